@@ -1,0 +1,1 @@
+//! The Mesos executor: runs one task in its sandbox.

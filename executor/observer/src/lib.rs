@@ -1,0 +1,1 @@
+//! Pages and JSON of the tasks, processes and sandboxes on one machine.

@@ -1,0 +1,1 @@
+//! A task as processes: planner, runner, checkpoints and process supervision.

@@ -1,0 +1,1 @@
+//! Evaluates .aurora files: Starlark and templates into the job model.

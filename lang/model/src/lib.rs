@@ -1,0 +1,1 @@
+//! The typed job model: keys, resources, jobs, tasks and processes, with their validation.

@@ -1,0 +1,1 @@
+//! Pystachio templates: parse, scopes, bind and interpolate.

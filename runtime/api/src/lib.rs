@@ -1,0 +1,1 @@
+//! The Aurora gRPC API: protocol files, generated types and their conversion to the job model.

@@ -1,0 +1,1 @@
+//! The embedded Mesos-compatible master and agent.

@@ -1,0 +1,1 @@
+//! What every daemon shares: telemetry, ops endpoints, signals and shutdown.

@@ -1,0 +1,1 @@
+//! Mesos v1: wire types, RecordIO, scheduler-side and executor-side clients.

@@ -1,0 +1,1 @@
+//! The shell around the scheduler core: gRPC, HTTP, web pages, the Mesos session and timers.

@@ -1,0 +1,1 @@
+//! The durable operation log: segments, checksums, group commit, snapshots, replay.
