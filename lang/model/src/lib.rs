@@ -1,1 +1,4 @@
 //! The typed job model: keys, resources, jobs, tasks and processes, with their validation.
+
+pub mod job;
+pub mod key;
