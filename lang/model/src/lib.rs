@@ -1,4 +1,14 @@
 //! The typed job model: keys, resources, jobs, tasks and processes, with their validation.
+//!
+//! A job has two shapes. [`config::Job`] is what the user writes and the executor reads: processes,
+//! health checks, placeholders. [`job::JobConfiguration`] is what the scheduler reads: resources,
+//! constraints, counts, and the first shape as opaque text. [`convert`] makes the second of the
+//! first; [`plan`] says whether the processes of a task can be put in order.
+//!
+//! Nothing here does I/O, reads a clock or draws a random number.
 
+pub mod config;
+pub mod convert;
 pub mod job;
 pub mod key;
+pub mod plan;
