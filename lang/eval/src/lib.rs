@@ -1,1 +1,32 @@
-//! Evaluates .aurora files: Starlark and templates into the job model.
+//! Evaluates `.aurora` files: Starlark with Pystachio-style templates becomes typed jobs.
+//!
+//! [`evaluate`] runs a file and gives a [`Config`], its jobs as they stand; [`EvaluatedJob::ready`]
+//! binds, checks and converts one of them into what the scheduler takes. Everything that is wrong
+//! is a [`Report`], a `miette` diagnostic with the place in the file.
+//!
+//! Evaluation is hermetic: files are read through a [`Loader`], and nothing else of the outside is
+//! seen: no clock, no environment, no network. It is bounded in time and memory, but the
+//! interpreter is no sandbox: do not evaluate files of people you do not trust in a process that
+//! matters.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a shell crate: it reads files"
+)]
+
+mod config;
+mod globals;
+mod load;
+mod object;
+mod render;
+mod report;
+mod schema;
+mod scope;
+mod types;
+mod values;
+
+pub use config::{Binding, BindingError, Config, EvaluatedJob, ReadyJob, evaluate};
+pub use load::{Disk, Loader, MAX_FILE_LEN};
+pub use object::Origin;
+pub use report::Report;

@@ -135,7 +135,7 @@ pub struct Task {
 }
 
 /// One command line of a task.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Process {
     /// Its name within the task.
     pub name: String,
@@ -156,6 +156,9 @@ pub struct Process {
     /// Whether it runs after all the others have ended, however they did.
     #[serde(default, rename = "final")]
     pub is_final: bool,
+    /// Unused, but templates may refer to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
     /// Where its output goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logger: Option<Logger>,

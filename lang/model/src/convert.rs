@@ -86,9 +86,8 @@ pub fn to_job_configuration(
         cron_schedule: job.cron_schedule.clone(),
         cron_collision_policy: cron_collision_policy(job)?,
         task,
-        instance_count: u32::try_from(job.instances.unwrap_or(1)).or_else(|_| {
-            fail("instances", "instances is out of range: use 1 or more")
-        })?,
+        instance_count: u32::try_from(job.instances.unwrap_or(1))
+            .or_else(|_| fail("instances", "instances is out of range: use 1 or more"))?,
     })
 }
 
@@ -180,10 +179,7 @@ fn requested_ports(
     Ok(ports)
 }
 
-fn resources(
-    job: &config::Job,
-    ports: BTreeSet<String>,
-) -> Result<TaskResources, ConvertError> {
+fn resources(job: &config::Job, ports: BTreeSet<String>) -> Result<TaskResources, ConvertError> {
     let Some(resources) = &job.task.resources else {
         return fail(
             "task.resources",
@@ -193,7 +189,11 @@ fn resources(
     let Some(cpus) = MilliCpus::from_cores(resources.cpu).filter(|cpus| cpus.0 > 0) else {
         return fail(
             "task.resources.cpu",
-            format!("cpu must be more than 0 and less than {}, got {}", MilliCpus::MAX_CORES, resources.cpu),
+            format!(
+                "cpu must be more than 0 and less than {}, got {}",
+                MilliCpus::MAX_CORES,
+                resources.cpu
+            ),
         );
     };
     let mib = |field: &'static str, bytes: i64| -> Result<u64, ConvertError> {
@@ -431,8 +431,12 @@ mod tests {
             serde_json::json!({"host": "limit:1", "rack": "!a,b", "zone": "LIMIT:1"}),
         )])
         .unwrap();
-        let rules: Vec<String> =
-            request.task.constraints.iter().map(|c| format!("{} {:?}", c.attribute, c.rule)).collect();
+        let rules: Vec<String> = request
+            .task
+            .constraints
+            .iter()
+            .map(|c| format!("{} {:?}", c.attribute, c.rule))
+            .collect();
         assert_eq!(
             rules,
             [

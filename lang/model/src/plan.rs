@@ -36,7 +36,9 @@ pub enum PlanError {
         daemon: String,
     },
     /// A process waits for one that need not run.
-    #[error("non-ephemeral process {process:?} may not depend upon ephemeral process {ephemeral:?}")]
+    #[error(
+        "non-ephemeral process {process:?} may not depend upon ephemeral process {ephemeral:?}"
+    )]
     AfterEphemeral {
         /// The one that waits.
         process: String,
@@ -167,7 +169,8 @@ impl Plan {
                 return Ok(());
             };
             if let Some(at) = path.iter().position(|name| *name == before) {
-                let mut cycle: Vec<String> = path[at..].iter().rev().map(|&n| n.to_owned()).collect();
+                let mut cycle: Vec<String> =
+                    path[at..].iter().rev().map(|&n| n.to_owned()).collect();
                 cycle.insert(0, before.to_owned());
                 return Err(PlanError::Cycle(cycle));
             }
@@ -194,6 +197,7 @@ mod tests {
             ephemeral: false,
             min_duration: 5,
             is_final: false,
+            resources: None,
             logger: None,
         }
     }

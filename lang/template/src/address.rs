@@ -116,7 +116,9 @@ mod tests {
 
     #[test]
     fn other_texts_are_no_addresses() {
-        for text in ["", " x ", "0x", "a.", "a[]", "x&", "print $1", "a[b", "a]b", "a[b]c", "a[ ]", "é"] {
+        for text in
+            ["", " x ", "0x", "a.", "a[]", "x&", "print $1", "a[b", "a]b", "a[b]c", "a[ ]", "é"]
+        {
             assert!(text.parse::<Address>().is_err(), "{text:?}");
         }
     }

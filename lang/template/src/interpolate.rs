@@ -140,8 +140,7 @@ mod tests {
             ("{{esc}}", "{{x}}"),
         ];
         for (text, expected) in cases {
-            let values =
-                [("x", "1"), ("k", "key"), ("m[key]", "M"), ("p", "x"), ("esc", "{{&x}}")];
+            let values = [("x", "1"), ("k", "key"), ("m[key]", "M"), ("p", "x"), ("esc", "{{&x}}")];
             assert_eq!(with(text, &values).unwrap().text, expected, "{text}");
         }
         let unbound = with("{{y}} {{a.b}} {{&z}}", &[]).unwrap().unbound;
@@ -161,7 +160,11 @@ mod tests {
         for (length, works) in [(99, true), (100, false)] {
             let result = interpolate::<InterpolateError>("{{x0}}", |address| {
                 let n: usize = address.to_string()[1..].parse().unwrap();
-                Ok(Some(if n + 1 == length { "end".to_owned() } else { format!("{{{{x{}}}}}", n + 1) }))
+                Ok(Some(if n + 1 == length {
+                    "end".to_owned()
+                } else {
+                    format!("{{{{x{}}}}}", n + 1)
+                }))
             });
             assert_eq!(result.is_ok(), works, "{length}");
         }

@@ -29,7 +29,9 @@ pub fn split(text: &str) -> Vec<Fragment<'_>> {
     let mut at = 0;
     while let Some(open) = text[at..].find("{{").map(|offset| at + offset) {
         let start = open + 2;
-        let Some(brace) = text[start..].find(['{', '}']).map(|offset| start + offset) else { break };
+        let Some(brace) = text[start..].find(['{', '}']).map(|offset| start + offset) else {
+            break;
+        };
         let closed = brace > start && bytes[brace..].starts_with(b"}}");
         if !closed {
             // A brace of the wrong kind: the next pair may begin one byte further on, as in `{{{x}}}`.

@@ -1,0 +1,385 @@
+//! The jobs of a file, and how one becomes a request (`dsl.md` 7.3 and 8).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use aurora_model::config;
+use aurora_model::convert::to_job_configuration;
+use aurora_model::job::JobConfiguration;
+use aurora_model::key::ClusterJobKey;
+use aurora_template::{Address, Component};
+use starlark::environment::Module;
+
+use crate::load::{Loader, Runner, Sources};
+use crate::object::{Bound, Kind, Object, Origin, Scope};
+use crate::render::{check, to_json};
+use crate::report::Report;
+use crate::scope::{Problem, resolve};
+use crate::types::{Plain, Type, nearest};
+use crate::values::plain;
+
+/// A value bound from outside: `name=value`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    /// What it is bound to.
+    pub address: Address,
+    /// The text.
+    pub value: String,
+}
+
+/// A text that is no binding.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BindingError {
+    /// There is no `=`.
+    #[error("binding parameter {0:?} must be formatted name=value")]
+    Shape(String),
+    /// The name is no address.
+    #[error("could not parse binding parameter {parameter:?}: {reason}")]
+    Name {
+        /// What was given.
+        parameter: String,
+        /// What is wrong with the name.
+        reason: String,
+    },
+}
+
+impl FromStr for Binding {
+    type Err = BindingError;
+
+    fn from_str(text: &str) -> Result<Self, BindingError> {
+        let (name, value) =
+            text.split_once('=').ok_or_else(|| BindingError::Shape(text.to_owned()))?;
+        let address = name.parse().map_err(|error: aurora_template::AddressError| {
+            BindingError::Name { parameter: text.to_owned(), reason: error.reason.to_owned() }
+        })?;
+        Ok(Self { address, value: value.to_owned() })
+    }
+}
+
+/// An evaluated file.
+#[derive(Debug)]
+pub struct Config {
+    jobs: Vec<EvaluatedJob>,
+}
+
+/// A job of a file, bound but not yet checked.
+#[derive(Debug)]
+pub struct EvaluatedJob {
+    object: Object,
+    sources: Arc<Sources>,
+    /// Cluster, role, environment and name, each as far as it is known.
+    key: [Option<String>; 4],
+}
+
+/// A job that can be submitted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadyJob {
+    /// The job as written, interpolated.
+    pub config: config::Job,
+    /// The job as submitted.
+    pub request: JobConfiguration,
+    /// What the user should know although it is no error.
+    pub warnings: Vec<String>,
+}
+
+impl ReadyJob {
+    /// The job's full name.
+    pub fn key(&self) -> ClusterJobKey {
+        ClusterJobKey { cluster: self.config.cluster.clone(), job: self.request.key.clone() }
+    }
+}
+
+/// Evaluates a file and binds its jobs.
+///
+/// # Errors
+/// The file, or one it includes, cannot be read, is no program, fails, or defines no jobs.
+pub fn evaluate(path: &Path, loader: &dyn Loader, bindings: &[Binding]) -> Result<Config, Report> {
+    let mut runner = Runner::new(loader);
+    let objects = Module::with_temp_heap(|module| {
+        runner.run(&module, path)?;
+        jobs(&module, path)
+    })?;
+    let sources = Arc::new(runner.sources);
+    let outside: BTreeMap<Address, Bound> = bindings
+        .iter()
+        .map(|binding| (binding.address.clone(), Bound::Text(binding.value.clone())))
+        .collect();
+    let outside = Scope::Names(Arc::new(outside));
+    let jobs = objects
+        .into_iter()
+        .map(|object| EvaluatedJob::new(object.bound(vec![outside.clone()]), sources.clone()))
+        .collect();
+    Ok(Config { jobs })
+}
+
+fn jobs(module: &Module<'_>, path: &Path) -> Result<Vec<Object>, Report> {
+    let file = path.display();
+    let Some(value) = module.get("jobs") else {
+        return Err(Report::new(format!("{file} defines no jobs"))
+            .with_help("end the file with a list of its jobs: jobs = [hello]"));
+    };
+    let Plain::List(items) = plain(value) else {
+        return Err(Report::new(format!(
+            "{file}: jobs must be a list, got a {}",
+            value.get_type()
+        ))
+        .with_help("write jobs = [hello]"));
+    };
+    if items.is_empty() {
+        return Err(Report::new(format!("{file} defines no jobs: its list of jobs is empty")));
+    }
+    items
+        .into_iter()
+        .enumerate()
+        .map(|(index, item)| match item {
+            Plain::Object(object)
+                if matches!(object.ty(), Type::Struct(ty) if ty.name == "Job") =>
+            {
+                Ok(object)
+            }
+            other => Err(Report::new(format!("{file}: jobs[{index}] must be a Job, got {other}"))),
+        })
+        .collect()
+}
+
+impl Config {
+    /// The jobs, in the order of the file.
+    pub fn jobs(&self) -> &[EvaluatedJob] {
+        &self.jobs
+    }
+
+    /// The job of a full key.
+    ///
+    /// # Errors
+    /// There is none, with the keys that there are; or several.
+    pub fn find(&self, key: &ClusterJobKey) -> Result<&EvaluatedJob, Report> {
+        let wanted = key.to_string();
+        let mut matching = self.jobs.iter().filter(|job| job.key_text() == wanted);
+        match (matching.next(), matching.next()) {
+            (Some(job), None) => Ok(job),
+            (Some(_), Some(_)) => Err(Report::new(format!("several jobs are called {wanted}"))
+                .with_help("give each job of the file a key of its own")),
+            (None, _) => {
+                let known: Vec<String> = self.jobs.iter().map(EvaluatedJob::key_text).collect();
+                let near = nearest(&wanted, known.iter().map(String::as_str));
+                let help = match near {
+                    Some(near) => format!("did you mean {near}?"),
+                    None => format!("the file has {}", known.join(", ")),
+                };
+                Err(Report::new(format!("could not find job {wanted}")).with_help(help))
+            }
+        }
+    }
+}
+
+impl EvaluatedJob {
+    fn new(object: Object, sources: Arc<Sources>) -> Self {
+        let resolved = resolve(&object).object;
+        let part = |name: &str| match resolved.field(name).map(Object::kind) {
+            Some(Kind::Scalar(Plain::Text(text))) => Some(text.clone()),
+            _ => None,
+        };
+        let key = [part("cluster"), part("role"), part("environment"), part("name")];
+        Self { object, sources, key }
+    }
+
+    /// The job's full name, with `?` for what is not known.
+    pub fn key_text(&self) -> String {
+        self.key.each_ref().map(|part| part.as_deref().unwrap_or("?")).join("/")
+    }
+
+    /// The cluster the job is meant for.
+    pub fn cluster(&self) -> Option<&str> {
+        self.key[0].as_deref()
+    }
+
+    /// Binds what the client knows, checks everything and makes the request (`dsl.md` 8).
+    ///
+    /// `owner` is the Unix user who runs the client.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the job, each with its place.
+    pub fn ready(&self, owner: &str) -> Result<ReadyJob, Report> {
+        self.check_required()?;
+        let resolved = resolve(&self.with_client_names());
+        let mut problems = resolved.problems;
+        problems.extend(check(&resolved.object));
+        if !problems.is_empty() {
+            let reports = problems.iter().map(|problem| self.report(problem)).collect();
+            return Err(Report::all(reports)
+                .unwrap_or_else(|| Report::new(format!("{} is invalid", self.key_text()))));
+        }
+        let open: Vec<Problem> = open_references(&resolved.object);
+        if let Some(report) = Report::all(open.iter().map(|problem| self.report(problem)).collect())
+        {
+            return Err(report);
+        }
+        let json = to_json(&resolved.object);
+        let config: config::Job = serde_json::from_value(json)
+            .map_err(|error| Report::new(format!("{} is invalid: {error}", self.key_text())))?;
+        let ports = ports(&resolved.object);
+        let request = to_job_configuration(&config, owner, &ports).map_err(|error| {
+            let path: Vec<String> = error.field.split('.').map(str::to_owned).collect();
+            let origin = self.origin_of(&path);
+            let field = path.last().map(String::as_str);
+            Report::new(error.message).at_field(&self.sources, origin.as_ref(), field)
+        })?;
+        Ok(ReadyJob { warnings: warnings(&config), config, request })
+    }
+
+    /// The fields without which nothing else can be said (`dsl.md` 8, step 1).
+    fn check_required(&self) -> Result<(), Report> {
+        let missing = |field: &str, origin: Option<&Origin>| {
+            Err(Report::new(format!("{field} required for job {:?}", self.key_text()))
+                .at_field(&self.sources, origin, None)
+                .with_help(format!("add `{field} = …`")))
+        };
+        for field in ["cluster", "role", "environment", "task"] {
+            if self.object.field(field).is_none() {
+                return missing(field, self.object.origin());
+            }
+        }
+        match self.object.field("task") {
+            Some(task) if task.field("processes").is_none() => missing("processes", task.origin()),
+            _ => Ok(()),
+        }
+    }
+
+    fn with_client_names(&self) -> Object {
+        let names = [
+            ("mesos.role", "{{role}}"),
+            ("mesos.cluster", "{{cluster}}"),
+            ("thermos.user", "{{role}}"),
+        ];
+        let names = names
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.parse().ok()?, Bound::Text(value.to_owned()))))
+            .collect();
+        self.object.bound(vec![Scope::Names(Arc::new(names))])
+    }
+
+    /// The call that made the object in which the last step of `path` is a field.
+    fn origin_of(&self, path: &[String]) -> Option<Origin> {
+        let mut object = &self.object;
+        let mut origin = object.origin();
+        for (depth, step) in path.iter().enumerate() {
+            let Some(field) = object.field(step) else { break };
+            object = field;
+            if depth + 1 < path.len() {
+                origin = object.origin().or(origin);
+            }
+        }
+        origin.cloned()
+    }
+
+    fn report(&self, problem: &Problem) -> Report {
+        let field = problem.path.iter().rev().find(|step| !step.starts_with('['));
+        let place = problem.path.join(".").replace(".[", "[");
+        let origin = problem.origin.clone().or_else(|| self.origin_of(&problem.path));
+        let report = Report::new(format!("{place}: {}", problem.message));
+        let report = report.at_field(&self.sources, origin.as_ref(), field.map(String::as_str));
+        if problem.message.contains("lead back to themselves") {
+            report.with_help(
+                "a field finds itself before a binding of the same name: bind another name",
+            )
+        } else {
+            report
+        }
+    }
+}
+
+/// The references that nothing is bound to and that nobody later on binds.
+fn open_references(object: &Object) -> Vec<Problem> {
+    let mut found = Vec::new();
+    each_text(object, &mut Vec::new(), &mut |path, text, origin| {
+        for (inner, _) in aurora_template::references(text) {
+            let known = inner.parse().is_ok_and(|address| is_bound_later(&address));
+            if !known {
+                found.push(Problem {
+                    path: path.to_vec(),
+                    message: format!("nothing is bound to {{{{{inner}}}}}"),
+                    origin: origin.cloned(),
+                });
+            }
+        }
+    });
+    found
+}
+
+/// What the executor knows and the client does not (`dsl.md` 9).
+fn is_bound_later(address: &Address) -> bool {
+    let name = |component: &Component, wanted: &str| matches!(component, Component::Name(name) if name == wanted);
+    match address.components() {
+        [space, field] => {
+            (name(space, "thermos") && (name(field, "task_id") || name(field, "user")))
+                || (name(space, "mesos") && (name(field, "instance") || name(field, "hostname")))
+        }
+        [space, ports, Component::Index(_)] => name(space, "thermos") && name(ports, "ports"),
+        _ => false,
+    }
+}
+
+/// The ports that the processes refer to.
+fn ports(job: &Object) -> BTreeSet<String> {
+    let mut ports = BTreeSet::new();
+    if let Some(processes) = job.field("task").and_then(|task| task.field("processes")) {
+        each_text(processes, &mut Vec::new(), &mut |_, text, _| {
+            for (inner, _) in aurora_template::references(text) {
+                if let Ok(address) = inner.parse::<Address>()
+                    && is_bound_later(&address)
+                    && let [_, _, Component::Index(port)] = address.components()
+                {
+                    ports.insert(port.clone());
+                }
+            }
+        });
+    }
+    ports
+}
+
+fn each_text(
+    object: &Object,
+    path: &mut Vec<String>,
+    visit: &mut impl FnMut(&[String], &str, Option<&Origin>),
+) {
+    match object.kind() {
+        Kind::Scalar(Plain::Text(text)) => visit(path, text, object.origin()),
+        Kind::List(items) => {
+            for (index, item) in items.iter().enumerate() {
+                path.push(format!("[{index}]"));
+                each_text(item, path, visit);
+                path.pop();
+            }
+        }
+        Kind::Map(entries) => {
+            for (key, value) in entries {
+                each_text(key, path, visit);
+                each_text(value, path, visit);
+            }
+        }
+        Kind::Struct(fields) => {
+            let Type::Struct(ty) = object.ty() else { return };
+            for (value, field) in fields.iter().zip(&ty.fields) {
+                if let Some(value) = value {
+                    path.push(field.name.to_owned());
+                    each_text(value, path, visit);
+                    path.pop();
+                }
+            }
+        }
+        Kind::Scalar(_) | Kind::Choice(_) => {}
+    }
+}
+
+fn warnings(job: &config::Job) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if job.production && job.tier.is_none() {
+        warnings.push(format!(
+            "job {:?}: `production` is deprecated: use `tier = \"preferred\"`",
+            job.name
+        ));
+    }
+    warnings
+}

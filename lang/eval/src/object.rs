@@ -1,0 +1,119 @@
+//! The objects of the language: immutable values with the scopes in which their references are
+//! looked up (`dsl.md` 1).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aurora_template::Address;
+
+use crate::types::{Plain, StructType, Type};
+
+/// Where in the source an object was made: the call that made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The file, as it was named.
+    pub file: Arc<str>,
+    /// Byte offsets in it.
+    pub span: std::ops::Range<usize>,
+}
+
+/// A value of the language. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Object(Arc<Node>);
+
+#[derive(Debug, Clone)]
+struct Node {
+    ty: Type,
+    kind: Kind,
+    /// Nearest first.
+    scopes: Vec<Scope>,
+    origin: Option<Origin>,
+}
+
+/// What an object holds.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Kind {
+    Scalar(Plain),
+    List(Vec<Object>),
+    Map(Vec<(Object, Object)>),
+    /// In the order of the type's fields.
+    Struct(Vec<Option<Object>>),
+    /// A value that has yet to find its alternative.
+    Choice(Box<Plain>),
+}
+
+/// Where references are looked up.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Scope {
+    Names(Arc<BTreeMap<Address, Bound>>),
+    Object(Object),
+}
+
+/// What a name is bound to.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Bound {
+    Text(String),
+    Object(Object),
+}
+
+impl PartialEq for Object {
+    /// Where an object was made makes no difference.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+            || (self.0.ty == other.0.ty
+                && self.0.kind == other.0.kind
+                && self.0.scopes == other.0.scopes)
+    }
+}
+
+impl Object {
+    pub(crate) fn new(ty: Type, kind: Kind, origin: Option<Origin>) -> Self {
+        Self(Arc::new(Node { ty, kind, scopes: Vec::new(), origin }))
+    }
+
+    /// A struct with nothing but its defaults.
+    pub(crate) fn blank(ty: &Arc<StructType>, origin: Option<Origin>) -> Self {
+        let fields = ty.fields.iter().map(|field| field.default.clone()).collect();
+        Self::new(Type::Struct(ty.clone()), Kind::Struct(fields), origin)
+    }
+
+    pub(crate) fn ty(&self) -> &Type {
+        &self.0.ty
+    }
+
+    pub(crate) fn kind(&self) -> &Kind {
+        &self.0.kind
+    }
+
+    pub(crate) fn scopes(&self) -> &[Scope] {
+        &self.0.scopes
+    }
+
+    pub(crate) fn origin(&self) -> Option<&Origin> {
+        self.0.origin.as_ref()
+    }
+
+    /// The field of a struct, if it is there.
+    pub(crate) fn field(&self, name: &str) -> Option<&Self> {
+        match (&self.0.ty, &self.0.kind) {
+            (Type::Struct(ty), Kind::Struct(fields)) => fields.get(ty.position(name)?)?.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The same object with other content, its scopes kept.
+    pub(crate) fn with_kind(&self, kind: Kind, origin: Option<Origin>) -> Self {
+        Self(Arc::new(Node {
+            ty: self.0.ty.clone(),
+            kind,
+            scopes: self.0.scopes.clone(),
+            origin: origin.or_else(|| self.0.origin.clone()),
+        }))
+    }
+
+    /// The same object with scopes put in front of its own.
+    pub(crate) fn bound(&self, mut scopes: Vec<Scope>) -> Self {
+        scopes.extend(self.0.scopes.iter().cloned());
+        Self(Arc::new(Node { scopes, ..(*self.0).clone() }))
+    }
+}

@@ -1,0 +1,392 @@
+//! The objects of the language as values of the interpreter.
+
+#![expect(
+    unsafe_code,
+    reason = "the derives of the interpreter's value traits expand to unsafe impls"
+)]
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use allocative::Allocative;
+use aurora_template::Address;
+use starlark::eval::{Arguments, Evaluator};
+use starlark::starlark_simple_value;
+use starlark::values::dict::DictRef;
+use starlark::values::float::StarlarkFloat;
+use starlark::values::list::ListRef;
+use starlark::values::tuple::TupleRef;
+use starlark::values::{
+    Heap, NoSerialize, ProvidesStaticType, StarlarkPagablePanic, StarlarkValue, UnpackValue, Value,
+    ValueLike, starlark_value,
+};
+
+use crate::object::{Bound, Kind, Object, Origin, Scope};
+use crate::render;
+use crate::scope::{resolve, text_form};
+use crate::types::{Plain, StructType, Type, TypeMismatch};
+
+/// How deep plain lists and dicts may nest.
+const MAX_NESTING: usize = 64;
+
+/// A failure of the language itself, for the diagnostic to place.
+pub(crate) fn failure(error: TypeMismatch) -> starlark::Error {
+    starlark::Error::new_other(error)
+}
+
+fn fail<T>(message: impl Into<String>) -> starlark::Result<T> {
+    Err(failure(TypeMismatch::new(message)))
+}
+
+/// Where the interpreter is: the call that is being made.
+pub(crate) fn here(eval: &Evaluator<'_, '_, '_>) -> Option<Origin> {
+    let location = eval.call_stack_top_location()?;
+    Some(Origin {
+        file: Arc::from(location.filename()),
+        span: location.span.begin().get() as usize..location.span.end().get() as usize,
+    })
+}
+
+/// An interpreter's value as a plain one.
+pub(crate) fn plain(value: Value<'_>) -> Plain {
+    plain_at(value, 0)
+}
+
+fn plain_at(value: Value<'_>, depth: usize) -> Plain {
+    if depth > MAX_NESTING {
+        return Plain::Other("a value nested too deeply".to_owned());
+    }
+    if let Some(object) = ObjectValue::from_value(value) {
+        return match &object.0 {
+            Some(object) => Plain::Object(object.clone()),
+            None => Plain::Empty,
+        };
+    }
+    if let Some(text) = value.unpack_str() {
+        return Plain::Text(text.to_owned());
+    }
+    if let Some(truth) = value.unpack_bool() {
+        return Plain::Bool(truth);
+    }
+    if let Ok(Some(number)) = i64::unpack_value(value) {
+        return Plain::Int(number);
+    }
+    if let Some(float) = value.downcast_ref::<StarlarkFloat>() {
+        return Plain::Float(float.0);
+    }
+    if let Some(list) = ListRef::from_value(value) {
+        return Plain::List(list.iter().map(|item| plain_at(item, depth + 1)).collect());
+    }
+    if let Some(tuple) = TupleRef::from_value(value) {
+        return Plain::List(tuple.iter().map(|item| plain_at(item, depth + 1)).collect());
+    }
+    if let Some(dict) = DictRef::from_value(value) {
+        return Plain::Map(
+            dict.iter().map(|(k, v)| (plain_at(k, depth + 1), plain_at(v, depth + 1))).collect(),
+        );
+    }
+    if let Some(ty) = TypeValue::from_value(value) {
+        return Plain::Other(format!("the type {} itself", ty.0.name));
+    }
+    let mut text = value.to_repr();
+    if text.len() > 80 {
+        text = value.get_type().to_owned();
+    }
+    Plain::Other(text)
+}
+
+/// A struct type: calling it makes an object.
+#[derive(Debug, ProvidesStaticType, NoSerialize, Allocative, StarlarkPagablePanic)]
+pub(crate) struct TypeValue(#[allocative(skip)] pub(crate) Arc<StructType>);
+starlark_simple_value!(TypeValue);
+
+impl fmt::Display for TypeValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.name)
+    }
+}
+
+#[starlark_value(type = "struct_type")]
+impl<'v> StarlarkValue<'v> for TypeValue {
+    fn invoke(
+        &self,
+        _me: Value<'v>,
+        args: &Arguments<'v, '_>,
+        eval: &mut Evaluator<'v, '_, '_>,
+    ) -> starlark::Result<Value<'v>> {
+        let origin = here(eval);
+        let heap = eval.heap();
+        let mut fields = Vec::new();
+        for value in args.positions(heap)? {
+            match plain(value) {
+                Plain::Map(entries) => {
+                    for (key, value) in entries {
+                        let Plain::Text(name) = key else {
+                            return fail(format!(
+                                "{}: field names are text, got {key}",
+                                self.0.name
+                            ));
+                        };
+                        fields.push((name, value));
+                    }
+                }
+                other => {
+                    return fail(format!(
+                        "{} takes fields by name, such as {}(name = …), got {other}",
+                        self.0.name, self.0.name
+                    ));
+                }
+            }
+        }
+        for (name, value) in args.names_map()? {
+            fields.push((name.as_str().to_owned(), plain(value)));
+        }
+        let object = Object::blank(&self.0, origin.clone())
+            .with_fields(fields, origin.as_ref())
+            .map_err(failure)?;
+        Ok(heap.alloc(ObjectValue(Some(object))))
+    }
+}
+
+/// An object, or `Empty`.
+#[derive(Debug, Clone, ProvidesStaticType, NoSerialize, Allocative, StarlarkPagablePanic)]
+pub(crate) struct ObjectValue(#[allocative(skip)] pub(crate) Option<Object>);
+starlark_simple_value!(ObjectValue);
+
+impl fmt::Display for ObjectValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(object) => f.write_str(&text_form(&resolve(object).object)),
+            None => f.write_str("Empty"),
+        }
+    }
+}
+
+#[starlark_value(type = "object")]
+impl<'v> StarlarkValue<'v> for ObjectValue {
+    fn collect_str(&self, collector: &mut String) {
+        collector.push_str(&self.to_string());
+    }
+
+    fn equals(&self, other: Value<'v>) -> starlark::Result<bool> {
+        let Some(other) = Self::from_value(other) else { return Ok(false) };
+        Ok(match (&self.0, &other.0) {
+            (Some(a), Some(b)) => {
+                a.ty() == b.ty()
+                    && render::to_json(&resolve(a).object) == render::to_json(&resolve(b).object)
+            }
+            (None, None) => true,
+            _ => false,
+        })
+    }
+
+    /// `service(name = …)` is a copy with fields replaced.
+    fn invoke(
+        &self,
+        _me: Value<'v>,
+        args: &Arguments<'v, '_>,
+        eval: &mut Evaluator<'v, '_, '_>,
+    ) -> starlark::Result<Value<'v>> {
+        let heap = eval.heap();
+        let Some(object) = &self.0 else { return fail("Empty is a value, not a function") };
+        if args.positions(heap)?.next().is_some() {
+            return fail(format!("a copy of a {} takes fields by name only", object.ty()));
+        }
+        let origin = here(eval);
+        let fields = args
+            .names_map()?
+            .into_iter()
+            .map(|(name, value)| (name.as_str().to_owned(), plain(value)))
+            .collect();
+        let copy = object.with_fields(fields, origin.as_ref()).map_err(failure)?;
+        Ok(heap.alloc(Self(Some(copy))))
+    }
+
+    fn get_attr(&self, attribute: &str, heap: Heap<'v>) -> Option<Value<'v>> {
+        let object = self.0.as_ref()?;
+        let action = match attribute {
+            "bind" => Action::Bind,
+            _ => {
+                let Type::Struct(ty) = object.ty() else { return None };
+                match attribute.strip_prefix("has_") {
+                    Some(field) if ty.position(field).is_some() => Action::Has(field.to_owned()),
+                    _ => Action::Get(attribute.to_owned()).known_to(ty)?,
+                }
+            }
+        };
+        Some(heap.alloc(MethodValue { object: object.clone(), action }))
+    }
+
+    fn dir_attr(&self) -> Vec<String> {
+        let mut names = vec!["bind".to_owned()];
+        if let Some(Type::Struct(ty)) = self.0.as_ref().map(Object::ty) {
+            names.extend(ty.fields.iter().map(|field| field.name.to_owned()));
+        }
+        names
+    }
+
+    fn iterate_collect(&self, heap: Heap<'v>) -> starlark::Result<Vec<Value<'v>>> {
+        match self.0.as_ref().map(|object| resolve(object).object) {
+            Some(object) => match object.kind() {
+                Kind::List(items) => {
+                    Ok(items.iter().map(|item| heap.alloc(Self(Some(item.clone())))).collect())
+                }
+                _ => fail(format!("a {} is not a list", object.ty())),
+            },
+            None => fail("Empty is not a list"),
+        }
+    }
+
+    fn at(&self, index: Value<'v>, heap: Heap<'v>) -> starlark::Result<Value<'v>> {
+        let Some(object) = self.0.as_ref().map(|object| resolve(object).object) else {
+            return fail("Empty has no elements");
+        };
+        let found = match (object.kind(), plain(index)) {
+            (Kind::List(items), Plain::Int(index)) => {
+                let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
+                let index = if index < 0 { index + length } else { index };
+                usize::try_from(index).ok().and_then(|index| items.get(index)).cloned()
+            }
+            (Kind::Map(entries), Plain::Text(wanted)) => entries
+                .iter()
+                .find(|(key, _)| text_form(key) == wanted)
+                .map(|(_, value)| value.clone()),
+            _ => None,
+        };
+        match found {
+            Some(value) => Ok(heap.alloc(Self(Some(value)))),
+            None => fail(format!("a {} has no element {}", object.ty(), index.to_repr())),
+        }
+    }
+}
+
+/// What calling an attribute of an object does.
+#[derive(Debug, Clone)]
+enum Action {
+    Bind,
+    Get(String),
+    Has(String),
+}
+
+impl Action {
+    fn known_to(self, ty: &StructType) -> Option<Self> {
+        match &self {
+            Self::Get(field) if ty.position(field).is_none() => None,
+            _ => Some(self),
+        }
+    }
+}
+
+/// An attribute of an object, to be called.
+#[derive(Debug, ProvidesStaticType, NoSerialize, Allocative, StarlarkPagablePanic)]
+pub(crate) struct MethodValue {
+    #[allocative(skip)]
+    object: Object,
+    #[allocative(skip)]
+    action: Action,
+}
+starlark_simple_value!(MethodValue);
+
+impl fmt::Display for MethodValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a method of {}", self.object.ty())
+    }
+}
+
+#[starlark_value(type = "object_method")]
+impl<'v> StarlarkValue<'v> for MethodValue {
+    fn invoke(
+        &self,
+        _me: Value<'v>,
+        args: &Arguments<'v, '_>,
+        eval: &mut Evaluator<'v, '_, '_>,
+    ) -> starlark::Result<Value<'v>> {
+        let heap = eval.heap();
+        match &self.action {
+            Action::Bind => {
+                let scopes = scopes(args, heap)?;
+                Ok(heap.alloc(ObjectValue(Some(self.object.bound(scopes)))))
+            }
+            Action::Get(field) => {
+                args.no_named_args()?;
+                args.no_positional_args(heap)?;
+                let resolved = resolve(&self.object).object;
+                Ok(heap.alloc(ObjectValue(resolved.field(field).cloned())))
+            }
+            Action::Has(field) => {
+                args.no_named_args()?;
+                args.no_positional_args(heap)?;
+                Ok(heap.alloc(self.object.field(field).is_some()))
+            }
+        }
+    }
+}
+
+/// The scopes that a call of `bind` adds, nearest first: names before positional ones, later
+/// before earlier.
+fn scopes<'v>(args: &Arguments<'v, '_>, heap: Heap<'v>) -> starlark::Result<Vec<Scope>> {
+    let mut scopes = Vec::new();
+    for value in args.positions(heap)? {
+        scopes.push(match plain(value) {
+            Plain::Object(object) => Scope::Object(object),
+            Plain::Map(entries) => Scope::Names(Arc::new(names(entries)?)),
+            other => {
+                return fail(format!("bind takes names, dicts and objects, got {other}"));
+            }
+        });
+    }
+    scopes.reverse();
+    let named: Vec<(Plain, Plain)> = args
+        .names_map()?
+        .into_iter()
+        .map(|(name, value)| (Plain::Text(name.as_str().to_owned()), plain(value)))
+        .collect();
+    if !named.is_empty() {
+        scopes.insert(0, Scope::Names(Arc::new(names(named)?)));
+    }
+    Ok(scopes)
+}
+
+/// A table of bindings; nested dicts become longer addresses.
+pub(crate) fn names(entries: Vec<(Plain, Plain)>) -> starlark::Result<BTreeMap<Address, Bound>> {
+    let mut table = BTreeMap::new();
+    add_names(&mut table, &[], entries)?;
+    Ok(table)
+}
+
+fn add_names(
+    table: &mut BTreeMap<Address, Bound>,
+    prefix: &[aurora_template::Component],
+    entries: Vec<(Plain, Plain)>,
+) -> starlark::Result<()> {
+    for (key, value) in entries {
+        let key = match key {
+            Plain::Text(text) => text,
+            other => other.to_string(),
+        };
+        let address: Address =
+            key.parse().or_else(|error: aurora_template::AddressError| fail(error.to_string()))?;
+        let components = [prefix, address.components()].concat();
+        let Some(address) = Address::from_components(components.clone()) else { continue };
+        match value {
+            Plain::Map(inner) => add_names(table, &components, inner)?,
+            Plain::Object(object) => {
+                table.insert(address, Bound::Object(object));
+            }
+            Plain::Text(text) => {
+                table.insert(address, Bound::Text(text));
+            }
+            Plain::Int(_) | Plain::Float(_) | Plain::Bool(_) => {
+                table.insert(address, Bound::Text(value.to_string()));
+            }
+            Plain::List(_) | Plain::Empty | Plain::Other(_) => {
+                return fail(format!(
+                    "{{{{{address}}}}} cannot be bound to {value}: values are text, numbers, \
+                     objects and dicts of them"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
