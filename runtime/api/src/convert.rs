@@ -567,7 +567,6 @@ impl TryFrom<v1::ScheduledTask> for model::ScheduledTask {
 mod tests {
     use std::collections::BTreeMap;
 
-
     use super::*;
 
     fn task_config() -> model::TaskConfig {

@@ -1,1 +1,46 @@
 //! The scheduler as a deterministic state machine.
+//!
+//! There is one way in: [`Scheduler::handle`] takes the time and an [`Input`] (a request, something
+//! that Mesos said, a timer that is due) and gives a [`Step`]: the [`Op`]s it has made of it, which
+//! are to be stored, and the [`Effect`]s, which are to be carried out. The same state, time and
+//! input give the same step; all randomness comes from a generator that is seeded by an input.
+//!
+//! **The release rule.** The ops of a step belong together: they are stored all or not at all. Its
+//! effects may be carried out once they, and all ops before them, are durable. A shell that cannot
+//! store ops must stop: its scheduler is ahead of the log.
+//!
+//! [`State`] is what survives: it changes by [`State::apply`] alone, so that a scheduler that is
+//! restored from its log equals the one that wrote it. Offers, timers and groups of waiting tasks
+//! do not survive; [`Input::Started`] makes them anew.
+//!
+//! Where to look: [`table`] is the task state machine, `task` carries its effects out, `matching`
+//! says whether a task fits an offer, `placing` puts tasks into offers, `requests` are what clients
+//! ask, `timers` what happens by itself.
+//!
+//! Nothing here does I/O, reads a clock, starts a thread or looks at a global.
+
+mod groups;
+mod input;
+mod matching;
+mod offers;
+mod penalty;
+mod placing;
+mod queries;
+mod random;
+mod requests;
+mod scheduler;
+mod settings;
+mod state;
+pub mod table;
+mod task;
+mod timers;
+mod validate;
+
+pub use input::{
+    Effect, ErrorKind, Input, Offer, Op, PortRange, RecordedResponse, Request, RequestError,
+    Response, StatusUpdate, Step, TaskRecord, Ticket,
+};
+pub use queries::{JobCounts, Stats, TaskQuery};
+pub use scheduler::Scheduler;
+pub use settings::{Settings, Tier};
+pub use state::{Host, State};

@@ -1,0 +1,47 @@
+//! The penalty for runs that end too soon (`scheduler.md` 3.5).
+
+use aurora_model::job::{ScheduledTask, TaskState};
+
+use crate::random::Random;
+use crate::settings::Settings;
+use crate::state::State;
+
+/// Whether a run ended too soon, and nobody had asked it to.
+fn flapped(task: &ScheduledTask, threshold_ms: i64) -> bool {
+    let asked = task.events.iter().any(|event| {
+        matches!(event.state, TaskState::Restarting | TaskState::Killing | TaskState::Draining)
+    });
+    let Some(last) = task.events.last() else { return false };
+    let active = task.events.iter().rev().find(|event| event.state.is_active());
+    !asked
+        && last.state.is_terminal()
+        && active.is_some_and(|event| last.timestamp.ms_since(event.timestamp) < threshold_ms)
+}
+
+/// How long a task has to wait for what the runs before it did, in milliseconds. Of `task` itself
+/// nothing is counted: the first failure is free.
+pub(crate) fn penalty_ms(
+    state: &State,
+    task: &ScheduledTask,
+    settings: &Settings,
+    random: &mut Random,
+) -> i64 {
+    let mut penalty = 0;
+    let mut ancestor = task.ancestor.as_ref().and_then(|id| state.task(id));
+    while let Some(run) = ancestor {
+        if !flapped(run, settings.flapping_threshold_ms) {
+            break;
+        }
+        let next = random.backoff(
+            penalty,
+            settings.initial_flapping_delay_ms,
+            settings.max_flapping_delay_ms,
+        );
+        if next == penalty {
+            break;
+        }
+        penalty = next;
+        ancestor = run.ancestor.as_ref().and_then(|id| state.task(id));
+    }
+    penalty
+}

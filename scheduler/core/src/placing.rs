@@ -1,0 +1,168 @@
+//! Puts waiting tasks into offers: each goes to the first agent that can take it
+//! (`scheduler.md` 5.2).
+//!
+//! Nothing is tried on a timer. A group of equal tasks is tried when something has happened that
+//! may let it in: tasks have joined it, an agent's offer has changed, a place of its job has come
+//! free. An agent whose offer cannot take a group is not looked at again until the offer changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aurora_model::job::{AssignedTask, TaskConfig, TaskState};
+use aurora_model::key::{AgentId, TaskId};
+
+use crate::input::{Effect, Op};
+use crate::matching::{Spread, Wanted, take, vetoes};
+use crate::scheduler::{Scheduler, Turn};
+
+impl Turn<'_> {
+    /// Places what can be placed: a few tasks of each group in turn, so that a large job does not
+    /// take everything.
+    pub(crate) fn place(&mut self) {
+        if !self.scheduler.registered
+            || !self.scheduler.launching
+            || !self.scheduler.groups.has_changed()
+        {
+            return;
+        }
+        let mut waiting: BTreeSet<u64> = self.scheduler.groups.take_changed();
+        let mut launches: BTreeMap<AgentId, Vec<TaskId>> = BTreeMap::new();
+        let mut spreads: BTreeMap<u64, Spread> = BTreeMap::new();
+        while !waiting.is_empty() {
+            waiting.retain(|group| {
+                let spread = spreads.entry(*group).or_insert_with(|| self.spread(*group));
+                self.place_some(*group, spread, &mut launches)
+            });
+        }
+        // What has been placed by this turn is no reason to try again.
+        self.scheduler.groups.take_changed();
+        for (agent, tasks) in launches {
+            let Some(offer) = self.scheduler.offers.take(&agent) else { continue };
+            self.scheduler.groups.agent_changed(&agent);
+            let tasks: Vec<AssignedTask> = tasks
+                .iter()
+                .filter_map(|id| Some(self.scheduler.state.task(id)?.assigned.clone()))
+                .collect();
+            let offers = offer.parts.into_iter().map(|part| part.id).collect();
+            self.step.effects.push(Effect::Launch { offers, tasks });
+        }
+        self.scheduler.groups.take_changed();
+    }
+
+    /// How the job of a group is spread over hosts, if it has limits that ask.
+    fn spread(&self, group: u64) -> Spread {
+        let mut spread = Spread::new();
+        let Some(group) = self.scheduler.groups.get(group) else { return spread };
+        let limited = group.config.constraints.iter().any(|constraint| {
+            matches!(constraint.rule, aurora_model::job::ConstraintRule::Limit(_))
+        });
+        if !limited {
+            return spread;
+        }
+        let state = &self.scheduler.state;
+        for task in state.tasks_of(&group.config.job).filter(|task| task.state.is_slave_assigned())
+        {
+            let host = task.assigned.agent.as_ref().and_then(|(_, host)| state.host(host));
+            if let Some(host) = host {
+                add_host(&mut spread, &host.attributes);
+            }
+        }
+        spread
+    }
+
+    /// Places a few tasks of a group. Gives whether there may be room for more.
+    fn place_some(
+        &mut self,
+        group: u64,
+        spread: &mut Spread,
+        launches: &mut BTreeMap<AgentId, Vec<TaskId>>,
+    ) -> bool {
+        let now = self.now;
+        let Scheduler { groups, offers, settings, .. } = &*self.scheduler;
+        let Some(found) = groups.get(group) else { return false };
+        let config = found.config.clone();
+        let wanted = Wanted {
+            config: &config,
+            resources: config.resources.bag().plus(settings.executor_overhead),
+            revocable: is_revocable(&config, settings),
+        };
+        let threshold = settings.unavailability_threshold_ms;
+        let batch = settings.max_tasks_per_schedule_attempt.max(1);
+        let ids: Vec<TaskId> = found.tasks.iter().take(batch).cloned().collect();
+        let agents = offers_in_order(offers, found);
+        let mut ids = ids.into_iter().peekable();
+        self.scheduler.count("schedule_attempts_fired", ids.len() as u64);
+        for agent in agents {
+            while let Some(id) = ids.peek() {
+                let Some(offer) = self.scheduler.offers.get(&agent) else { break };
+                let vetoes = vetoes(&wanted, offer, spread, now, threshold);
+                self.scheduler.count("veto_evaluated_offers", 1);
+                if !vetoes.is_empty() {
+                    self.remember_vetoes(group, &agent, vetoes);
+                    break;
+                }
+                let id = id.clone();
+                if !self.assign(&id, &agent, &wanted, spread) {
+                    break;
+                }
+                launches.entry(agent.clone()).or_default().push(id);
+                ids.next();
+            }
+            if ids.peek().is_none() {
+                return self.scheduler.groups.get(group).is_some();
+            }
+        }
+        self.scheduler.count("schedule_attempts_no_match", ids.len() as u64);
+        false
+    }
+
+    fn remember_vetoes(&mut self, group: u64, agent: &AgentId, vetoes: Vec<crate::matching::Veto>) {
+        let Some(group) = self.scheduler.groups.get_mut(group) else { return };
+        if vetoes.iter().all(|veto| veto.is_static) {
+            group.banned.insert(agent.clone());
+        }
+        let score = |vetoes: &[crate::matching::Veto]| {
+            vetoes.iter().fold(0_u64, |sum, veto| sum.saturating_add(veto.score))
+        };
+        if group.nearest.as_ref().is_none_or(|nearest| score(&vetoes) < score(nearest)) {
+            group.nearest = Some(vetoes);
+        }
+    }
+
+    /// Gives a task its place.
+    fn assign(
+        &mut self,
+        id: &TaskId,
+        agent: &AgentId,
+        wanted: &Wanted<'_>,
+        spread: &mut Spread,
+    ) -> bool {
+        let Scheduler { offers, random, .. } = &mut *self.scheduler;
+        let Some(offer) = offers.get_mut(agent) else { return false };
+        let names = &wanted.config.resources.ports;
+        let Some(numbers) = offer.take_ports(names.len(), random) else { return false };
+        take(wanted, offer);
+        let Some(latest) = offer.latest() else { return false };
+        let host = latest.host.clone();
+        add_host(spread, &latest.attributes);
+        let ports = names.iter().cloned().zip(numbers).collect();
+        self.apply(Op::Assign { id: id.clone(), agent: agent.clone(), host, ports });
+        self.change_from(id, TaskState::Pending, TaskState::Assigned, None)
+    }
+}
+
+fn offers_in_order(offers: &crate::offers::Offers, group: &crate::groups::Group) -> Vec<AgentId> {
+    offers.agents().into_iter().filter(|agent| !group.banned.contains(agent)).collect()
+}
+
+fn is_revocable(config: &TaskConfig, settings: &crate::settings::Settings) -> bool {
+    let tier = config.tier.as_deref().unwrap_or(&settings.default_tier);
+    settings.tiers.get(tier).is_some_and(|tier| tier.revocable)
+}
+
+fn add_host(spread: &mut Spread, attributes: &BTreeMap<String, BTreeSet<String>>) {
+    for (name, values) in attributes {
+        for value in values {
+            *spread.entry((name.clone(), value.clone())).or_default() += 1;
+        }
+    }
+}

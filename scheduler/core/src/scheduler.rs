@@ -1,0 +1,183 @@
+//! The one way in.
+
+use std::collections::BTreeMap;
+
+use aurora_model::job::{TaskState, Timestamp};
+use aurora_model::key::{OfferId, TaskId};
+
+use crate::groups::Groups;
+use crate::input::{Effect, Input, Offer, Op, StatusUpdate, Step};
+use crate::offers::Offers;
+use crate::random::Random;
+use crate::settings::Settings;
+use crate::state::State;
+use crate::timers::{Timer, Timers};
+
+/// The scheduler: durable state, and what is made anew at every start.
+#[derive(Debug)]
+pub struct Scheduler {
+    pub(crate) settings: Settings,
+    pub(crate) state: State,
+    pub(crate) random: Random,
+    pub(crate) offers: Offers,
+    pub(crate) groups: Groups,
+    pub(crate) timers: Timers,
+    pub(crate) registered: bool,
+    pub(crate) launching: bool,
+    counters: BTreeMap<&'static str, u64>,
+}
+
+/// One input being handled.
+pub(crate) struct Turn<'a> {
+    pub(crate) scheduler: &'a mut Scheduler,
+    pub(crate) now: Timestamp,
+    pub(crate) step: Step,
+}
+
+impl Scheduler {
+    /// A scheduler with what its log holds; its first input is [`Input::Started`].
+    pub fn new(settings: Settings, state: State) -> Self {
+        Self {
+            settings,
+            state,
+            random: Random::new(0),
+            offers: Offers::default(),
+            groups: Groups::default(),
+            timers: Timers::default(),
+            registered: false,
+            launching: true,
+            counters: BTreeMap::new(),
+        }
+    }
+
+    /// Handles an input. Timers that are due by `now` run first.
+    pub fn handle(&mut self, now: Timestamp, input: Input) -> Step {
+        let mut turn = Turn { scheduler: self, now, step: Step::default() };
+        turn.run_timers();
+        turn.take(input);
+        turn.place();
+        turn.step
+    }
+
+    /// When [`Input::Wakeup`] is due, if ever.
+    pub fn next_wakeup(&self) -> Option<Timestamp> {
+        self.timers.next()
+    }
+
+    /// The durable state.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// What has been counted since the start, by the original's names.
+    pub fn counters(&self) -> &BTreeMap<&'static str, u64> {
+        &self.counters
+    }
+
+    pub(crate) fn count(&mut self, name: &'static str, amount: u64) {
+        *self.counters.entry(name).or_default() += amount;
+    }
+}
+
+impl Turn<'_> {
+    /// Makes a durable change.
+    pub(crate) fn apply(&mut self, op: Op) {
+        self.scheduler.state.apply(&op);
+        self.step.ops.push(op);
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Started { seed } => self.start(seed),
+            Input::Wakeup => {}
+            Input::Registered { framework_id } => {
+                if self.scheduler.state.framework_id() != Some(&framework_id) {
+                    self.apply(Op::SaveFrameworkId(framework_id));
+                }
+                self.scheduler.registered = true;
+                self.scheduler.offers.clear();
+                self.scheduler.groups.all_changed();
+                self.reconcile_now();
+            }
+            Input::Disconnected => {
+                self.scheduler.registered = false;
+                self.scheduler.offers.clear();
+            }
+            Input::Offers(offers) => {
+                for offer in offers {
+                    self.add_offer(offer);
+                }
+            }
+            Input::Rescinded(id) => {
+                if !self.remove_offer(&id) {
+                    self.scheduler.count("offer_cancel_failures", 1);
+                }
+            }
+            Input::Status(update) => self.take_status(update),
+            Input::Request { ticket, request_id, user, request } => {
+                let result = self.request(request_id, &user, request);
+                self.step.effects.push(Effect::Reply { ticket, result });
+            }
+            Input::Launching(launching) => {
+                self.scheduler.launching = launching;
+                if launching {
+                    self.scheduler.groups.all_changed();
+                }
+            }
+        }
+    }
+
+    /// Makes anew what the log does not hold: groups and timers (`scheduler.md` 3.11).
+    fn start(&mut self, seed: u64) {
+        self.scheduler.random = Random::new(seed);
+        let tasks: Vec<(TaskId, TaskState)> =
+            self.scheduler.state.tasks().map(|task| (task.id().clone(), task.state)).collect();
+        for (id, state) in tasks {
+            self.entered(&id, state, true);
+        }
+        let settings = &self.scheduler.settings;
+        let first = settings.reconciliation_initial_delay_ms;
+        let spread = settings.reconciliation_spread_ms;
+        self.after(first, Timer::ReconcileExplicit { next: None });
+        self.after(first.saturating_add(spread), Timer::ReconcileImplicit);
+    }
+
+    fn add_offer(&mut self, offer: Offer) {
+        let known = self.scheduler.state.host(&offer.host);
+        if known.is_none_or(|host| host.agent != offer.agent || host.attributes != offer.attributes)
+        {
+            self.apply(Op::PutHost {
+                name: offer.host.clone(),
+                agent: offer.agent.clone(),
+                attributes: offer.attributes.clone(),
+            });
+        }
+        let (hold, jitter) = (
+            self.scheduler.settings.min_offer_hold_ms,
+            self.scheduler.settings.offer_hold_jitter_ms,
+        );
+        let wait = hold.saturating_add(self.scheduler.random.up_to(jitter));
+        self.after(wait, Timer::ReturnOffer(offer.id.clone()));
+        self.scheduler.groups.agent_changed(&offer.agent);
+        let Scheduler { offers, random, .. } = &mut *self.scheduler;
+        offers.add(offer, random);
+    }
+
+    /// Takes an offer away; `false` if it is not held.
+    pub(crate) fn remove_offer(&mut self, id: &OfferId) -> bool {
+        let agent = self.scheduler.offers.agent_of(id).cloned();
+        let removed = self.scheduler.offers.remove(id);
+        if let Some(agent) = agent {
+            self.scheduler.groups.agent_changed(&agent);
+        }
+        removed
+    }
+
+    fn take_status(&mut self, update: StatusUpdate) {
+        let StatusUpdate { task, state, agent, message, uuid } = update;
+        self.change_reported(&task, state, agent.as_ref(), message.as_deref());
+        if let (Some(uuid), Some(agent)) = (uuid, agent) {
+            self.step.effects.push(Effect::Acknowledge { task, agent, uuid });
+        }
+    }
+}

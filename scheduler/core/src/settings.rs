@@ -1,0 +1,111 @@
+//! What an operator can choose. Names and defaults are those of the original's flags
+//! (`scheduler.md`); all times are in milliseconds.
+
+use std::collections::BTreeMap;
+
+/// The choices.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// The name that events are recorded under.
+    pub scheduler_host: String,
+    /// Instances that a job may have.
+    pub max_tasks_per_job: u32,
+    /// Environments besides `prod`, `devel`, `test` and `staging` with a number: any if true.
+    pub allow_any_environment: bool,
+    /// What the executor needs beside the task.
+    pub executor_overhead: aurora_model::job::ResourceBag,
+    /// The tiers by name.
+    pub tiers: BTreeMap<String, Tier>,
+    /// The tier of a job that names none.
+    pub default_tier: String,
+    /// How long an offer is held (`-min_offer_hold_time`).
+    pub min_offer_hold_ms: i64,
+    /// A random time that is added to it (`-offer_hold_jitter_window`).
+    pub offer_hold_jitter_ms: i64,
+    /// Tasks of one group that are placed before it is the next group's turn
+    /// (`-max_tasks_per_schedule_attempt`).
+    pub max_tasks_per_schedule_attempt: usize,
+    /// A run shorter than this is flapping (`-flapping_task_threshold`).
+    pub flapping_threshold_ms: i64,
+    /// The first penalty for flapping (`-initial_flapping_task_delay`).
+    pub initial_flapping_delay_ms: i64,
+    /// The longest (`-max_flapping_task_delay`).
+    pub max_flapping_delay_ms: i64,
+    /// How long a task may be on its way (`-transient_task_state_timeout`).
+    pub transient_timeout_ms: i64,
+    /// When an unanswered kill is first repeated (`-initial_task_kill_retry_interval`).
+    pub initial_kill_retry_ms: i64,
+    /// When the first periodic reconciliation is (`-reconciliation_initial_delay`).
+    pub reconciliation_initial_delay_ms: i64,
+    /// Between explicit reconciliations (`-reconciliation_explicit_interval`).
+    pub reconciliation_explicit_interval_ms: i64,
+    /// Between implicit ones (`-reconciliation_implicit_interval`).
+    pub reconciliation_implicit_interval_ms: i64,
+    /// How much later than the explicit ones (`-reconciliation_schedule_spread`).
+    pub reconciliation_spread_ms: i64,
+    /// Tasks asked about at once (`-reconciliation_explicit_batch_size`).
+    pub reconciliation_batch_size: usize,
+    /// Between two such batches (`-reconciliation_explicit_batch_interval`).
+    pub reconciliation_batch_interval_ms: i64,
+    /// How long ended tasks are remembered (`-history_prune_threshold`).
+    pub history_prune_threshold_ms: i64,
+    /// How long they are remembered at least (`-history_min_retention_threshold`).
+    pub history_min_retention_ms: i64,
+    /// Ended tasks remembered per job (`-history_max_per_job_threshold`).
+    pub history_max_per_job: usize,
+    /// How long before its maintenance a host takes no tasks (`-unavailability_threshold`).
+    pub unavailability_threshold_ms: i64,
+}
+
+/// What a tier means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tier {
+    /// Whether its tasks may be stopped to make room.
+    pub preemptible: bool,
+    /// Whether they use resources that can be taken away.
+    pub revocable: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        const SECOND: i64 = 1000;
+        const MINUTE: i64 = 60 * SECOND;
+        const HOUR: i64 = 60 * MINUTE;
+        let tier =
+            |name: &str, preemptible, revocable| (name.to_owned(), Tier { preemptible, revocable });
+        Self {
+            scheduler_host: "localhost".to_owned(),
+            max_tasks_per_job: 4000,
+            allow_any_environment: false,
+            executor_overhead: aurora_model::job::ResourceBag {
+                cpus: aurora_model::job::MilliCpus(250),
+                ram_mb: 128,
+                ..Default::default()
+            },
+            tiers: BTreeMap::from([
+                tier("preemptible", true, false),
+                tier("preferred", false, false),
+                tier("revocable", true, true),
+            ]),
+            default_tier: "preemptible".to_owned(),
+            min_offer_hold_ms: 5 * MINUTE,
+            offer_hold_jitter_ms: MINUTE,
+            max_tasks_per_schedule_attempt: 5,
+            flapping_threshold_ms: 5 * MINUTE,
+            initial_flapping_delay_ms: 30 * SECOND,
+            max_flapping_delay_ms: 5 * MINUTE,
+            transient_timeout_ms: 5 * MINUTE,
+            initial_kill_retry_ms: 15 * SECOND,
+            reconciliation_initial_delay_ms: MINUTE,
+            reconciliation_explicit_interval_ms: HOUR,
+            reconciliation_implicit_interval_ms: HOUR,
+            reconciliation_spread_ms: HOUR / 2,
+            reconciliation_batch_size: 1000,
+            reconciliation_batch_interval_ms: 5 * SECOND,
+            history_prune_threshold_ms: 48 * HOUR,
+            history_min_retention_ms: HOUR,
+            history_max_per_job: 100,
+            unavailability_threshold_ms: 6 * MINUTE,
+        }
+    }
+}

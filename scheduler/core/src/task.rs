@@ -1,0 +1,217 @@
+//! Carries transitions of tasks out (`scheduler.md` 3.3 and 3.4).
+
+use aurora_model::job::{TaskEvent, TaskState};
+use aurora_model::key::{AgentId, TaskId};
+
+use crate::input::{Effect, Op};
+use crate::penalty::penalty_ms;
+use crate::scheduler::{Scheduler, Turn};
+use crate::table::{Action, Verdict, verdict};
+use crate::timers::Timer;
+
+impl Turn<'_> {
+    /// Asks for a transition. Gives whether it happened.
+    pub(crate) fn change(&mut self, id: &TaskId, to: TaskState, message: Option<&str>) -> bool {
+        self.change_reported(id, to, None, message)
+    }
+
+    /// Asks for a transition if the task is in `from`.
+    pub(crate) fn change_from(
+        &mut self,
+        id: &TaskId,
+        from: TaskState,
+        to: TaskState,
+        message: Option<&str>,
+    ) -> bool {
+        let is_there = self.scheduler.state.task(id).is_some_and(|task| task.state == from);
+        is_there && self.change(id, to, message)
+    }
+
+    /// Asks for the transition to what an agent reports; the agent is where a task that is not
+    /// known is killed.
+    pub(crate) fn change_reported(
+        &mut self,
+        id: &TaskId,
+        to: TaskState,
+        reported_by: Option<&AgentId>,
+        message: Option<&str>,
+    ) -> bool {
+        let from = self.scheduler.state.task(id).map(|task| task.state);
+        match verdict(from, Some(to)) {
+            Verdict::Already => false,
+            Verdict::Illegal(actions) => {
+                self.scheduler.count("scheduler_illegal_task_state_transitions", 1);
+                if actions.contains(&Action::Kill) {
+                    self.kill(id, reported_by);
+                }
+                false
+            }
+            Verdict::Go(actions) => {
+                self.carry_out(id, to, actions, message);
+                true
+            }
+        }
+    }
+
+    /// The order of the actions is fixed: failures are counted before the state is saved, the
+    /// replacement is made before the task is killed.
+    fn carry_out(&mut self, id: &TaskId, to: TaskState, actions: &[Action], message: Option<&str>) {
+        let Some(task) = self.scheduler.state.task(id) else { return };
+        let config = task.assigned.task.clone();
+        let failures = i64::from(task.failure_count);
+        let was_killed = task.events.iter().any(|event| event.state == TaskState::Killing);
+        let from = task.state;
+        let replace = actions.iter().any(|action| match action {
+            Action::Reschedule => true,
+            Action::RescheduleUnlessKilled => !was_killed,
+            Action::RescheduleService => config.is_service,
+            Action::CountFailure => {
+                let max = i64::from(config.max_task_failures);
+                config.is_service || max == -1 || failures < max - 1
+            }
+            _ => false,
+        });
+        if actions.contains(&Action::CountFailure) {
+            self.apply(Op::CountFailure(id.clone()));
+        }
+        if actions.contains(&Action::Save) {
+            let event = TaskEvent {
+                timestamp: self.now,
+                state: to,
+                message: message.map(str::to_owned),
+                scheduler: Some(self.scheduler.settings.scheduler_host.clone()),
+            };
+            self.apply(Op::Transition { id: id.clone(), event });
+        }
+        if replace {
+            self.replace(id);
+        }
+        if actions.contains(&Action::GoLost) {
+            let message = format!("{to} of a task whose agent is partitioned away");
+            self.change(id, TaskState::Lost, Some(&message));
+        }
+        if actions.contains(&Action::Kill) {
+            self.kill(id, None);
+        }
+        if from == TaskState::Pending {
+            self.scheduler.groups.remove(id);
+        }
+        if actions.contains(&Action::Delete) {
+            self.apply(Op::Remove(vec![id.clone()]));
+        } else {
+            self.entered(id, to, false);
+        }
+        self.step.effects.push(Effect::Changed(id.clone()));
+    }
+
+    fn kill(&mut self, id: &TaskId, reported_by: Option<&AgentId>) {
+        let known = self.scheduler.state.task(id).and_then(|task| task.assigned.agent.as_ref());
+        let agent = known.map(|(agent, _)| agent).or(reported_by).cloned();
+        self.step.effects.push(Effect::Kill { task: id.clone(), agent });
+    }
+
+    /// Makes a new run of the same instance.
+    fn replace(&mut self, id: &TaskId) {
+        let Scheduler { state, settings, random, .. } = &mut *self.scheduler;
+        let Some(task) = state.task(id) else { return };
+        let penalty = penalty_ms(state, task, settings, random);
+        let new = TaskId::for_instance(&task.assigned.instance_key(), &random.uuid());
+        self.apply(Op::Reschedule { ancestor: id.clone(), id: new.clone() });
+        if penalty > 0 {
+            let message = format!("Rescheduled, penalized for {penalty} ms for flapping");
+            self.change(&new, TaskState::Throttled, Some(&message));
+            self.after(penalty, Timer::Unthrottle(new));
+        } else {
+            self.change(&new, TaskState::Pending, Some("Rescheduled"));
+        }
+    }
+
+    /// Sees to what a state needs: a place, a timer. `restored` is a task from the log, whose time
+    /// in the state began before this scheduler did.
+    pub(crate) fn entered(&mut self, id: &TaskId, state: TaskState, restored: bool) {
+        let Some(task) = self.scheduler.state.task(id) else { return };
+        let config = task.assigned.task.clone();
+        let since = task.latest_event().map_or(self.now, |event| event.timestamp);
+        let settings = &self.scheduler.settings;
+        let (timeout, retention, prune) = (
+            settings.transient_timeout_ms,
+            settings.history_min_retention_ms,
+            settings.history_prune_threshold_ms,
+        );
+        match state {
+            TaskState::Pending => self.scheduler.groups.add(id.clone(), &config),
+            TaskState::Throttled if restored => {
+                let Scheduler { state, settings, random, .. } = &mut *self.scheduler;
+                let ancestor = state
+                    .task(id)
+                    .and_then(|task| task.ancestor.as_ref())
+                    .and_then(|a| state.task(a));
+                let penalty = ancestor.map_or(0, |task| penalty_ms(state, task, settings, random));
+                self.scheduler.timers.set(since.plus_ms(penalty), Timer::Unthrottle(id.clone()));
+            }
+            TaskState::Assigned
+            | TaskState::Preempting
+            | TaskState::Restarting
+            | TaskState::Draining
+            | TaskState::Killing => {
+                self.after(timeout, Timer::Timeout(id.clone(), state, since));
+                if state == TaskState::Killing {
+                    self.set_kill_retry(id, 0);
+                }
+            }
+            TaskState::Partitioned => {
+                let policy = config.partition_policy;
+                if policy.is_none_or(|policy| policy.reschedule) {
+                    let delay = policy.map_or(0, |policy| {
+                        i64::try_from(policy.delay_secs).unwrap_or(i64::MAX).saturating_mul(1000)
+                    });
+                    let timer = Timer::EndPartition(id.clone(), since);
+                    self.scheduler.timers.set(since.plus_ms(delay), timer);
+                }
+            }
+            state if state.is_terminal() => {
+                self.scheduler.groups.job_changed(&config.job);
+                let age = self.now.ms_since(since);
+                self.after(retention.max(prune.saturating_sub(age)), Timer::Forget(id.clone()));
+                self.forget_surplus(&config.job);
+            }
+            _ => {}
+        }
+    }
+
+    /// Forgets the oldest ended tasks of a job that has too many.
+    fn forget_surplus(&mut self, job: &aurora_model::key::JobKey) {
+        let settings = &self.scheduler.settings;
+        let (keep, retention) = (settings.history_max_per_job, settings.history_min_retention_ms);
+        let mut ended: Vec<_> = self
+            .scheduler
+            .state
+            .tasks_of(job)
+            .filter(|task| task.state.is_terminal())
+            .filter_map(|task| Some((task.latest_event()?.timestamp, task.id().clone())))
+            .collect();
+        if ended.len() <= keep {
+            return;
+        }
+        ended.sort();
+        let surplus = ended.len() - keep;
+        let old: Vec<TaskId> = ended
+            .into_iter()
+            .take(surplus)
+            .filter(|(at, _)| self.now.ms_since(*at) >= retention)
+            .map(|(_, id)| id)
+            .collect();
+        self.forget(old);
+    }
+
+    /// Removes ended tasks from the store.
+    pub(crate) fn forget(&mut self, mut ids: Vec<TaskId>) {
+        ids.retain(|id| self.scheduler.state.task(id).is_some_and(|task| task.state.is_terminal()));
+        if ids.is_empty() {
+            return;
+        }
+        self.scheduler.count("tasks_pruned", ids.len() as u64);
+        self.step.effects.extend(ids.iter().cloned().map(Effect::Changed));
+        self.apply(Op::Remove(ids));
+    }
+}

@@ -1,0 +1,126 @@
+//! What a job must be to be accepted (`scheduler.md` 2.15). Fills in what the scheduler decides.
+
+use aurora_model::job::{
+    AURORA_EXECUTOR, ConstraintRule, Container, CronCollisionPolicy, DEDICATED_ATTRIBUTE,
+    JobConfiguration, MilliCpus, TaskConfig,
+};
+use aurora_model::key::is_identifier;
+
+use crate::input::RequestError;
+use crate::settings::Settings;
+
+/// The largest text that describes a task to its executor, in bytes.
+const MAX_EXECUTOR_DATA: usize = 4 << 20;
+
+pub(crate) fn validate(
+    job: &mut JobConfiguration,
+    settings: &Settings,
+) -> Result<(), RequestError> {
+    if job.instance_count == 0 {
+        return refuse("instance count must be positive");
+    }
+    if job.task.job != job.key {
+        return refuse(format!("the task is of job {}, not of {}", job.task.job, job.key));
+    }
+    let environment = job.key.environment();
+    if !settings.allow_any_environment && !is_environment(environment) {
+        return refuse(format!(
+            "environment {environment:?} is not allowed: use prod, devel, test, or staging with an \
+             optional number"
+        ));
+    }
+    for owner in [&job.owner, &job.task.owner] {
+        if !owner.is_empty() && !is_identifier(owner) {
+            return refuse(format!("invalid user {owner:?}"));
+        }
+    }
+    validate_task(&mut job.task, settings)?;
+    if job.cron_schedule.as_deref().is_some_and(|schedule| !schedule.is_empty()) {
+        if job.task.is_service {
+            return refuse("a job cannot be a service and have a cron schedule");
+        }
+        if job.cron_collision_policy == CronCollisionPolicy::RunOverlap {
+            return refuse(
+                "cron_collision_policy RUN_OVERLAP is not supported: use KILL_EXISTING or CANCEL_NEW",
+            );
+        }
+    }
+    Ok(())
+}
+
+fn validate_task(task: &mut TaskConfig, settings: &Settings) -> Result<(), RequestError> {
+    let name = task.tier.get_or_insert_with(|| settings.default_tier.clone());
+    let Some(tier) = settings.tiers.get(name) else {
+        let known: Vec<&str> = settings.tiers.keys().map(String::as_str).collect();
+        return refuse(format!("unknown tier {name:?}: use one of {}", known.join(", ")));
+    };
+    task.production = !tier.preemptible;
+    match &task.executor {
+        Some(executor) if executor.name != AURORA_EXECUTOR => {
+            return refuse(format!("unknown executor {:?}: use {AURORA_EXECUTOR}", executor.name));
+        }
+        Some(executor) if executor.data.len() > MAX_EXECUTOR_DATA => {
+            return refuse(format!(
+                "the description of the task is {} bytes long; at most {MAX_EXECUTOR_DATA} are allowed",
+                executor.data.len()
+            ));
+        }
+        Some(_) => {}
+        None => return refuse("a task needs an executor"),
+    }
+    validate_dedicated(task)?;
+    if let Container::Docker { image, .. } = &task.container {
+        return refuse(format!("container type DOCKER is not allowed here (image {image:?})"));
+    }
+    let resources = &task.resources;
+    for (name, is_zero) in [
+        ("cpus", resources.cpus == MilliCpus(0)),
+        ("ram", resources.ram_mb == 0),
+        ("disk", resources.disk_mb == 0),
+    ] {
+        if is_zero {
+            return refuse(format!("{name} must be more than 0"));
+        }
+    }
+    if resources.gpus > 0 {
+        return refuse("GPUs are not allowed on this cluster");
+    }
+    if !task.fetcher_uris.is_empty() {
+        return refuse("fetcher URIs are not allowed on this cluster");
+    }
+    Ok(())
+}
+
+fn validate_dedicated(task: &TaskConfig) -> Result<(), RequestError> {
+    let Some(constraint) =
+        task.constraints.iter().find(|constraint| constraint.attribute == DEDICATED_ATTRIBUTE)
+    else {
+        return Ok(());
+    };
+    let ConstraintRule::Value { values, .. } = &constraint.rule else {
+        return refuse("a dedicated constraint must be a value, not a limit");
+    };
+    let (Some(value), 1) = (values.first(), values.len()) else {
+        return refuse("a dedicated constraint must have exactly one value");
+    };
+    let role = value.split('/').next().unwrap_or_default();
+    if role != "*" && role != task.job.role() {
+        return refuse(format!(
+            "only {role} may use hosts dedicated to {value:?}; this job's role is {}",
+            task.job.role()
+        ));
+    }
+    Ok(())
+}
+
+/// `^(prod|devel|test|staging\d*)$`, the original's default.
+fn is_environment(name: &str) -> bool {
+    matches!(name, "prod" | "devel" | "test")
+        || name
+            .strip_prefix("staging")
+            .is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn refuse(message: impl Into<String>) -> Result<(), RequestError> {
+    Err(RequestError::invalid(message))
+}

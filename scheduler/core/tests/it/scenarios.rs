@@ -1,0 +1,247 @@
+//! What the scheduler does, told as stories.
+
+use aurora_model::job::{Constraint, ConstraintRule, PartitionPolicy, TaskState};
+use aurora_model::key::AgentId;
+use aurora_scheduler_core::{Effect, ErrorKind, Input, Request, Response};
+
+use crate::world::{World, job, launched};
+
+#[test]
+fn a_service_is_placed_runs_and_is_replaced_when_it_ends() {
+    let (mut world, id) = World::with_running(job("web", 1, true));
+    let effects = world.status(&id, TaskState::Finished);
+    assert!(
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Acknowledge { task, .. } if *task == id))
+    );
+    assert_eq!(world.shown("web"), ["0:FINISHED", "0:PENDING"]);
+    let effects = world.offer("A", 4);
+    assert_eq!(launched(&effects), [world.task_in("web", TaskState::Assigned)]);
+    let new = world.tasks("web")[1];
+    assert_eq!(new.ancestor.as_ref(), Some(&id));
+}
+
+#[test]
+fn a_batch_job_is_retried_up_to_its_failures() {
+    let mut batch = job("batch", 1, false);
+    batch.task.max_task_failures = 2;
+    let (mut world, first) = World::with_running(batch);
+    world.status(&first, TaskState::Failed);
+    assert_eq!(world.shown("batch"), ["0:FAILED", "0:PENDING"]);
+    world.offer("A", 4);
+    let second = world.task_in("batch", TaskState::Assigned);
+    world.status(&second, TaskState::Failed);
+    assert_eq!(world.shown("batch"), ["0:FAILED", "0:FAILED"]);
+    assert_eq!(world.tasks("batch")[1].failure_count, 2);
+}
+
+#[test]
+fn flapping_services_are_penalised_from_the_second_time_on() {
+    let (mut world, mut id) = World::with_running(job("web", 1, true));
+    world.status(&id, TaskState::Failed);
+    world.offer("A", 4);
+    id = world.task_in("web", TaskState::Assigned);
+    world.status(&id, TaskState::Running);
+    world.status(&id, TaskState::Failed);
+    let throttled = world.task_in("web", TaskState::Throttled);
+    let reason = world.scheduler.pending_reason(&throttled).unwrap();
+    assert!(reason.contains("ended too soon"), "{reason}");
+    world.wait(29_999);
+    assert_eq!(world.task_in("web", TaskState::Throttled), throttled);
+    world.wait(30_001);
+    assert_eq!(world.task_in("web", TaskState::Pending), throttled);
+}
+
+#[test]
+fn tasks_wait_with_a_reason_that_says_what_is_missing() {
+    let mut world = World::new();
+    let mut big = job("big", 1, true);
+    big.task.resources.cpus.0 = 8000;
+    world.create(big).unwrap();
+    let id = world.task_in("big", TaskState::Pending);
+    let reason = |world: &World| world.scheduler.pending_reason(&id).unwrap();
+    assert_eq!(reason(&world), "Waiting for a Mesos master");
+    world
+        .put(Input::Registered { framework_id: aurora_model::key::FrameworkId::new("F").unwrap() });
+    assert_eq!(reason(&world), "Waiting for offers of resources");
+    world.offer("A", 4);
+    assert_eq!(reason(&world), "Insufficient: CPU (asks for 8.0, 4.0 free)");
+    // The rest of a machine comes as another offer: both count together.
+    let effects = world.offer("A", 4);
+    assert_eq!(launched(&effects), [id]);
+    assert!(matches!(&effects[..], [.., Effect::Launch { offers, .. }] if offers.len() == 2));
+}
+
+#[test]
+fn constraints_and_ports_are_kept() {
+    let mut world = World::registered();
+    let mut spread = job("spread", 3, true);
+    spread.task.resources.ports.insert("http".into());
+    spread
+        .task
+        .constraints
+        .insert(Constraint { attribute: "host".into(), rule: ConstraintRule::Limit(1) });
+    world.create(spread).unwrap();
+    let offers = vec![world.an_offer("A", 4), world.an_offer("B", 4)];
+    let effects = world.put(Input::Offers(offers));
+    assert_eq!(launched(&effects).len(), 2, "one for each host");
+    for task in world.tasks("spread").iter().filter(|task| task.state == TaskState::Assigned) {
+        let port = task.assigned.assigned_ports["http"];
+        assert!((31_000..=31_009).contains(&port), "{port}");
+    }
+    let waiting = world.task_in("spread", TaskState::Pending);
+    // The agents' rests are offered again; the limit still holds.
+    world.offer("A", 3);
+    let reason = world.scheduler.pending_reason(&waiting).unwrap();
+    assert_eq!(reason, "Limit not satisfied: host");
+}
+
+#[test]
+fn a_kill_goes_out_and_is_repeated_until_it_is_answered() {
+    let (mut world, id) = World::with_running(job("web", 1, true));
+    let killed = world.kill("web").unwrap();
+    assert_eq!(killed, Response::Killed { instances: vec![0] });
+    let kills = |effects: &[Effect]| {
+        effects
+            .iter()
+            .filter(|effect| matches!(effect, Effect::Kill { task, .. } if *task == id))
+            .count()
+    };
+    assert_eq!(kills(&world.effects), 1);
+    assert_eq!(kills(&world.wait(30_001)), 1);
+    world.status(&id, TaskState::Killed);
+    assert_eq!(kills(&world.wait(600_000)), 0);
+    assert_eq!(world.shown("web"), ["0:KILLED"]);
+    assert_eq!(world.kill("web").unwrap(), Response::Killed { instances: vec![] });
+}
+
+#[test]
+fn killing_a_task_that_waits_forgets_it() {
+    let mut world = World::registered();
+    world.create(job("web", 2, true)).unwrap();
+    world.kill("web").unwrap();
+    assert!(world.tasks("web").is_empty());
+    assert!(launched(&world.offer("A", 4)).is_empty());
+}
+
+#[test]
+fn an_unknown_task_that_runs_is_killed_where_it_runs() {
+    let mut world = World::registered();
+    let id = aurora_model::key::TaskId::new("ghost").unwrap();
+    let effects = world.status(&id, TaskState::Running);
+    let agent = Some(AgentId::new("A").unwrap());
+    assert!(effects.contains(&Effect::Kill { task: id.clone(), agent }), "{effects:?}");
+    assert!(matches!(effects.last(), Some(Effect::Acknowledge { .. })));
+}
+
+#[test]
+fn a_repeated_request_is_carried_out_once() {
+    let mut world = World::registered();
+    let create = || Request::CreateJob(Box::new(job("web", 2, true)));
+    let first = world.ask_as(Some("r1"), create()).unwrap();
+    assert_eq!(world.ask_as(Some("r1"), create()).unwrap(), first);
+    assert_eq!(world.tasks("web").len(), 2);
+    let error = world.ask_as(Some("r2"), create()).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::AlreadyExists);
+}
+
+#[test]
+fn bad_jobs_are_refused_with_a_reason() {
+    let mut world = World::registered();
+    type Change = fn(&mut aurora_model::job::JobConfiguration);
+    let cases: [(Change, &str); 6] = [
+        (|job| job.instance_count = 0, "instance count must be positive"),
+        (|job| job.instance_count = 4001, "at most 4000"),
+        (|job| job.task.tier = Some("gold".into()), "unknown tier \"gold\""),
+        (|job| job.task.resources.ram_mb = 0, "ram must be more than 0"),
+        (|job| job.task.executor = None, "needs an executor"),
+        (|job| job.cron_schedule = Some("* * * * *".into()), "cannot be a service"),
+    ];
+    for (change, message) in cases {
+        let mut bad = job("bad", 1, true);
+        change(&mut bad);
+        let error = world.create(bad).unwrap_err();
+        assert!(error.message.contains(message), "{error}");
+    }
+    assert!(world.tasks("bad").is_empty());
+}
+
+#[test]
+fn partitioned_tasks_are_replaced_by_their_policy() {
+    let mut patient = job("patient", 1, true);
+    patient.task.partition_policy = Some(PartitionPolicy { reschedule: true, delay_secs: 60 });
+    let (mut world, id) = World::with_running(patient);
+    world.status(&id, TaskState::Partitioned);
+    world.wait(59_000);
+    assert_eq!(world.shown("patient"), ["0:PARTITIONED"]);
+    world.status(&id, TaskState::Running);
+    world.wait(5_000);
+    assert_eq!(world.shown("patient"), ["0:RUNNING"]);
+    world.status(&id, TaskState::Partitioned);
+    world.wait(60_000);
+    assert_eq!(world.shown("patient"), ["0:LOST", "0:PENDING"]);
+    let effects = world.status(&id, TaskState::Running);
+    assert!(
+        effects.iter().any(|effect| matches!(effect, Effect::Kill { .. })),
+        "it came back too late"
+    );
+}
+
+#[test]
+fn a_task_that_is_never_heard_of_is_given_up() {
+    let mut world = World::registered();
+    world.offer("A", 4);
+    world.create(job("web", 1, true)).unwrap();
+    world.wait(300_000);
+    assert_eq!(world.shown("web"), ["0:LOST", "0:PENDING"]);
+}
+
+#[test]
+fn ended_tasks_are_forgotten_in_time() {
+    let mut batch = job("batch", 1, false);
+    batch.task.max_task_failures = 1;
+    let (mut world, id) = World::with_running(batch);
+    world.status(&id, TaskState::Finished);
+    world.wait(48 * 3_600_000 - 1);
+    assert_eq!(world.shown("batch"), ["0:FINISHED"]);
+    world.wait(1);
+    assert!(world.tasks("batch").is_empty());
+}
+
+#[test]
+fn registering_asks_about_every_task_on_an_agent() {
+    let (mut world, id) = World::with_running(job("web", 1, true));
+    world.put(Input::Disconnected);
+    let effects = world
+        .put(Input::Registered { framework_id: aurora_model::key::FrameworkId::new("F").unwrap() });
+    let agent = Some(AgentId::new("A").unwrap());
+    assert!(effects.contains(&Effect::Reconcile(vec![(id, agent)])), "{effects:?}");
+}
+
+#[test]
+fn offers_are_given_back_in_the_end_and_none_is_used_after_a_rescind() {
+    let mut world = World::registered();
+    let offer = world.an_offer("A", 4);
+    let id = offer.id.clone();
+    world.put(Input::Offers(vec![offer]));
+    let effects = world.wait(360_000);
+    assert_eq!(effects, [Effect::Decline(id)]);
+    let offer = world.an_offer("A", 4);
+    let id = offer.id.clone();
+    world.put(Input::Offers(vec![offer]));
+    world.put(Input::Rescinded(id));
+    world.create(job("web", 1, true)).unwrap();
+    assert_eq!(world.shown("web"), ["0:PENDING"]);
+}
+
+#[test]
+fn nothing_is_launched_while_launching_is_paused() {
+    let mut world = World::registered();
+    world.offer("A", 4);
+    world.put(Input::Launching(false));
+    world.create(job("web", 1, true)).unwrap();
+    assert_eq!(world.shown("web"), ["0:PENDING"]);
+    let effects = world.put(Input::Launching(true));
+    assert_eq!(launched(&effects).len(), 1);
+}

@@ -1,0 +1,207 @@
+//! A scheduler with hands: what a shell and a cluster would do, in a few lines each.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aurora_model::job::{
+    ExecutorConfig, JobConfiguration, MilliCpus, ResourceBag, ScheduledTask, TaskConfig,
+    TaskResources, TaskState, Timestamp,
+};
+use aurora_model::key::{AgentId, FrameworkId, JobKey, OfferId, RequestId, TaskId};
+use aurora_scheduler_core::{
+    Effect, Input, Offer, Op, PortRange, Request, RequestError, Response, Scheduler, Settings,
+    State, StatusUpdate, TaskQuery, Ticket,
+};
+
+pub(crate) struct World {
+    pub(crate) scheduler: Scheduler,
+    pub(crate) now: Timestamp,
+    pub(crate) log: Vec<Vec<Op>>,
+    pub(crate) effects: Vec<Effect>,
+    offers: u64,
+}
+
+pub(crate) fn job(name: &str, instances: u32, service: bool) -> JobConfiguration {
+    let key = JobKey::new("www", "prod", name).unwrap();
+    JobConfiguration {
+        key: key.clone(),
+        owner: "me".into(),
+        cron_schedule: None,
+        cron_collision_policy: Default::default(),
+        task: TaskConfig {
+            job: key,
+            owner: "me".into(),
+            is_service: service,
+            priority: 0,
+            max_task_failures: 1,
+            production: false,
+            tier: None,
+            resources: TaskResources {
+                cpus: MilliCpus(1000),
+                ram_mb: 100,
+                disk_mb: 100,
+                gpus: 0,
+                ports: BTreeSet::new(),
+            },
+            constraints: BTreeSet::new(),
+            fetcher_uris: Vec::new(),
+            task_links: BTreeMap::new(),
+            contact_email: None,
+            executor: Some(ExecutorConfig { name: "AuroraExecutor".into(), data: "{}".into() }),
+            metadata: BTreeSet::new(),
+            partition_policy: None,
+            sla_policy: None,
+            container: Default::default(),
+        },
+        instance_count: instances,
+    }
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let settings = Settings { executor_overhead: ResourceBag::default(), ..Default::default() };
+        let mut world = Self {
+            scheduler: Scheduler::new(settings, State::default()),
+            now: Timestamp(1_000_000),
+            log: Vec::new(),
+            effects: Vec::new(),
+            offers: 0,
+        };
+        world.put(Input::Started { seed: 42 });
+        world
+    }
+
+    pub(crate) fn registered() -> Self {
+        let mut world = Self::new();
+        world.put(Input::Registered { framework_id: FrameworkId::new("F").unwrap() });
+        world
+    }
+
+    /// Handles an input, keeps the ops and gives the effects.
+    pub(crate) fn put(&mut self, input: Input) -> Vec<Effect> {
+        let step = self.scheduler.handle(self.now, input);
+        self.log.push(step.ops);
+        self.effects.extend(step.effects.clone());
+        step.effects
+    }
+
+    pub(crate) fn wait(&mut self, ms: i64) -> Vec<Effect> {
+        self.now = self.now.plus_ms(ms);
+        self.put(Input::Wakeup)
+    }
+
+    pub(crate) fn ask(&mut self, request: Request) -> Result<Response, RequestError> {
+        self.ask_as(None, request)
+    }
+
+    pub(crate) fn ask_as(
+        &mut self,
+        id: Option<&str>,
+        request: Request,
+    ) -> Result<Response, RequestError> {
+        let effects = self.put(Input::Request {
+            ticket: Ticket(1),
+            request_id: id.map(|id| RequestId::new(id).unwrap()),
+            user: "tester".into(),
+            request,
+        });
+        effects
+            .into_iter()
+            .find_map(|effect| match effect {
+                Effect::Reply { result, .. } => Some(result),
+                _ => None,
+            })
+            .expect("every request is answered")
+    }
+
+    pub(crate) fn create(&mut self, job: JobConfiguration) -> Result<Response, RequestError> {
+        self.ask(Request::CreateJob(Box::new(job)))
+    }
+
+    pub(crate) fn kill(&mut self, name: &str) -> Result<Response, RequestError> {
+        self.ask(Request::KillTasks {
+            job: JobKey::new("www", "prod", name).unwrap(),
+            instances: BTreeSet::new(),
+            message: None,
+        })
+    }
+
+    pub(crate) fn offer(&mut self, agent: &str, cpus: u64) -> Vec<Effect> {
+        let offer = self.an_offer(agent, cpus);
+        self.put(Input::Offers(vec![offer]))
+    }
+
+    pub(crate) fn an_offer(&mut self, agent: &str, cpus: u64) -> Offer {
+        self.offers += 1;
+        Offer {
+            id: OfferId::new(format!("O{}", self.offers)).unwrap(),
+            agent: AgentId::new(agent).unwrap(),
+            host: format!("host-{agent}"),
+            attributes: BTreeMap::from([
+                ("host".to_owned(), BTreeSet::from([format!("host-{agent}")])),
+                ("rack".to_owned(), BTreeSet::from(["a".to_owned()])),
+            ]),
+            fixed: ResourceBag {
+                cpus: MilliCpus(cpus * 1000),
+                ram_mb: 10_000,
+                disk_mb: 10_000,
+                ..Default::default()
+            },
+            revocable: ResourceBag::default(),
+            ports: vec![PortRange { begin: 31_000, end: 31_009 }],
+            unavailable_from: None,
+        }
+    }
+
+    pub(crate) fn status(&mut self, task: &TaskId, state: TaskState) -> Vec<Effect> {
+        self.put(Input::Status(StatusUpdate {
+            task: task.clone(),
+            state,
+            agent: Some(AgentId::new("A").unwrap()),
+            message: None,
+            uuid: Some(vec![1; 16]),
+        }))
+    }
+
+    /// The job's tasks as `instance:STATE`, oldest first.
+    pub(crate) fn shown(&self, name: &str) -> Vec<String> {
+        self.tasks(name)
+            .iter()
+            .map(|task| format!("{}:{}", task.assigned.instance, task.state))
+            .collect()
+    }
+
+    pub(crate) fn tasks(&self, name: &str) -> Vec<&ScheduledTask> {
+        self.scheduler.tasks(&TaskQuery::of_job(&JobKey::new("www", "prod", name).unwrap()))
+    }
+
+    /// The job's only task in a state.
+    pub(crate) fn task_in(&self, name: &str, state: TaskState) -> TaskId {
+        let found: Vec<&ScheduledTask> =
+            self.tasks(name).into_iter().filter(|task| task.state == state).collect();
+        assert_eq!(found.len(), 1, "{:?}", self.shown(name));
+        found[0].id().clone()
+    }
+
+    /// A job with one task that runs on agent A.
+    pub(crate) fn with_running(job: JobConfiguration) -> (Self, TaskId) {
+        let name = job.key.name().to_owned();
+        let mut world = Self::registered();
+        world.offer("A", 4);
+        world.create(job).unwrap();
+        let id = world.task_in(&name, TaskState::Assigned);
+        world.status(&id, TaskState::Starting);
+        world.status(&id, TaskState::Running);
+        (world, id)
+    }
+}
+
+pub(crate) fn launched(effects: &[Effect]) -> Vec<TaskId> {
+    effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Launch { tasks, .. } => Some(tasks.iter().map(|task| task.task_id.clone())),
+            _ => None,
+        })
+        .flatten()
+        .collect()
+}
