@@ -93,16 +93,7 @@ impl Scheduler {
                 .collect(),
             Err(_) => self.state.tasks().filter(|task| query.matches(task)).collect(),
         };
-        found.sort_by(|a, b| {
-            let began = |task: &ScheduledTask| task.events.first().map(|event| event.timestamp);
-            (a.job(), a.assigned.instance, a.state.is_active(), began(a), a.id()).cmp(&(
-                b.job(),
-                b.assigned.instance,
-                b.state.is_active(),
-                began(b),
-                b.id(),
-            ))
-        });
+        found.sort_by(|a, b| order(a).cmp(&order(b)));
         found
     }
 
@@ -163,4 +154,13 @@ impl Scheduler {
         }
         Stats { tasks, offers: self.offers.len() as u64, registered: self.registered }
     }
+}
+
+/// By job and instance, and the runs of an instance one after the other.
+fn order(
+    task: &ScheduledTask,
+) -> (&JobKey, u32, bool, Option<aurora_model::job::Timestamp>, u32, &TaskId) {
+    let began = task.events.first().map(|event| event.timestamp);
+    let active = task.state.is_active();
+    (task.job(), task.assigned.instance, active, began, task.failure_count, task.id())
 }

@@ -1,1 +1,31 @@
-//! The durable operation log: segments, checksums, group commit, snapshots, replay.
+//! The scheduler's durable log.
+//!
+//! [`Store::open`] replays what is on disk into a [`State`] and gives the [`Store`], to which the
+//! steps of the scheduler are appended: [`Store::append`] returns when a group of them is on disk,
+//! all with one `fdatasync`. [`Store::snapshot`] writes the state down so that the log before it
+//! can go.
+//!
+//! On disk are `log-<n>` segments and `snapshot-<n>` files, `n` being the number of the first
+//! record after it; see [`frame`] for how records lie in them. One process at a time may have a
+//! store open: `lock` is held by `flock`, which ends with the process.
+//!
+//! What a crash can leave behind, an unfinished last record, is dropped. Anything else that cannot
+//! be read is damage: opening refuses and says where, because a scheduler that forgot an
+//! acknowledged job, or a task that runs, does harm.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a shell crate: it writes files"
+)]
+
+mod convert;
+pub mod frame;
+mod store;
+
+pub use store::{Log, OpenError, Store, StoreError};
+
+#[allow(clippy::all, unreachable_pub, reason = "generated")]
+mod proto {
+    include!(concat!(env!("OUT_DIR"), "/aurora.log.v1.rs"));
+}
