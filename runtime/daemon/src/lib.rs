@@ -1,1 +1,22 @@
-//! What every daemon shares: telemetry, ops endpoints, signals and shutdown.
+//! What every daemon shares: logs, metrics, operational endpoints, sockets, signals, pages.
+//!
+//! [`telemetry`] and [`metrics`] are set up once per process, by the command; [`ops`] serves what
+//! they collect. [`listen`] and [`serve`] are how a daemon gets and uses its socket, [`shutdown`]
+//! how it is told to stop. [`web`] is the look of all pages.
+//!
+//! Nothing here knows what a task or an offer is.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a shell crate: it owns sockets, signals and clocks"
+)]
+
+pub mod fsutil;
+pub mod listen;
+pub mod metrics;
+pub mod ops;
+pub mod serve;
+pub mod shutdown;
+pub mod telemetry;
+pub mod web;
