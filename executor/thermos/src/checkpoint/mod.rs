@@ -1,0 +1,47 @@
+//! The checkpoint of a task: an append-only file to which its runner writes everything that
+//! happens, and from which everyone else learns it.
+//!
+//! ```text
+//! <root>/tasks/<task id>/checkpoint
+//! ```
+//!
+//! [`record`] says what is written, [`frame`] how records lie in the file, [`Writer`] and
+//! [`read_from`] do it. One task has one writer in its life: the file is created by it, and locked
+//! as long as it lives. After the record of a terminal state nothing follows.
+
+use std::path::{Component, Path, PathBuf};
+
+pub mod frame;
+pub mod record;
+
+mod read;
+mod write;
+
+pub use read::{ReadError, Tail, read_from};
+pub use write::{WriteError, Writer};
+
+/// The default checkpoint root.
+pub const DEFAULT_ROOT: &str = "/var/run/thermos";
+
+/// The longest task id, in bytes: it becomes the name of a directory.
+pub const MAX_TASK_ID: usize = 255;
+
+/// Whether `task_id` can name a directory: not empty, at most [`MAX_TASK_ID`] bytes, no `/` or
+/// NUL, and neither `.` nor `..`.
+pub fn is_task_id(task_id: &str) -> bool {
+    let mut components = Path::new(task_id).components();
+    task_id.len() <= MAX_TASK_ID
+        && !task_id.contains(['/', '\0'])
+        && matches!(components.next(), Some(Component::Normal(_)))
+        && components.next().is_none()
+}
+
+/// The directory that holds one directory for each task.
+pub fn tasks_dir(root: &Path) -> PathBuf {
+    root.join("tasks")
+}
+
+/// The checkpoint of one task. The id must satisfy [`is_task_id`].
+pub fn path(root: &Path, task_id: &str) -> PathBuf {
+    tasks_dir(root).join(task_id).join("checkpoint")
+}

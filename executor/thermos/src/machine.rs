@@ -1,0 +1,411 @@
+//! What a task does next (`executor.md` 6 and 11). Pure: it is told what has happened and when,
+//! and says what is to be done.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::planner::{Outcome, Planner};
+use crate::spec::TaskSpec;
+use crate::state::TaskState;
+
+/// Something that has happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// The task begins.
+    Begin,
+    /// A run of a process has ended, in the words of `how`.
+    Ended {
+        /// The process's place in the task.
+        process: usize,
+        /// What that means for the plan.
+        outcome: Outcome,
+        /// How, for people: `exit code 3`.
+        how: String,
+    },
+    /// Nothing that the task has started lives any more.
+    AllGone,
+    /// The task is to end.
+    Kill {
+        /// Why.
+        reason: String,
+        /// How long its processes have.
+        grace: Duration,
+    },
+    /// Time has passed.
+    Tick,
+}
+
+/// Something to be done, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Write down that the task is in this state.
+    Enter {
+        /// The state.
+        state: TaskState,
+        /// Why, for people.
+        reason: String,
+    },
+    /// Start a run of a process.
+    Start {
+        /// The process's place in the task.
+        process: usize,
+        /// The run's number.
+        run: u32,
+    },
+    /// Ask everything that lives to end, and say [`Input::AllGone`] when it has.
+    Terminate,
+    /// End everything that lives, at once.
+    KillAll,
+}
+
+/// A running task.
+#[derive(Debug)]
+pub struct Machine {
+    task: Arc<TaskSpec>,
+    regular: Planner,
+    finals: Planner,
+    state: Option<TaskState>,
+    /// Why the task was told to end.
+    killed: Option<String>,
+    /// When cleaning and finalizing must be over.
+    deadline: Option<Duration>,
+    /// What went wrong first.
+    failure: Option<String>,
+}
+
+impl Machine {
+    /// A task that has not begun.
+    pub fn new(task: Arc<TaskSpec>) -> Self {
+        Self {
+            regular: Planner::new(&task, false),
+            finals: Planner::new(&task, true),
+            task,
+            state: None,
+            killed: None,
+            deadline: None,
+            failure: None,
+        }
+    }
+
+    /// The task's state; none before it begins.
+    pub fn state(&self) -> Option<TaskState> {
+        self.state
+    }
+
+    /// Takes in what has happened at `now`, and says what is to be done.
+    pub fn handle(&mut self, now: Duration, input: Input) -> Vec<Action> {
+        let mut actions = Vec::new();
+        match input {
+            Input::Begin if self.state.is_none() => {
+                self.enter(TaskState::Active, String::new(), &mut actions);
+            }
+            Input::Begin | Input::Tick => {}
+            Input::Ended { process, outcome, how } => self.ended(now, process, outcome, &how),
+            Input::AllGone => {
+                if self.state == Some(TaskState::Cleaning) {
+                    self.finalize(&mut actions);
+                }
+            }
+            Input::Kill { reason, grace } => self.kill(now, reason, grace, &mut actions),
+        }
+        self.advance(now, &mut actions);
+        actions
+    }
+
+    /// When [`Input::Tick`] is due, if ever.
+    pub fn next_wakeup(&self) -> Option<Duration> {
+        let start = match self.state? {
+            TaskState::Active => self.regular.next_start(),
+            TaskState::Finalizing => self.finals.next_start(),
+            _ => None,
+        };
+        match (start, self.deadline) {
+            (Some(start), Some(deadline)) => Some(start.min(deadline)),
+            (start, deadline) => start.or(deadline),
+        }
+    }
+
+    fn enter(&mut self, state: TaskState, reason: String, actions: &mut Vec<Action>) {
+        self.state = Some(state);
+        actions.push(Action::Enter { state, reason });
+    }
+
+    fn ended(&mut self, now: Duration, process: usize, outcome: Outcome, how: &str) {
+        let Some(spec) = self.task.processes.get(process) else { return };
+        if outcome == Outcome::Failure && self.failure.is_none() && !spec.is_final {
+            self.failure = Some(format!("process {:?} failed with {how}", spec.name));
+        }
+        let planner = if spec.is_final { &mut self.finals } else { &mut self.regular };
+        planner.ended(process, outcome, now, spec);
+    }
+
+    fn kill(&mut self, now: Duration, reason: String, grace: Duration, actions: &mut Vec<Action>) {
+        let Some(state) = self.state else { return };
+        if state.is_terminal() {
+            return;
+        }
+        // A second kill may only shorten the time.
+        let deadline = now + grace;
+        let sooner = self.killed.is_none() || self.deadline.is_none_or(|set| deadline < set);
+        if sooner {
+            self.deadline = Some(deadline);
+        }
+        self.killed.get_or_insert_with(|| reason.clone());
+        if state == TaskState::Active {
+            self.enter(TaskState::Cleaning, reason, actions);
+            actions.push(Action::Terminate);
+        }
+    }
+
+    fn advance(&mut self, now: Duration, actions: &mut Vec<Action>) {
+        match self.state {
+            Some(TaskState::Active) => self.advance_active(now, actions),
+            Some(TaskState::Finalizing) => self.advance_finalizing(now, actions),
+            Some(TaskState::Cleaning) if self.is_late(now) => self.end(actions),
+            _ => {}
+        }
+    }
+
+    fn advance_active(&mut self, now: Duration, actions: &mut Vec<Action>) {
+        let complete = self.regular.is_complete(&self.task);
+        if !complete && self.is_healthy() {
+            for (process, run) in self.regular.start(now) {
+                actions.push(Action::Start { process, run });
+            }
+            // A task of nothing but ephemeral processes never gets here: it is complete.
+            return;
+        }
+        let wait = self.task.finalization_wait;
+        self.deadline = Some(now + wait);
+        let reason = if self.is_healthy() { String::new() } else { self.why_failed() };
+        self.enter(TaskState::Cleaning, reason, actions);
+        if wait.is_zero() {
+            self.end(actions);
+        } else {
+            actions.push(Action::Terminate);
+        }
+    }
+
+    fn finalize(&mut self, actions: &mut Vec<Action>) {
+        self.enter(TaskState::Finalizing, String::new(), actions);
+        actions.push(Action::KillAll);
+    }
+
+    fn advance_finalizing(&mut self, now: Duration, actions: &mut Vec<Action>) {
+        let over = self.finals.is_complete(&self.task) || self.finals.is_deadlocked(&self.task);
+        if over || self.is_late(now) {
+            self.end(actions);
+            return;
+        }
+        for (process, run) in self.finals.start(now) {
+            actions.push(Action::Start { process, run });
+        }
+    }
+
+    fn is_late(&self, now: Duration) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= now)
+    }
+
+    fn is_healthy(&self) -> bool {
+        let failed = u32::try_from(self.regular.failed()).unwrap_or(u32::MAX);
+        !self.regular.is_deadlocked(&self.task)
+            && self.task.max_failures.is_none_or(|max| failed < max)
+    }
+
+    fn why_failed(&self) -> String {
+        self.failure.clone().unwrap_or_else(|| "a process ran too often".to_owned())
+    }
+
+    /// The terminal state comes before everything that is left is ended, so that a reader never
+    /// takes the one for the cause of the other.
+    fn end(&mut self, actions: &mut Vec<Action>) {
+        let (state, reason) = match &self.killed {
+            Some(reason) => (TaskState::Killed, reason.clone()),
+            None if self.is_healthy() => (TaskState::Success, String::new()),
+            None => (TaskState::Failed, self.why_failed()),
+        };
+        self.deadline = None;
+        self.enter(state, reason, actions);
+        actions.push(Action::KillAll);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aurora_model::config::{Constraint, Process, Task};
+
+    use super::*;
+
+    fn process(name: &str) -> Process {
+        Process {
+            name: name.to_owned(),
+            cmdline: "true".to_owned(),
+            max_failures: 1,
+            daemon: false,
+            ephemeral: false,
+            min_duration: 5,
+            is_final: false,
+            resources: None,
+            logger: None,
+        }
+    }
+
+    fn task(processes: Vec<Process>, order: &[&str]) -> Task {
+        let order: Vec<String> = order.iter().map(|&name| name.to_owned()).collect();
+        Task {
+            name: "t".to_owned(),
+            processes,
+            constraints: Some(if order.is_empty() { vec![] } else { vec![Constraint { order }] }),
+            resources: None,
+            max_failures: 1,
+            max_concurrency: 0,
+            finalization_wait: 30,
+            user: None,
+        }
+    }
+
+    /// A machine with a log of what it does: `+p` starts, states by name, `term`, `kill`.
+    struct Story {
+        machine: Machine,
+        now: Duration,
+    }
+
+    impl Story {
+        fn of(task: &Task) -> Self {
+            let spec = Arc::new(TaskSpec::new(task).unwrap());
+            Self { machine: Machine::new(spec), now: Duration::ZERO }
+        }
+
+        fn put(&mut self, input: Input) -> String {
+            let task = self.machine.task.clone();
+            self.machine
+                .handle(self.now, input)
+                .into_iter()
+                .map(|action| match action {
+                    Action::Enter { state, reason } if reason.is_empty() => state.to_string(),
+                    Action::Enter { state, reason } => format!("{state}({reason})"),
+                    Action::Start { process, run } => {
+                        format!("+{}:{run}", task.processes[process].name)
+                    }
+                    Action::Terminate => "term".to_owned(),
+                    Action::KillAll => "kill".to_owned(),
+                })
+                .collect::<Vec<_>>()
+                .join(" ")
+        }
+
+        fn end(&mut self, name: &str, outcome: Outcome) -> String {
+            let process = self
+                .machine
+                .task
+                .processes
+                .iter()
+                .position(|process| process.name == name)
+                .unwrap();
+            self.put(Input::Ended { process, outcome, how: "exit code 3".to_owned() })
+        }
+
+        fn wait(&mut self, seconds: u64) -> String {
+            self.now += Duration::from_secs(seconds);
+            self.put(Input::Tick)
+        }
+    }
+
+    #[test]
+    fn processes_run_in_order_and_the_final_one_last() {
+        let last = Process { is_final: true, ..process("last") };
+        let mut story = Story::of(&task(vec![last, process("b"), process("a")], &["a", "b"]));
+        assert_eq!(story.put(Input::Begin), "ACTIVE +a:0");
+        assert_eq!(story.end("a", Outcome::Success), "+b:0");
+        assert_eq!(story.end("b", Outcome::Success), "CLEANING term");
+        assert_eq!(story.put(Input::AllGone), "FINALIZING kill +last:0");
+        assert_eq!(story.end("last", Outcome::Failure), "SUCCESS kill");
+    }
+
+    #[test]
+    fn a_failed_process_fails_the_task_and_the_final_one_runs_all_the_same() {
+        let last = Process { is_final: true, ..process("last") };
+        let mut story = Story::of(&task(vec![process("a"), process("b"), last], &["a", "b"]));
+        story.put(Input::Begin);
+        let failed = "process \"a\" failed with exit code 3";
+        assert_eq!(story.end("a", Outcome::Failure), format!("CLEANING({failed}) term"));
+        assert_eq!(story.put(Input::AllGone), "FINALIZING kill +last:0");
+        assert_eq!(story.end("last", Outcome::Success), format!("FAILED({failed}) kill"));
+    }
+
+    #[test]
+    fn retries_wait_and_signals_do_not_count() {
+        let mut story = Story::of(&task(vec![Process { max_failures: 2, ..process("a") }], &[]));
+        story.put(Input::Begin);
+        assert_eq!(story.end("a", Outcome::Lost), "");
+        assert_eq!(story.machine.next_wakeup(), Some(Duration::from_secs(5)));
+        assert_eq!(story.wait(4), "");
+        assert_eq!(story.wait(1), "+a:1");
+        assert_eq!(story.end("a", Outcome::Failure), "");
+        assert_eq!(story.wait(5), "+a:2");
+        assert!(story.end("a", Outcome::Failure).starts_with("CLEANING"));
+    }
+
+    #[test]
+    fn daemons_start_again_and_ephemerals_do_not_hold_the_task() {
+        let daemon = Process { daemon: true, ephemeral: true, min_duration: 1, ..process("d") };
+        let mut story = Story::of(&task(vec![daemon, process("a")], &[]));
+        assert_eq!(story.put(Input::Begin), "ACTIVE +d:0 +a:0");
+        assert_eq!(story.end("d", Outcome::Success), "");
+        assert_eq!(story.wait(1), "+d:1");
+        assert_eq!(story.end("a", Outcome::Success), "CLEANING term");
+    }
+
+    #[test]
+    fn a_process_that_only_ever_dies_is_given_up() {
+        let mut story = Story::of(&task(vec![Process { min_duration: 0, ..process("a") }], &[]));
+        story.put(Input::Begin);
+        for _ in 0..99 {
+            assert!(story.end("a", Outcome::Lost).starts_with("+a:"));
+        }
+        assert!(story.end("a", Outcome::Lost).starts_with("CLEANING(a process ran too often)"));
+    }
+
+    #[test]
+    fn only_so_many_run_at_once() {
+        let mut few = task(vec![process("a"), process("b"), process("c")], &[]);
+        few.max_concurrency = 2;
+        let mut story = Story::of(&few);
+        assert_eq!(story.put(Input::Begin), "ACTIVE +a:0 +b:0");
+        assert_eq!(story.end("b", Outcome::Success), "+c:0");
+    }
+
+    #[test]
+    fn a_kill_has_its_own_deadline_and_the_final_process_still_runs() {
+        let last = Process { is_final: true, ..process("last") };
+        let mut story = Story::of(&task(vec![process("a"), last], &[]));
+        story.put(Input::Begin);
+        let kill = || Input::Kill { reason: "asked to".to_owned(), grace: Duration::from_secs(60) };
+        assert_eq!(story.put(kill()), "CLEANING(asked to) term");
+        assert_eq!(story.end("a", Outcome::Lost), "");
+        assert_eq!(story.put(Input::AllGone), "FINALIZING kill +last:0");
+        assert_eq!(story.wait(60), "KILLED(asked to) kill");
+        assert_eq!(story.put(kill()), "");
+    }
+
+    #[test]
+    fn what_does_not_end_in_time_is_ended() {
+        let mut story = Story::of(&task(vec![process("a"), process("b")], &["a", "b"]));
+        story.put(Input::Begin);
+        story.end("a", Outcome::Failure);
+        assert_eq!(story.wait(29), "");
+        assert!(story.wait(1).starts_with("FAILED"));
+        let mut quick = task(vec![process("a")], &[]);
+        quick.finalization_wait = 0;
+        let mut story = Story::of(&quick);
+        story.put(Input::Begin);
+        assert_eq!(story.end("a", Outcome::Success), "CLEANING SUCCESS kill");
+    }
+
+    #[test]
+    fn an_empty_task_succeeds() {
+        let mut story = Story::of(&task(vec![], &[]));
+        assert_eq!(story.put(Input::Begin), "ACTIVE CLEANING term");
+        assert_eq!(story.put(Input::AllGone), "FINALIZING kill SUCCESS kill");
+    }
+}

@@ -1,0 +1,217 @@
+//! The children of this process: one place that starts them and collects them all.
+//!
+//! As a child subreaper this process becomes the parent of every orphan among its descendants and
+//! has to collect it when it ends, or it stays as a zombie. The kernel's "wait for any child" can
+//! be called from one place only, so a process that uses [`Children`] must start *every* child
+//! through it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{self, ExitStatus};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use nix::errno::Errno;
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use rustix::process::Signal;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{oneshot, watch};
+
+use super::tree::{self, Stat};
+use crate::checkpoint::record::ProcessIdentity;
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// By itself, with this exit code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit code {code}"),
+            Self::Signal(number) => {
+                let name = nix::sys::signal::Signal::try_from(*number).map(|s| s.as_str());
+                write!(f, "signal {}", name.map_or_else(|_| number.to_string(), str::to_owned))
+            }
+        }
+    }
+}
+
+impl From<ExitStatus> for Exit {
+    fn from(status: ExitStatus) -> Self {
+        match (status.code(), status.signal()) {
+            (Some(code), _) => Self::Code(code),
+            (None, signal) => Self::Signal(signal.unwrap_or(0)),
+        }
+    }
+}
+
+/// A child that was started.
+#[derive(Debug)]
+pub struct Child {
+    /// The process, which leads its own session and group.
+    pub identity: ProcessIdentity,
+    /// How it ended, once it has. Never closed without a value while [`Children`] lives.
+    pub exit: oneshot::Receiver<Exit>,
+}
+
+/// The children of this process. Clones are the same.
+#[derive(Debug, Clone)]
+pub struct Children {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    known: Mutex<BTreeMap<i32, oneshot::Sender<Exit>>>,
+    spare_sessions: AtomicBool,
+    changes: watch::Sender<u64>,
+}
+
+impl Children {
+    /// Makes this process a subreaper and starts to collect its children. Must be called once in a
+    /// process, inside a tokio runtime, before the first child is started.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn adopt() -> io::Result<Self> {
+        let me = rustix::process::getpid();
+        rustix::process::set_child_subreaper(Some(me))?;
+        let mut ended = signal(SignalKind::child())?;
+        let shared = Arc::new(Shared {
+            known: Mutex::new(BTreeMap::new()),
+            spare_sessions: AtomicBool::new(false),
+            changes: watch::Sender::new(0),
+        });
+        let weak = Arc::downgrade(&shared);
+        tokio::spawn(async move {
+            while ended.recv().await.is_some() {
+                let Some(shared) = weak.upgrade() else { return };
+                shared.collect();
+            }
+        });
+        Ok(Self { shared })
+    }
+
+    /// Starts a child that makes itself the leader of a session, as [`super::spawn`] prepares it.
+    ///
+    /// Must be called from a thread that lives as long as the runner: the kernel ends the child
+    /// together with the *thread* that started it.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start(&self, command: &mut process::Command) -> io::Result<(Child, process::Child)> {
+        // The lock is held until the child is known, so that its end cannot be missed.
+        let mut known = self.shared.known();
+        let child = command.spawn()?;
+        let pid = child.id().cast_signed();
+        let (sender, exit) = oneshot::channel();
+        known.insert(pid, sender);
+        // Not collected yet, so it can be looked at even if it has already ended.
+        let identity = tree::identify(pid).unwrap_or(ProcessIdentity { pid, start_ticks: 0 });
+        Ok((Child { identity, exit }, child))
+    }
+
+    /// Changes whenever some descendant of this process was collected.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.changes.subscribe()
+    }
+
+    /// Whether the rest of a child's session may live on when the child ends. If not, as is the
+    /// case in the beginning, it is killed: a process is over when its shell is.
+    pub fn spare_sessions(&self, spare: bool) {
+        self.shared.spare_sessions.store(spare, Ordering::Relaxed);
+    }
+
+    /// Everything that descends from this process and is not a zombie.
+    ///
+    /// # Errors
+    /// `/proc` cannot be read.
+    pub fn living(&self) -> io::Result<Vec<Stat>> {
+        let mut all = tree::descendants(process::id().cast_signed())?;
+        all.retain(|stat| !stat.zombie);
+        Ok(all)
+    }
+}
+
+impl Shared {
+    fn known(&self) -> MutexGuard<'_, BTreeMap<i32, oneshot::Sender<Exit>>> {
+        // An insert or a remove is all that happens under the lock.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Collects every child that has ended.
+    fn collect(&self) {
+        let mut collected = 0;
+        // Held throughout: a child that fails to start is collected by `start`.
+        let mut known = self.known();
+        loop {
+            // Look first: until it is collected, its id belongs to nobody else.
+            let peek = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+            let status = match waitid(Id::All, peek) {
+                Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => break,
+                Ok(status) => status,
+                Err(Errno::EINTR) => continue,
+                Err(error) => {
+                    tracing::error!(%error, "failed to wait for child processes");
+                    break;
+                }
+            };
+            let (pid, exit) = match status {
+                WaitStatus::Exited(pid, code) => (pid, Exit::Code(code)),
+                WaitStatus::Signaled(pid, signal, _) => (pid, Exit::Signal(signal as i32)),
+                other => {
+                    tracing::error!(?other, "a child process neither exited nor was killed");
+                    break;
+                }
+            };
+            let waiting = known.remove(&pid.as_raw());
+            if waiting.is_some() && !self.spare_sessions.load(Ordering::Relaxed) {
+                kill_session(pid.as_raw());
+            }
+            if let Err(error) = waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG) {
+                tracing::error!(%error, %pid, "failed to collect a child process");
+                break;
+            }
+            collected += 1;
+            match waiting {
+                // Nobody may be interested any more.
+                Some(sender) => drop(sender.send(exit)),
+                None => tracing::debug!(%pid, %exit, "collected an orphan"),
+            }
+        }
+        drop(known);
+        if collected > 0 {
+            self.changes.send_modify(|count| *count += 1);
+        }
+    }
+}
+
+/// Kills what is left of the session of a leader that has ended but was not collected yet.
+fn kill_session(leader: i32) {
+    // A member may fork while the others are killed, its child may do so too; but the dead cannot.
+    for _ in 0..64 {
+        let members = match tree::descendants(process::id().cast_signed()) {
+            Ok(all) => all,
+            Err(error) => {
+                tracing::error!(%error, "failed to look for the rest of a session");
+                return;
+            }
+        };
+        let mut killed = false;
+        for member in members.iter().filter(|stat| stat.session == leader && !stat.zombie) {
+            killed = true;
+            if let Err(error) = tree::signal(member.identity, Signal::KILL) {
+                tracing::warn!(%error, pid = member.identity.pid, "failed to kill a process");
+            }
+        }
+        if !killed {
+            return;
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! What processes print: the directory of a run, and the loggers that copy (`executor.md` 10).
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid, chownat, fchown, mkdirat, openat, renameat};
+use rustix::io::Errno;
+use tokio::net::unix::pipe;
+
+use super::spawn::Sink;
+use super::user::Credentials;
+use crate::spec::{Destination, Logger, Mode as LoggerMode};
+use crate::view::Stream;
+
+/// How much is read from a pipe at once, in bytes.
+const READ: usize = 64 << 10;
+
+/// The directory that the files of one run go to.
+#[derive(Debug)]
+pub struct RunDirectory {
+    fd: OwnedFd,
+    owner: Option<(u32, u32)>,
+}
+
+/// Why output cannot be kept.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to {action} {name:?}: {source}")]
+pub struct OutputError {
+    action: &'static str,
+    name: String,
+    source: io::Error,
+}
+
+impl OutputError {
+    fn new(action: &'static str, name: impl AsRef<OsStr>, errno: impl Into<io::Error>) -> Self {
+        let name = name.as_ref().to_string_lossy().into_owned();
+        Self { action, name, source: errno.into() }
+    }
+}
+
+impl RunDirectory {
+    /// Creates `<log_dir>/<process>/<run>`, the last of which belongs to `user`.
+    ///
+    /// The sandbox belongs to the user too, who may have put anything there: so no symbolic link
+    /// below the sandbox is followed.
+    ///
+    /// # Errors
+    /// One of the directories cannot be made, or is not a directory.
+    pub fn create(
+        sandbox: &Path,
+        log_dir: &str,
+        process: &str,
+        run: u32,
+        user: Option<&Credentials>,
+    ) -> Result<Self, OutputError> {
+        let dir = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
+        let mut fd = rustix::fs::open(sandbox, dir, Mode::empty())
+            .map_err(|errno| OutputError::new("open directory", sandbox, errno))?;
+        for name in [log_dir, process, &run.to_string()] {
+            match mkdirat(&fd, name, Mode::from_raw_mode(0o755)) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(errno) => return Err(OutputError::new("create directory", name, errno)),
+            }
+            fd = openat(&fd, name, dir | OFlags::NOFOLLOW, Mode::empty())
+                .map_err(|errno| OutputError::new("open directory", name, errno))?;
+        }
+        let owner = user.map(|user| (user.uid, user.gid));
+        if let Some((uid, gid)) = owner {
+            fchown(&fd, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
+                .map_err(|errno| OutputError::new("change the owner of", run.to_string(), errno))?;
+        }
+        Ok(Self { fd, owner })
+    }
+
+    /// Where the process is to print to, and what has to be copied for it.
+    pub fn sink(&self, logger: &Logger, stream: Stream) -> Sink<'_> {
+        match (logger.destination, logger.mode) {
+            (Destination::File, LoggerMode::Standard) => Sink::File(self.fd.as_fd(), stream.name()),
+            (Destination::Console, _) => Sink::Inherit,
+            (Destination::File | Destination::Both | Destination::None, _) => Sink::Pipe,
+        }
+    }
+
+    /// Copies what comes from the other end of `pipe` to where the logger says, until that end is
+    /// closed. What cannot be written is dropped with a message in the log, so that the process is
+    /// never stopped by it.
+    ///
+    /// # Errors
+    /// The first file cannot be created.
+    pub fn copy(
+        self: std::sync::Arc<Self>,
+        logger: &Logger,
+        stream: Stream,
+        pipe: OwnedFd,
+    ) -> Result<impl Future<Output = ()> + Send + use<>, OutputError> {
+        let file = match (logger.destination, logger.mode) {
+            (Destination::None | Destination::Console, _) => None,
+            (_, LoggerMode::Standard) => Some(LogFile::create(self, stream, None)?),
+            (_, LoggerMode::Rotate { size, backups }) => {
+                Some(LogFile::create(self, stream, Some((size, backups)))?)
+            }
+        };
+        let console = logger.destination == Destination::Both;
+        let receiver = pipe::Receiver::from_owned_fd(pipe)
+            .map_err(|error| OutputError::new("read", "pipe", error))?;
+        Ok(copy(receiver, file, console.then_some(stream)))
+    }
+
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+async fn copy(pipe: pipe::Receiver, mut file: Option<LogFile>, console: Option<Stream>) {
+    let mut buffer = vec![0; READ];
+    loop {
+        let read = match pipe.readable().await {
+            Ok(()) => pipe.try_read(&mut buffer),
+            Err(error) => Err(error),
+        };
+        let bytes = match read {
+            Ok(0) => return,
+            Ok(read) => &buffer[..read],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+            Err(error) => {
+                tracing::error!(%error, "failed to read the output of a process");
+                return;
+            }
+        };
+        if let Some(log) = &mut file {
+            log.write(bytes);
+        }
+        let written = match console {
+            Some(Stream::Stdout) => {
+                let mut out = io::stdout().lock();
+                out.write_all(bytes).and_then(|()| out.flush())
+            }
+            Some(Stream::Stderr) => io::stderr().lock().write_all(bytes),
+            None => Ok(()),
+        };
+        if let Err(error) = written {
+            tracing::warn!(%error, "failed to copy the output of a process to the console");
+        }
+        // A process that prints without end must not keep the others waiting.
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A log file and its backups `name.1`, `name.2`, …, the highest being the oldest.
+#[derive(Debug)]
+struct LogFile {
+    directory: std::sync::Arc<RunDirectory>,
+    name: &'static str,
+    file: File,
+    position: u64,
+    rotate: Option<(u64, u32)>,
+    complained: bool,
+}
+
+impl LogFile {
+    fn create(
+        directory: std::sync::Arc<RunDirectory>,
+        stream: Stream,
+        rotate: Option<(u64, u32)>,
+    ) -> Result<Self, OutputError> {
+        let name = stream.name();
+        let file = create(&directory, name)
+            .map_err(|errno| OutputError::new("create log file", name, errno))?;
+        Ok(Self { directory, name, file, position: 0, rotate, complained: false })
+    }
+
+    /// Writes all bytes, beginning a new file whenever one is full.
+    fn write(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let fits = match self.rotate {
+                Some((size, _)) => {
+                    usize::try_from(size.saturating_sub(self.position)).unwrap_or(usize::MAX)
+                }
+                None => usize::MAX,
+            };
+            let (now, later) = bytes.split_at(fits.min(bytes.len()));
+            if let Err(error) = self.file.write_all(now) {
+                self.complain("write to", &error);
+                return;
+            }
+            self.position += now.len() as u64;
+            bytes = later;
+            if let Some((size, backups)) = self.rotate
+                && self.position >= size
+                && let Err(errno) = self.rotate(backups)
+            {
+                self.complain("rotate", &errno.into());
+                // Going on in the same file loses nothing.
+                self.position = 0;
+            }
+        }
+    }
+
+    fn rotate(&mut self, backups: u32) -> Result<(), Errno> {
+        let dir = self.directory.as_fd();
+        let name = |number| match number {
+            0 => self.name.to_owned(),
+            number => format!("{}.{number}", self.name),
+        };
+        for number in (0..backups).rev() {
+            match renameat(dir, name(number), dir, name(number + 1)) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        self.file = create(&self.directory, self.name)?;
+        self.position = 0;
+        Ok(())
+    }
+
+    fn complain(&mut self, action: &str, error: &io::Error) {
+        if !self.complained {
+            self.complained = true;
+            tracing::error!(%error, "failed to {action} the log file {:?}", self.name);
+        }
+    }
+}
+
+/// Creates a file anew. Whatever has its name is removed first, so that neither a link that the
+/// user put there is followed nor another file of theirs is written to.
+fn create(directory: &RunDirectory, name: &str) -> Result<File, Errno> {
+    match rustix::fs::unlinkat(directory.as_fd(), name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(errno) => return Err(errno),
+    }
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::APPEND | OFlags::CLOEXEC;
+    let file = openat(directory.as_fd(), name, flags, Mode::from_raw_mode(0o644))?;
+    if let Some((uid, gid)) = directory.owner {
+        fchown(&file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
+    }
+    Ok(file.into())
+}
+
+/// Makes `path` belong to a user, not following a link.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn give_to(path: &Path, user: &Credentials) -> io::Result<()> {
+    let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+    Ok(chownat(rustix::fs::CWD, path, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?)
+}

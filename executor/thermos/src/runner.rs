@@ -1,0 +1,362 @@
+//! Runs one task: the shell around [`crate::machine`].
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::process::Signal;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::checkpoint::record::{Event, Header, ProcessChange, ProcessEvent, Record, TaskEvent};
+use crate::checkpoint::{WriteError, Writer};
+use crate::machine::{Action, Input, Machine};
+use crate::planner::Outcome;
+use crate::process::children::{Children, Exit};
+use crate::process::output::RunDirectory;
+use crate::process::spawn::{Launch, launch};
+use crate::process::tree;
+use crate::process::user::Credentials;
+use crate::spec::TaskSpec;
+use crate::state::TaskState;
+use crate::view::Stream;
+
+/// The folder of log files within the sandbox.
+pub const LOG_DIR: &str = ".logs";
+
+/// How often the end of everything is looked for although no child has told of its own: a process
+/// may leave the tree by ending a parent that nobody waits for.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// What is to be run, and as whom.
+#[derive(Debug)]
+pub struct Config {
+    /// Where checkpoints are kept.
+    pub checkpoint_root: PathBuf,
+    /// What is written down first.
+    pub header: Header,
+    /// The task.
+    pub task: TaskSpec,
+    /// Who its processes run as; nobody else than this process if absent.
+    pub user: Option<Credentials>,
+    /// Variables that its processes get besides `HOME`, `USER`, `LOGNAME` and `BASH_ENV`.
+    pub environment: Vec<(OsString, OsString)>,
+}
+
+/// What a runner can be told.
+#[derive(Debug)]
+pub enum Command {
+    /// End the task.
+    Kill {
+        /// Why.
+        reason: String,
+        /// How long its processes have.
+        grace: Duration,
+    },
+}
+
+/// How a task ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    /// A terminal state.
+    pub state: TaskState,
+    /// Why, for people. May be empty.
+    pub reason: String,
+}
+
+/// Why a task cannot be run to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// What happens cannot be written down.
+    #[error(transparent)]
+    Checkpoint(#[from] WriteError),
+    /// The kernel does not tell which processes live.
+    #[error("failed to look at the processes of the task: {0}")]
+    Processes(#[source] std::io::Error),
+}
+
+/// Runs a task to its end. `running` is told when its first process has been started.
+///
+/// Must be called on a thread that lives as long as the task: its processes end with it.
+///
+/// # Errors
+/// The checkpoint cannot be written, or `/proc` cannot be read. All processes are ended before.
+pub async fn run(
+    config: Config,
+    children: Children,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+    running: oneshot::Sender<()>,
+) -> Result<End, RunError> {
+    let task = Arc::new(config.task.clone());
+    let header =
+        Record { time_ms: now_ms(), event: Event::Header(Box::new(config.header.clone())) };
+    let writer = Writer::create(&config.checkpoint_root, &config.header.task_id, &header)?;
+    let mut runner = Runner {
+        machine: Machine::new(task.clone()),
+        task,
+        children,
+        writer,
+        config,
+        began: Instant::now(),
+        live: BTreeMap::new(),
+        exits: JoinSet::new(),
+        copies: JoinSet::new(),
+        running: Some(running),
+        end: None,
+        waits_for_all: false,
+    };
+    let result = runner.run(&mut commands).await;
+    if result.is_err() {
+        runner.kill_all();
+    }
+    // What was copied from pipes is whole before the task counts as ended.
+    while runner.copies.join_next().await.is_some() {}
+    result
+}
+
+struct Runner {
+    task: Arc<TaskSpec>,
+    machine: Machine,
+    children: Children,
+    writer: Writer,
+    config: Config,
+    began: Instant,
+    /// The runs that have begun and not ended: their number.
+    live: BTreeMap<usize, u32>,
+    exits: JoinSet<(usize, Option<Exit>)>,
+    copies: JoinSet<()>,
+    running: Option<oneshot::Sender<()>>,
+    end: Option<End>,
+    /// Whether [`Input::AllGone`] is to be said.
+    waits_for_all: bool,
+}
+
+impl Runner {
+    async fn run(
+        &mut self,
+        commands: &mut mpsc::UnboundedReceiver<Command>,
+    ) -> Result<End, RunError> {
+        let mut changes = self.children.changes();
+        self.handle(Input::Begin)?;
+        loop {
+            if let Some(end) = &self.end
+                && self.live.is_empty()
+            {
+                let end = end.clone();
+                self.writer.sync().await?;
+                return Ok(end);
+            }
+            if self.waits_for_all && self.live.is_empty() && self.is_alone()? {
+                self.waits_for_all = false;
+                self.handle(Input::AllGone)?;
+                continue;
+            }
+            let wakeup = self.machine.next_wakeup().map(|at| self.began + at);
+            let look_again = self.waits_for_all.then(|| Instant::now() + LOOK_AGAIN);
+            let wakeup = match (wakeup, look_again) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            };
+            tokio::select! {
+                Some(ended) = self.exits.join_next() => {
+                    if let Ok((process, exit)) = ended {
+                        self.ended(process, exit)?;
+                    }
+                }
+                Some(command) = commands.recv() => {
+                    let Command::Kill { reason, grace } = command;
+                    self.handle(Input::Kill { reason, grace })?;
+                }
+                Ok(()) = changes.changed(), if self.waits_for_all => {}
+                () = sleep_until(wakeup) => self.handle(Input::Tick)?,
+            }
+        }
+    }
+
+    fn handle(&mut self, input: Input) -> Result<(), RunError> {
+        let mut inputs = vec![input];
+        while let Some(input) = inputs.pop() {
+            for action in self.machine.handle(self.began.elapsed(), input) {
+                match action {
+                    Action::Enter { state, reason } => self.enter(state, reason)?,
+                    Action::Start { process, run } => inputs.extend(self.start(process, run)?),
+                    Action::Terminate => {
+                        // What a shell leaves behind when it ends is asked to end as well.
+                        self.children.spare_sessions(true);
+                        self.signal_all(Signal::TERM);
+                        self.waits_for_all = true;
+                    }
+                    Action::KillAll => {
+                        self.kill_all();
+                        self.children.spare_sessions(false);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, event: Event) -> Result<(), RunError> {
+        Ok(self.writer.append(&Record { time_ms: now_ms(), event })?)
+    }
+
+    fn enter(&mut self, state: TaskState, reason: String) -> Result<(), RunError> {
+        if state.is_terminal() {
+            // Runs that are about to be ended must be written down before the last record.
+            self.kill_all();
+            for (process, run) in std::mem::take(&mut self.live) {
+                let signal = nix::sys::signal::Signal::SIGKILL as i32;
+                self.change(process, run, ProcessChange::Killed { signal })?;
+            }
+            self.end = Some(End { state, reason: reason.clone() });
+        }
+        self.write(Event::Task(TaskEvent { state, reason }))
+    }
+
+    fn change(&mut self, process: usize, run: u32, change: ProcessChange) -> Result<(), RunError> {
+        let Some(spec) = self.task.processes.get(process) else { return Ok(()) };
+        let process = spec.name.clone();
+        self.write(Event::Process(ProcessEvent { process, run, change }))
+    }
+
+    /// Starts a run. One that cannot be started has failed, which is told back.
+    fn start(&mut self, process: usize, run: u32) -> Result<Option<Input>, RunError> {
+        self.change(process, run, ProcessChange::Waiting)?;
+        let started = self.try_start(process, run);
+        match started {
+            Ok(identity) => {
+                self.change(process, run, ProcessChange::Forked)?;
+                self.change(process, run, ProcessChange::Running(identity))?;
+                self.live.insert(process, run);
+                if let Some(running) = self.running.take() {
+                    // The executor may be past caring.
+                    let _ = running.send(());
+                }
+                Ok(None)
+            }
+            Err(reason) => {
+                let change = ProcessChange::Failed { exit_code: None, reason: reason.clone() };
+                self.change(process, run, change)?;
+                Ok(Some(Input::Ended { process, outcome: Outcome::Failure, how: reason }))
+            }
+        }
+    }
+
+    fn try_start(
+        &mut self,
+        process: usize,
+        run: u32,
+    ) -> Result<crate::checkpoint::record::ProcessIdentity, String> {
+        let spec = &self.task.processes[process];
+        let user = self.config.user.as_ref();
+        let sandbox = &self.config.header.sandbox;
+        let directory = RunDirectory::create(sandbox, LOG_DIR, &spec.name, run, user)
+            .map_err(|error| error.to_string())?;
+        let directory = Arc::new(directory);
+        let environment = self.environment(sandbox);
+        let launched = launch(
+            &self.children,
+            &Launch {
+                command: &spec.command,
+                environment: &environment,
+                directory: sandbox,
+                user: user.filter(|user| !user.is_current()),
+                stdout: directory.sink(&spec.logger, Stream::Stdout),
+                stderr: directory.sink(&spec.logger, Stream::Stderr),
+            },
+        )
+        .map_err(|error| error.to_string())?;
+        for (stream, pipe) in [(Stream::Stdout, launched.stdout), (Stream::Stderr, launched.stderr)]
+        {
+            let Some(pipe) = pipe else { continue };
+            match directory.clone().copy(&spec.logger, stream, pipe) {
+                Ok(copy) => drop(self.copies.spawn(copy)),
+                // The process runs; only its output is not kept.
+                Err(error) => tracing::error!(%error, process = spec.name, "output is not kept"),
+            }
+        }
+        let exit = launched.child.exit;
+        self.exits.spawn(async move { (process, exit.await.ok()) });
+        Ok(launched.child.identity)
+    }
+
+    fn environment(&self, sandbox: &Path) -> Vec<(OsString, OsString)> {
+        let mut all = self.config.environment.clone();
+        all.push(("HOME".into(), sandbox.into()));
+        if let Some(user) = &self.config.user {
+            all.extend(user.environment());
+        }
+        let profile = sandbox.join(".thermos_profile");
+        if profile.exists() {
+            all.push(("BASH_ENV".into(), profile.into()));
+        }
+        all
+    }
+
+    fn ended(&mut self, process: usize, exit: Option<Exit>) -> Result<(), RunError> {
+        let Some(run) = self.live.remove(&process) else { return Ok(()) };
+        let (change, outcome, how) = match exit {
+            Some(Exit::Code(0)) => (ProcessChange::Success, Outcome::Success, String::new()),
+            Some(exit @ Exit::Code(code)) => {
+                let change = ProcessChange::Failed { exit_code: Some(code), reason: String::new() };
+                (change, Outcome::Failure, exit.to_string())
+            }
+            Some(exit @ Exit::Signal(signal)) => {
+                (ProcessChange::Killed { signal }, Outcome::Lost, exit.to_string())
+            }
+            None => (ProcessChange::Lost, Outcome::Lost, "unknown".to_owned()),
+        };
+        self.change(process, run, change)?;
+        self.handle(Input::Ended { process, outcome, how })
+    }
+
+    fn is_alone(&self) -> Result<bool, RunError> {
+        self.children.living().map(|living| living.is_empty()).map_err(RunError::Processes)
+    }
+
+    fn signal_all(&self, signal: Signal) {
+        let living = match self.children.living() {
+            Ok(living) => living,
+            Err(error) => {
+                tracing::error!(%error, "failed to look for the processes of the task");
+                return;
+            }
+        };
+        for process in living {
+            if let Err(error) = tree::signal(process.identity, signal) {
+                tracing::warn!(%error, pid = process.identity.pid, "failed to signal a process");
+            }
+        }
+    }
+
+    /// Ends everything that lives, and what it starts meanwhile.
+    fn kill_all(&self) {
+        for _ in 0..64 {
+            match self.children.living() {
+                Ok(living) if living.is_empty() => return,
+                Ok(_) => self.signal_all(Signal::KILL),
+                Err(error) => {
+                    tracing::error!(%error, "failed to look for the processes of the task");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Wall clock, milliseconds since the Unix epoch.
+pub fn now_ms() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,197 @@
+//! A task as the runner needs it: every field checked and in its own unit.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use aurora_model::config;
+use aurora_model::plan::{Plan, PlanError};
+
+/// How often one process may run at most, whatever its own limits (`executor.md` 8).
+pub const MAX_RUNS: u32 = 100;
+
+/// A task that can be run.
+#[derive(Debug, Clone)]
+pub struct TaskSpec {
+    /// Its processes, in the order they are written in.
+    pub processes: Vec<ProcessSpec>,
+    /// The order of those that are not final.
+    pub regular: Plan,
+    /// The order of those that are.
+    pub finals: Plan,
+    /// Failed processes after which the task has failed; `None` for no limit.
+    pub max_failures: Option<u32>,
+    /// Processes that may run at the same time; `None` for no limit.
+    pub max_concurrency: Option<u32>,
+    /// How long processes have to end by themselves.
+    pub finalization_wait: Duration,
+}
+
+/// A process of a [`TaskSpec`].
+#[derive(Debug, Clone)]
+pub struct ProcessSpec {
+    /// Its name.
+    pub name: String,
+    /// What the shell runs.
+    pub command: String,
+    /// Failed runs after which it has failed; `None` for no limit.
+    pub max_failures: Option<u32>,
+    /// Whether it is started again after it has succeeded.
+    pub daemon: bool,
+    /// Whether the task may end while it still runs.
+    pub ephemeral: bool,
+    /// Whether it runs after the others.
+    pub is_final: bool,
+    /// The time between the end of a run and the start of the next.
+    pub min_duration: Duration,
+    /// Where its output goes.
+    pub logger: Logger,
+}
+
+/// Where the output of a process goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Logger {
+    /// The place.
+    pub destination: Destination,
+    /// How files are kept.
+    pub mode: Mode,
+}
+
+/// The place that output goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Destination {
+    /// Files in the sandbox.
+    File,
+    /// Where the runner prints to.
+    Console,
+    /// Both.
+    Both,
+    /// Nowhere.
+    None,
+}
+
+/// How log files are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// They grow.
+    Standard,
+    /// They are rotated.
+    Rotate {
+        /// Bytes per file.
+        size: u64,
+        /// Old files.
+        backups: u32,
+    },
+}
+
+/// Why a task cannot be run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SpecError {
+    /// Its processes cannot be put in order.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// Two processes have the same name.
+    #[error("two processes are called {0:?}")]
+    DuplicateProcess(String),
+    /// A number is out of its range.
+    #[error("{field} of {of} is out of range: {value}")]
+    Range {
+        /// The field.
+        field: &'static str,
+        /// The process or task.
+        of: String,
+        /// What it holds.
+        value: i64,
+    },
+}
+
+impl TaskSpec {
+    /// Checks a task whose references are all bound.
+    ///
+    /// # Errors
+    /// [`SpecError`]: what cannot be run, and why.
+    pub fn new(task: &config::Task) -> Result<Self, SpecError> {
+        let mut names = BTreeSet::new();
+        if let Some(twice) = task.processes.iter().find(|process| !names.insert(&process.name)) {
+            return Err(SpecError::DuplicateProcess(twice.name.clone()));
+        }
+        let constraints = task.constraints.as_deref().unwrap_or_default();
+        let of = format!("task {:?}", task.name);
+        Ok(Self {
+            processes: task.processes.iter().map(process).collect::<Result<_, _>>()?,
+            regular: Plan::new(&task.processes, constraints, false)?,
+            finals: Plan::new(&task.processes, constraints, true)?,
+            max_failures: limit("max_failures", &of, task.max_failures)?,
+            max_concurrency: limit("max_concurrency", &of, task.max_concurrency)?,
+            finalization_wait: seconds("finalization_wait", &of, task.finalization_wait)?,
+        })
+    }
+
+    /// The names of the processes of a task as JSON, in order; none if it is no task.
+    pub fn process_names(json: &str) -> Vec<String> {
+        serde_json::from_str::<config::Task>(json)
+            .map(|task| task.processes.into_iter().map(|process| process.name).collect())
+            .unwrap_or_default()
+    }
+}
+
+fn process(process: &config::Process) -> Result<ProcessSpec, SpecError> {
+    let of = format!("process {:?}", process.name);
+    let logger = match &process.logger {
+        None => Logger { destination: Destination::File, mode: Mode::Standard },
+        Some(logger) => Logger {
+            destination: match logger.destination {
+                config::LoggerDestination::File => Destination::File,
+                config::LoggerDestination::Console => Destination::Console,
+                config::LoggerDestination::Both => Destination::Both,
+                config::LoggerDestination::None => Destination::None,
+            },
+            mode: match logger.mode {
+                config::LoggerMode::Standard => Mode::Standard,
+                config::LoggerMode::Rotate => {
+                    let policy = logger
+                        .rotate
+                        .unwrap_or(config::RotatePolicy { log_size: 100 << 20, backups: 5 });
+                    let range = |field, value| SpecError::Range { field, of: of.clone(), value };
+                    Mode::Rotate {
+                        size: u64::try_from(policy.log_size)
+                            .ok()
+                            .filter(|size| *size > 0)
+                            .ok_or_else(|| range("logger.rotate.log_size", policy.log_size))?,
+                        backups: u32::try_from(policy.backups)
+                            .ok()
+                            .filter(|backups| (1..=1000).contains(backups))
+                            .ok_or_else(|| range("logger.rotate.backups", policy.backups))?,
+                    }
+                }
+            },
+        },
+    };
+    Ok(ProcessSpec {
+        name: process.name.clone(),
+        command: process.cmdline.clone(),
+        max_failures: limit("max_failures", &of, process.max_failures)?,
+        daemon: process.daemon,
+        ephemeral: process.ephemeral,
+        is_final: process.is_final,
+        min_duration: seconds("min_duration", &of, process.min_duration)?,
+        logger,
+    })
+}
+
+/// 0 is no limit.
+fn limit(field: &'static str, of: &str, value: i64) -> Result<Option<u32>, SpecError> {
+    match u32::try_from(value) {
+        Ok(0) => Ok(None),
+        Ok(limit) => Ok(Some(limit)),
+        Err(_) => Err(SpecError::Range { field, of: of.to_owned(), value }),
+    }
+}
+
+/// At most a century, so that sums of times cannot overflow.
+fn seconds(field: &'static str, of: &str, value: i64) -> Result<Duration, SpecError> {
+    u64::try_from(value)
+        .ok()
+        .filter(|seconds| *seconds <= 3_155_760_000)
+        .map(Duration::from_secs)
+        .ok_or_else(|| SpecError::Range { field, of: of.to_owned(), value })
+}
