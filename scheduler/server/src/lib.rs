@@ -1,1 +1,28 @@
-//! The shell around the scheduler core: gRPC, HTTP, web pages, the Mesos session and timers.
+//! The shell around the scheduler's core: the log, the Mesos session, the API, the pages.
+//!
+//! [`start`] opens the log, restores the core and connects it to the world. Three things run: the
+//! *actor* owns the core and handles one input after the other; the *writer*, a thread, makes the
+//! steps durable, as many at a time as have come up; what was made durable goes to the
+//! *dispatcher*, which answers clients and calls Mesos. Nothing leaves before its step is on disk,
+//! answers to questions included, and the core never waits for the disk.
+//!
+//! What is decided is decided in [`aurora_scheduler_core`]; nothing here looks into a task's state
+//! to act on it.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a shell crate: it owns sockets, files, threads and the clock"
+)]
+
+mod actor;
+mod allocate;
+mod dispatch;
+mod flags;
+mod grpc;
+mod mesos;
+mod pages;
+mod start;
+
+pub use flags::{Config, Flags, FlagsError};
+pub use start::{Error, Handle, start, start_with_log};

@@ -1,0 +1,241 @@
+//! The core, the clock and the disk.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aurora_model::job::Timestamp;
+use aurora_scheduler_core::{Effect, Input, Op, Scheduler, State};
+use aurora_scheduler_storage::{Log, StoreError};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+/// Inputs that may wait to be handled; who sends more waits.
+const INBOX: usize = 4096;
+/// Steps that may wait to be written; the core waits when there are more.
+const UNWRITTEN: usize = 1024;
+/// Steps that are written at once.
+const GROUP: usize = 512;
+/// Bytes of steps after which the state is written down.
+const SNAPSHOT_AFTER: u64 = 64 << 20;
+
+type Query = Box<dyn FnOnce(&Scheduler) -> Answer + Send>;
+/// Says what a question found, once that may be said.
+type Answer = Box<dyn FnOnce() + Send>;
+
+enum Message {
+    Input(Input),
+    Query(Query),
+}
+
+/// A way to the core. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Core {
+    inbox: mpsc::Sender<Message>,
+}
+
+/// The scheduler has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the scheduler is shutting down")]
+pub(crate) struct Ended;
+
+impl Core {
+    /// Gives the core an input.
+    pub(crate) async fn put(&self, input: Input) -> Result<(), Ended> {
+        self.inbox.send(Message::Input(input)).await.map_err(|_| Ended)
+    }
+
+    /// Asks the core. The answer comes when everything it may rest on is durable.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Scheduler) -> T + Send + 'static,
+    ) -> Result<T, Ended> {
+        let (sender, receiver) = oneshot::channel();
+        let query: Query = Box::new(move |scheduler| {
+            let found = question(scheduler);
+            Box::new(move || {
+                // Whoever asked may have gone.
+                let _ = sender.send(found);
+            })
+        });
+        self.inbox.send(Message::Query(query)).await.map_err(|_| Ended)?;
+        receiver.await.map_err(|_| Ended)
+    }
+}
+
+/// Something for the writer.
+enum Work {
+    Step { ops: Vec<Op>, effects: Vec<Effect> },
+    Answer(Answer),
+    Snapshot(Box<State>),
+}
+
+/// What runs behind a [`Core`].
+pub(crate) struct Running {
+    pub(crate) core: Core,
+    /// Effects whose steps are durable, in order.
+    pub(crate) effects: mpsc::UnboundedReceiver<Effect>,
+    /// Says how the writer ended, once it has.
+    pub(crate) ended: oneshot::Receiver<Result<(), StoreError>>,
+}
+
+/// Starts the actor and its writer. They end when `stop` is cancelled, or when the log fails.
+pub(crate) fn start(
+    mut scheduler: Scheduler,
+    log: Box<dyn Log>,
+    seed: u64,
+    stop: CancellationToken,
+) -> std::io::Result<Running> {
+    let (inbox, messages) = mpsc::channel(INBOX);
+    let (work, to_write) = mpsc::channel(UNWRITTEN);
+    let (released, effects) = mpsc::unbounded_channel();
+    let (report, ended) = oneshot::channel();
+    let unsaved = Arc::new(AtomicU64::new(log.since_snapshot()));
+    let shared = unsaved.clone();
+    let failed = stop.clone();
+    std::thread::Builder::new().name("log".to_owned()).spawn(move || {
+        let result = write(log, to_write, &released, &shared);
+        // The actor must not go on without a log.
+        failed.cancel();
+        let _ = report.send(result);
+    })?;
+    tokio::spawn(async move {
+        let step = scheduler.handle(now(), Input::Started { seed });
+        if work.send(Work::Step { ops: step.ops, effects: step.effects }).await.is_ok() {
+            act(scheduler, messages, work, &unsaved, stop).await;
+        }
+    });
+    Ok(Running { core: Core { inbox }, effects, ended })
+}
+
+/// Handles one message after the other.
+async fn act(
+    mut scheduler: Scheduler,
+    mut messages: mpsc::Receiver<Message>,
+    work: mpsc::Sender<Work>,
+    unsaved: &AtomicU64,
+    stop: CancellationToken,
+) {
+    let mut snapshot_pending = false;
+    loop {
+        let wakeup = scheduler.next_wakeup();
+        let next = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            message = messages.recv() => match message {
+                Some(message) => message,
+                None => return,
+            },
+            () = sleep_until(wakeup) => Message::Input(Input::Wakeup),
+        };
+        let item = match next {
+            Message::Input(input) => {
+                let step = scheduler.handle(now(), input);
+                if step.ops.is_empty() && step.effects.is_empty() {
+                    continue;
+                }
+                Work::Step { ops: step.ops, effects: step.effects }
+            }
+            Message::Query(query) => Work::Answer(query(&scheduler)),
+        };
+        if work.send(item).await.is_err() {
+            return;
+        }
+        let due = unsaved.load(Ordering::Relaxed) > SNAPSHOT_AFTER;
+        if due && !snapshot_pending {
+            snapshot_pending = true;
+            let state = Box::new(scheduler.state().clone());
+            if work.send(Work::Snapshot(state)).await.is_err() {
+                return;
+            }
+        } else if !due {
+            snapshot_pending = false;
+        }
+    }
+}
+
+/// Makes steps durable, as many at once as there are, and then lets their effects go.
+fn write(
+    mut log: Box<dyn Log>,
+    mut work: mpsc::Receiver<Work>,
+    released: &mpsc::UnboundedSender<Effect>,
+    unsaved: &AtomicU64,
+) -> Result<(), StoreError> {
+    let mut group = Vec::new();
+    loop {
+        if work.blocking_recv_many(&mut group, GROUP) == 0 {
+            return Ok(());
+        }
+        let mut steps = Vec::new();
+        let mut then = Vec::new();
+        let mut snapshot = None;
+        for item in group.drain(..) {
+            match item {
+                Work::Step { ops, effects } => {
+                    if !ops.is_empty() {
+                        steps.push(ops);
+                    }
+                    then.push(Then::Effects(effects));
+                }
+                Work::Answer(answer) => then.push(Then::Answer(answer)),
+                Work::Snapshot(state) => snapshot = Some((steps.len(), state)),
+            }
+        }
+        // A snapshot is of the state between two steps.
+        let (before, after) = match &snapshot {
+            Some((position, _)) => steps.split_at(*position),
+            None => (steps.as_slice(), &[][..]),
+        };
+        append(log.as_mut(), before)?;
+        if let Some((_, state)) = &snapshot {
+            let began = std::time::Instant::now();
+            log.snapshot(state)?;
+            tracing::info!(took = ?began.elapsed(), "wrote a snapshot");
+        }
+        append(log.as_mut(), after)?;
+        unsaved.store(log.since_snapshot(), Ordering::Relaxed);
+        for item in then {
+            match item {
+                Then::Answer(answer) => answer(),
+                Then::Effects(effects) => {
+                    for effect in effects {
+                        // Without a dispatcher the scheduler is ending.
+                        let _ = released.send(effect);
+                    }
+                }
+            }
+        }
+    }
+}
+
+enum Then {
+    Effects(Vec<Effect>),
+    Answer(Answer),
+}
+
+fn append(log: &mut dyn Log, steps: &[Vec<Op>]) -> Result<(), StoreError> {
+    if steps.is_empty() {
+        return Ok(());
+    }
+    let began = std::time::Instant::now();
+    log.append(steps)?;
+    metrics::histogram!("log_append").record(began.elapsed().as_secs_f64());
+    metrics::counter!("log_steps").increment(steps.len() as u64);
+    Ok(())
+}
+
+async fn sleep_until(at: Option<Timestamp>) {
+    match at {
+        Some(at) => {
+            let ms = at.ms_since(now()).clamp(0, 3_600_000);
+            tokio::time::sleep(Duration::from_millis(u64::try_from(ms).unwrap_or(0))).await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// The time.
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

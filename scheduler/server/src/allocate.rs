@@ -1,0 +1,360 @@
+//! Which pieces of an agent's resources a task uses (`scheduler.md` 5.5), and the Mesos task that
+//! is made of them.
+
+use std::collections::BTreeMap;
+
+use aurora_api::v1 as api;
+use aurora_mesos::v1;
+use aurora_model::job::{AssignedTask, Container, Image, MilliCpus, ResourceBag};
+use prost::Message;
+
+/// What tasks are launched with.
+#[derive(Debug, Clone)]
+pub(crate) struct Launcher {
+    pub(crate) executor_path: String,
+    pub(crate) executor_flags: String,
+    pub(crate) fetch: bool,
+    pub(crate) overhead: ResourceBag,
+    pub(crate) default_tier: String,
+    pub(crate) revocable_tiers: Vec<String>,
+}
+
+/// An agent's resources do not hold what was decided upon.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the offer has too little {0}")]
+pub(crate) struct TooLittle(&'static str);
+
+/// The resources of some offers of one agent, to be taken from.
+#[derive(Debug)]
+pub(crate) struct Pool(Vec<v1::Resource>);
+
+impl Pool {
+    /// Reserved resources come first: nobody else can use them.
+    pub(crate) fn new(resources: impl IntoIterator<Item = v1::Resource>) -> Self {
+        let mut all: Vec<v1::Resource> = resources.into_iter().collect();
+        all.sort_by_key(|resource| !is_reserved(resource));
+        Self(all)
+    }
+
+    fn take_scalar(
+        &mut self,
+        name: &'static str,
+        millis: u64,
+        revocable: bool,
+    ) -> Result<Vec<v1::Resource>, TooLittle> {
+        let mut needed = millis;
+        let mut taken = Vec::new();
+        for resource in &mut self.0 {
+            if needed == 0 {
+                break;
+            }
+            if resource.name != name || resource.revocable.is_some() != revocable {
+                continue;
+            }
+            let Some(scalar) = &mut resource.scalar else { continue };
+            let has = MilliCpus::from_cores(scalar.value).map_or(0, |millis| millis.0);
+            let part = has.min(needed);
+            if part == 0 {
+                continue;
+            }
+            needed -= part;
+            scalar.value = MilliCpus(has - part).cores();
+            let value = Some(v1::value::Scalar { value: MilliCpus(part).cores() });
+            taken.push(v1::Resource { scalar: value, ..resource.clone() });
+        }
+        if needed == 0 { Ok(taken) } else { Err(TooLittle(name)) }
+    }
+
+    fn take_ports(
+        &mut self,
+        ports: &BTreeMap<String, u16>,
+    ) -> Result<Vec<v1::Resource>, TooLittle> {
+        let mut taken: Vec<v1::Resource> = Vec::new();
+        for port in ports.values().map(|port| u64::from(*port)) {
+            let holds = |range: &v1::value::Range| (range.begin..=range.end).contains(&port);
+            let resource = self
+                .0
+                .iter_mut()
+                .filter(|resource| resource.name == "ports")
+                .find(|resource| {
+                    resource.ranges.as_ref().is_some_and(|ranges| ranges.range.iter().any(holds))
+                })
+                .ok_or(TooLittle("ports"))?;
+            if let Some(ranges) = &mut resource.ranges {
+                let rest = std::mem::take(&mut ranges.range);
+                for range in rest {
+                    if !holds(&range) {
+                        ranges.range.push(range);
+                        continue;
+                    }
+                    if range.begin < port {
+                        ranges.range.push(v1::value::Range { begin: range.begin, end: port - 1 });
+                    }
+                    if port < range.end {
+                        ranges.range.push(v1::value::Range { begin: port + 1, end: range.end });
+                    }
+                }
+            }
+            let range = vec![v1::value::Range { begin: port, end: port }];
+            taken.push(v1::Resource {
+                ranges: Some(v1::value::Ranges { range }),
+                ..resource.clone()
+            });
+        }
+        Ok(taken)
+    }
+}
+
+fn is_reserved(resource: &v1::Resource) -> bool {
+    !resource.reservations.is_empty()
+        || resource.reservation.is_some()
+        || resource.role.as_deref().is_some_and(|role| role != "*")
+}
+
+impl Launcher {
+    /// The Mesos task of an assigned task, its resources taken out of the pool.
+    pub(crate) fn task_info(
+        &self,
+        task: &AssignedTask,
+        agent: &v1::AgentId,
+        pool: &mut Pool,
+    ) -> Result<v1::TaskInfo, TooLittle> {
+        let config = &task.task;
+        let tier = config.tier.as_deref().unwrap_or(&self.default_tier);
+        let revocable = self.revocable_tiers.iter().any(|name| name == tier);
+        let wanted = &config.resources;
+        let mut resources = pool.take_scalar("cpus", wanted.cpus.0, revocable)?;
+        resources.extend(pool.take_scalar("mem", wanted.ram_mb.saturating_mul(1000), false)?);
+        resources.extend(pool.take_scalar("disk", wanted.disk_mb.saturating_mul(1000), false)?);
+        resources.extend(pool.take_scalar("gpus", wanted.gpus.saturating_mul(1000), false)?);
+        resources.extend(pool.take_ports(&task.assigned_ports)?);
+        let mut overhead = pool.take_scalar("cpus", self.overhead.cpus.0, revocable)?;
+        overhead.extend(pool.take_scalar(
+            "mem",
+            self.overhead.ram_mb.saturating_mul(1000),
+            false,
+        )?);
+        let job = &config.job;
+        let source =
+            format!("{}.{}.{}.{}", job.role(), job.environment(), job.name(), task.instance);
+        let label = |key: String, value: &str| v1::Label { key, value: Some(value.to_owned()) };
+        let mut labels = vec![label("org.apache.aurora.tier".to_owned(), tier)];
+        labels.extend(
+            config
+                .metadata
+                .iter()
+                .map(|(key, value)| label(format!("org.apache.aurora.metadata.{key}"), value)),
+        );
+        let name = config.executor.as_ref().map(|executor| executor.name.clone());
+        Ok(v1::TaskInfo {
+            name: job.to_string(),
+            task_id: v1::TaskId { value: task.task_id.to_string() },
+            agent_id: agent.clone(),
+            resources,
+            labels: Some(v1::Labels { labels }),
+            data: Some(api::AssignedTask::from(task).encode_to_vec().into()),
+            executor: Some(v1::ExecutorInfo {
+                executor_id: v1::ExecutorId { value: format!("thermos-{}", task.task_id) },
+                r#type: Some(v1::executor_info::Type::Custom as i32),
+                name,
+                source: Some(source.clone()),
+                command: Some(self.command()),
+                container: container(&config.container),
+                resources: overhead,
+                labels: Some(v1::Labels { labels: vec![label("source".to_owned(), &source)] }),
+                ..v1::ExecutorInfo::default()
+            }),
+            ..v1::TaskInfo::default()
+        })
+    }
+
+    fn command(&self) -> v1::CommandInfo {
+        let (program, uris) = if self.fetch {
+            let file = self.executor_path.rsplit('/').next().unwrap_or(&self.executor_path);
+            let uri = v1::command_info::Uri {
+                value: self.executor_path.clone(),
+                executable: Some(true),
+                extract: Some(false),
+                ..Default::default()
+            };
+            (format!("${{MESOS_SANDBOX=.}}/{}", quoted(file)), vec![uri])
+        } else {
+            (quoted(&self.executor_path), Vec::new())
+        };
+        v1::CommandInfo {
+            value: Some(format!("exec {program} {}", self.executor_flags).trim_end().to_owned()),
+            shell: Some(true),
+            uris,
+            ..v1::CommandInfo::default()
+        }
+    }
+}
+
+/// A word as the shell takes it.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+fn container(container: &Container) -> Option<v1::ContainerInfo> {
+    let Container::Mesos { image: Some(image), volumes } = container else { return None };
+    let image = match image {
+        Image::Docker { name, tag } => v1::Image {
+            r#type: v1::image::Type::Docker as i32,
+            docker: Some(v1::image::Docker { name: format!("{name}:{tag}"), ..Default::default() }),
+            ..Default::default()
+        },
+        Image::Appc { name, image_id } => v1::Image {
+            r#type: v1::image::Type::Appc as i32,
+            appc: Some(v1::image::Appc { name: name.clone(), id: Some(image_id.clone()) }),
+            ..Default::default()
+        },
+    };
+    let mut mounts = vec![v1::Volume {
+        container_path: "taskfs".to_owned(),
+        image: Some(image),
+        mode: v1::volume::Mode::Ro as i32,
+        ..Default::default()
+    }];
+    mounts.extend(volumes.iter().map(|volume| v1::Volume {
+        container_path: volume.container_path.clone(),
+        host_path: Some(volume.host_path.clone()),
+        mode: if volume.read_only { v1::volume::Mode::Ro } else { v1::volume::Mode::Rw } as i32,
+        ..Default::default()
+    }));
+    Some(v1::ContainerInfo {
+        r#type: v1::container_info::Type::Mesos as i32,
+        volumes: mounts,
+        ..Default::default()
+    })
+}
+
+/// What an offer holds, as the core sees it.
+pub(crate) fn core_offer(
+    offer: &v1::Offer,
+) -> Result<aurora_scheduler_core::Offer, aurora_model::key::KeyError> {
+    use aurora_model::key::{AgentId, OfferId};
+    let mut fixed = ResourceBag::default();
+    let mut revocable = ResourceBag::default();
+    let mut ports = Vec::new();
+    for resource in &offer.resources {
+        let bag = if resource.revocable.is_some() { &mut revocable } else { &mut fixed };
+        let millis = resource
+            .scalar
+            .as_ref()
+            .and_then(|scalar| MilliCpus::from_cores(scalar.value))
+            .unwrap_or_default();
+        let whole = millis.0 / 1000;
+        match resource.name.as_str() {
+            "cpus" => bag.cpus.0 = bag.cpus.0.saturating_add(millis.0),
+            "mem" => bag.ram_mb = bag.ram_mb.saturating_add(whole),
+            "disk" => bag.disk_mb = bag.disk_mb.saturating_add(whole),
+            "gpus" => bag.gpus = bag.gpus.saturating_add(whole),
+            "ports" => {
+                for range in resource.ranges.iter().flat_map(|ranges| &ranges.range) {
+                    if let (Ok(begin), Ok(end)) = (range.begin.try_into(), range.end.try_into()) {
+                        ports.push(aurora_scheduler_core::PortRange { begin, end });
+                    }
+                }
+            }
+            // Other resources are of no use to tasks.
+            _ => {}
+        }
+    }
+    let mut attributes: BTreeMap<String, std::collections::BTreeSet<String>> = BTreeMap::new();
+    for attribute in &offer.attributes {
+        attributes.entry(attribute.name.clone()).or_default().extend(values(attribute));
+    }
+    // Limits and constraints on hosts work without the operator's help.
+    if !attributes.contains_key("host") {
+        attributes.insert("host".to_owned(), [offer.hostname.clone()].into());
+    }
+    Ok(aurora_scheduler_core::Offer {
+        id: OfferId::new(&offer.id.value)?,
+        agent: AgentId::new(&offer.agent_id.value)?,
+        host: offer.hostname.clone(),
+        attributes,
+        fixed,
+        revocable,
+        ports,
+        unavailable_from: offer.unavailability.as_ref().map(|unavailability| {
+            aurora_model::job::Timestamp(unavailability.start.nanoseconds / 1_000_000)
+        }),
+    })
+}
+
+fn values(attribute: &v1::Attribute) -> Vec<String> {
+    let mut values = Vec::new();
+    if let Some(text) = &attribute.text {
+        values.push(text.value.clone());
+    }
+    if let Some(scalar) = &attribute.scalar {
+        values.push(scalar.value.to_string());
+    }
+    if let Some(set) = &attribute.set {
+        values.extend(set.item.iter().cloned());
+    }
+    for range in attribute.ranges.iter().flat_map(|ranges| &ranges.range) {
+        values.push(format!("{}-{}", range.begin, range.end));
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scalar(name: &str, value: f64, role: &str) -> v1::Resource {
+        v1::Resource {
+            name: name.to_owned(),
+            r#type: v1::value::Type::Scalar as i32,
+            scalar: Some(v1::value::Scalar { value }),
+            role: Some(role.to_owned()),
+            ..Default::default()
+        }
+    }
+
+    fn ports(begin: u64, end: u64) -> v1::Resource {
+        let range = vec![v1::value::Range { begin, end }];
+        v1::Resource {
+            name: "ports".to_owned(),
+            r#type: v1::value::Type::Ranges as i32,
+            ranges: Some(v1::value::Ranges { range }),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn reserved_resources_are_used_first_and_nothing_is_used_twice() {
+        let mut pool = Pool::new([scalar("cpus", 1.0, "*"), scalar("cpus", 0.5, "www")]);
+        let taken = pool.take_scalar("cpus", 700, false).unwrap();
+        let shown: Vec<(Option<&str>, f64)> = taken
+            .iter()
+            .map(|piece| (piece.role.as_deref(), piece.scalar.as_ref().unwrap().value))
+            .collect();
+        assert_eq!(shown, [(Some("www"), 0.5), (Some("*"), 0.2)]);
+        assert!(pool.take_scalar("cpus", 801, false).is_err());
+        assert!(pool.take_scalar("cpus", 1, true).is_err(), "none of it is revocable");
+    }
+
+    #[test]
+    fn ports_are_cut_out_of_their_ranges() {
+        let mut pool = Pool::new([ports(31_000, 31_002)]);
+        let wanted = BTreeMap::from([("http".to_owned(), 31_001)]);
+        let taken = pool.take_ports(&wanted).unwrap();
+        assert_eq!(taken[0].ranges.as_ref().unwrap().range[0].begin, 31_001);
+        assert_eq!(pool.take_ports(&wanted), Err(TooLittle("ports")));
+        assert!(pool.take_ports(&BTreeMap::from([("x".to_owned(), 31_002)])).is_ok());
+    }
+
+    #[test]
+    fn words_are_quoted_for_the_shell() {
+        assert_eq!(quoted("/usr/bin/aurora-executor"), "/usr/bin/aurora-executor");
+        assert_eq!(quoted("/my dir/it's"), "'/my dir/it'\\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+}

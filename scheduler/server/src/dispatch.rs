@@ -1,0 +1,99 @@
+//! Where effects go: answers to their clients, changes to those who watch, the rest to Mesos.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aurora_model::key::{RequestId, TaskId};
+use aurora_scheduler_core::{Effect, Input, Request, RequestError, Response, Ticket};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use crate::actor::{Core, Ended};
+use crate::mesos::Mesos;
+
+/// Changes that a watcher may be behind before it has to begin again.
+const CHANGES: usize = 8192;
+
+type Waiting = Arc<Mutex<BTreeMap<Ticket, oneshot::Sender<Result<Response, RequestError>>>>>;
+
+/// Brings requests to the core and answers back. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Dispatcher {
+    core: Core,
+    waiting: Waiting,
+    tickets: Arc<std::sync::atomic::AtomicU64>,
+    changes: broadcast::Sender<TaskId>,
+}
+
+impl Dispatcher {
+    pub(crate) fn new(core: Core) -> Self {
+        Self {
+            core,
+            waiting: Waiting::default(),
+            tickets: Arc::default(),
+            changes: broadcast::Sender::new(CHANGES),
+        }
+    }
+
+    /// Sends a request and waits for its answer, which comes when it is durable.
+    pub(crate) async fn request(
+        &self,
+        request_id: Option<RequestId>,
+        user: String,
+        request: Request,
+    ) -> Result<Result<Response, RequestError>, Ended> {
+        let ticket = Ticket(self.tickets.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+        let (sender, receiver) = oneshot::channel();
+        self.lock().insert(ticket, sender);
+        let sent = self.core.put(Input::Request { ticket, request_id, user, request }).await;
+        let answer = match sent {
+            Ok(()) => receiver.await.map_err(|_| Ended),
+            Err(ended) => Err(ended),
+        };
+        self.lock().remove(&ticket);
+        answer
+    }
+
+    /// The ids of tasks that change from now on.
+    pub(crate) fn changes(&self) -> broadcast::Receiver<TaskId> {
+        self.changes.subscribe()
+    }
+
+    fn lock(
+        &self,
+    ) -> std::sync::MutexGuard<'_, BTreeMap<Ticket, oneshot::Sender<Result<Response, RequestError>>>>
+    {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Carries effects out until there are no more. Mesos gets its calls in order, beside the
+    /// answers to clients: neither waits for the other.
+    pub(crate) async fn run(self, mut effects: mpsc::UnboundedReceiver<Effect>, mesos: Mesos) {
+        let (calls, mut to_call) = mpsc::unbounded_channel();
+        let calling = tokio::spawn(async move {
+            while let Some(effect) = to_call.recv().await {
+                mesos.carry_out(effect).await;
+            }
+        });
+        while let Some(effect) = effects.recv().await {
+            match effect {
+                Effect::Reply { ticket, result } => {
+                    if let Some(client) = self.lock().remove(&ticket) {
+                        // The client may have hung up.
+                        let _ = client.send(result);
+                    }
+                }
+                Effect::Changed(task) => {
+                    // Nobody may be watching.
+                    let _ = self.changes.send(task);
+                }
+                other => {
+                    // The calls end with this loop only.
+                    let _ = calls.send(other);
+                }
+            }
+        }
+        // Every client that still waits is told that the scheduler ends.
+        self.lock().clear();
+        calling.abort();
+    }
+}

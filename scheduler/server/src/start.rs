@@ -1,0 +1,313 @@
+//! Puts a scheduler together.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use aurora_api::v1::cluster_server::ClusterServer;
+use aurora_api::v1::jobs_server::JobsServer;
+use aurora_daemon::listen::ListenError;
+use aurora_daemon::ops::{self, Ops};
+use aurora_daemon::{serve, web};
+use aurora_mesos::scheduler as mesos;
+use aurora_mesos::v1;
+use aurora_scheduler_core::{Input, Scheduler, State};
+use aurora_scheduler_storage::{Log, OpenError, Store, StoreError};
+use axum::Router;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tonic::server::NamedService;
+
+use crate::actor::{self, Core};
+use crate::allocate::Launcher;
+use crate::dispatch::Dispatcher;
+use crate::flags::Config;
+use crate::grpc::{Api, Info};
+use crate::mesos::connect;
+use crate::pages::{self, Pages};
+
+/// The largest message of the API, in bytes.
+const MAX_MESSAGE: usize = 16 << 20;
+/// How often gauges are read.
+const GAUGES: Duration = Duration::from_secs(1);
+
+/// Why a scheduler cannot start, or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Its address cannot be used.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// Its log cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Its log cannot be written: it must not go on.
+    #[error("the scheduler had to end because its log failed: {0}")]
+    Log(#[from] StoreError),
+    /// The master wants no more of it.
+    #[error(
+        "the Mesos master has ended this scheduler: {0}. If the framework was removed, its tasks \
+         are gone: move the log away to begin with an empty cluster"
+    )]
+    Removed(String),
+    /// A socket or a thread cannot be had.
+    #[error("failed to {action}: {source}")]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// A part of it ended without being told to.
+    #[error("a part of the scheduler has ended unexpectedly")]
+    Unexpected,
+}
+
+/// A scheduler that runs.
+#[derive(Debug)]
+pub struct Handle {
+    address: SocketAddr,
+    core: HandleCore,
+    running: JoinHandle<Result<(), Error>>,
+}
+
+struct HandleCore(Core);
+
+impl std::fmt::Debug for HandleCore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Core")
+    }
+}
+
+impl Handle {
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Launches no more tasks; those that run go on. Returns when that holds.
+    pub async fn pause_launching(&self) {
+        // A scheduler that has ended launches nothing either.
+        if self.core.0.put(Input::Launching(false)).await.is_ok() {
+            let _ = self.core.0.ask(|_| ()).await;
+        }
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// It did not end because it was told to.
+    pub async fn wait(self) -> Result<(), Error> {
+        self.running.await.unwrap_or(Err(Error::Unexpected))
+    }
+}
+
+/// Starts a scheduler with its log on this machine. It runs until `stop` is cancelled; its tasks
+/// run on.
+///
+/// # Errors
+/// The log cannot be opened, or the address cannot be used.
+pub async fn start(config: Config, stop: CancellationToken) -> Result<Handle, Error> {
+    let folder = config.flags.native_log_file_path.clone();
+    let opened = tokio::task::spawn_blocking(move || Store::open(&folder)).await;
+    let (store, state) = opened.map_err(|_| Error::Unexpected)??;
+    start_with_log(config, Box::new(store), state, stop).await
+}
+
+/// Starts a scheduler with a log of the caller's, and the state that log holds.
+///
+/// # Errors
+/// The address cannot be used.
+pub async fn start_with_log(
+    config: Config,
+    log: Box<dyn Log>,
+    state: State,
+    stop: CancellationToken,
+) -> Result<Handle, Error> {
+    let Config { listen, flags, settings, credential, hostname, executor_user } = config;
+    let listener = listen.bind()?;
+    let address = listener
+        .local_addr()
+        .map_err(|source| Error::Io { action: "look at the socket", source })?;
+    tracing::info!(%address, cluster = flags.cluster_name, tasks = state.tasks().count(), "starting");
+    let framework = framework(&flags, &hostname, executor_user, address, &state);
+    let launcher = Launcher {
+        executor_path: flags.thermos_executor_path.to_string_lossy().into_owned(),
+        executor_flags: flags.thermos_executor_flags.clone(),
+        fetch: flags.thermos_executor_fetch,
+        overhead: settings.executor_overhead,
+        default_tier: settings.default_tier.clone(),
+        revocable_tiers: settings
+            .tiers
+            .iter()
+            .filter(|(_, tier)| tier.revocable)
+            .map(|(name, _)| name.clone())
+            .collect(),
+    };
+    let info = Info {
+        cluster: flags.cluster_name.clone(),
+        default_tier: settings.default_tier.clone(),
+        tiers: settings.tiers.keys().cloned().collect(),
+        web_url: format!("http://{}:{}", host_for_people(address, &hostname), address.port()),
+        observer_port: flags.observer_port,
+    };
+    let scheduler = Scheduler::new(settings, state);
+    let (seed, _) = uuid::Uuid::new_v4().as_u64_pair();
+    // The parts end in order: first what brings work in, then the core and its log.
+    let inner = CancellationToken::new();
+    let actor = actor::start(scheduler, log, seed, inner.clone())
+        .map_err(|source| Error::Io { action: "start the log's thread", source })?;
+    let core = actor.core.clone();
+    let dispatcher = Dispatcher::new(core.clone());
+
+    let mut session = mesos::Config::new(flags.mesos_master_address.clone(), framework);
+    session.credential = credential;
+    session.backoff_max = Duration::from_secs(5);
+    let (calls, events) = mesos::start(session, inner.clone());
+    let (mesos, listening) =
+        connect(calls, events, launcher, flags.offer_filter_duration, core.clone());
+    let dispatching = tokio::spawn(dispatcher.clone().run(actor.effects, mesos));
+
+    let gauges = tokio::spawn(read_gauges(core.clone()));
+    let api = Api { core: core.clone(), dispatcher, info, stop: inner.clone() };
+    let pages = Pages {
+        core: core.clone(),
+        cluster: flags.cluster_name.as_str().into(),
+        observer_port: flags.observer_port,
+    };
+    let router = router(api, pages).await?;
+    let serving = tokio::spawn(serve::serve(listener, router, inner.clone()));
+
+    let mut ended = actor.ended;
+    let mut listening = listening;
+    let running = tokio::spawn(async move {
+        let result = tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            // The log's thread ends the rest when it fails.
+            written = &mut ended => match written {
+                Ok(Err(error)) => Err(Error::Log(error)),
+                _ => Err(Error::Unexpected),
+            },
+            session = &mut listening => match session {
+                Ok(Some(message)) => Err(Error::Removed(message)),
+                _ => Err(Error::Unexpected),
+            },
+        };
+        inner.cancel();
+        gauges.abort();
+        listening.abort();
+        let served = serving.await;
+        if !matches!(result, Err(Error::Log(_))) {
+            // What was taken is on disk before this ends.
+            if let Ok(Err(error)) = ended.await {
+                return Err(Error::Log(error));
+            }
+        }
+        dispatching.abort();
+        match served {
+            Ok(Err(source)) => result.and(Err(Error::Io { action: "serve", source })),
+            _ => result,
+        }
+    });
+    Ok(Handle { address, core: HandleCore(core), running })
+}
+
+fn framework(
+    flags: &crate::Flags,
+    hostname: &str,
+    user: String,
+    address: SocketAddr,
+    state: &State,
+) -> v1::FrameworkInfo {
+    use v1::framework_info::Capability;
+    use v1::framework_info::capability::Type;
+    v1::FrameworkInfo {
+        user,
+        name: flags.framework_name.clone(),
+        id: state.framework_id().map(|id| v1::FrameworkId { value: id.to_string() }),
+        failover_timeout: Some(flags.framework_failover_timeout),
+        checkpoint: Some(true),
+        roles: vec![flags.mesos_role.clone()],
+        hostname: Some(hostname.to_owned()),
+        webui_url: Some(format!(
+            "http://{}:{}",
+            host_for_people(address, hostname),
+            address.port()
+        )),
+        capabilities: [Type::PartitionAware, Type::MultiRole, Type::RevocableResources]
+            .map(|ty| Capability { r#type: Some(ty as i32) })
+            .to_vec(),
+        ..v1::FrameworkInfo::default()
+    }
+}
+
+/// A scheduler that listens on one address is reached there; one that listens on all by its name.
+fn host_for_people(address: SocketAddr, hostname: &str) -> String {
+    if address.ip().is_unspecified() { hostname.to_owned() } else { address.ip().to_string() }
+}
+
+async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
+    let (reporter, health) = tonic_health::server::health_reporter();
+    reporter.set_serving::<JobsServer<Api>>().await;
+    reporter.set_serving::<ClusterServer<Api>>().await;
+    let reflection = |error: tonic_reflection::server::Error| Error::Io {
+        action: "describe the API",
+        source: std::io::Error::other(error.to_string()),
+    };
+    let describe = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(aurora_api::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let v1 = describe().build_v1().map_err(reflection)?;
+    let v1alpha = describe().build_v1alpha().map_err(reflection)?;
+    let jobs = JobsServer::new(api.clone())
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(usize::MAX);
+    let cluster = ClusterServer::new(api).max_decoding_message_size(MAX_MESSAGE);
+    let router = pages::router(pages)
+        .merge(web::assets())
+        .merge(ops::router(Ops::new("scheduler", env!("CARGO_PKG_VERSION"))))
+        .route("/leaderhealth", axum::routing::get(|| async { "OK\n" }));
+    let router = route(router, jobs);
+    let router = route(router, cluster);
+    let router = route(router, health);
+    let router = route(router, v1);
+    Ok(route(router, v1alpha))
+}
+
+/// Serves a gRPC service beside the pages.
+fn route<S>(router: Router, service: S) -> Router
+where
+    S: NamedService
+        + tower::Service<
+            axum::extract::Request,
+            Response = axum::http::Response<tonic::body::Body>,
+            Error = std::convert::Infallible,
+        > + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Future: Send + 'static,
+{
+    router.route_service(&format!("/{}/{{*method}}", S::NAME), service)
+}
+
+/// Shows the core's numbers among the process's.
+async fn read_gauges(core: Core) {
+    let mut timer = tokio::time::interval(GAUGES);
+    loop {
+        timer.tick().await;
+        let found = core.ask(|scheduler| (scheduler.stats(), scheduler.counters().clone())).await;
+        let Ok((stats, counters)) = found else { return };
+        metrics::gauge!("framework_registered").set(f64::from(u8::from(stats.registered)));
+        #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
+        for state in aurora_model::job::TaskState::ALL {
+            let count = stats.tasks.get(&state).copied().unwrap_or(0);
+            metrics::gauge!("task_store", "state" => state.name()).set(count as f64);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
+        metrics::gauge!("outstanding_offers").set(stats.offers as f64);
+        for (name, value) in counters {
+            metrics::counter!(name).absolute(value);
+        }
+    }
+}
