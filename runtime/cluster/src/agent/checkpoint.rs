@@ -1,0 +1,172 @@
+//! What an agent keeps on disk, and where.
+//!
+//! ```text
+//! WORK_DIR/lock
+//! WORK_DIR/slaves/AGENT/frameworks/F/executors/E/runs/CONTAINER/   the sandbox
+//! WORK_DIR/slaves/AGENT/frameworks/F/executors/E/runs/latest -> CONTAINER
+//! WORK_DIR/meta/slaves/latest -> AGENT
+//! WORK_DIR/meta/slaves/AGENT/frameworks/F/executors/E/runs/CONTAINER/container
+//! ```
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use aurora_daemon::fsutil::write_atomically;
+use prost::Message;
+
+use crate::proto::Container;
+
+/// The version of the format of [`Container`].
+pub(crate) const VERSION: u32 = 1;
+
+/// The folders of one agent.
+#[derive(Debug, Clone)]
+pub(crate) struct Folders {
+    work_dir: PathBuf,
+}
+
+impl Folders {
+    /// Makes the folders, and takes the lock that keeps other agents out as long as the file is
+    /// held.
+    pub(crate) fn open(work_dir: &Path) -> io::Result<(Self, File)> {
+        // Users of tasks must be able to enter their sandboxes below.
+        fs::DirBuilder::new().recursive(true).mode(0o755).create(work_dir)?;
+        let work_dir = fs::canonicalize(work_dir)?;
+        let mut lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(work_dir.join("lock"))?;
+        if rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
+            let mut holder = String::new();
+            (&lock).take(32).read_to_string(&mut holder)?;
+            return Err(io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                format!("it is in use by the agent of process {}", holder.trim()),
+            ));
+        }
+        lock.set_len(0)?;
+        lock.write_all(std::process::id().to_string().as_bytes())?;
+        Ok((Self { work_dir }, lock))
+    }
+
+    pub(crate) fn slaves(&self) -> PathBuf {
+        self.work_dir.join("slaves")
+    }
+
+    fn meta(&self) -> PathBuf {
+        self.work_dir.join("meta/slaves")
+    }
+
+    /// The agent's id, once it has one.
+    pub(crate) fn agent_id(&self) -> io::Result<Option<String>> {
+        match fs::read_link(self.meta().join("latest")) {
+            Ok(target) => Ok(target.file_name().and_then(|name| name.to_str()).map(str::to_owned)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn set_agent_id(&self, id: &str) -> io::Result<()> {
+        let meta = self.meta();
+        fs::create_dir_all(meta.join(checked(id)?))?;
+        point(&meta.join("latest"), id)
+    }
+
+    /// Where a container lives, and where it is remembered.
+    pub(crate) fn container(
+        &self,
+        agent: &str,
+        framework: &str,
+        executor: &str,
+        container: &str,
+    ) -> io::Result<(PathBuf, PathBuf)> {
+        let run: PathBuf = [
+            checked(agent)?,
+            "frameworks",
+            checked(framework)?,
+            "executors",
+            checked(executor)?,
+            "runs",
+            checked(container)?,
+        ]
+        .iter()
+        .collect();
+        Ok((self.slaves().join(&run), self.meta().join(&run)))
+    }
+
+    /// Every container that is remembered, with its file. One that cannot be read is left alone
+    /// and logged.
+    pub(crate) fn containers(&self, agent: &str) -> io::Result<Vec<(PathBuf, Container)>> {
+        let mut found = Vec::new();
+        let frameworks = self.meta().join(checked(agent)?).join("frameworks");
+        for framework in entries(&frameworks)? {
+            for executor in entries(&framework.join("executors"))? {
+                for run in entries(&executor.join("runs"))? {
+                    let path = run.join("container");
+                    match fs::read(&path).map(|bytes| Container::decode(bytes.as_slice())) {
+                        Ok(Ok(container)) if container.version == VERSION => {
+                            found.push((run, container));
+                        }
+                        Ok(_) => {
+                            tracing::error!(path = %path.display(), "cannot read what is remembered of a container")
+                        }
+                        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Ids become names of folders.
+fn checked(id: &str) -> io::Result<&str> {
+    let plain =
+        !id.is_empty() && id.len() <= 255 && !id.contains(['/', '\0']) && id != "." && id != "..";
+    if plain {
+        Ok(id)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{id:?} cannot name a folder")))
+    }
+}
+
+fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    match fs::read_dir(folder) {
+        Ok(entries) => entries.map(|entry| Ok(entry?.path())).collect(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes the folders of a container, the sandbox for its owner and their group only.
+pub(crate) fn make(sandbox: &Path, meta: &Path, container: &str) -> io::Result<()> {
+    fs::create_dir_all(meta)?;
+    if let Some(runs) = sandbox.parent() {
+        fs::DirBuilder::new().recursive(true).mode(0o755).create(runs)?;
+        fs::DirBuilder::new().mode(0o750).create(sandbox)?;
+        point(&runs.join("latest"), container)?;
+    }
+    Ok(())
+}
+
+/// Writes down what is to be remembered of a container. It is on disk when this returns.
+pub(crate) fn write(meta: &Path, container: &Container) -> io::Result<()> {
+    write_atomically(&meta.join("container"), &container.encode_to_vec())
+}
+
+/// Makes a symbolic link point somewhere, whatever it pointed to before.
+fn point(link: &Path, target: &str) -> io::Result<()> {
+    let mut temporary = link.as_os_str().to_owned();
+    temporary.push(".tmp");
+    match fs::remove_file(&temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    std::os::unix::fs::symlink(target, &temporary)?;
+    fs::rename(&temporary, link)
+}

@@ -1,0 +1,882 @@
+//! The executors of an agent, their tasks, and the updates on their way to the frameworks.
+//!
+//! An update is on disk before the executor is told that it has been taken, and is sent to the
+//! master again and again, one at a time for each task, until its framework has acknowledged it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use aurora_mesos::v1;
+use aurora_mesos::v1::executor::{Call, Event, event};
+use bytes::Bytes;
+use prost::Message;
+use tokio::sync::mpsc;
+
+use super::checkpoint::{self, Folders, VERSION};
+use super::launch::{self, Process, Surroundings};
+use super::leftovers;
+use crate::api::Events;
+use crate::master::is_terminal;
+use crate::proto::{
+    self, AgentMessage, CheckpointedTask, Container, Register, Running, agent_message::Kind,
+};
+
+/// When an update is first sent again; the wait doubles, as in Mesos.
+const RESEND: Duration = Duration::from_secs(10);
+/// The longest wait.
+const MAX_RESEND: Duration = Duration::from_secs(600);
+
+pub(crate) type Link = mpsc::UnboundedSender<AgentMessage>;
+
+/// The times that matter to an agent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    pub(crate) registration: Duration,
+    pub(crate) reregistration: Duration,
+    pub(crate) shutdown_grace: Duration,
+    pub(crate) recovery: Duration,
+    pub(crate) gc_delay: Duration,
+}
+
+/// Why a call of an executor is refused, in Mesos's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CallRefused {
+    #[error("Executor cannot be found")]
+    Unknown,
+    #[error("Executor is not subscribed")]
+    NotSubscribed,
+}
+
+/// All executors. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Executors(Arc<Shared>);
+
+struct Shared {
+    inner: Mutex<Inner>,
+    folders: Folders,
+    times: Times,
+    address: std::net::SocketAddr,
+}
+
+type ExecutorKey = (String, String);
+
+struct Inner {
+    agent: v1::AgentInfo,
+    executors: BTreeMap<ExecutorKey, Executor>,
+    link: Option<Link>,
+    /// Until then executors from before may come back.
+    recovering_until: Option<Instant>,
+}
+
+struct Executor {
+    framework: v1::FrameworkInfo,
+    info: v1::ExecutorInfo,
+    container: String,
+    sandbox: PathBuf,
+    meta: PathBuf,
+    boot_id: String,
+    process: Option<Process>,
+    events: Option<Events>,
+    /// Whether it has ever subscribed.
+    subscribed: bool,
+    tasks: BTreeMap<String, Task>,
+    ended_ms: i64,
+    /// When it is killed, and why.
+    deadline: Option<(Instant, Doom)>,
+}
+
+/// Why an executor is killed when its time is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doom {
+    NeverSubscribed,
+    ToldToEnd,
+}
+
+struct Task {
+    info: v1::TaskInfo,
+    latest: Option<v1::TaskStatus>,
+    pending: VecDeque<v1::TaskStatus>,
+    delivered: bool,
+    resend: Option<(Instant, Duration)>,
+}
+
+impl Task {
+    fn is_over(&self) -> bool {
+        self.latest.as_ref().is_some_and(|status| is_terminal(status.state()))
+    }
+}
+
+impl Executors {
+    /// An agent with what it remembers.
+    pub(crate) fn recover(
+        agent: v1::AgentInfo,
+        folders: Folders,
+        times: Times,
+        address: std::net::SocketAddr,
+    ) -> std::io::Result<Self> {
+        let id = agent.id.as_ref().map(|id| id.value.clone());
+        let inner = Inner { agent, executors: BTreeMap::new(), link: None, recovering_until: None };
+        let all = Self(Arc::new(Shared { inner: Mutex::new(inner), folders, times, address }));
+        let Some(id) = id else { return Ok(all) };
+        let boot = launch::boot_id()?;
+        for (meta, container) in all.0.folders.containers(&id)? {
+            if let Err(error) = all.take_back(meta.clone(), container, &boot) {
+                tracing::error!(%error, path = %meta.display(), "cannot use what is remembered of a container");
+            }
+        }
+        Ok(all)
+    }
+
+    fn take_back(
+        &self,
+        meta: PathBuf,
+        container: Container,
+        boot: &str,
+    ) -> Result<(), prost::DecodeError> {
+        let framework = v1::FrameworkInfo::decode(container.framework)?;
+        let info = v1::ExecutorInfo::decode(container.executor)?;
+        let mut tasks = BTreeMap::new();
+        for task in container.tasks {
+            let info = v1::TaskInfo::decode(task.task)?;
+            let latest = match task.latest.is_empty() {
+                true => None,
+                false => Some(v1::TaskStatus::decode(task.latest)?),
+            };
+            let pending =
+                task.pending.into_iter().map(v1::TaskStatus::decode).collect::<Result<_, _>>()?;
+            tasks.insert(
+                info.task_id.value.clone(),
+                Task { info, latest, pending, delivered: task.delivered, resend: None },
+            );
+        }
+        let age = u64::try_from(now_ms().saturating_sub(container.ended_ms)).unwrap_or(0);
+        let is_done = container.ended_ms > 0 && tasks.values().all(|task| task.pending.is_empty());
+        if is_done {
+            if Duration::from_millis(age) > self.0.times.gc_delay {
+                remove(&PathBuf::from(container.sandbox), &meta);
+            }
+            return Ok(());
+        }
+        let key = (
+            framework.id.as_ref().map(|id| id.value.clone()).unwrap_or_default(),
+            info.executor_id.value.clone(),
+        );
+        let process = (container.pid > 0)
+            .then_some(Process { pid: container.pid, start_ticks: container.start_ticks });
+        let handle = process
+            .as_ref()
+            .filter(|_| container.boot_id == boot && container.ended_ms == 0)
+            .and_then(launch::handle);
+        let name = container.container_id.clone();
+        let executor = Executor {
+            framework,
+            info,
+            container: container.container_id,
+            sandbox: container.sandbox.into(),
+            meta,
+            boot_id: container.boot_id,
+            process,
+            events: None,
+            subscribed: true,
+            tasks,
+            ended_ms: container.ended_ms,
+            deadline: None,
+        };
+        let was_running = executor.ended_ms == 0;
+        let mut inner = self.lock();
+        inner.executors.insert(key.clone(), executor);
+        match handle {
+            Some(handle) => {
+                let until = Instant::now() + self.0.times.reregistration;
+                inner.recovering_until = Some(until);
+                if let Some(executor) = inner.executors.get_mut(&key) {
+                    executor.deadline = Some((until, Doom::NeverSubscribed));
+                }
+                drop(inner);
+                self.watch(key, name, handle);
+            }
+            None => {
+                drop(inner);
+                if was_running {
+                    self.ended(&key, &name, None);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn watch(&self, key: ExecutorKey, container: String, handle: std::os::fd::OwnedFd) {
+        let all = self.clone();
+        tokio::spawn(async move {
+            let status = launch::ended(handle).await;
+            // Looking for what is left reads all of /proc.
+            let done =
+                tokio::task::spawn_blocking(move || all.ended(&key, &container, status)).await;
+            if let Err(error) = done {
+                tracing::error!(%error, "failed to see to the end of an executor");
+            }
+        });
+    }
+
+    /// Whether executors from before may still come back.
+    pub(crate) fn is_recovering(&self) -> bool {
+        let inner = self.lock();
+        let waiting = inner.executors.values().any(|executor| {
+            executor.ended_ms == 0 && executor.events.is_none() && executor.deadline.is_some()
+        });
+        waiting && inner.recovering_until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// What the master is told when the agent joins it.
+    pub(crate) fn register(&self) -> Register {
+        let inner = self.lock();
+        let running = inner
+            .executors
+            .iter()
+            .flat_map(|((framework, _), executor)| {
+                executor.tasks.values().filter(|task| !task.is_over()).map(|task| Running {
+                    framework_id: framework.clone(),
+                    task: task.info.encode_to_vec().into(),
+                    status: task
+                        .latest
+                        .as_ref()
+                        .map(Message::encode_to_vec)
+                        .unwrap_or_default()
+                        .into(),
+                })
+            })
+            .collect();
+        Register {
+            agent: inner.agent.encode_to_vec().into(),
+            address: self.0.address.ip().to_string(),
+            port: u32::from(self.0.address.port()),
+            running,
+        }
+    }
+
+    /// Takes in that the master has registered the agent, and sends what it has not heard.
+    pub(crate) fn registered(&self, id: &str, link: Link) -> std::io::Result<()> {
+        let mut inner = self.lock();
+        let is_new = inner.agent.id.as_ref().is_none_or(|known| known.value != id);
+        if is_new {
+            self.0.folders.set_agent_id(id)?;
+            inner.agent.id = Some(v1::AgentId { value: id.to_owned() });
+        }
+        inner.link = Some(link);
+        let keys: Vec<ExecutorKey> = inner.executors.keys().cloned().collect();
+        for key in keys {
+            inner.send_first(&key, None);
+        }
+        Ok(())
+    }
+
+    /// Takes in that the master is out of reach.
+    pub(crate) fn link_lost(&self) {
+        self.lock().link = None;
+    }
+
+    /// Runs a task, in an executor of its own if there is none for it yet.
+    pub(crate) fn launch(&self, framework: v1::FrameworkInfo, task: v1::TaskInfo) {
+        let framework_id = framework.id.as_ref().map(|id| id.value.clone()).unwrap_or_default();
+        let Some(info) = task.executor.clone() else {
+            let message = "This agent runs tasks with an executor only";
+            self.lock().fail_unlaunched(&framework_id, &task, message);
+            return;
+        };
+        let key = (framework_id, info.executor_id.value.clone());
+        let entry = Task {
+            info: task,
+            latest: None,
+            pending: VecDeque::new(),
+            delivered: false,
+            resend: None,
+        };
+        let mut inner = self.lock();
+        if let Some(executor) = inner.executors.get_mut(&key)
+            && executor.ended_ms == 0
+        {
+            executor.tasks.insert(entry.info.task_id.value.clone(), entry);
+            executor.save();
+            executor.deliver();
+            return;
+        }
+        let agent_id = inner.agent.id.as_ref().map(|id| id.value.clone()).unwrap_or_default();
+        let container = uuid::Uuid::new_v4().to_string();
+        let made = self.0.folders.container(&agent_id, &key.0, &key.1, &container).and_then(
+            |(sandbox, meta)| {
+                checkpoint::make(&sandbox, &meta, &container)?;
+                Ok((sandbox, meta, launch::boot_id()?))
+            },
+        );
+        let (sandbox, meta, boot_id) = match made {
+            Ok(made) => made,
+            Err(error) => {
+                let message = format!("Failed to make the sandbox: {error}");
+                inner.fail_unlaunched(&key.0, &entry.info, &message);
+                return;
+            }
+        };
+        let mut executor = Executor {
+            framework,
+            info,
+            container: container.clone(),
+            sandbox,
+            meta,
+            boot_id,
+            process: None,
+            events: None,
+            subscribed: false,
+            tasks: BTreeMap::from([(entry.info.task_id.value.clone(), entry)]),
+            ended_ms: 0,
+            deadline: Some((Instant::now() + self.0.times.registration, Doom::NeverSubscribed)),
+        };
+        executor.save();
+        let surroundings = Surroundings {
+            agent_address: self.0.address,
+            agent_id,
+            shutdown_grace: self.0.times.shutdown_grace,
+            recovery_timeout: self.0.times.recovery,
+        };
+        let started =
+            launch::start(&executor.framework, &executor.info, &executor.sandbox, &surroundings);
+        match started {
+            Ok(process) => {
+                let handle = launch::handle(&process);
+                executor.process = Some(process);
+                executor.save();
+                inner.executors.insert(key.clone(), executor);
+                drop(inner);
+                match handle {
+                    Some(handle) => self.watch(key, container, handle),
+                    // It has ended before it could be looked at.
+                    None => self.ended(&key, &container, None),
+                }
+            }
+            Err(error) => {
+                inner.executors.insert(key.clone(), executor);
+                let message = format!("Failed to launch container: {error}");
+                inner.executor_ended(
+                    &key,
+                    &message,
+                    v1::task_status::Reason::ContainerLaunchFailed,
+                );
+            }
+        }
+    }
+
+    /// Takes in the end of an executor's process: ends what is left of it, fails its tasks.
+    fn ended(&self, key: &ExecutorKey, container: &str, status: Option<i32>) {
+        let sandbox = {
+            let inner = self.lock();
+            match inner.executors.get(key) {
+                Some(executor) if executor.container == container && executor.ended_ms == 0 => {
+                    executor.sandbox.clone()
+                }
+                _ => return,
+            }
+        };
+        match leftovers::end(&sandbox) {
+            Ok(0) => {}
+            Ok(count) => {
+                tracing::info!(executor = key.1, count, "ended what an executor had left behind")
+            }
+            Err(error) => {
+                tracing::error!(%error, executor = key.1, "failed to look for what an executor has left behind")
+            }
+        }
+        let mut inner = self.lock();
+        let doom =
+            inner.executors.get(key).and_then(|executor| executor.deadline).map(|(_, doom)| doom);
+        let how = match status {
+            None => "Executor terminated".to_owned(),
+            Some(status) if status & 0x7f == 0 => {
+                format!("Executor exited with status {}", status >> 8)
+            }
+            Some(status) => format!("Executor was killed by signal {}", status & 0x7f),
+        };
+        let (message, reason) = match doom {
+            Some(Doom::NeverSubscribed) => (
+                format!("{how} before it had subscribed at the agent"),
+                v1::task_status::Reason::ExecutorRegistrationTimeout,
+            ),
+            _ => (how, v1::task_status::Reason::ExecutorTerminated),
+        };
+        inner.executor_ended(key, &message, reason);
+        inner.tell(Kind::ExecutorEnded(proto::ExecutorEnded {
+            framework_id: key.0.clone(),
+            executor_id: key.1.clone(),
+            status: status.unwrap_or(-1),
+        }));
+    }
+
+    /// Has a task ended.
+    pub(crate) fn kill(&self, framework: &str, task: &str, policy: Option<v1::KillPolicy>) {
+        let mut inner = self.lock();
+        let found = inner
+            .executors
+            .iter_mut()
+            .find(|(key, executor)| key.0 == framework && executor.tasks.contains_key(task));
+        let Some((key, executor)) = found else { return };
+        let key = key.clone();
+        let delivered = executor.tasks.get(task).is_some_and(|task| task.delivered);
+        if delivered {
+            let event = Event {
+                r#type: Some(event::Type::Kill as i32),
+                kill: Some(event::Kill {
+                    task_id: v1::TaskId { value: task.to_owned() },
+                    kill_policy: policy,
+                }),
+                ..Event::default()
+            };
+            // Lost if the executor is not there; the scheduler says it again.
+            executor.send(&event);
+            return;
+        }
+        // The executor never hears of it.
+        inner.make_update(
+            &key,
+            task,
+            v1::TaskState::TaskKilled,
+            "Killed before delivery to the executor",
+            v1::task_status::Reason::TaskKilledDuringLaunch,
+        );
+        let deadline = Instant::now() + self.0.times.shutdown_grace;
+        if let Some(executor) = inner.executors.get_mut(&key) {
+            executor.shut_down(deadline);
+        }
+    }
+
+    /// Takes a framework's acknowledgement of an update.
+    pub(crate) fn acknowledge(&self, framework: &str, task: &str, uuid: &Bytes) {
+        let mut inner = self.lock();
+        let found = inner
+            .executors
+            .iter_mut()
+            .find(|(key, executor)| key.0 == framework && executor.tasks.contains_key(task));
+        let Some((key, executor)) = found else { return };
+        let key = key.clone();
+        if let Some(entry) = executor.tasks.get_mut(task) {
+            if entry.pending.front().and_then(|status| status.uuid.as_ref()) != Some(uuid) {
+                return;
+            }
+            entry.pending.pop_front();
+            entry.resend = None;
+            if entry.is_over() && entry.pending.is_empty() {
+                executor.tasks.remove(task);
+            }
+        }
+        executor.save();
+        if executor.ended_ms > 0 && executor.tasks.is_empty() {
+            inner.executors.remove(&key);
+            return;
+        }
+        inner.send_first(&key, Some(task));
+    }
+
+    /// Has all executors of a framework end.
+    pub(crate) fn shut_down_framework(&self, framework: &str) {
+        let deadline = Instant::now() + self.0.times.shutdown_grace;
+        for (key, executor) in &mut self.lock().executors {
+            if key.0 == framework {
+                executor.shut_down(deadline);
+            }
+        }
+    }
+
+    /// Has all executors end, with this much time to do so.
+    pub(crate) fn shut_down_all(&self, grace: Duration) {
+        let deadline = Instant::now() + grace;
+        for executor in self.lock().executors.values_mut() {
+            executor.shut_down(deadline);
+        }
+    }
+
+    /// Kills all executors.
+    pub(crate) fn kill_all(&self) {
+        for executor in self.lock().executors.values() {
+            executor.kill();
+        }
+    }
+
+    /// How many executors there are.
+    pub(crate) fn running(&self) -> usize {
+        self.lock().executors.values().filter(|executor| executor.ended_ms == 0).count()
+    }
+
+    /// How many updates no framework has acknowledged.
+    pub(crate) fn unacknowledged(&self) -> usize {
+        self.lock()
+            .executors
+            .values()
+            .flat_map(|executor| executor.tasks.values())
+            .map(|task| task.pending.len())
+            .sum()
+    }
+
+    /// Takes an executor's subscription.
+    pub(crate) fn subscribe(&self, call: Call, events: Events) -> Result<(), CallRefused> {
+        let key = (call.framework_id.value, call.executor_id.value);
+        let mut inner = self.lock();
+        let agent = inner.agent.clone();
+        let executor = inner
+            .executors
+            .get_mut(&key)
+            .filter(|executor| executor.ended_ms == 0)
+            .ok_or(CallRefused::Unknown)?;
+        if let Some(old) = executor.events.replace(events) {
+            old.end();
+        }
+        executor.subscribed = true;
+        if let Some((_, Doom::NeverSubscribed)) = executor.deadline {
+            executor.deadline = None;
+        }
+        executor.send(&Event {
+            r#type: Some(event::Type::Subscribed as i32),
+            subscribed: Some(event::Subscribed {
+                executor_info: executor.info.clone(),
+                framework_info: executor.framework.clone(),
+                agent_info: agent,
+                container_id: Some(v1::ContainerId {
+                    value: executor.container.clone(),
+                    ..Default::default()
+                }),
+            }),
+            ..Event::default()
+        });
+        let subscribe = call.subscribe.unwrap_or_default();
+        let told: Vec<String> =
+            subscribe.unacknowledged_tasks.iter().map(|task| task.task_id.value.clone()).collect();
+        for update in subscribe.unacknowledged_updates {
+            inner.take_update(&key, update.status);
+        }
+        // A task that was sent, but of which the executor knows nothing, never arrived.
+        let lost: Vec<String> = inner
+            .executors
+            .get(&key)
+            .into_iter()
+            .flat_map(|executor| &executor.tasks)
+            .filter(|(id, task)| task.delivered && task.latest.is_none() && !told.contains(id))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for task in lost {
+            inner.make_update(
+                &key,
+                &task,
+                v1::TaskState::TaskDropped,
+                "The executor never received the task",
+                v1::task_status::Reason::AgentRestarted,
+            );
+        }
+        if let Some(executor) = inner.executors.get_mut(&key) {
+            executor.deliver();
+        }
+        Ok(())
+    }
+
+    /// Takes in that an executor's stream has ended, if it is still the executor's.
+    pub(crate) fn stream_closed(&self, key: &ExecutorKey, events: &Events) {
+        let mut inner = self.lock();
+        if let Some(executor) = inner.executors.get_mut(key)
+            && executor.events.as_ref().is_some_and(|known| known.is(events))
+        {
+            executor.events = None;
+        }
+    }
+
+    /// Takes an executor's update.
+    pub(crate) fn update(&self, call: Call) -> Result<(), CallRefused> {
+        let key = (call.framework_id.value, call.executor_id.value);
+        let mut inner = self.lock();
+        let executor = inner
+            .executors
+            .get(&key)
+            .filter(|executor| executor.ended_ms == 0)
+            .ok_or(CallRefused::Unknown)?;
+        if !executor.subscribed {
+            return Err(CallRefused::NotSubscribed);
+        }
+        if let Some(update) = call.update {
+            inner.take_update(&key, update.status);
+        }
+        Ok(())
+    }
+
+    /// Whether an executor is known, and whether it has ever subscribed.
+    pub(crate) fn check(&self, framework: &str, executor: &str) -> Result<(), CallRefused> {
+        let inner = self.lock();
+        match inner.executors.get(&(framework.to_owned(), executor.to_owned())) {
+            Some(executor) if executor.ended_ms == 0 && executor.subscribed => Ok(()),
+            Some(executor) if executor.ended_ms == 0 => Err(CallRefused::NotSubscribed),
+            _ => Err(CallRefused::Unknown),
+        }
+    }
+
+    /// Lets time pass: executors whose time is over are killed, updates are sent again.
+    pub(crate) fn tick(&self) {
+        let now = Instant::now();
+        let mut inner = self.lock();
+        let mut due = Vec::new();
+        for (key, executor) in &mut inner.executors {
+            if executor.ended_ms == 0 && executor.deadline.is_some_and(|(at, _)| at <= now) {
+                executor.kill();
+            }
+            for (id, task) in &executor.tasks {
+                if task.resend.is_some_and(|(at, _)| at <= now) {
+                    due.push((key.clone(), id.clone()));
+                }
+            }
+        }
+        for (key, task) in due {
+            inner.send_first(&key, Some(&task));
+        }
+    }
+}
+
+impl Inner {
+    fn tell(&self, kind: Kind) {
+        if let Some(link) = &self.link {
+            // A link that has just broken is made again, and then everything is told anew.
+            let _ = link.send(AgentMessage { kind: Some(kind) });
+        }
+    }
+
+    /// Sends the first update that waits, of one task or of each.
+    fn send_first(&mut self, key: &ExecutorKey, only: Option<&str>) {
+        let Some(link) = self.link.clone() else { return };
+        let Some(executor) = self.executors.get_mut(key) else { return };
+        for (id, task) in &mut executor.tasks {
+            if only.is_some_and(|only| only != id) {
+                continue;
+            }
+            let Some(status) = task.pending.front() else { continue };
+            let wait = task.resend.map_or(RESEND, |(_, wait)| (wait * 2).min(MAX_RESEND));
+            task.resend = Some((Instant::now() + wait, wait));
+            let update = proto::Update {
+                framework_id: key.0.clone(),
+                status: status.encode_to_vec().into(),
+            };
+            // See `tell`.
+            let _ = link.send(AgentMessage { kind: Some(Kind::Update(update)) });
+        }
+    }
+
+    /// Takes an update that has a uuid: to disk, acknowledged to the executor, on to the master.
+    fn take_update(&mut self, key: &ExecutorKey, mut status: v1::TaskStatus) {
+        let agent = self.agent.id.clone();
+        let Some(executor) = self.executors.get_mut(key) else { return };
+        let id = status.task_id.value.clone();
+        let uuid = status.uuid.clone();
+        status.agent_id = agent;
+        status.executor_id = Some(v1::ExecutorId { value: key.1.clone() });
+        status.container_status = Some(v1::ContainerStatus {
+            container_id: Some(v1::ContainerId {
+                value: executor.container.clone(),
+                ..Default::default()
+            }),
+            executor_pid: executor
+                .process
+                .as_ref()
+                .and_then(|process| u32::try_from(process.pid).ok()),
+            ..Default::default()
+        });
+        let by_executor = status.source() == v1::task_status::Source::Executor;
+        // One that is gone was acknowledged by its framework to its end: nothing is left to say.
+        if let Some(task) = executor.tasks.get_mut(&id) {
+            let known = task.pending.iter().any(|pending| pending.uuid == uuid)
+                || task.latest.as_ref().is_some_and(|latest| latest.uuid == uuid);
+            if !known {
+                task.latest = Some(status.clone());
+                task.pending.push_back(status);
+                executor.save();
+            }
+        }
+        if by_executor && let Some(uuid) = uuid {
+            executor.send(&Event {
+                r#type: Some(event::Type::Acknowledged as i32),
+                acknowledged: Some(event::Acknowledged {
+                    task_id: v1::TaskId { value: id.clone() },
+                    uuid,
+                }),
+                ..Event::default()
+            });
+        }
+        let first = executor.tasks.get(&id).is_some_and(|task| task.pending.len() == 1);
+        if first {
+            self.send_first(key, Some(&id));
+        }
+    }
+
+    /// Makes an update of the agent's own.
+    fn make_update(
+        &mut self,
+        key: &ExecutorKey,
+        task: &str,
+        state: v1::TaskState,
+        message: &str,
+        reason: v1::task_status::Reason,
+    ) {
+        #[expect(clippy::cast_precision_loss, reason = "Mesos gives times as floats")]
+        let timestamp = now_ms() as f64 / 1000.0;
+        let status = v1::TaskStatus {
+            task_id: v1::TaskId { value: task.to_owned() },
+            state: state as i32,
+            message: Some(message.to_owned()),
+            reason: Some(reason as i32),
+            source: Some(v1::task_status::Source::Agent as i32),
+            timestamp: Some(timestamp),
+            uuid: Some(Bytes::copy_from_slice(uuid::Uuid::new_v4().as_bytes())),
+            ..v1::TaskStatus::default()
+        };
+        self.take_update(key, status);
+    }
+
+    /// A task for which there is no container: its failure is told once, and again when the
+    /// scheduler asks.
+    fn fail_unlaunched(&self, framework: &str, task: &v1::TaskInfo, message: &str) {
+        let status = v1::TaskStatus {
+            task_id: task.task_id.clone(),
+            state: v1::TaskState::TaskFailed as i32,
+            message: Some(message.to_owned()),
+            reason: Some(v1::task_status::Reason::ContainerLaunchFailed as i32),
+            source: Some(v1::task_status::Source::Agent as i32),
+            agent_id: self.agent.id.clone(),
+            ..v1::TaskStatus::default()
+        };
+        self.tell(Kind::Update(proto::Update {
+            framework_id: framework.to_owned(),
+            status: status.encode_to_vec().into(),
+        }));
+    }
+
+    fn executor_ended(
+        &mut self,
+        key: &ExecutorKey,
+        message: &str,
+        reason: v1::task_status::Reason,
+    ) {
+        let Some(executor) = self.executors.get_mut(key) else { return };
+        executor.ended_ms = now_ms();
+        executor.deadline = None;
+        if let Some(events) = executor.events.take() {
+            events.end();
+        }
+        executor.save();
+        let live: Vec<String> = executor
+            .tasks
+            .iter()
+            .filter(|(_, task)| !task.is_over())
+            .map(|(id, _)| id.clone())
+            .collect();
+        for task in live {
+            self.make_update(key, &task, v1::TaskState::TaskFailed, message, reason);
+        }
+        if self.executors.get(key).is_some_and(|executor| executor.tasks.is_empty()) {
+            self.executors.remove(key);
+        }
+    }
+}
+
+impl Executor {
+    fn send(&self, event: &Event) -> bool {
+        self.events.as_ref().is_some_and(|events| events.send(event))
+    }
+
+    /// Gives the executor the tasks it does not have yet.
+    fn deliver(&mut self) {
+        if self.events.is_none() {
+            return;
+        }
+        let waiting: Vec<String> = self
+            .tasks
+            .iter()
+            .filter(|(_, task)| !task.delivered && task.latest.is_none())
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in waiting {
+            let Some(info) = self.tasks.get(&id).map(|task| task.info.clone()) else { continue };
+            let sent = self.send(&Event {
+                r#type: Some(event::Type::Launch as i32),
+                launch: Some(event::Launch { task: info }),
+                ..Event::default()
+            });
+            if sent && let Some(task) = self.tasks.get_mut(&id) {
+                task.delivered = true;
+                self.save();
+            }
+        }
+    }
+
+    /// Tells the executor to end; it is killed if it has not by the deadline.
+    fn shut_down(&mut self, deadline: Instant) {
+        if self.ended_ms > 0 {
+            return;
+        }
+        self.deadline = Some((deadline, Doom::ToldToEnd));
+        let told =
+            self.send(&Event { r#type: Some(event::Type::Shutdown as i32), ..Event::default() });
+        if !told {
+            self.kill();
+        }
+    }
+
+    fn kill(&self) {
+        let Some(process) = self.process.as_ref().filter(|_| self.ended_ms == 0) else { return };
+        if let Some(handle) = launch::handle(process) {
+            // It may have ended meanwhile.
+            let _ = rustix::process::pidfd_send_signal(handle, rustix::process::Signal::KILL);
+        }
+    }
+
+    /// Writes down what is to be remembered. What cannot be written is forgotten by a restart, and
+    /// nothing else.
+    fn save(&self) {
+        let tasks = self
+            .tasks
+            .values()
+            .map(|task| CheckpointedTask {
+                task: task.info.encode_to_vec().into(),
+                latest: task.latest.as_ref().map(Message::encode_to_vec).unwrap_or_default().into(),
+                pending: task.pending.iter().map(|status| status.encode_to_vec().into()).collect(),
+                delivered: task.delivered,
+            })
+            .collect();
+        let container = Container {
+            version: VERSION,
+            container_id: self.container.clone(),
+            framework: self.framework.encode_to_vec().into(),
+            executor: self.info.encode_to_vec().into(),
+            sandbox: self.sandbox.to_string_lossy().into_owned(),
+            pid: self.process.as_ref().map_or(0, |process| process.pid),
+            start_ticks: self.process.as_ref().map_or(0, |process| process.start_ticks),
+            boot_id: self.boot_id.clone(),
+            tasks,
+            ended_ms: self.ended_ms,
+        };
+        if let Err(error) = checkpoint::write(&self.meta, &container) {
+            tracing::error!(%error, path = %self.meta.display(), "failed to write down the state of a container");
+        }
+    }
+}
+
+fn remove(sandbox: &std::path::Path, meta: &std::path::Path) {
+    for folder in [sandbox, meta] {
+        match std::fs::remove_dir_all(folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                tracing::warn!(%error, path = %folder.display(), "failed to remove an old sandbox");
+            }
+            _ => {}
+        }
+    }
+}
+
+fn now_ms() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

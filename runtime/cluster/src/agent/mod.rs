@@ -1,0 +1,14 @@
+//! The agent: runs executors in sandboxes and remembers them.
+
+mod checkpoint;
+mod executors;
+mod files;
+mod flags;
+mod http;
+mod launch;
+mod leftovers;
+mod link;
+mod start;
+
+pub use flags::{Config, Flags};
+pub use start::{Error, Handle, start};

@@ -1,0 +1,168 @@
+//! Puts an agent together.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aurora_daemon::listen::ListenError;
+use aurora_daemon::ops::{self, Ops};
+use aurora_daemon::serve;
+use aurora_mesos::v1;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::checkpoint::Folders;
+use super::executors::{Executors, Times};
+use super::flags::Config;
+use super::{files, http, link};
+use crate::resources::Resources;
+
+/// How often deadlines are looked at.
+const TICK: Duration = Duration::from_millis(100);
+/// How long frameworks have to acknowledge the last updates when all executors were told to end.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Why an agent cannot start, or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Its address cannot be used.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// Its folder cannot be used.
+    #[error("failed to use the folder {}: {source}", .path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It cannot serve.
+    #[error("the agent cannot serve: {0}")]
+    Serve(#[source] std::io::Error),
+    /// A part of it ended without being told to.
+    #[error("a part of the agent has ended unexpectedly")]
+    Unexpected,
+}
+
+/// An agent that runs.
+pub struct Handle {
+    address: SocketAddr,
+    executors: Executors,
+    running: JoinHandle<Result<(), Error>>,
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handle").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Handle {
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Tells all executors to end and waits until they have, and until their last updates have
+    /// arrived as far as somebody takes them. Those that have not ended in time are killed.
+    pub async fn shutdown_executors(&self, grace: Duration) {
+        self.executors.shut_down_all(grace);
+        while self.executors.running() > 0 {
+            tokio::time::sleep(TICK / 5).await;
+        }
+        let last = async {
+            while self.executors.unacknowledged() > 0 {
+                tokio::time::sleep(TICK / 5).await;
+            }
+        };
+        // Without a scheduler they are sent again by the next agent.
+        let _ = tokio::time::timeout(LAST_WORDS, last).await;
+    }
+
+    /// Kills all executors.
+    pub fn kill_executors(&self) {
+        self.executors.kill_all();
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// It did not end because it was told to.
+    pub async fn wait(self) -> Result<(), Error> {
+        self.running.await.unwrap_or(Err(Error::Unexpected))
+    }
+}
+
+/// Starts an agent, which runs until `stop` is cancelled. Its executors run on, and the next agent
+/// in the same folder finds them again.
+///
+/// # Errors
+/// The address or the folder cannot be used.
+pub async fn start(config: Config, stop: CancellationToken) -> Result<Handle, Error> {
+    let folder = |source| Error::Folder { path: config.work_dir.clone(), source };
+    let (folders, lock) = Folders::open(&config.work_dir).map_err(folder)?;
+    std::fs::create_dir_all(folders.slaves()).map_err(folder)?;
+    let listener = config.listen.bind()?;
+    let address = listener.local_addr().map_err(Error::Serve)?;
+    let id = folders.agent_id().map_err(folder)?;
+    let resources = config.resources.or(Resources::of_machine(&config.work_dir));
+    let info = v1::AgentInfo {
+        hostname: config.hostname,
+        port: Some(i32::from(address.port())),
+        resources: resources.to_mesos(None),
+        attributes: config.attributes,
+        id: id.map(|value| v1::AgentId { value }),
+        ..v1::AgentInfo::default()
+    };
+    let times = Times {
+        registration: config.registration_timeout,
+        reregistration: config.reregistration_timeout,
+        shutdown_grace: config.shutdown_grace,
+        recovery: config.recovery_timeout,
+        gc_delay: config.gc_delay,
+    };
+    let slaves = folders.slaves();
+    let executors = Executors::recover(info, folders, times, address).map_err(folder)?;
+    tracing::info!(%address, work_dir = %config.work_dir.display(), "the agent listens");
+    let router = http::router(executors.clone())
+        .merge(files::router(slaves))
+        .merge(ops::router(Ops::new("agent", env!("CARGO_PKG_VERSION"))));
+    let ticking = tokio::spawn(tick(executors.clone()));
+    let linking = tokio::spawn(join(executors.clone(), config.master, stop.clone()));
+    let running = tokio::spawn(run(listener, router, stop, ticking, linking, lock));
+    Ok(Handle { address, executors, running })
+}
+
+async fn run(
+    listener: std::net::TcpListener,
+    router: axum::Router,
+    stop: CancellationToken,
+    ticking: JoinHandle<()>,
+    linking: JoinHandle<()>,
+    _lock: File,
+) -> Result<(), Error> {
+    let served = serve::serve(listener, router, stop).await;
+    ticking.abort();
+    linking.abort();
+    served.map_err(Error::Serve)
+}
+
+/// Joins the master once the executors from before have had their chance to come back: what has
+/// not by then is not told as running.
+async fn join(executors: Executors, master: String, stop: CancellationToken) {
+    while executors.is_recovering() {
+        tokio::time::sleep(TICK / 5).await;
+    }
+    link::run(executors, master, stop).await;
+}
+
+async fn tick(executors: Executors) {
+    let mut timer = tokio::time::interval(TICK);
+    loop {
+        timer.tick().await;
+        executors.tick();
+        #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
+        metrics::gauge!("agent_executors").set(executors.running() as f64);
+    }
+}

@@ -1,0 +1,864 @@
+//! What the master decides: who is offered what, where messages go. No I/O; time is an input, in
+//! milliseconds on any clock that only goes forward.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aurora_mesos::v1;
+use aurora_mesos::v1::scheduler::{Event, event};
+use bytes::Bytes;
+
+use crate::resources::Resources;
+
+/// Something the shell is to send.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Output {
+    /// To a framework's stream.
+    Event { framework: String, event: Box<Event> },
+    /// The end of a framework's stream.
+    Close { framework: String },
+    /// To an agent.
+    Launch { agent: String, framework: Box<v1::FrameworkInfo>, task: Box<v1::TaskInfo> },
+    /// To an agent.
+    Kill { agent: String, framework: String, task: String, policy: Option<v1::KillPolicy> },
+    /// To an agent.
+    Acknowledge { agent: String, framework: String, task: String, uuid: Bytes },
+    /// To an agent.
+    Shutdown { agent: String, framework: String },
+    /// This framework must never be taken again, also not by the next master.
+    Remember { removed: String },
+}
+
+/// The times that matter to a master, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    /// How long an agent may be away before it is unreachable.
+    pub(crate) agent_timeout: u64,
+    /// How long after its start a master waits for agents that it does not know.
+    pub(crate) reregistration: u64,
+}
+
+#[derive(Debug)]
+struct Framework {
+    info: v1::FrameworkInfo,
+    connected: bool,
+    suppressed: bool,
+    /// What was given back: not offered again until then, unless there is more.
+    filters: BTreeMap<String, (u64, Resources)>,
+    /// When it is removed, if it does not come back.
+    deadline: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Agent {
+    info: v1::AgentInfo,
+    total: Resources,
+    url: v1::Url,
+    connected: bool,
+    /// When it is unreachable, if it does not come back.
+    deadline: Option<u64>,
+}
+
+#[derive(Debug)]
+struct OpenOffer {
+    framework: String,
+    agent: String,
+    resources: Resources,
+}
+
+#[derive(Debug)]
+struct Task {
+    agent: String,
+    executor: String,
+    resources: Resources,
+    executor_resources: Resources,
+    /// The last state that is known, for those who ask.
+    status: v1::TaskStatus,
+}
+
+/// A running task that an agent tells of.
+#[derive(Debug)]
+pub(crate) struct RunningTask {
+    pub(crate) framework: String,
+    pub(crate) info: v1::TaskInfo,
+    pub(crate) status: v1::TaskStatus,
+}
+
+#[derive(Debug)]
+pub(crate) struct Core {
+    id: String,
+    times: Times,
+    frameworks: BTreeMap<String, Framework>,
+    removed: BTreeSet<String>,
+    agents: BTreeMap<String, Agent>,
+    /// Agents that were given up, and when (wall clock, nanoseconds).
+    unreachable: BTreeMap<String, i64>,
+    offers: BTreeMap<String, OpenOffer>,
+    tasks: BTreeMap<(String, String), Task>,
+    made: u64,
+    /// Wall clock, for events: nanoseconds since the Unix epoch.
+    pub(crate) wall_ns: i64,
+    out: Vec<Output>,
+}
+
+impl Core {
+    /// A master of this id; `removed` are frameworks that earlier ones have removed.
+    pub(crate) fn new(id: String, removed: BTreeSet<String>, times: Times) -> Self {
+        Self {
+            id,
+            times,
+            frameworks: BTreeMap::new(),
+            removed,
+            agents: BTreeMap::new(),
+            unreachable: BTreeMap::new(),
+            offers: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            made: 0,
+            wall_ns: 0,
+            out: Vec::new(),
+        }
+    }
+
+    /// What is to be sent because of the calls since the last time.
+    pub(crate) fn take_output(&mut self) -> Vec<Output> {
+        std::mem::take(&mut self.out)
+    }
+
+    fn next_id(&mut self, kind: char) -> String {
+        self.made += 1;
+        format!("{}-{kind}{}", self.id, self.made)
+    }
+
+    fn event(&mut self, framework: &str, event: Event) {
+        if self.frameworks.get(framework).is_some_and(|framework| framework.connected) {
+            let framework = framework.to_owned();
+            self.out.push(Output::Event { framework, event: Box::new(event) });
+        }
+    }
+
+    /// Takes a framework's subscription. Gives its id, or why it is refused.
+    pub(crate) fn subscribe(
+        &mut self,
+        now: u64,
+        mut info: v1::FrameworkInfo,
+        suppressed: bool,
+        master: v1::MasterInfo,
+        heartbeat_seconds: f64,
+    ) -> Result<String, String> {
+        let id = match &info.id {
+            Some(id) if self.removed.contains(&id.value) => {
+                return Err("Framework has been removed".to_owned());
+            }
+            Some(id) => id.value.clone(),
+            None => self.next_id('F'),
+        };
+        info.id = Some(v1::FrameworkId { value: id.clone() });
+        let filters = BTreeMap::new();
+        let framework = Framework { info, connected: true, suppressed, filters, deadline: None };
+        self.frameworks.insert(id.clone(), framework);
+        self.withdraw(|offer| offer.framework == id, false);
+        self.event(
+            &id,
+            Event {
+                r#type: Some(event::Type::Subscribed as i32),
+                subscribed: Some(event::Subscribed {
+                    framework_id: v1::FrameworkId { value: id.clone() },
+                    heartbeat_interval_seconds: Some(heartbeat_seconds),
+                    master_info: Some(master),
+                }),
+                ..Event::default()
+            },
+        );
+        self.allocate(now);
+        Ok(id)
+    }
+
+    /// Whether a framework's stream is open.
+    pub(crate) fn is_connected(&self, framework: &str) -> bool {
+        self.frameworks.get(framework).is_some_and(|framework| framework.connected)
+    }
+
+    /// Whether a framework was removed for good.
+    pub(crate) fn was_removed(&self, framework: &str) -> bool {
+        self.removed.contains(framework)
+    }
+
+    /// Whether a framework is known.
+    pub(crate) fn knows(&self, framework: &str) -> bool {
+        self.frameworks.contains_key(framework)
+    }
+
+    /// Takes in that a framework's stream has ended.
+    pub(crate) fn disconnected(&mut self, now: u64, id: &str) {
+        let Some(framework) = self.frameworks.get_mut(id) else { return };
+        framework.connected = false;
+        let timeout = framework.info.failover_timeout.unwrap_or(0.0).clamp(0.0, 1e12);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the range was checked just above"
+        )]
+        let timeout = (timeout * 1000.0) as u64;
+        framework.deadline = Some(now.saturating_add(timeout));
+        self.withdraw(|offer| offer.framework == id, false);
+        self.tick(now);
+    }
+
+    /// Ends a framework and all its tasks.
+    pub(crate) fn teardown(&mut self, now: u64, id: &str) {
+        if self.frameworks.remove(id).is_none() {
+            return;
+        }
+        self.withdraw(|offer| offer.framework == id, false);
+        let agents: BTreeSet<String> = self
+            .tasks
+            .iter()
+            .filter(|((framework, _), _)| framework == id)
+            .map(|(_, task)| task.agent.clone())
+            .collect();
+        for agent in agents {
+            self.out.push(Output::Shutdown { agent, framework: id.to_owned() });
+        }
+        self.removed.insert(id.to_owned());
+        self.out.push(Output::Remember { removed: id.to_owned() });
+        self.out.push(Output::Close { framework: id.to_owned() });
+        self.allocate(now);
+    }
+
+    /// Lets time pass: frameworks and agents that stay away are given up, filters end.
+    pub(crate) fn tick(&mut self, now: u64) {
+        let late = |deadline: Option<u64>| deadline.is_some_and(|deadline| deadline <= now);
+        let gone: Vec<String> = self
+            .frameworks
+            .iter()
+            .filter(|(_, framework)| late(framework.deadline))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in gone {
+            self.teardown(now, &id);
+        }
+        let lost: Vec<String> = self
+            .agents
+            .iter()
+            .filter(|(_, agent)| late(agent.deadline))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in lost {
+            self.lose_agent(&id);
+        }
+        self.allocate(now);
+    }
+
+    /// When [`Core::tick`] is due, if ever.
+    pub(crate) fn next_wakeup(&self) -> Option<u64> {
+        let deadlines = self.frameworks.values().filter_map(|framework| framework.deadline);
+        let away = self.agents.values().filter_map(|agent| agent.deadline);
+        let filters = self
+            .frameworks
+            .values()
+            .filter(|framework| framework.connected && !framework.suppressed)
+            .flat_map(|framework| framework.filters.values().map(|(until, _)| *until));
+        deadlines.chain(away).chain(filters).min()
+    }
+
+    fn lose_agent(&mut self, id: &str) {
+        self.agents.remove(id);
+        self.unreachable.insert(id.to_owned(), self.wall_ns);
+        let tasks: Vec<(String, String)> = self
+            .tasks
+            .iter()
+            .filter(|(_, task)| task.agent == id)
+            .map(|(key, _)| key.clone())
+            .collect();
+        let mut frameworks = BTreeSet::new();
+        for key in tasks {
+            self.tasks.remove(&key);
+            let aware = self.is_aware(&key.0);
+            let state =
+                if aware { v1::TaskState::TaskUnreachable } else { v1::TaskState::TaskLost };
+            let message = "The agent has been unreachable for too long";
+            let mut status = self.status(&key.1, id, state, message);
+            status.reason = Some(v1::task_status::Reason::AgentRemoved as i32);
+            status.unreachable_time = Some(v1::TimeInfo { nanoseconds: self.wall_ns });
+            self.update(&key.0, status);
+            frameworks.insert(key.0);
+        }
+        for framework in frameworks {
+            self.failure(&framework, id, None, None);
+        }
+    }
+
+    fn is_aware(&self, framework: &str) -> bool {
+        use v1::framework_info::capability::Type;
+        self.frameworks.get(framework).is_some_and(|framework| {
+            framework.info.capabilities.iter().any(|c| c.r#type() == Type::PartitionAware)
+        })
+    }
+
+    fn status(
+        &self,
+        task: &str,
+        agent: &str,
+        state: v1::TaskState,
+        message: &str,
+    ) -> v1::TaskStatus {
+        #[expect(clippy::cast_precision_loss, reason = "Mesos gives times as floats")]
+        let seconds = self.wall_ns as f64 / 1e9;
+        v1::TaskStatus {
+            task_id: v1::TaskId { value: task.to_owned() },
+            state: state as i32,
+            message: Some(message.to_owned()),
+            source: Some(v1::task_status::Source::Master as i32),
+            agent_id: (!agent.is_empty()).then(|| v1::AgentId { value: agent.to_owned() }),
+            timestamp: Some(seconds),
+            ..v1::TaskStatus::default()
+        }
+    }
+
+    fn update(&mut self, framework: &str, status: v1::TaskStatus) {
+        self.event(
+            framework,
+            Event {
+                r#type: Some(event::Type::Update as i32),
+                update: Some(event::Update { status }),
+                ..Event::default()
+            },
+        );
+    }
+
+    fn failure(
+        &mut self,
+        framework: &str,
+        agent: &str,
+        executor: Option<String>,
+        status: Option<i32>,
+    ) {
+        self.event(
+            framework,
+            Event {
+                r#type: Some(event::Type::Failure as i32),
+                failure: Some(event::Failure {
+                    agent_id: Some(v1::AgentId { value: agent.to_owned() }),
+                    executor_id: executor.map(|value| v1::ExecutorId { value }),
+                    status,
+                }),
+                ..Event::default()
+            },
+        );
+    }
+
+    /// Takes an agent in, new or back again. Gives its id.
+    pub(crate) fn agent_registered(
+        &mut self,
+        now: u64,
+        mut info: v1::AgentInfo,
+        address: &str,
+        running: Vec<RunningTask>,
+    ) -> String {
+        let id = match &info.id {
+            Some(id) => id.value.clone(),
+            None => self.next_id('S'),
+        };
+        info.id = Some(v1::AgentId { value: id.clone() });
+        let (ip, port) = address.rsplit_once(':').unwrap_or((address, "0"));
+        let url = v1::Url {
+            scheme: "http".to_owned(),
+            address: v1::Address {
+                hostname: Some(info.hostname.clone()),
+                ip: Some(ip.to_owned()),
+                port: port.parse().unwrap_or(0),
+            },
+            path: Some("/slave(1)".to_owned()),
+            ..v1::Url::default()
+        };
+        let total = Resources::of(&info.resources);
+        self.unreachable.remove(&id);
+        self.withdraw(|offer| offer.agent == id, true);
+        self.agents.insert(id.clone(), Agent { info, total, url, connected: true, deadline: None });
+        self.take_running(&id, running);
+        self.allocate(now);
+        id
+    }
+
+    /// What an agent says it runs is what it runs: of other tasks it was thought to have, nobody
+    /// knows what became of them.
+    fn take_running(&mut self, agent: &str, running: Vec<RunningTask>) {
+        let told: BTreeSet<(String, String)> = running
+            .iter()
+            .map(|task| (task.framework.clone(), task.info.task_id.value.clone()))
+            .collect();
+        let missing: Vec<(String, String)> = self
+            .tasks
+            .iter()
+            .filter(|(key, task)| task.agent == agent && !told.contains(key))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in missing {
+            self.tasks.remove(&key);
+            let state = v1::TaskState::TaskDropped;
+            let mut status =
+                self.status(&key.1, agent, state, "The agent does not know the task any more");
+            status.reason = Some(v1::task_status::Reason::AgentRestarted as i32);
+            self.update(&key.0, status);
+        }
+        for task in running {
+            let key = (task.framework.clone(), task.info.task_id.value.clone());
+            if self.removed.contains(&task.framework) {
+                self.out
+                    .push(Output::Shutdown { agent: agent.to_owned(), framework: task.framework });
+                continue;
+            }
+            self.tasks.insert(key, known(agent, &task.info, task.status));
+        }
+    }
+
+    /// Takes in that an agent's connection has ended.
+    pub(crate) fn agent_disconnected(&mut self, now: u64, id: &str) {
+        let Some(agent) = self.agents.get_mut(id) else { return };
+        agent.connected = false;
+        agent.deadline = Some(now.saturating_add(self.times.agent_timeout));
+        self.withdraw(|offer| offer.agent == id, true);
+    }
+
+    /// Passes an update of an agent on.
+    pub(crate) fn agent_update(&mut self, now: u64, framework: &str, status: v1::TaskStatus) {
+        let key = (framework.to_owned(), status.task_id.value.clone());
+        if is_terminal(status.state()) {
+            // The resources are free at once; the update itself is the agent's until it is
+            // acknowledged.
+            self.tasks.remove(&key);
+        } else if let Some(task) = self.tasks.get_mut(&key) {
+            task.status = status.clone();
+        }
+        self.update(framework, status);
+        self.allocate(now);
+    }
+
+    /// Passes the end of an executor on.
+    pub(crate) fn executor_ended(
+        &mut self,
+        framework: &str,
+        agent: &str,
+        executor: &str,
+        status: i32,
+    ) {
+        self.failure(framework, agent, Some(executor.to_owned()), Some(status));
+    }
+
+    /// Uses offers for tasks.
+    pub(crate) fn accept(
+        &mut self,
+        now: u64,
+        framework: &str,
+        offers: &[v1::OfferId],
+        operations: &[v1::offer::Operation],
+        refuse_seconds: f64,
+    ) {
+        let mut agent: Option<String> = None;
+        let mut free = Resources::default();
+        let mut valid = !offers.is_empty();
+        for id in offers {
+            match self.offers.get(&id.value) {
+                Some(offer)
+                    if offer.framework == framework
+                        && agent.as_ref().is_none_or(|agent| *agent == offer.agent) =>
+                {
+                    agent = Some(offer.agent.clone());
+                    free = free.plus(&offer.resources);
+                }
+                _ => valid = false,
+            }
+        }
+        for id in offers {
+            self.offers.remove(&id.value);
+        }
+        let agent = agent.unwrap_or_default();
+        valid &= self.agents.get(&agent).is_some_and(|agent| agent.connected);
+        let tasks = operations
+            .iter()
+            .filter_map(|operation| operation.launch.as_ref())
+            .flat_map(|launch| launch.task_infos.iter());
+        for task in tasks {
+            if valid {
+                self.launch(framework, &agent, task, &mut free);
+            } else {
+                let state = if self.is_aware(framework) {
+                    v1::TaskState::TaskDropped
+                } else {
+                    v1::TaskState::TaskLost
+                };
+                let message = "Task launched with invalid offers: the offer is no longer valid";
+                let mut status = self.status(&task.task_id.value, &agent, state, message);
+                status.reason = Some(v1::task_status::Reason::InvalidOffers as i32);
+                self.update(framework, status);
+            }
+        }
+        self.filter(now, framework, &agent, free, refuse_seconds);
+        self.allocate(now);
+    }
+
+    fn launch(&mut self, framework: &str, agent: &str, task: &v1::TaskInfo, free: &mut Resources) {
+        let id = &task.task_id.value;
+        let new = known(agent, task, v1::TaskStatus::default());
+        let shared = self.tasks.iter().any(|((owner, _), other)| {
+            owner == framework && other.agent == agent && other.executor == new.executor
+        });
+        let mut needed = new.resources.clone();
+        if !shared {
+            needed = needed.plus(&new.executor_resources);
+        }
+        let refusal = if task.command.is_some() == task.executor.is_some() {
+            Some("Task should have at least one (but not both) of CommandInfo or ExecutorInfo present".to_owned())
+        } else if id.is_empty()
+            || id.contains(['/', '\\', ' '])
+            || id.len() > 255
+            || id.starts_with('.')
+        {
+            Some(format!("TaskID '{id}' contains invalid characters"))
+        } else if self.tasks.contains_key(&(framework.to_owned(), id.clone())) {
+            Some(format!("Task has duplicate ID: {id}"))
+        } else if task.agent_id.value != agent {
+            Some(format!("Task uses invalid agent {}", task.agent_id.value))
+        } else if !free.covers(&needed) {
+            Some("Task uses more resources than available".to_owned())
+        } else {
+            None
+        };
+        if let Some(message) = refusal {
+            let mut status = self.status(id, agent, v1::TaskState::TaskError, &message);
+            status.reason = Some(v1::task_status::Reason::TaskInvalid as i32);
+            self.update(framework, status);
+            return;
+        }
+        let Some(info) = self.frameworks.get(framework).map(|framework| framework.info.clone())
+        else {
+            return;
+        };
+        *free = free.minus(&needed);
+        let staging = self.status(id, agent, v1::TaskState::TaskStaging, "");
+        self.tasks.insert((framework.to_owned(), id.clone()), Task { status: staging, ..new });
+        self.out.push(Output::Launch {
+            agent: agent.to_owned(),
+            framework: Box::new(info),
+            task: Box::new(task.clone()),
+        });
+    }
+
+    /// Gives offers back.
+    pub(crate) fn decline(
+        &mut self,
+        now: u64,
+        framework: &str,
+        offers: &[v1::OfferId],
+        refuse_seconds: f64,
+    ) {
+        for id in offers {
+            let mine = self.offers.get(&id.value).is_some_and(|offer| offer.framework == framework);
+            if mine && let Some(offer) = self.offers.remove(&id.value) {
+                self.filter(now, framework, &offer.agent, offer.resources, refuse_seconds);
+            }
+        }
+        self.allocate(now);
+    }
+
+    fn filter(
+        &mut self,
+        now: u64,
+        framework: &str,
+        agent: &str,
+        resources: Resources,
+        seconds: f64,
+    ) {
+        if !(seconds > 0.0) {
+            return;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the range was checked"
+        )]
+        let until = now.saturating_add((seconds.min(31_536_000.0) * 1000.0) as u64);
+        if let Some(framework) = self.frameworks.get_mut(framework) {
+            framework.filters.insert(agent.to_owned(), (until, resources));
+        }
+    }
+
+    /// A framework wants offers again, whatever it has refused.
+    pub(crate) fn revive(&mut self, now: u64, framework: &str) {
+        if let Some(framework) = self.frameworks.get_mut(framework) {
+            framework.suppressed = false;
+            framework.filters.clear();
+        }
+        self.allocate(now);
+    }
+
+    /// A framework wants no offers.
+    pub(crate) fn suppress(&mut self, framework: &str) {
+        if let Some(framework) = self.frameworks.get_mut(framework) {
+            framework.suppressed = true;
+        }
+    }
+
+    /// Has a task ended.
+    pub(crate) fn kill(
+        &mut self,
+        now: u64,
+        framework: &str,
+        task: &str,
+        agent: Option<&str>,
+        policy: Option<v1::KillPolicy>,
+    ) {
+        match self.tasks.get(&(framework.to_owned(), task.to_owned())) {
+            Some(known) => self.out.push(Output::Kill {
+                agent: known.agent.clone(),
+                framework: framework.to_owned(),
+                task: task.to_owned(),
+                policy,
+            }),
+            None => self.reconcile_one(now, framework, task, agent),
+        }
+    }
+
+    /// Passes an acknowledgement on.
+    pub(crate) fn acknowledge(&mut self, framework: &str, agent: &str, task: &str, uuid: Bytes) {
+        if self.agents.contains_key(agent) {
+            self.out.push(Output::Acknowledge {
+                agent: agent.to_owned(),
+                framework: framework.to_owned(),
+                task: task.to_owned(),
+                uuid,
+            });
+        }
+    }
+
+    /// Says what is known of tasks, of all if none are named.
+    pub(crate) fn reconcile(
+        &mut self,
+        now: u64,
+        framework: &str,
+        tasks: &[v1::scheduler::call::reconcile::Task],
+    ) {
+        if tasks.is_empty() {
+            let all: Vec<String> = self
+                .tasks
+                .keys()
+                .filter(|(owner, _)| owner == framework)
+                .map(|(_, task)| task.clone())
+                .collect();
+            for task in all {
+                self.reconcile_one(now, framework, &task, None);
+            }
+            return;
+        }
+        for task in tasks {
+            let agent = task.agent_id.as_ref().map(|id| id.value.as_str());
+            self.reconcile_one(now, framework, &task.task_id.value, agent);
+        }
+    }
+
+    fn reconcile_one(&mut self, now: u64, framework: &str, task: &str, agent: Option<&str>) {
+        use v1::TaskState::{TaskGone, TaskLost, TaskUnknown, TaskUnreachable};
+        let aware = self.is_aware(framework);
+        let pick = |state| if aware { state } else { TaskLost };
+        let known = self.tasks.get(&(framework.to_owned(), task.to_owned()));
+        let mut status = match (known, agent) {
+            (Some(known), _) => v1::TaskStatus {
+                uuid: None,
+                source: Some(v1::task_status::Source::Master as i32),
+                message: Some("Reconciliation: Latest task state".to_owned()),
+                ..known.status.clone()
+            },
+            (None, Some(agent)) if self.agents.contains_key(agent) => self.status(
+                task,
+                agent,
+                pick(TaskGone),
+                "Reconciliation: Task is unknown to the agent",
+            ),
+            (None, Some(agent)) if self.unreachable.contains_key(agent) => {
+                let mut status = self.status(
+                    task,
+                    agent,
+                    pick(TaskUnreachable),
+                    "Reconciliation: Task is unreachable",
+                );
+                let since = self.unreachable.get(agent).copied().unwrap_or_default();
+                status.unreachable_time = Some(v1::TimeInfo { nanoseconds: since });
+                status
+            }
+            // Its agent may yet come back.
+            (None, _) if now < self.times.reregistration => return,
+            (None, agent) => self.status(
+                task,
+                agent.unwrap_or_default(),
+                pick(TaskUnknown),
+                "Reconciliation: Task is unknown",
+            ),
+        };
+        status.reason = Some(v1::task_status::Reason::Reconciliation as i32);
+        self.update(framework, status);
+    }
+
+    /// Takes offers away.
+    fn withdraw(&mut self, which: impl Fn(&OpenOffer) -> bool, tell: bool) {
+        let gone: Vec<String> = self
+            .offers
+            .iter()
+            .filter(|(_, offer)| which(offer))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in gone {
+            let Some(offer) = self.offers.remove(&id) else { continue };
+            if tell {
+                self.event(
+                    &offer.framework,
+                    Event {
+                        r#type: Some(event::Type::Rescind as i32),
+                        rescind: Some(event::Rescind { offer_id: v1::OfferId { value: id } }),
+                        ..Event::default()
+                    },
+                );
+            }
+        }
+    }
+
+    /// What of an agent is neither used nor on offer.
+    fn free(&self, id: &str, agent: &Agent) -> Resources {
+        let mut free = agent.total.clone();
+        let mut executors = BTreeSet::new();
+        for ((framework, _), task) in self.tasks.iter().filter(|(_, task)| task.agent == id) {
+            free = free.minus(&task.resources);
+            if executors.insert((framework, &task.executor)) {
+                free = free.minus(&task.executor_resources);
+            }
+        }
+        for offer in self.offers.values().filter(|offer| offer.agent == id) {
+            free = free.minus(&offer.resources);
+        }
+        free
+    }
+
+    /// Offers what is free: each agent's to the framework that has the fewest tasks and wants it.
+    fn allocate(&mut self, now: u64) {
+        for framework in self.frameworks.values_mut() {
+            framework.filters.retain(|_, (until, _)| *until > now);
+        }
+        let mut load: Vec<(usize, String)> = self
+            .frameworks
+            .iter()
+            .filter(|(_, framework)| framework.connected && !framework.suppressed)
+            .map(|(id, _)| (self.tasks.keys().filter(|(owner, _)| owner == id).count(), id.clone()))
+            .collect();
+        load.sort();
+        if load.is_empty() {
+            return;
+        }
+        let mut made: BTreeMap<String, Vec<v1::Offer>> = BTreeMap::new();
+        let agents: Vec<String> = self.agents.keys().cloned().collect();
+        for agent_id in agents {
+            let Some(agent) = self.agents.get(&agent_id).filter(|agent| agent.connected) else {
+                continue;
+            };
+            let free = self.free(&agent_id, agent);
+            if !free.is_useful() {
+                continue;
+            }
+            let taker = load.iter().map(|(_, id)| id).find(|id| {
+                self.frameworks.get(*id).is_some_and(|framework| {
+                    framework
+                        .filters
+                        .get(&agent_id)
+                        .is_none_or(|(_, refused)| !refused.covers(&free))
+                })
+            });
+            let Some(taker) = taker.cloned() else { continue };
+            let offer_id = self.next_id('O');
+            let Some(agent) = self.agents.get(&agent_id) else { continue };
+            let role = self
+                .frameworks
+                .get(&taker)
+                .and_then(|framework| framework.info.roles.first().cloned())
+                .unwrap_or_else(|| "*".to_owned());
+            let running: BTreeSet<String> = self
+                .tasks
+                .iter()
+                .filter(|((owner, _), task)| *owner == taker && task.agent == agent_id)
+                .map(|(_, task)| task.executor.clone())
+                .collect();
+            made.entry(taker.clone()).or_default().push(v1::Offer {
+                id: v1::OfferId { value: offer_id.clone() },
+                framework_id: v1::FrameworkId { value: taker.clone() },
+                agent_id: v1::AgentId { value: agent_id.clone() },
+                hostname: agent.info.hostname.clone(),
+                url: Some(agent.url.clone()),
+                resources: free.to_mesos(Some(&role)),
+                attributes: agent.info.attributes.clone(),
+                executor_ids: running.into_iter().map(|value| v1::ExecutorId { value }).collect(),
+                allocation_info: Some(v1::resource::AllocationInfo { role: Some(role) }),
+                ..v1::Offer::default()
+            });
+            let offer = OpenOffer { framework: taker, agent: agent_id, resources: free };
+            self.offers.insert(offer_id, offer);
+        }
+        for (framework, offers) in made {
+            self.event(
+                &framework,
+                Event {
+                    r#type: Some(event::Type::Offers as i32),
+                    offers: Some(event::Offers { offers }),
+                    ..Event::default()
+                },
+            );
+        }
+    }
+
+    /// How many agents, frameworks, tasks and offers there are.
+    pub(crate) fn counts(&self) -> [(&'static str, usize); 4] {
+        [
+            ("agents", self.agents.values().filter(|agent| agent.connected).count()),
+            ("frameworks", self.frameworks.values().filter(|f| f.connected).count()),
+            ("tasks", self.tasks.len()),
+            ("offers", self.offers.len()),
+        ]
+    }
+
+    /// The agents, for those who ask.
+    pub(crate) fn agents(&self) -> impl Iterator<Item = (&v1::AgentInfo, bool)> {
+        self.agents.values().map(|agent| (&agent.info, agent.connected))
+    }
+
+    /// The frameworks, for those who ask.
+    pub(crate) fn frameworks(&self) -> impl Iterator<Item = (&v1::FrameworkInfo, bool)> {
+        self.frameworks.values().map(|framework| (&framework.info, framework.connected))
+    }
+}
+
+fn known(agent: &str, task: &v1::TaskInfo, status: v1::TaskStatus) -> Task {
+    let executor = task.executor.as_ref();
+    Task {
+        agent: agent.to_owned(),
+        executor: executor.map_or_else(
+            || task.task_id.value.clone(),
+            |executor| executor.executor_id.value.clone(),
+        ),
+        resources: Resources::of(&task.resources),
+        executor_resources: executor
+            .map(|executor| Resources::of(&executor.resources))
+            .unwrap_or_default(),
+        status,
+    }
+}
+
+/// Whether a task in this state has ended.
+pub(crate) fn is_terminal(state: v1::TaskState) -> bool {
+    use v1::TaskState as State;
+    matches!(
+        state,
+        State::TaskFinished
+            | State::TaskFailed
+            | State::TaskKilled
+            | State::TaskError
+            | State::TaskLost
+            | State::TaskDropped
+            | State::TaskGone
+            | State::TaskGoneByOperator
+    )
+}

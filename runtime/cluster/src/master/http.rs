@@ -1,0 +1,275 @@
+//! The scheduler API of the master.
+
+use std::time::Duration;
+
+use aurora_mesos::STREAM_ID_HEADER;
+use aurora_mesos::v1;
+use aurora_mesos::v1::scheduler::{Call, Event, call, event};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::{any, get};
+
+use super::shell::{Shell, error_event};
+use crate::api::{self, refuse};
+
+/// How often a stream shows that it lives, as Mesos has it.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// The longest call, in bytes.
+const MAX_BODY: usize = 64 << 20;
+/// How long refused resources stay away when the framework does not say.
+const DEFAULT_REFUSE_SECONDS: f64 = 5.0;
+
+#[derive(Clone)]
+pub(crate) struct Api {
+    pub(crate) shell: Shell,
+    pub(crate) info: v1::MasterInfo,
+}
+
+pub(crate) fn router(api: Api) -> Router {
+    Router::new()
+        .route("/api/v1/scheduler", any(scheduler))
+        .route("/master/api/v1/scheduler", any(scheduler))
+        .route("/master/health", get(|| async {}))
+        .route("/master/slaves", get(agents))
+        .route("/master/frameworks", get(frameworks))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(api)
+}
+
+fn bad(text: impl Into<String>) -> Response {
+    refuse(StatusCode::BAD_REQUEST, text)
+}
+
+fn invalid(text: &str) -> Response {
+    bad(format!("Failed to validate scheduler::Call: {text}"))
+}
+
+async fn scheduler(
+    State(api): State<Api>,
+    method: Method,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let call = match api::read::<Call>(&method, &headers, &body) {
+        Ok(call) => call,
+        Err(answer) => return answer,
+    };
+    let (message, accept) = (call.message, call.accept);
+    let kind = message.r#type();
+    if message.r#type.is_none() || kind == call::Type::Unknown {
+        return invalid("Expecting 'type' to be present");
+    }
+    let stream_id = headers.get(STREAM_ID_HEADER).and_then(|value| value.to_str().ok());
+    if kind == call::Type::Subscribe {
+        return subscribe(&api, message, accept, stream_id);
+    }
+    let Some(framework) = message.framework_id.as_ref().map(|id| id.value.clone()) else {
+        return invalid("Expecting 'framework_id' to be present");
+    };
+    if let Some(missing) = missing_body(&message, kind) {
+        return invalid(&format!("Expecting '{missing}' to be present"));
+    }
+    api.shell.with(|inner, now| {
+        if !inner.core.knows(&framework) {
+            return bad("Framework cannot be found");
+        }
+        let Some(given) = stream_id else {
+            return bad("All non-subscribe calls should include the 'Mesos-Stream-Id' header");
+        };
+        if !inner.core.is_connected(&framework) {
+            return refuse(StatusCode::FORBIDDEN, "Framework is not subscribed");
+        }
+        if inner.stream_of(&framework) != Some(given) {
+            return bad(format!(
+                "The stream ID '{given}' included in this request didn't match the stream ID \
+                 currently associated with framework ID {framework}"
+            ));
+        }
+        match act(inner, now, &framework, message, kind) {
+            Ok(()) => StatusCode::ACCEPTED.into_response(),
+            Err(answer) => answer,
+        }
+    })
+}
+
+fn missing_body(call: &Call, kind: call::Type) -> Option<&'static str> {
+    use call::Type;
+    let (name, is_there) = match kind {
+        Type::Accept => ("accept", call.accept.is_some()),
+        Type::Decline => ("decline", call.decline.is_some()),
+        Type::Kill => ("kill", call.kill.is_some()),
+        Type::Acknowledge => ("acknowledge", call.acknowledge.is_some()),
+        Type::Reconcile => ("reconcile", call.reconcile.is_some()),
+        Type::Shutdown => ("shutdown", call.shutdown.is_some()),
+        Type::Message => ("message", call.message.is_some()),
+        _ => return None,
+    };
+    (!is_there).then_some(name)
+}
+
+fn act(
+    inner: &mut super::shell::Inner,
+    now: u64,
+    framework: &str,
+    call: Call,
+    kind: call::Type,
+) -> Result<(), Response> {
+    use call::Type;
+    let core = &mut inner.core;
+    let refuse_seconds = |filters: Option<v1::Filters>| {
+        filters.and_then(|filters| filters.refuse_seconds).unwrap_or(DEFAULT_REFUSE_SECONDS)
+    };
+    match kind {
+        Type::Teardown => core.teardown(now, framework),
+        Type::Accept => {
+            let accept = call.accept.unwrap_or_default();
+            let seconds = refuse_seconds(accept.filters);
+            core.accept(now, framework, &accept.offer_ids, &accept.operations, seconds);
+        }
+        Type::Decline => {
+            let decline = call.decline.unwrap_or_default();
+            core.decline(now, framework, &decline.offer_ids, refuse_seconds(decline.filters));
+        }
+        Type::Revive => core.revive(now, framework),
+        Type::Suppress => core.suppress(framework),
+        Type::Kill => {
+            let kill = call.kill.unwrap_or_default();
+            let agent = kill.agent_id.as_ref().map(|id| id.value.as_str());
+            core.kill(now, framework, &kill.task_id.value, agent, kill.kill_policy);
+        }
+        Type::Acknowledge => {
+            let acknowledge = call.acknowledge.unwrap_or_default();
+            if uuid::Uuid::from_slice(&acknowledge.uuid)
+                .ok()
+                .is_none_or(|uuid| uuid.get_version().is_none())
+            {
+                return Err(invalid("Not a valid UUID"));
+            }
+            core.acknowledge(
+                framework,
+                &acknowledge.agent_id.value,
+                &acknowledge.task_id.value,
+                acknowledge.uuid,
+            );
+        }
+        Type::Reconcile => {
+            core.reconcile(now, framework, &call.reconcile.unwrap_or_default().tasks);
+        }
+        _ => {
+            return Err(refuse(
+                StatusCode::NOT_IMPLEMENTED,
+                format!("{} is not supported by the embedded master", kind.as_str_name()),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn subscribe(
+    api: &Api,
+    call: Call,
+    accept: aurora_mesos::body::ContentType,
+    stream_id: Option<&str>,
+) -> Response {
+    let Some(subscribe) = call.subscribe else {
+        return invalid("Expecting 'subscribe' to be present");
+    };
+    if stream_id.is_some() {
+        return bad("Subscribe calls should not include the 'Mesos-Stream-Id' header");
+    }
+    if call.framework_id != subscribe.framework_info.id {
+        return invalid("'framework_id' differs from 'subscribe.framework_info.id'");
+    }
+    let suppressed = !subscribe.suppressed_roles.is_empty();
+    let info = subscribe.framework_info;
+    let name = info.name.clone();
+    let (events, mut answer) = api::stream(accept);
+    let id = uuid::Uuid::new_v4().to_string();
+    let result = api.shell.with(|inner, now| {
+        // The stream must be there before the first event is made.
+        let provisional = info.id.as_ref().map(|id| id.value.clone());
+        if let Some(framework) = &provisional
+            && !inner.core.was_removed(framework)
+        {
+            inner.open_stream(framework, id.clone(), events.clone());
+        }
+        let seconds = HEARTBEAT.as_secs_f64();
+        let result = inner.core.subscribe(now, info, suppressed, api.info.clone(), seconds);
+        if let Ok(framework) = &result
+            && provisional.is_none()
+        {
+            inner.open_stream(framework, id.clone(), events.clone());
+        }
+        result
+    });
+    match result {
+        Ok(framework) => {
+            tracing::info!(framework, name, "a framework has subscribed");
+            tokio::spawn(attend(api.shell.clone(), framework, events));
+        }
+        Err(message) => {
+            events.send(&error_event(&message));
+        }
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        answer.headers_mut().insert(STREAM_ID_HEADER, value);
+    }
+    answer
+}
+
+/// Sends heartbeats as long as the stream is open.
+async fn attend(shell: Shell, framework: String, events: api::Events) {
+    let heartbeat = Event { r#type: Some(event::Type::Heartbeat as i32), ..Event::default() };
+    let mut timer = tokio::time::interval(HEARTBEAT);
+    loop {
+        tokio::select! {
+            () = events.closed() => break,
+            _ = timer.tick() => {
+                if !events.send(&heartbeat) {
+                    break;
+                }
+            }
+        }
+    }
+    tracing::info!(framework, "a framework's stream has ended");
+    shell.with(|inner, now| inner.stream_closed(now, &framework, &events));
+}
+
+async fn agents(State(api): State<Api>) -> Response {
+    let found: Vec<serde_json::Value> = api.shell.with(|inner, _| {
+        inner
+            .core
+            .agents()
+            .map(|(info, connected)| {
+                serde_json::json!({
+                    "id": info.id.as_ref().map(|id| id.value.clone()),
+                    "hostname": info.hostname,
+                    "port": info.port,
+                    "active": connected,
+                })
+            })
+            .collect()
+    });
+    Json(serde_json::json!({ "slaves": found })).into_response()
+}
+
+async fn frameworks(State(api): State<Api>) -> Response {
+    let found: Vec<serde_json::Value> = api.shell.with(|inner, _| {
+        inner
+            .core
+            .frameworks()
+            .map(|(info, connected)| {
+                serde_json::json!({
+                    "id": info.id.as_ref().map(|id| id.value.clone()),
+                    "name": info.name,
+                    "active": connected,
+                    "connected": connected,
+                })
+            })
+            .collect()
+    });
+    Json(serde_json::json!({ "frameworks": found })).into_response()
+}
