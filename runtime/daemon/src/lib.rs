@@ -2,7 +2,8 @@
 //!
 //! [`telemetry`] and [`metrics`] are set up once per process, by the command; [`ops`] serves what
 //! they collect. [`listen`] and [`serve`] are how a daemon gets and uses its socket, [`shutdown`]
-//! how it is told to stop. [`web`] is the look of all pages.
+//! how it is told to stop. [`web`] is the look of all pages, [`beneath`] reads what lies in
+//! sandboxes.
 //!
 //! Nothing here knows what a task or an offer is.
 
@@ -12,6 +13,7 @@
     reason = "a shell crate: it owns sockets, signals and clocks"
 )]
 
+pub mod beneath;
 pub mod fsutil;
 pub mod listen;
 pub mod metrics;

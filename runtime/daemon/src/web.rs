@@ -4,7 +4,9 @@ use axum::Router;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use jiff::tz::TimeZone;
 use maud::{DOCTYPE, Markup, html};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// The stylesheet.
 const STYLE: &str = include_str!("style.css");
@@ -132,6 +134,19 @@ pub fn state_badge(state: &str) -> Markup {
         _ => "waiting",
     };
     html! { span class={ "badge " (class) } { (state) } }
+}
+
+/// A part of a path, ready to be put into an address: whatever it holds, it stays one part.
+pub fn segment(text: &str) -> impl std::fmt::Display + '_ {
+    const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+    utf8_percent_encode(text, KEPT)
+}
+
+/// A point in time, given in milliseconds since the Unix epoch.
+pub fn utc(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms)
+        .map(|time| time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+        .unwrap_or_default()
 }
 
 /// Bytes with a unit.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aurora_daemon::web::{Crumb, Page, duration, state_badge};
+use aurora_daemon::web::{Crumb, Page, duration, state_badge, utc};
 use aurora_model::job::{ScheduledTask, Timestamp};
 use aurora_model::key::JobKey;
 use aurora_scheduler_core::{JobCounts, TaskQuery};
@@ -12,7 +12,6 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Json, Redirect, Response};
 use axum::routing::get;
-use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
 use crate::actor::{Core, now};
@@ -198,7 +197,7 @@ fn instances(
                     tr {
                         td.number { (task.assigned.instance) }
                         td { (state_badge(task.state.name())) }
-                        td title=(last.map(|event| utc(event.timestamp)).unwrap_or_default()) {
+                        td title=(last.map(|event| utc(event.timestamp.0)).unwrap_or_default()) {
                             (last.map(|event| duration(time.ms_since(event.timestamp))).unwrap_or_default())
                         }
                         td {
@@ -220,7 +219,7 @@ fn instances(
                             summary { (task.events.len()) " events" }
                             dl {
                                 @for event in &task.events {
-                                    dt { (utc(event.timestamp)) }
+                                    dt { (utc(event.timestamp.0)) }
                                     dd { (event.state.name()) " " (event.message.as_deref().unwrap_or("")) }
                                 }
                             }
@@ -231,12 +230,6 @@ fn instances(
             }
         } }
     }
-}
-
-fn utc(time: Timestamp) -> String {
-    jiff::Timestamp::from_millisecond(time.0)
-        .map(|time| time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
-        .unwrap_or_default()
 }
 
 /// Every task that waits, and why.

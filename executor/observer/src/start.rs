@@ -1,0 +1,73 @@
+//! Puts an observer together.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use aurora_daemon::listen::ListenError;
+use aurora_daemon::ops::{self, Ops};
+use aurora_daemon::{serve, web};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::flags::Config;
+use crate::tasks::Observed;
+use crate::{files, json, pages};
+
+/// Why an observer cannot start, or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Its address cannot be used.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// It cannot serve.
+    #[error("the observer cannot serve: {0}")]
+    Serve(#[source] std::io::Error),
+    /// A part of it ended without being told to.
+    #[error("a part of the observer has ended unexpectedly")]
+    Unexpected,
+}
+
+/// An observer that runs.
+#[derive(Debug)]
+pub struct Handle {
+    address: SocketAddr,
+    running: JoinHandle<Result<(), Error>>,
+}
+
+impl Handle {
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// It did not end because it was told to.
+    pub async fn wait(self) -> Result<(), Error> {
+        self.running.await.unwrap_or(Err(Error::Unexpected))
+    }
+}
+
+/// Starts an observer, which runs until `stop` is cancelled.
+///
+/// # Errors
+/// The address cannot be used.
+#[expect(clippy::unused_async, reason = "all daemons start alike, within a runtime")]
+pub async fn start(config: Config, stop: CancellationToken) -> Result<Handle, Error> {
+    let listener = config.listen.bind()?;
+    let address = listener.local_addr().map_err(Error::Serve)?;
+    tracing::info!(%address, checkpoint_root = %config.checkpoint_root.display(), "the observer listens");
+    let observed = Arc::new(Observed::new(config.checkpoint_root));
+    let router = pages::router(Arc::clone(&observed))
+        .merge(json::router(Arc::clone(&observed)))
+        .merge(files::router(observed))
+        .merge(web::assets())
+        .merge(ops::router(Ops::new("observer", env!("CARGO_PKG_VERSION"))))
+        .fallback(pages::unknown);
+    let running =
+        tokio::spawn(
+            async move { serve::serve(listener, router, stop).await.map_err(Error::Serve) },
+        );
+    Ok(Handle { address, running })
+}
