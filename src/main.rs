@@ -1,3 +1,24 @@
-//! The `aurora` command.
+//! The `aurora` command: client, daemons and `aurora up` in one program.
 
-fn main() {}
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a program: it talks to files, sockets, clocks and people"
+)]
+
+mod cli;
+mod connect;
+mod daemons;
+mod discovery;
+mod failure;
+mod job;
+mod keys;
+mod output;
+mod registry;
+mod up;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

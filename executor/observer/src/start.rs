@@ -32,12 +32,18 @@ pub enum Error {
 pub struct Handle {
     address: SocketAddr,
     running: JoinHandle<Result<(), Error>>,
+    ended: CancellationToken,
 }
 
 impl Handle {
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Waits until it has ended, for whatever reason; [`Handle::wait`] tells which.
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
     }
 
     /// Waits for its end.
@@ -65,9 +71,11 @@ pub async fn start(config: Config, stop: CancellationToken) -> Result<Handle, Er
         .merge(web::assets())
         .merge(ops::router(Ops::new("observer", env!("CARGO_PKG_VERSION"))))
         .fallback(pages::unknown);
-    let running =
-        tokio::spawn(
-            async move { serve::serve(listener, router, stop).await.map_err(Error::Serve) },
-        );
-    Ok(Handle { address, running })
+    let ended = CancellationToken::new();
+    let over = ended.clone().drop_guard();
+    let running = tokio::spawn(async move {
+        let _over = over;
+        serve::serve(listener, router, stop).await.map_err(Error::Serve)
+    });
+    Ok(Handle { address, running, ended })
 }

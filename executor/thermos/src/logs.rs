@@ -23,6 +23,14 @@ impl Follower {
         Self { path: path.into(), file: None, offset: 0 }
     }
 
+    /// Follows a file from what is its end now.
+    pub fn from_end(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        // A file that is not there yet will be new altogether.
+        let offset = std::fs::metadata(&path).map_or(0, |found| found.len());
+        Self { path, file: None, offset }
+    }
+
     /// What has been added since the last call, at most 64 KiB of it; empty if nothing.
     ///
     /// # Errors

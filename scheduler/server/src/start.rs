@@ -67,6 +67,7 @@ pub struct Handle {
     address: SocketAddr,
     core: HandleCore,
     running: JoinHandle<Result<(), Error>>,
+    ended: CancellationToken,
 }
 
 struct HandleCore(Core);
@@ -89,6 +90,11 @@ impl Handle {
         if self.core.0.put(Input::Launching(false)).await.is_ok() {
             let _ = self.core.0.ask(|_| ()).await;
         }
+    }
+
+    /// Waits until it has ended, for whatever reason; [`Handle::wait`] tells which.
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
     }
 
     /// Waits for its end.
@@ -178,7 +184,10 @@ pub async fn start_with_log(
 
     let mut ended = actor.ended;
     let mut listening = listening;
+    let over = CancellationToken::new();
+    let guard = over.clone().drop_guard();
     let running = tokio::spawn(async move {
+        let _guard = guard;
         let result = tokio::select! {
             () = stop.cancelled() => Ok(()),
             // The log's thread ends the rest when it fails.
@@ -207,7 +216,7 @@ pub async fn start_with_log(
             _ => result,
         }
     });
-    Ok(Handle { address, core: HandleCore(core), running })
+    Ok(Handle { address, core: HandleCore(core), running, ended: over })
 }
 
 fn framework(

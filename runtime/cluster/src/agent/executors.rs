@@ -68,6 +68,8 @@ struct Inner {
     link: Option<Link>,
     /// Until then executors from before may come back.
     recovering_until: Option<Instant>,
+    /// Whether all executors were told to end: none is started any more.
+    closing: bool,
 }
 
 struct Executor {
@@ -117,7 +119,13 @@ impl Executors {
         address: std::net::SocketAddr,
     ) -> std::io::Result<Self> {
         let id = agent.id.as_ref().map(|id| id.value.clone());
-        let inner = Inner { agent, executors: BTreeMap::new(), link: None, recovering_until: None };
+        let inner = Inner {
+            agent,
+            executors: BTreeMap::new(),
+            link: None,
+            recovering_until: None,
+            closing: false,
+        };
         let all = Self(Arc::new(Shared { inner: Mutex::new(inner), folders, times, address }));
         let Some(id) = id else { return Ok(all) };
         let boot = launch::boot_id()?;
@@ -286,7 +294,7 @@ impl Executors {
         let framework_id = framework.id.as_ref().map(|id| id.value.clone()).unwrap_or_default();
         let Some(info) = task.executor.clone() else {
             let message = "This agent runs tasks with an executor only";
-            self.lock().fail_unlaunched(&framework_id, &task, message);
+            self.lock().refuse(&framework_id, &task, v1::TaskState::TaskFailed, message);
             return;
         };
         let key = (framework_id, info.executor_id.value.clone());
@@ -298,6 +306,11 @@ impl Executors {
             resend: None,
         };
         let mut inner = self.lock();
+        if inner.closing {
+            let message = "This agent is ending all its executors";
+            inner.refuse(&key.0, &entry.info, v1::TaskState::TaskDropped, message);
+            return;
+        }
         if let Some(executor) = inner.executors.get_mut(&key)
             && executor.ended_ms == 0
         {
@@ -318,7 +331,7 @@ impl Executors {
             Ok(made) => made,
             Err(error) => {
                 let message = format!("Failed to make the sandbox: {error}");
-                inner.fail_unlaunched(&key.0, &entry.info, &message);
+                inner.refuse(&key.0, &entry.info, v1::TaskState::TaskFailed, &message);
                 return;
             }
         };
@@ -489,10 +502,12 @@ impl Executors {
         }
     }
 
-    /// Has all executors end, with this much time to do so.
+    /// Has all executors end, with this much time to do so, and starts none from here on.
     pub(crate) fn shut_down_all(&self, grace: Duration) {
         let deadline = Instant::now() + grace;
-        for executor in self.lock().executors.values_mut() {
+        let mut inner = self.lock();
+        inner.closing = true;
+        for executor in inner.executors.values_mut() {
             executor.shut_down(deadline);
         }
     }
@@ -736,12 +751,12 @@ impl Inner {
         self.take_update(key, status);
     }
 
-    /// A task for which there is no container: its failure is told once, and again when the
+    /// A task for which there is no container: what becomes of it is told once, and again when the
     /// scheduler asks.
-    fn fail_unlaunched(&self, framework: &str, task: &v1::TaskInfo, message: &str) {
+    fn refuse(&self, framework: &str, task: &v1::TaskInfo, state: v1::TaskState, message: &str) {
         let status = v1::TaskStatus {
             task_id: task.task_id.clone(),
-            state: v1::TaskState::TaskFailed as i32,
+            state: state as i32,
             message: Some(message.to_owned()),
             reason: Some(v1::task_status::Reason::ContainerLaunchFailed as i32),
             source: Some(v1::task_status::Source::Agent as i32),

@@ -50,6 +50,7 @@ pub struct Handle {
     address: SocketAddr,
     executors: Executors,
     running: JoinHandle<Result<(), Error>>,
+    ended: CancellationToken,
 }
 
 impl std::fmt::Debug for Handle {
@@ -65,7 +66,8 @@ impl Handle {
     }
 
     /// Tells all executors to end and waits until they have, and until their last updates have
-    /// arrived as far as somebody takes them. Those that have not ended in time are killed.
+    /// arrived as far as somebody takes them. Those that have not ended in time are killed. None is
+    /// started from here on.
     pub async fn shutdown_executors(&self, grace: Duration) {
         self.executors.shut_down_all(grace);
         while self.executors.running() > 0 {
@@ -80,9 +82,19 @@ impl Handle {
         let _ = tokio::time::timeout(LAST_WORDS, last).await;
     }
 
+    /// How many executors run.
+    pub fn running_executors(&self) -> usize {
+        self.executors.running()
+    }
+
     /// Kills all executors.
     pub fn kill_executors(&self) {
         self.executors.kill_all();
+    }
+
+    /// Waits until it has ended, for whatever reason; [`Handle::wait`] tells which.
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
     }
 
     /// Waits for its end.
@@ -130,8 +142,13 @@ pub async fn start(config: Config, stop: CancellationToken) -> Result<Handle, Er
         .merge(ops::router(Ops::new("agent", env!("CARGO_PKG_VERSION"))));
     let ticking = tokio::spawn(tick(executors.clone()));
     let linking = tokio::spawn(join(executors.clone(), config.master, stop.clone()));
-    let running = tokio::spawn(run(listener, router, stop, ticking, linking, lock));
-    Ok(Handle { address, executors, running })
+    let ended = CancellationToken::new();
+    let over = ended.clone().drop_guard();
+    let running = tokio::spawn(async move {
+        let _over = over;
+        run(listener, router, stop, ticking, linking, lock).await
+    });
+    Ok(Handle { address, executors, running, ended })
 }
 
 async fn run(

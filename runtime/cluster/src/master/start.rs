@@ -57,12 +57,18 @@ pub enum Error {
 pub struct Handle {
     address: SocketAddr,
     running: JoinHandle<Result<(), Error>>,
+    ended: CancellationToken,
 }
 
 impl Handle {
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Waits until it has ended, for whatever reason; [`Handle::wait`] tells which.
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
     }
 
     /// Waits for its end.
@@ -106,13 +112,16 @@ pub async fn start(config: Config, stop: CancellationToken) -> Result<Handle, Er
         .route_service("/aurora.cluster.v1.Registry/{*method}", registry);
     let ticking = tokio::spawn(shell.clone().run());
     let gauges = tokio::spawn(read_gauges(shell));
+    let ended = CancellationToken::new();
+    let over = ended.clone().drop_guard();
     let running = tokio::spawn(async move {
+        let _over = over;
         let served = serve::serve(listener, router, stop).await;
         ticking.abort();
         gauges.abort();
         served.map_err(Error::Serve)
     });
-    Ok(Handle { address, running })
+    Ok(Handle { address, running, ended })
 }
 
 fn read_registry(path: &Path) -> Result<BTreeSet<String>, Error> {

@@ -1,0 +1,234 @@
+//! Calls to the scheduler, and what their failures mean (`client.md` 3 and 12).
+
+use std::time::{Duration, Instant};
+
+use aurora_api::v1;
+use aurora_api::v1::cluster_client::ClusterClient;
+use aurora_api::v1::jobs_client::JobsClient;
+use aurora_model::key::JobKey;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code as Grpc, Response, Status};
+
+use crate::discovery::Connection;
+use crate::failure::{Code, Failure};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the scheduler may take to answer.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// The largest answer, in bytes: a cluster may have many tasks.
+const MAX_ANSWER: usize = 1 << 30;
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// A scheduler that can be asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Scheduler {
+    address: String,
+    jobs: JobsClient<Channel>,
+    cluster: ClusterClient<Channel>,
+    retry_for: Duration,
+}
+
+impl Scheduler {
+    /// The scheduler of a cluster. Nothing is sent yet.
+    pub(crate) fn of_cluster(cluster: &str, connection: &Connection) -> Result<Self, Failure> {
+        let address = connection.find(cluster)?;
+        Self::at(&address, Duration::from_secs(connection.retry_for.into()))
+    }
+
+    /// The scheduler at an address. Nothing is sent yet.
+    pub(crate) fn at(address: &str, retry_for: Duration) -> Result<Self, Failure> {
+        let full =
+            if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
+        let wrong = |reason: &str| {
+            Failure::new(
+                Code::InvalidConfiguration,
+                format!("the scheduler's address {address:?} cannot be used: {reason}"),
+            )
+        };
+        let endpoint = Endpoint::from_shared(full.clone())
+            .map_err(|_| wrong("write something like http://127.0.0.1:8081"))?;
+        if endpoint.uri().scheme_str() != Some("http") {
+            return Err(wrong("this client speaks http only"));
+        }
+        let channel = endpoint
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(CALL_TIMEOUT)
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .keep_alive_while_idle(true)
+            .connect_lazy();
+        Ok(Self {
+            address: full,
+            jobs: JobsClient::new(channel.clone()).max_decoding_message_size(MAX_ANSWER),
+            cluster: ClusterClient::new(channel),
+            retry_for,
+        })
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Makes a call, and makes it again while the scheduler cannot be reached and time is left.
+    /// Calls that change something carry a request id, so that none is done twice.
+    async fn call<T, F, Answering>(&self, refused: Code, act: F) -> Result<T, Failure>
+    where
+        F: Fn(Self) -> Answering,
+        Answering: Future<Output = Result<Response<T>, Status>>,
+    {
+        let until = Instant::now() + self.retry_for;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match act(self.clone()).await {
+                Ok(answer) => return Ok(answer.into_inner()),
+                Err(status)
+                    if status.code() == Grpc::Unavailable && Instant::now() + pause < until =>
+                {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                Err(status) => return Err(self.failure(&status, refused)),
+            }
+        }
+    }
+
+    /// What an answer that is an error means.
+    fn failure(&self, status: &Status, refused: Code) -> Failure {
+        let address = &self.address;
+        match status.code() {
+            Grpc::Unavailable => Failure::new(
+                Code::Network,
+                format!(
+                    "failed to reach the scheduler at {address}: {}; is it running?",
+                    reason(status)
+                ),
+            ),
+            Grpc::DeadlineExceeded | Grpc::Cancelled => Failure::new(
+                Code::Timeout,
+                format!("the scheduler at {address} did not answer in time"),
+            ),
+            Grpc::Unauthenticated | Grpc::PermissionDenied => Failure::new(
+                Code::Auth,
+                format!("the scheduler at {address} refuses access: {}", status.message()),
+            ),
+            Grpc::InvalidArgument
+            | Grpc::AlreadyExists
+            | Grpc::NotFound
+            | Grpc::FailedPrecondition
+            | Grpc::ResourceExhausted => Failure::new(refused, status.message().to_owned()),
+            _ => Failure::new(
+                Code::Api,
+                format!("the scheduler at {address} has failed: {}", reason(status)),
+            ),
+        }
+    }
+
+    pub(crate) async fn info(&self) -> Result<v1::GetInfoResponse, Failure> {
+        let act = |mut to: Self| async move { to.cluster.get_info(v1::GetInfoRequest {}).await };
+        self.call(Code::Api, act).await
+    }
+
+    pub(crate) async fn create(
+        &self,
+        job: v1::JobConfiguration,
+    ) -> Result<v1::CreateJobResponse, Failure> {
+        let request = v1::CreateJobRequest { request_id: Some(request_id()), job: Some(job) };
+        let act = |mut to: Self| {
+            let request = request.clone();
+            async move { to.jobs.create_job(request).await }
+        };
+        self.call(Code::CommandFailure, act).await
+    }
+
+    /// The job as the scheduler would keep it.
+    pub(crate) async fn validate(
+        &self,
+        job: v1::JobConfiguration,
+    ) -> Result<v1::JobConfiguration, Failure> {
+        let request = v1::ValidateJobRequest { job: Some(job) };
+        let act = |mut to: Self| {
+            let request = request.clone();
+            async move { to.jobs.validate_job(request).await }
+        };
+        let answer = self.call(Code::CommandFailure, act).await?;
+        answer.job.ok_or_else(|| Failure::new(Code::Api, "the scheduler gave back no job"))
+    }
+
+    /// Kills instances, or all if none is named. Gives those that are being killed.
+    pub(crate) async fn kill(
+        &self,
+        job: &JobKey,
+        instances: Vec<u32>,
+        message: Option<String>,
+    ) -> Result<Vec<u32>, Failure> {
+        let request = v1::KillTasksRequest {
+            request_id: Some(request_id()),
+            job: Some(v1::JobKey::from(job)),
+            instances,
+            message,
+        };
+        let act = |mut to: Self| {
+            let request = request.clone();
+            async move { to.jobs.kill_tasks(request).await }
+        };
+        Ok(self.call(Code::Api, act).await?.killed)
+    }
+
+    /// The jobs of a role; of all if it is empty.
+    pub(crate) async fn list(&self, role: &str) -> Result<Vec<v1::JobSummary>, Failure> {
+        let act = |mut to: Self| {
+            let request = v1::ListJobsRequest { role: role.to_owned() };
+            async move { to.jobs.list_jobs(request).await }
+        };
+        Ok(self.call(Code::CommandFailure, act).await?.jobs)
+    }
+
+    pub(crate) async fn tasks(
+        &self,
+        query: v1::TaskQuery,
+    ) -> Result<v1::ListTasksResponse, Failure> {
+        let act = |mut to: Self| {
+            let request = v1::ListTasksRequest { query: Some(query.clone()) };
+            async move { to.jobs.list_tasks(request).await }
+        };
+        self.call(Code::InvalidParameter, act).await
+    }
+
+    /// Everything that happens to tasks, beginning with how they are.
+    pub(crate) async fn watch(
+        &self,
+        query: v1::TaskQuery,
+    ) -> Result<tonic::Streaming<v1::WatchTasksResponse>, Failure> {
+        let act = |mut to: Self| {
+            let request = v1::WatchTasksRequest { query: Some(query.clone()) };
+            async move { to.jobs.watch_tasks(request).await }
+        };
+        self.call(Code::Api, act).await
+    }
+}
+
+/// The tasks of a job.
+pub(crate) fn tasks_of(job: &JobKey) -> v1::TaskQuery {
+    v1::TaskQuery {
+        role: job.role().to_owned(),
+        environment: job.environment().to_owned(),
+        name: job.name().to_owned(),
+        ..v1::TaskQuery::default()
+    }
+}
+
+fn request_id() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+/// The innermost cause: the outer ones only say that a transport has failed.
+fn reason(status: &Status) -> String {
+    let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(status);
+    let mut text = status.message().to_owned();
+    while let Some(error) = cause {
+        text = error.to_string();
+        cause = error.source();
+    }
+    text
+}

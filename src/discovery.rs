@@ -1,0 +1,156 @@
+//! Where the scheduler of a cluster is (`client.md` 12).
+//!
+//! `--scheduler` wins, then `clusters.json`, then an `aurora up` of this user whose file names the
+//! cluster.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::failure::{Code, Failure};
+use crate::registry;
+
+/// The longest clusters.json, in bytes.
+const MAX_LEN: u64 = 4 << 20;
+
+/// How the scheduler is reached.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Connection {
+    /// The scheduler's address, such as http://127.0.0.1:8081; by default it is found by the
+    /// cluster's name: in clusters.json, then among running `aurora up`.
+    #[arg(long, env = "AURORA_SCHEDULER", value_name = "URL", global = true)]
+    pub(crate) scheduler: Option<String>,
+    /// Seconds for which an unreachable scheduler is tried again.
+    #[arg(
+        long,
+        env = "AURORA_RETRY_FOR",
+        value_name = "SECONDS",
+        default_value_t = 0,
+        global = true
+    )]
+    pub(crate) retry_for: u32,
+}
+
+impl Connection {
+    /// The address of the scheduler of `cluster`.
+    pub(crate) fn find(&self, cluster: &str) -> Result<String, Failure> {
+        if let Some(address) = &self.scheduler {
+            return Ok(address.clone());
+        }
+        let clusters = clusters()?;
+        if let Some(entry) = clusters.get(cluster) {
+            return scheduler_uri(cluster, entry);
+        }
+        let running = registry::running().map_err(|error| {
+            Failure::new(Code::Error, format!("failed to look for running `aurora up`: {error}"))
+        })?;
+        let named: Vec<_> =
+            running.iter().filter(|up| up.clusters.iter().any(|name| name == cluster)).collect();
+        match named.as_slice() {
+            [one] => Ok(one.scheduler.clone()),
+            [] => Err(unknown(cluster, &clusters, &running)),
+            several => {
+                let lines: Vec<String> = several
+                    .iter()
+                    .map(|up| {
+                        format!("  --scheduler {}  ({})", up.scheduler, up.data_dir.display())
+                    })
+                    .collect();
+                Err(Failure::new(
+                    Code::InvalidConfiguration,
+                    format!(
+                        "several running `aurora up` have a cluster {cluster}; choose one with\n{}",
+                        lines.join("\n")
+                    ),
+                ))
+            }
+        }
+    }
+}
+
+fn unknown(
+    cluster: &str,
+    clusters: &BTreeMap<String, Value>,
+    running: &[registry::Registered],
+) -> Failure {
+    let mut known: Vec<&str> = clusters.keys().map(String::as_str).collect();
+    known.extend(running.iter().flat_map(|up| up.clusters.iter().map(String::as_str)));
+    known.sort_unstable();
+    known.dedup();
+    let known = if known.is_empty() {
+        "no cluster is known".to_owned()
+    } else {
+        format!("known are {}", known.join(", "))
+    };
+    Failure::new(
+        Code::InvalidConfiguration,
+        format!(
+            "unknown cluster {cluster}: {known}. Start one on this machine with `aurora up FILE`, \
+             name the scheduler with --scheduler URL, or add the cluster to {}",
+            files().iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" or ")
+        ),
+    )
+}
+
+/// The files, the last one wins.
+fn files() -> Vec<PathBuf> {
+    let system = std::env::var_os("AURORA_CONFIG_ROOT")
+        .map_or_else(|| PathBuf::from("/etc/aurora"), PathBuf::from);
+    let mut files = vec![system.join("clusters.json")];
+    if let Some(home) = std::env::var_os("HOME") {
+        files.push(PathBuf::from(home).join(".aurora/clusters.json"));
+    }
+    files
+}
+
+fn clusters() -> Result<BTreeMap<String, Value>, Failure> {
+    let mut clusters = BTreeMap::new();
+    for path in files() {
+        for entry in read(&path)? {
+            // An entry without a name cannot be meant by anybody.
+            if let Some(name) = entry.get("name").and_then(Value::as_str) {
+                clusters.insert(name.to_owned(), entry);
+            }
+        }
+    }
+    Ok(clusters)
+}
+
+fn read(path: &Path) -> Result<Vec<Value>, Failure> {
+    let wrong = |reason: String| {
+        Failure::new(
+            Code::InvalidConfiguration,
+            format!("failed to read {}: {reason}", path.display()),
+        )
+    };
+    match std::fs::metadata(path) {
+        Ok(found) if found.len() > MAX_LEN => {
+            return Err(wrong(format!("it is longer than {MAX_LEN} bytes")));
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Ok(_) | Err(_) => {}
+    }
+    let text = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    match serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))? {
+        Value::Array(entries) => Ok(entries),
+        Value::Object(entries) => Ok(entries.into_iter().map(|(_, entry)| entry).collect()),
+        _ => Err(wrong("it must hold a list of clusters".to_owned())),
+    }
+}
+
+fn scheduler_uri(cluster: &str, entry: &Value) -> Result<String, Failure> {
+    if let Some(address) = entry.get("scheduler_uri").and_then(Value::as_str) {
+        return Ok(address.to_owned());
+    }
+    let reason = if entry.get("zk").is_some() {
+        "it is found through ZooKeeper, which this client does not speak; add its scheduler_uri, \
+         or give --scheduler URL"
+    } else {
+        "it has no scheduler_uri; add one, or give --scheduler URL"
+    };
+    Err(Failure::new(
+        Code::InvalidConfiguration,
+        format!("cluster {cluster} in clusters.json cannot be used: {reason}"),
+    ))
+}

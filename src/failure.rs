@@ -1,0 +1,76 @@
+//! How commands fail: an exit code and words for people (`client.md` 3).
+
+use std::process::ExitCode;
+
+/// What a script can tell apart. The numbers are the original's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// A daemon or the machine has failed.
+    Error = 1,
+    /// The command line makes no sense.
+    Usage = 2,
+    /// The configuration cannot be used, or the cluster is not known.
+    InvalidConfiguration = 3,
+    /// The command was understood and refused, or did not succeed.
+    CommandFailure = 4,
+    /// What is named is not there.
+    InvalidParameter = 6,
+    /// The scheduler cannot be reached.
+    Network = 7,
+    /// It took too long.
+    Timeout = 9,
+    /// The scheduler answered with an error.
+    Api = 10,
+    /// The scheduler does not let this user in.
+    Auth = 30,
+    /// Ctrl-C, twice.
+    Interrupted = 130,
+}
+
+impl From<Code> for ExitCode {
+    fn from(code: Code) -> Self {
+        Self::from(code as u8)
+    }
+}
+
+/// A command that failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) code: Code,
+    words: Words,
+}
+
+#[derive(Debug)]
+enum Words {
+    Message(String),
+    Report(Box<miette::Report>),
+    /// All has been said.
+    Said,
+}
+
+impl Failure {
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, words: Words::Message(message.into()) }
+    }
+
+    /// What cannot be used in a configuration, with its place.
+    pub(crate) fn report(report: aurora_eval::Report) -> Self {
+        let words = Words::Report(Box::new(miette::Report::new(report)));
+        Self { code: Code::InvalidConfiguration, words }
+    }
+
+    /// A failure whose reason is on the screen already.
+    pub(crate) fn said(code: Code) -> Self {
+        Self { code, words: Words::Said }
+    }
+
+    /// Tells the user.
+    pub(crate) fn print(&self) {
+        let red = anstyle::AnsiColor::Red.on_default().bold();
+        match &self.words {
+            Words::Message(message) => anstream::eprintln!("{red}error:{red:#} {message}"),
+            Words::Report(report) => eprintln!("{report:?}"),
+            Words::Said => {}
+        }
+    }
+}

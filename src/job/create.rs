@@ -1,0 +1,76 @@
+//! `aurora job create`.
+
+use aurora_api::v1;
+use aurora_model::key::ClusterJobKey;
+use serde_json::json;
+
+use super::{File, wait};
+use crate::connect::Scheduler;
+use crate::discovery::Connection;
+use crate::failure::{Code, Failure};
+use crate::output::{Output, print, print_json};
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum WaitUntil {
+    /// Nothing: the job is created.
+    #[value(name = "PENDING")]
+    Pending,
+    /// Every instance runs, or has ended.
+    #[value(name = "RUNNING")]
+    Running,
+    /// Every instance has ended.
+    #[value(name = "FINISHED")]
+    Finished,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The job: cluster/role/environment/name.
+    #[arg(value_name = "JOB")]
+    key: ClusterJobKey,
+    #[command(flatten)]
+    file: File,
+    /// Wait until every instance is this far.
+    #[arg(long, value_enum, ignore_case = true, default_value = "PENDING", value_name = "STATE")]
+    wait_until: WaitUntil,
+    #[command(flatten)]
+    connection: Connection,
+    #[command(flatten)]
+    output: Output,
+}
+
+impl Args {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let job = self.file.job(&self.key)?;
+        if let Some(schedule) = &job.request.cron_schedule {
+            return Err(Failure::new(
+                Code::CommandFailure,
+                format!(
+                    "{} has the cron schedule {schedule:?}: it cannot be created, only scheduled",
+                    self.key
+                ),
+            ));
+        }
+        let scheduler = Scheduler::of_cluster(&self.key.cluster, &self.connection)?;
+        let created = scheduler.create(v1::JobConfiguration::from(&job.request)).await?;
+        if self.wait_until != WaitUntil::Pending {
+            let until = match self.wait_until {
+                WaitUntil::Finished => wait::Until::Ended,
+                _ => wait::Until::Running,
+            };
+            wait::wait(&scheduler, &job.request.key, None, until).await?;
+        }
+        let info = scheduler.info().await?;
+        let page = format!("{}/scheduler/{}", info.web_url.trim_end_matches('/'), job.request.key);
+        if self.output.is_json() {
+            print_json(&json!({
+                "job": self.key.to_string(),
+                "instances": created.instance_count,
+                "url": page,
+            }))
+        } else {
+            print(&format!("Job create succeeded: job url={page}\n"))
+        }
+    }
+}

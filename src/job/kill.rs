@@ -1,0 +1,183 @@
+//! `aurora job kill` and `killall`.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use aurora_model::job::TaskState;
+use aurora_model::key::{ClusterJobKey, JobKey};
+use serde_json::json;
+
+use super::wait;
+use crate::connect::{Scheduler, tasks_of};
+use crate::discovery::Connection;
+use crate::failure::{Code, Failure};
+use crate::keys::InstancesKey;
+use crate::output::{Output, note, print, print_json};
+
+/// How long the instances of a batch may take to end.
+const PATIENCE: Duration = Duration::from_secs(254);
+
+/// How instances are killed.
+#[derive(Debug, clap::Args)]
+struct How {
+    /// Kill so many instances at a time, and wait for them before the next.
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    batch_size: u32,
+    /// Go on although so many batches have not ended in time.
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    max_total_failures: u32,
+    /// Kill all instances at once.
+    #[arg(long)]
+    no_batching: bool,
+    /// Fail unless there is something to kill, and every named instance is active.
+    #[arg(long)]
+    strict: bool,
+    /// Why, to be kept with the tasks.
+    #[arg(long, short = 'm', value_name = "TEXT")]
+    message: Option<String>,
+    #[command(flatten)]
+    connection: Connection,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct KillArgs {
+    /// The instances: cluster/role/environment/name/0,2-4.
+    #[arg(value_name = "JOB/INSTANCES")]
+    key: InstancesKey,
+    #[command(flatten)]
+    how: How,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct KillAllArgs {
+    /// The job: cluster/role/environment/name.
+    #[arg(value_name = "JOB")]
+    key: ClusterJobKey,
+    #[command(flatten)]
+    how: How,
+}
+
+impl KillArgs {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let Some(instances) = self.key.instances else {
+            return Err(Failure::new(
+                Code::InvalidParameter,
+                format!(
+                    "{} names no instances: add them, as in {0}/0,2-4, or use killall",
+                    self.key.job
+                ),
+            ));
+        };
+        self.how.kill(&self.key.job, Some(instances), "kill").await
+    }
+}
+
+impl KillAllArgs {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        self.how.kill(&self.key, None, "killall").await
+    }
+}
+
+impl How {
+    async fn kill(
+        self,
+        key: &ClusterJobKey,
+        named: Option<BTreeSet<u32>>,
+        verb: &str,
+    ) -> Result<(), Failure> {
+        let scheduler = Scheduler::of_cluster(&key.cluster, &self.connection)?;
+        let active = active(&scheduler, &key.job).await?;
+        let wanted: Vec<u32> = match &named {
+            Some(named) => named.intersection(&active).copied().collect(),
+            None => active.iter().copied().collect(),
+        };
+        if self.strict {
+            let missing: Vec<u32> =
+                named.iter().flatten().copied().filter(|i| !active.contains(i)).collect();
+            if !missing.is_empty() {
+                return Err(Failure::new(
+                    Code::InvalidParameter,
+                    format!("instances {missing:?} of {key} are not active; nothing was killed"),
+                ));
+            }
+            if wanted.is_empty() {
+                return Err(Failure::new(
+                    Code::InvalidParameter,
+                    format!("{key} has no active tasks"),
+                ));
+            }
+        }
+        if wanted.is_empty() {
+            note(&format!("{key} has no active tasks to kill"));
+        }
+        let size = if self.no_batching { wanted.len().max(1) } else { self.batch_size as usize };
+        let (mut killed, mut late) = (Vec::new(), Vec::new());
+        let mut failures = 0;
+        for batch in wanted.chunks(size) {
+            if self.kill_batch(&scheduler, &key.job, batch).await? {
+                killed.extend_from_slice(batch);
+                if !self.output.is_json() {
+                    print(&format!("Successfully killed instances {batch:?}\n"))?;
+                }
+                continue;
+            }
+            note(&format!("Instances {batch:?} were not killed in time"));
+            late.extend_from_slice(batch);
+            failures += 1;
+            if failures > self.max_total_failures {
+                break;
+            }
+        }
+        if self.output.is_json() {
+            print_json(
+                &json!({ "job": key.to_string(), "killed": killed, "not_killed_in_time": late }),
+            )?;
+        }
+        if failures > 0 {
+            let code = if self.no_batching { Code::Timeout } else { Code::CommandFailure };
+            return Err(Failure::new(
+                code,
+                format!(
+                    "instances {late:?} of {key} have not ended within {} s",
+                    PATIENCE.as_secs()
+                ),
+            ));
+        }
+        if self.output.is_json() { Ok(()) } else { print(&format!("Job {verb} succeeded\n")) }
+    }
+
+    /// Kills a batch and waits. Gives whether it ended in time.
+    async fn kill_batch(
+        &self,
+        scheduler: &Scheduler,
+        job: &JobKey,
+        batch: &[u32],
+    ) -> Result<bool, Failure> {
+        scheduler.kill(job, batch.to_vec(), self.message.clone()).await?;
+        let batch: BTreeSet<u32> = batch.iter().copied().collect();
+        let waiting = wait::wait(scheduler, job, Some(&batch), wait::Until::Ended);
+        match tokio::time::timeout(PATIENCE, waiting).await {
+            Ok(ended) => ended.map(|()| true),
+            Err(_) => Ok(false),
+        }
+    }
+}
+
+/// The instances of a job that have active tasks.
+async fn active(scheduler: &Scheduler, job: &JobKey) -> Result<BTreeSet<u32>, Failure> {
+    let mut query = tasks_of(job);
+    query.states = active_states();
+    let found = scheduler.tasks(query).await?;
+    Ok(found.tasks.iter().filter_map(|task| Some(task.assigned.as_ref()?.instance)).collect())
+}
+
+/// The states of tasks that have not ended.
+pub(crate) fn active_states() -> Vec<i32> {
+    TaskState::ALL
+        .into_iter()
+        .filter(|state| state.is_active())
+        .map(|state| aurora_api::v1::TaskState::from(state) as i32)
+        .collect()
+}

@@ -1,0 +1,106 @@
+//! `aurora job …` (`client.md` 6).
+
+mod create;
+mod inspect;
+mod kill;
+mod list;
+mod status;
+pub(crate) mod wait;
+
+pub(crate) use kill::active_states;
+
+use std::path::{Path, PathBuf};
+
+use aurora_eval::{Binding, Config, Disk, ReadyJob};
+use aurora_model::key::ClusterJobKey;
+
+use crate::failure::{Code, Failure};
+use crate::output::warn;
+
+/// The commands.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Create a job, which must not have active tasks.
+    Create(create::Args),
+    /// Kill instances of a job.
+    Kill(kill::KillArgs),
+    /// Kill all instances of a job.
+    Killall(kill::KillAllArgs),
+    /// Show the tasks of jobs.
+    Status(status::Args),
+    /// List the keys of jobs.
+    List(list::Args),
+    /// Show a job of a file as it would be submitted; nothing is submitted.
+    Inspect(inspect::Args),
+}
+
+impl Command {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        // Needs no runtime, and is waited for by editors and people.
+        if let Self::Inspect(args) = self {
+            return args.run();
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime
+            .map_err(|error| Failure::new(Code::Error, format!("failed to start: {error}")))?;
+        runtime.block_on(async {
+            match self {
+                Self::Create(args) => args.run().await,
+                Self::Kill(args) => args.run().await,
+                Self::Killall(args) => args.run().await,
+                Self::Status(args) => args.run().await,
+                Self::List(args) => args.run().await,
+                Self::Inspect(args) => args.run(),
+            }
+        })
+    }
+}
+
+/// A configuration file and what is bound in it.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct File {
+    /// The configuration, a .aurora file.
+    #[arg(value_name = "FILE")]
+    pub(crate) path: PathBuf,
+    #[command(flatten)]
+    pub(crate) bindings: Bindings,
+}
+
+/// What is bound from outside.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Bindings {
+    /// Bind a name of the configuration to a text; may be repeated.
+    #[arg(long = "bind", value_name = "NAME=VALUE")]
+    pub(crate) bindings: Vec<Binding>,
+}
+
+impl File {
+    pub(crate) fn evaluate(&self) -> Result<Config, Failure> {
+        evaluate(&self.path, &self.bindings.bindings)
+    }
+
+    /// The job of a key, ready to be submitted. Warnings have been told.
+    fn job(&self, key: &ClusterJobKey) -> Result<ReadyJob, Failure> {
+        let config = self.evaluate()?;
+        let job = config.find(key).map_err(Failure::report)?;
+        let job = job.ready(&owner()?).map_err(Failure::report)?;
+        for warning in &job.warnings {
+            warn(warning);
+        }
+        Ok(job)
+    }
+}
+
+/// Evaluates a file.
+pub(crate) fn evaluate(path: &Path, bindings: &[Binding]) -> Result<Config, Failure> {
+    aurora_eval::evaluate(path, &Disk, bindings).map_err(Failure::report)
+}
+
+/// The Unix user who runs this command: the owner of what is submitted.
+pub(crate) fn owner() -> Result<String, Failure> {
+    let user = nix::unistd::Uid::effective();
+    let found = nix::unistd::User::from_uid(user).map_err(|error| {
+        Failure::new(Code::Error, format!("failed to find the name of user {user}: {error}"))
+    })?;
+    Ok(found.map_or_else(|| user.to_string(), |found| found.name))
+}

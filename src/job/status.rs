@@ -1,0 +1,265 @@
+//! `aurora job status`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use aurora_model::job::{Constraint, ConstraintRule, ScheduledTask};
+use jiff::tz::TimeZone;
+use serde_json::{Map, Value, json};
+
+use super::list::matching;
+use crate::connect::{Scheduler, tasks_of};
+use crate::discovery::Connection;
+use crate::failure::{Code, Failure};
+use crate::keys::JobPattern;
+use crate::output::{Format, Output, print, print_json};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Which jobs: cluster[/role[/environment[/name]]], with * ? [a-z] in the parts after the
+    /// cluster.
+    #[arg(value_name = "PATTERN")]
+    pattern: JobPattern,
+    /// The same as --output json.
+    #[arg(long)]
+    write_json: bool,
+    #[command(flatten)]
+    connection: Connection,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// The tasks of one job, and why some of them wait.
+struct Tasks {
+    key: String,
+    tasks: Vec<ScheduledTask>,
+    reasons: BTreeMap<String, String>,
+}
+
+impl Args {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let scheduler = Scheduler::of_cluster(&self.pattern.cluster, &self.connection)?;
+        let mut found = Vec::new();
+        for (key, _) in matching(&scheduler, &self.pattern).await? {
+            let answer = scheduler.tasks(tasks_of(&key)).await?;
+            let mut tasks = answer
+                .tasks
+                .into_iter()
+                .map(ScheduledTask::try_from)
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(|error| Failure::new(Code::Api, error.to_string()))?;
+            tasks.sort_by_key(|task| task.assigned.instance);
+            let reasons =
+                answer.pending_reasons.into_iter().map(|why| (why.task_id, why.reason)).collect();
+            let key = format!("{}/{key}", self.pattern.cluster);
+            found.push(Tasks { key, tasks, reasons });
+        }
+        found.retain(|job| !job.tasks.is_empty());
+        let json = self.write_json || self.output.output == Format::Json;
+        if found.is_empty() {
+            if json {
+                return print_json(&json!({
+                    "jobspec": self.pattern.to_string(),
+                    "error": "No matching jobs found",
+                }));
+            }
+            return Err(Failure::new(
+                Code::InvalidParameter,
+                format!("found no jobs matching {}", self.pattern),
+            ));
+        }
+        if json {
+            let jobs: Vec<Value> = found.iter().map(Tasks::json).collect();
+            return print_json(&jobs);
+        }
+        let several = found.len() > 1;
+        let text = found.iter().fold(String::new(), |mut text, job| {
+            if several {
+                text.push_str(&format!("{}\n", job.key));
+            }
+            text + &job.text()
+        });
+        print(&text)
+    }
+}
+
+impl Tasks {
+    fn split(&self) -> (Vec<&ScheduledTask>, Vec<&ScheduledTask>) {
+        self.tasks.iter().partition(|task| task.state.is_active())
+    }
+
+    fn text(&self) -> String {
+        let (active, inactive) = self.split();
+        let mut text = String::new();
+        for (title, tasks) in [("Active", active), ("Inactive", inactive)] {
+            text.push_str(&format!("{title} tasks ({}):\n", tasks.len()));
+            for task in tasks {
+                // Writing to a string cannot fail.
+                let _ = self.write_task(&mut text, task);
+            }
+        }
+        text.push('\n');
+        text
+    }
+
+    fn write_task(&self, text: &mut String, task: &ScheduledTask) -> std::fmt::Result {
+        let assigned = &task.assigned;
+        let config = &assigned.task;
+        let host = assigned.agent.as_ref().map_or("None", |(_, host)| host.as_str());
+        writeln!(
+            text,
+            "\tTask role: {}, env: {}, name: {}, instance: {}, status: {} on {host}",
+            config.job.role(),
+            config.job.environment(),
+            config.job.name(),
+            assigned.instance,
+            task.state.name(),
+        )?;
+        if let Some(reason) = self.reasons.get(task.id().as_str()) {
+            writeln!(text, "\t  waits: {reason}")?;
+        }
+        let resources = &config.resources;
+        write!(
+            text,
+            "\t  CPU: {:?} core(s), RAM: {} MB, Disk: {} MB",
+            resources.cpus.cores(),
+            resources.ram_mb,
+            resources.disk_mb
+        )?;
+        for port in &resources.ports {
+            write!(text, ", Port: {port}")?;
+        }
+        if resources.gpus > 0 {
+            write!(text, ", GPU: {} GPU(s)", resources.gpus)?;
+        }
+        writeln!(text)?;
+        if !assigned.assigned_ports.is_empty() {
+            let ports: Vec<String> = assigned
+                .assigned_ports
+                .iter()
+                .map(|(name, port)| format!("{name}: {port}"))
+                .collect();
+            writeln!(text, "\t  assigned ports: {}", ports.join(", "))?;
+        }
+        writeln!(
+            text,
+            "\t  failure count: {} (max {})",
+            task.failure_count, config.max_task_failures
+        )?;
+        writeln!(text, "\t  events:")?;
+        for event in &task.events {
+            writeln!(
+                text,
+                "\t   {} {}: {}",
+                local_time(event.timestamp.0),
+                event.state.name(),
+                event.message.as_deref().unwrap_or("None")
+            )?;
+        }
+        if !config.metadata.is_empty() {
+            writeln!(text, "\t  metadata:")?;
+            for metadata in &config.metadata {
+                writeln!(text, "\t\t(key: '{}', value: '{}')", metadata.0, metadata.1)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// With the names of the original's objects, so that scripts go on working.
+    fn json(&self) -> Value {
+        let (active, inactive) = self.split();
+        let list = |tasks: Vec<&ScheduledTask>| -> Vec<Value> {
+            tasks.into_iter().map(|task| self.task_json(task)).collect()
+        };
+        json!({ "job": self.key, "active": list(active), "inactive": list(inactive) })
+    }
+
+    fn task_json(&self, task: &ScheduledTask) -> Value {
+        let assigned = &task.assigned;
+        let config = &assigned.task;
+        let resources = &config.resources;
+        let mut amounts = vec![
+            json!({ "numCpus": resources.cpus.cores() }),
+            json!({ "ramMb": resources.ram_mb }),
+            json!({ "diskMb": resources.disk_mb }),
+        ];
+        amounts.extend(resources.ports.iter().map(|port| json!({ "namedPort": port })));
+        if resources.gpus > 0 {
+            amounts.push(json!({ "numGpus": resources.gpus }));
+        }
+        let constraints: Vec<Value> = config.constraints.iter().map(constraint_json).collect();
+        let mut object = Map::new();
+        object.insert("status".to_owned(), json!(task.state.name()));
+        object.insert("failureCount".to_owned(), json!(task.failure_count));
+        object.insert("timesPartitioned".to_owned(), json!(task.times_partitioned));
+        if let Some(ancestor) = &task.ancestor {
+            object.insert("ancestorId".to_owned(), json!(ancestor.as_str()));
+        }
+        if let Some(reason) = self.reasons.get(task.id().as_str()) {
+            object.insert("pendingReason".to_owned(), json!(reason));
+        }
+        let events: Vec<Value> = task
+            .events
+            .iter()
+            .map(|event| {
+                json!({
+                    "timestamp": event.timestamp.0,
+                    "status": event.state.name(),
+                    "message": event.message,
+                    "scheduler": event.scheduler,
+                })
+            })
+            .collect();
+        object.insert("taskEvents".to_owned(), json!(events));
+        object.insert(
+            "assignedTask".to_owned(),
+            json!({
+                "taskId": task.id().as_str(),
+                "slaveId": assigned.agent.as_ref().map(|(id, _)| id.as_str()),
+                "slaveHost": assigned.agent.as_ref().map(|(_, host)| host),
+                "instanceId": assigned.instance,
+                "assignedPorts": assigned.assigned_ports,
+                "task": {
+                    "job": {
+                        "role": config.job.role(),
+                        "environment": config.job.environment(),
+                        "name": config.job.name(),
+                    },
+                    "owner": { "user": config.owner },
+                    "isService": config.is_service,
+                    "priority": config.priority,
+                    "maxTaskFailures": config.max_task_failures,
+                    "production": config.production,
+                    "tier": config.tier,
+                    "resources": amounts,
+                    "constraints": constraints,
+                    "contactEmail": config.contact_email,
+                    "taskLinks": config.task_links,
+                    "metadata": config.metadata.iter()
+                        .map(|m| json!({ "key": m.0, "value": m.1 }))
+                        .collect::<Vec<_>>(),
+                    "executorConfig": config.executor.as_ref()
+                        .map(|executor| json!({ "name": executor.name, "data": executor.data })),
+                },
+            }),
+        );
+        Value::Object(object)
+    }
+}
+
+fn constraint_json(constraint: &Constraint) -> Value {
+    let rule = match &constraint.rule {
+        ConstraintRule::Value { negated, values } => {
+            json!({ "value": { "negated": negated, "values": values } })
+        }
+        ConstraintRule::Limit(limit) => json!({ "limit": { "limit": limit } }),
+    };
+    json!({ "name": constraint.attribute, "constraint": rule })
+}
+
+/// A time as people here write it, to the second.
+fn local_time(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms)
+        .map(|time| time.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string())
+        .unwrap_or_default()
+}

@@ -1,0 +1,266 @@
+//! What people write for jobs, instances and patterns of jobs (`client.md` 4).
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use aurora_model::key::{ClusterJobKey, JobKey};
+
+/// The most instances that one command may name.
+const MAX_INSTANCES: usize = 100_000;
+
+/// `cluster/role/environment/name[/instances]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct InstancesKey {
+    pub(crate) job: ClusterJobKey,
+    /// All, if none.
+    pub(crate) instances: Option<BTreeSet<u32>>,
+}
+
+impl FromStr for InstancesKey {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is not cluster/role/environment/name or …/name/instances");
+        let slashes: Vec<usize> = text.match_indices('/').map(|(at, _)| at).collect();
+        let (job, instances) = match slashes.len() {
+            3 => (text, None),
+            4 => (&text[..slashes[3]], Some(&text[slashes[3] + 1..])),
+            _ => return Err(wrong()),
+        };
+        let job = job.parse().map_err(|error: aurora_model::key::KeyError| error.to_string())?;
+        let instances = match instances {
+            None | Some("") => None,
+            Some(instances) => Some(instance_set(instances)?),
+        };
+        Ok(Self { job, instances })
+    }
+}
+
+/// `0,2-5,7`.
+fn instance_set(text: &str) -> Result<BTreeSet<u32>, String> {
+    let wrong = || format!("{text:?} is no list of instances such as 0,2-5");
+    let number = |part: &str| {
+        if part.bytes().all(|byte| byte.is_ascii_digit()) {
+            part.parse::<u32>().map_err(|_| wrong())
+        } else {
+            Err(wrong())
+        }
+    };
+    let mut instances = BTreeSet::new();
+    for part in text.split(',') {
+        let (first, last) = match part.split_once('-') {
+            Some((first, last)) => (number(first)?, number(last)?),
+            None => (number(part)?, number(part)?),
+        };
+        if first > last {
+            return Err(format!("the range {part} of instances ends before it begins"));
+        }
+        if (last - first) as usize >= MAX_INSTANCES {
+            return Err(format!("the range {part} names more than {MAX_INSTANCES} instances"));
+        }
+        instances.extend(first..=last);
+        if instances.len() > MAX_INSTANCES {
+            return Err(format!("{text:?} names more than {MAX_INSTANCES} instances"));
+        }
+    }
+    Ok(instances)
+}
+
+/// `cluster[/role[/environment[/name]]]`; the parts after the cluster may hold `*`, `?` and `[…]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct JobPattern {
+    pub(crate) cluster: String,
+    parts: [Part; 3],
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Exactly(String),
+    Like(Glob),
+}
+
+impl FromStr for JobPattern {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts: Vec<&str> = text.split('/').collect();
+        if parts.len() > 4 || parts.iter().any(|part| part.is_empty()) {
+            return Err(format!("{text:?} is not cluster[/role[/environment[/name]]]"));
+        }
+        let part = |index: usize| -> Result<Part, String> {
+            let text = parts.get(index).copied().unwrap_or("*");
+            if text.contains(['*', '?', '[']) {
+                Glob::parse(text).map(Part::Like)
+            } else if aurora_model::key::is_identifier(text) {
+                Ok(Part::Exactly(text.to_owned()))
+            } else {
+                Err(format!(
+                    "{text:?} is neither a name nor a pattern: use A-Z a-z 0-9 _ - . * ? [ ]"
+                ))
+            }
+        };
+        Ok(Self { cluster: parts[0].to_owned(), parts: [part(1)?, part(2)?, part(3)?] })
+    }
+}
+
+impl JobPattern {
+    /// The role, if it is written out.
+    pub(crate) fn role(&self) -> Option<&str> {
+        match &self.parts[0] {
+            Part::Exactly(role) => Some(role),
+            Part::Like(_) => None,
+        }
+    }
+
+    pub(crate) fn matches(&self, key: &JobKey) -> bool {
+        self.parts.iter().zip([key.role(), key.environment(), key.name()]).all(|(part, text)| {
+            match part {
+                Part::Exactly(wanted) => wanted == text,
+                Part::Like(glob) => glob.matches(text),
+            }
+        })
+    }
+}
+
+impl std::fmt::Display for JobPattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.cluster)?;
+        self.parts.iter().try_for_each(|part| match part {
+            Part::Exactly(text) => write!(f, "/{text}"),
+            Part::Like(glob) => write!(f, "/{}", glob.text),
+        })
+    }
+}
+
+/// A shell pattern: `*`, `?`, `[a-z]`, `[!a-z]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Glob {
+    text: String,
+    steps: Vec<Step>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    Char(char),
+    Any,
+    Many,
+    Set { not: bool, ranges: Vec<(char, char)> },
+}
+
+impl Glob {
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut steps = Vec::new();
+        let mut chars = text.chars().peekable();
+        while let Some(char) = chars.next() {
+            steps.push(match char {
+                '*' => Step::Many,
+                '?' => Step::Any,
+                '[' => {
+                    let not = chars.next_if(|char| matches!(char, '!' | '^')).is_some();
+                    let mut ranges = Vec::new();
+                    loop {
+                        match chars.next() {
+                            None => return Err(format!("the [ in {text:?} is not closed")),
+                            Some(']') if !ranges.is_empty() => break,
+                            Some(first) => {
+                                let mut ahead = chars.clone();
+                                let range = ahead.next() == Some('-')
+                                    && ahead.next().is_some_and(|last| last != ']');
+                                let last = if range {
+                                    chars.next();
+                                    chars.next().unwrap_or(first)
+                                } else {
+                                    first
+                                };
+                                ranges.push((first, last));
+                            }
+                        }
+                    }
+                    Step::Set { not, ranges }
+                }
+                other => Step::Char(other),
+            });
+        }
+        Ok(Self { text: text.to_owned(), steps })
+    }
+
+    /// In time proportional to the product of the lengths, whatever the pattern.
+    fn matches(&self, text: &str) -> bool {
+        // Which beginnings of the pattern match what was read so far.
+        let mut reached = vec![false; self.steps.len() + 1];
+        reached[0] = true;
+        self.skip_many(&mut reached);
+        for char in text.chars() {
+            let mut next = vec![false; reached.len()];
+            for (index, step) in self.steps.iter().enumerate() {
+                if !reached[index] {
+                    continue;
+                }
+                match step {
+                    Step::Many => next[index] = true,
+                    Step::Any => next[index + 1] = true,
+                    Step::Char(wanted) => next[index + 1] |= *wanted == char,
+                    Step::Set { not, ranges } => {
+                        let inside = ranges.iter().any(|(a, b)| (*a..=*b).contains(&char));
+                        next[index + 1] |= inside != *not;
+                    }
+                }
+            }
+            reached = next;
+            self.skip_many(&mut reached);
+        }
+        reached[self.steps.len()]
+    }
+
+    fn skip_many(&self, reached: &mut [bool]) {
+        for (index, step) in self.steps.iter().enumerate() {
+            if reached[index] && *step == Step::Many {
+                reached[index + 1] = true;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instances_are_sorted_and_ranges_are_inclusive() {
+        let key: InstancesKey = "c/r/e/n/4,1-2,0-0".parse().unwrap();
+        assert_eq!(key.instances, Some(BTreeSet::from([0, 1, 2, 4])));
+        assert_eq!("c/r/e/n/".parse::<InstancesKey>().unwrap().instances, None);
+        assert_eq!("c/r/e/n".parse::<InstancesKey>().unwrap().instances, None);
+        for wrong in [
+            "",
+            "c/r/e",
+            "c/r/e/n/x",
+            "c/r/e/n/5-2",
+            "c/r/e/n/1-",
+            "c/r/e/n/0/1",
+            "c/r/e/n/+1",
+            "c/r/e/n/0-4294967295",
+            "/r/e/n",
+            "c/r e/e/n",
+        ] {
+            assert!(wrong.parse::<InstancesKey>().is_err(), "{wrong:?} was taken");
+        }
+    }
+
+    #[test]
+    fn patterns_match_as_in_a_shell() {
+        let matches = |pattern: &str, key: &str| {
+            pattern.parse::<JobPattern>().unwrap().matches(&key.parse().unwrap())
+        };
+        assert!(matches("c", "a/b/d"));
+        assert!(matches("c/a/*/d", "a/b/d"));
+        assert!(!matches("c/a/*/e", "a/b/d"));
+        assert!(matches("c/*/prod/h*l?", "www-data/prod/hello"));
+        assert!(matches("c/*/prod/[g-i]ello", "www-data/prod/hello"));
+        assert!(!matches("c/*/prod/[!g-i]ello", "www-data/prod/hello"));
+        assert!(!matches("c/w", "www/prod/x"));
+        for wrong in ["", "c//e", "c/r/e/n/0", "c/r/[e", "c/a b"] {
+            assert!(wrong.parse::<JobPattern>().is_err(), "{wrong:?} was taken");
+        }
+    }
+}

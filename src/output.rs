@@ -1,0 +1,64 @@
+//! What commands print: text for people, or one JSON document for programs.
+
+use std::io::{ErrorKind, Write};
+
+use serde::Serialize;
+
+use crate::failure::{Code, Failure};
+
+/// The form of a command's result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+/// Chooses the form.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Output {
+    /// The form of the result on standard output.
+    #[arg(long, short = 'o', value_enum, default_value_t, global = true, value_name = "FORM")]
+    pub(crate) output: Format,
+}
+
+impl Output {
+    pub(crate) fn is_json(self) -> bool {
+        self.output == Format::Json
+    }
+}
+
+/// Prints a result. A reader that has seen enough and hung up is no error.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = anstream::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::new(Code::Error, format!("failed to print the result: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints a result as JSON, indented by two.
+pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => print(&(text + "\n")),
+        Err(error) => {
+            Err(Failure::new(Code::Error, format!("failed to print the result: {error}")))
+        }
+    }
+}
+
+/// Tells something beside the result.
+pub(crate) fn note(text: &str) {
+    // Without a stderr nobody listens.
+    let _ = writeln!(anstream::stderr().lock(), "{text}");
+}
+
+/// Warns of something.
+pub(crate) fn warn(text: &str) {
+    let yellow = anstyle::AnsiColor::Yellow.on_default().bold();
+    note(&format!("{yellow}warning:{yellow:#} {text}"));
+}

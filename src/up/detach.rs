@@ -1,0 +1,117 @@
+//! `aurora up -d`: the same in a process of its own, which goes on when this one returns.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use aurora_eval::ReadyJob;
+
+use super::follow::Follow;
+use super::{UpArgs, data};
+use crate::connect::Scheduler;
+use crate::failure::{Code, Failure};
+use crate::output::note;
+use crate::registry::{self, Registered};
+
+/// How long the cluster may take to start and to create the jobs.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(20);
+/// How much of the log is shown when it did not start.
+const TAIL: usize = 20;
+
+pub(super) fn run(args: &UpArgs, jobs: &[ReadyJob]) -> Result<(), Failure> {
+    let folder = data::locate(args.data_dir.as_deref())?;
+    let failed = |error: std::io::Error| {
+        Failure::new(
+            Code::Error,
+            format!("failed to start the cluster in {}: {error}", folder.display()),
+        )
+    };
+    std::fs::create_dir_all(&folder).map_err(failed)?;
+    let log = folder.join("up.log");
+    let file = OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&log)
+        .map_err(failed)?;
+    let program = std::env::current_exe().map_err(failed)?;
+    let mut words: Vec<std::ffi::OsString> =
+        std::env::args_os().skip(1).filter(|word| word != "-d" && word != "--detach").collect();
+    words.push("--detached".into());
+    let child = Command::new(program)
+        .args(words)
+        .stdin(Stdio::null())
+        .stdout(file.try_clone().map_err(failed)?)
+        .stderr(file)
+        // Not of this terminal: its Ctrl-C and its end mean nothing to it.
+        .process_group(0)
+        .spawn()
+        .map_err(failed)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    runtime.block_on(wait(child, jobs, &folder, &log))
+}
+
+async fn wait(
+    mut child: Child,
+    jobs: &[ReadyJob],
+    folder: &Path,
+    log: &Path,
+) -> Result<(), Failure> {
+    let deadline = Instant::now() + PATIENCE;
+    let registered = loop {
+        if let Ok(Some(status)) = child.try_wait() {
+            return Err(Failure::new(
+                Code::CommandFailure,
+                format!("the cluster did not start ({status}):\n{}", tail(log)),
+            ));
+        }
+        if let Some(found) = find(&child)? {
+            break found;
+        }
+        if Instant::now() > deadline {
+            return Err(Failure::new(
+                Code::Timeout,
+                format!(
+                    "the cluster (process {}) has not started within {} s; see {}",
+                    child.id(),
+                    PATIENCE.as_secs(),
+                    log.display()
+                ),
+            ));
+        }
+        tokio::time::sleep(LOOK).await;
+    };
+    for line in tail(log).lines() {
+        note(line);
+    }
+    let scheduler = Scheduler::at(&registered.scheduler, Duration::from_secs(5))?;
+    let mut follow = Follow::open(&scheduler, jobs, &folder.join("thermos"), false).await?;
+    note(&format!("Scheduler  {}", registered.scheduler));
+    note(&format!("Observer   {}", registered.observer));
+    follow.until_running(&scheduler).await?;
+    note(&format!("Runs on as process {}; `aurora down` stops it", registered.pid));
+    Ok(())
+}
+
+fn find(child: &Child) -> Result<Option<Registered>, Failure> {
+    let running = registry::running().map_err(|error| {
+        Failure::new(Code::Error, format!("failed to look for running `aurora up`: {error}"))
+    })?;
+    Ok(running
+        .into_iter()
+        .find(|up| u32::try_from(up.pid).is_ok_and(|pid| pid == child.id()) && up.ready))
+}
+
+/// The last lines of the log.
+fn tail(log: &Path) -> String {
+    let text = std::fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let text = text.unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(TAIL)..].join("\n")
+}

@@ -1,0 +1,94 @@
+//! The jobs of the file: read, created, created anew if they have changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aurora_api::v1;
+use aurora_eval::ReadyJob;
+use aurora_model::job::{JobConfiguration, ScheduledTask};
+
+use crate::connect::{Scheduler, tasks_of};
+use crate::failure::{Code, Failure};
+use crate::job::{File, active_states, owner, wait};
+use crate::output::{note, warn};
+
+/// The jobs of a file, all of which must be fit to run.
+pub(super) fn read(file: &File) -> Result<Vec<ReadyJob>, Failure> {
+    let owner = owner()?;
+    let mut jobs = Vec::new();
+    let mut keys = BTreeSet::new();
+    for job in file.evaluate()?.jobs() {
+        let job = job.ready(&owner).map_err(Failure::report)?;
+        for warning in &job.warnings {
+            warn(warning);
+        }
+        let key = job.key();
+        if let Some(schedule) = &job.request.cron_schedule {
+            return Err(Failure::new(
+                Code::CommandFailure,
+                format!("{key} has the cron schedule {schedule:?}, which `aurora up` does not run"),
+            ));
+        }
+        if !keys.insert(job.request.key.clone()) {
+            return Err(Failure::new(
+                Code::InvalidConfiguration,
+                format!(
+                    "two jobs are called {} on this one cluster; give each a key of its own",
+                    job.request.key
+                ),
+            ));
+        }
+        jobs.push(job);
+    }
+    Ok(jobs)
+}
+
+/// Says which roles' tasks will not run as the role's user.
+pub(super) fn tell_users(jobs: &[ReadyJob]) {
+    let me = nix::unistd::Uid::effective();
+    let Ok(my_name) = owner() else { return };
+    let roles: BTreeSet<&str> = jobs.iter().map(|job| job.request.key.role()).collect();
+    for role in roles {
+        let exists = matches!(nix::unistd::User::from_name(role), Ok(Some(_)));
+        if me.is_root() && !exists {
+            note(&format!("There is no user {role}: its tasks run as {my_name}"));
+        } else if !me.is_root() && role != my_name {
+            note(&format!("Only root can run tasks as {role}: they run as {my_name}"));
+        }
+    }
+}
+
+/// Creates each job that does not run yet, and anew each that runs otherwise than it should.
+pub(super) async fn create(scheduler: &Scheduler, jobs: &[ReadyJob]) -> Result<(), Failure> {
+    for job in jobs {
+        let wanted = scheduler.validate(v1::JobConfiguration::from(&job.request)).await?;
+        let wanted = JobConfiguration::try_from(wanted)
+            .map_err(|error| Failure::new(Code::Api, error.to_string()))?;
+        let key = &job.request.key;
+        let mut query = tasks_of(key);
+        query.states = active_states();
+        let found = scheduler.tasks(query).await?;
+        let running: BTreeMap<u32, ScheduledTask> = found
+            .tasks
+            .into_iter()
+            .map(|task| ScheduledTask::try_from(task).map(|task| (task.assigned.instance, task)))
+            .collect::<Result<_, _>>()
+            .map_err(|error| Failure::new(Code::Api, error.to_string()))?;
+        if !running.is_empty() {
+            if is_as_wanted(&running, &wanted) {
+                note(&format!("{} is there already", job.key()));
+                continue;
+            }
+            note(&format!("{} has changed: it is killed and created anew", job.key()));
+            let why = Some("aurora up: the job has changed".to_owned());
+            scheduler.kill(key, Vec::new(), why).await?;
+            wait::wait(scheduler, key, None, wait::Until::Ended).await?;
+        }
+        scheduler.create(v1::JobConfiguration::from(&job.request)).await?;
+    }
+    Ok(())
+}
+
+fn is_as_wanted(running: &BTreeMap<u32, ScheduledTask>, wanted: &JobConfiguration) -> bool {
+    running.len() == wanted.instance_count as usize
+        && running.values().all(|task| *task.assigned.task == wanted.task)
+}
