@@ -9,7 +9,7 @@ use aurora_eval::ReadyJob;
 use aurora_model::job::{ScheduledTask, TaskState};
 use aurora_model::key::JobKey;
 use aurora_thermos::logs::Follower;
-use aurora_thermos::view::{ProcessState, Stream, Tasks};
+use aurora_thermos::view::{ProcessState, Run, Stream, Tasks};
 use tonic::Streaming;
 
 use super::lines::{Speakers, Splitter, say, state_style};
@@ -278,34 +278,35 @@ impl Follow {
         // A checkpoint that cannot be read says so in the observer; here it only means silence.
         let Ok(Some(task)) = self.view.get(id) else { return };
         let ended = followed.state.is_terminal();
-        for (process, runs) in task.history().processes() {
-            for run in runs {
-                for stream in Stream::ALL {
-                    let Some(path) = task.log_path(process, run.number, stream) else { continue };
-                    let key = (process.clone(), run.number, stream);
-                    let (log, lines) = followed.logs.entry(key).or_insert_with(|| {
-                        let log = if followed.found {
-                            Follower::from_end(path)
-                        } else {
-                            Follower::new(path)
-                        };
-                        (log, Splitter::default())
-                    });
-                    let mut said = Vec::new();
-                    // An unreadable file is looked at again next time.
-                    while let Ok(bytes) = log.read()
-                        && !bytes.is_empty()
-                    {
-                        said.extend(lines.push(&bytes));
-                    }
-                    if ended {
-                        said.extend(lines.finish());
-                    }
-                    if !said.is_empty() {
-                        let speaker = format!("{} {process}", followed.label);
-                        let prefix = self.speakers.prefix(&speaker);
-                        say(&prefix, &said, stream == Stream::Stderr);
-                    }
+        let mut runs: Vec<(&String, &Run)> = task
+            .history()
+            .processes()
+            .iter()
+            .flat_map(|(process, runs)| runs.iter().map(move |run| (process, run)))
+            .collect();
+        // Who began first has spoken first, as far as one look can tell.
+        runs.sort_by_key(|(_, run)| (run.forked_ms, run.number));
+        for (process, run) in runs {
+            for stream in Stream::ALL {
+                let Some(path) = task.log_path(process, run.number, stream) else { continue };
+                let key = (process.clone(), run.number, stream);
+                let (log, lines) = followed.logs.entry(key).or_insert_with(|| {
+                    let new = if followed.found { Follower::from_end } else { Follower::new };
+                    (new(path), Splitter::default())
+                });
+                let mut said = Vec::new();
+                // An unreadable file is looked at again next time.
+                while let Ok(bytes) = log.read()
+                    && !bytes.is_empty()
+                {
+                    said.extend(lines.push(&bytes));
+                }
+                if ended {
+                    said.extend(lines.finish());
+                }
+                if !said.is_empty() {
+                    let prefix = self.speakers.prefix(&format!("{} {process}", followed.label));
+                    say(&prefix, &said, stream == Stream::Stderr);
                 }
             }
         }

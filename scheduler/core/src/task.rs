@@ -83,6 +83,8 @@ impl Turn<'_> {
             };
             self.apply(Op::Transition { id: id.clone(), event });
         }
+        // Who watches hears of the end of a run before its replacement.
+        self.step.effects.push(Effect::Changed(id.clone()));
         if replace {
             self.replace(id);
         }
@@ -101,7 +103,6 @@ impl Turn<'_> {
         } else {
             self.entered(id, to, false);
         }
-        self.step.effects.push(Effect::Changed(id.clone()));
     }
 
     fn kill(&mut self, id: &TaskId, reported_by: Option<&AgentId>) {

@@ -239,15 +239,19 @@ impl Api {
         }
         send(sender, v1::WatchTasksResponse { synced: true, ..Default::default() }).await?;
         loop {
-            let mut changed = BTreeSet::from([match changes.recv().await {
+            let mut changed = vec![match changes.recv().await {
                 Ok(id) => id,
                 Err(RecvError::Lagged(_)) => {
                     return Err(Status::aborted("too slow for the changes; begin again"));
                 }
                 Err(RecvError::Closed) => return Err(ended(Ended)),
-            }]);
+            }];
+            // Each once, in the order in which they changed.
+            let mut seen_ids: BTreeSet<TaskId> = changed.iter().cloned().collect();
             while let Ok(id) = changes.try_recv() {
-                changed.insert(id);
+                if seen_ids.insert(id.clone()) {
+                    changed.push(id);
+                }
             }
             let wanted = query.clone();
             let now = self
