@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aurora_api::convert::task_state;
+use aurora_api::v1::ScheduledTask;
 use aurora_model::job::TaskState;
 use aurora_model::key::JobKey;
 
@@ -46,9 +47,8 @@ pub(crate) async fn wait(
 ) -> Result<(), Failure> {
     let mut query = tasks_of(job);
     query.instances = instances.into_iter().flatten().copied().collect();
-    let mut stream = scheduler.watch(query).await?;
-    // Of each instance: when its latest task came to be, and whether that one is far enough.
-    let mut latest: BTreeMap<u32, (i64, bool)> = BTreeMap::new();
+    let mut stream = scheduler.watch(query.clone()).await?;
+    let mut latest = Latest::new(until);
     let mut synced = false;
     loop {
         let message = stream.message().await.map_err(|status| {
@@ -65,19 +65,107 @@ pub(crate) async fn wait(
             return Err(Failure::new(Code::Network, "the scheduler has ended while being watched"));
         };
         synced |= message.synced;
-        if let Some(task) = message.task.filter(|_| !message.deleted)
-            && let Some(assigned) = &task.assigned
-        {
-            let state = task_state(task.state)
-                .map_err(|error| Failure::new(Code::Api, error.to_string()))?;
-            let born = task.events.first().map_or(0, |event| event.timestamp_ms);
-            let known = latest.entry(assigned.instance).or_insert((born, false));
-            if born >= known.0 {
-                *known = (born, until.is_met(state));
+        if let Some(task) = message.task.filter(|_| !message.deleted) {
+            latest.take(&task)?;
+        }
+        if synced && latest.is_met() {
+            // An end and the run that replaces it are told one after the other; a look at all
+            // tasks sees both.
+            let mut now = Latest::new(until);
+            for task in &scheduler.tasks(query.clone()).await?.tasks {
+                now.take(task)?;
+            }
+            if now.is_met() {
+                return Ok(());
             }
         }
-        if synced && latest.values().all(|(_, met)| *met) {
-            return Ok(());
+    }
+}
+
+/// Of each instance, its latest run, and whether that one is far enough.
+struct Latest {
+    until: Until,
+    runs: BTreeMap<u32, Run>,
+}
+
+struct Run {
+    task_id: String,
+    born_ms: i64,
+    is_met: bool,
+}
+
+impl Latest {
+    fn new(until: Until) -> Self {
+        Self { until, runs: BTreeMap::new() }
+    }
+
+    fn take(&mut self, task: &ScheduledTask) -> Result<(), Failure> {
+        let Some(assigned) = &task.assigned else { return Ok(()) };
+        let state =
+            task_state(task.state).map_err(|error| Failure::new(Code::Api, error.to_string()))?;
+        let born_ms = task.events.first().map_or(0, |event| event.timestamp_ms);
+        // A run and its replacement may come to be within a millisecond: then the one that has
+        // not ended is the later one.
+        let is_latest = self.runs.get(&assigned.instance).is_none_or(|known| {
+            known.task_id == assigned.task_id
+                || born_ms > known.born_ms
+                || (born_ms == known.born_ms && !state.is_terminal())
+        });
+        if is_latest {
+            let run = Run {
+                task_id: assigned.task_id.clone(),
+                born_ms,
+                is_met: self.until.is_met(state),
+            };
+            self.runs.insert(assigned.instance, run);
+        }
+        Ok(())
+    }
+
+    fn is_met(&self) -> bool {
+        self.runs.values().all(|run| run.is_met)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aurora_api::v1;
+
+    fn run(id: &str, born_ms: i64, state: TaskState) -> ScheduledTask {
+        let event = v1::TaskEvent { timestamp_ms: born_ms, ..v1::TaskEvent::default() };
+        ScheduledTask {
+            assigned: Some(v1::AssignedTask { task_id: id.to_owned(), ..Default::default() }),
+            state: v1::TaskState::from(state) as i32,
+            events: vec![event],
+            ..ScheduledTask::default()
+        }
+    }
+
+    fn is_met(until: Until, runs: &[ScheduledTask]) -> bool {
+        let mut latest = Latest::new(until);
+        for run in runs {
+            latest.take(run).unwrap();
+        }
+        latest.is_met()
+    }
+
+    #[test]
+    fn the_latest_run_counts() {
+        use TaskState::{Failed, Finished, Pending, Running};
+        let first = |state| run("first", 5, state);
+        let second = |state| run("second", 5, state);
+        let later = |state| run("later", 6, state);
+        for (until, runs, met) in [
+            (Until::Ended, vec![first(Running), first(Finished)], true),
+            (Until::Running, vec![first(Running)], true),
+            (Until::Ended, vec![first(Failed), second(Pending)], false),
+            (Until::Ended, vec![second(Pending), first(Failed)], false),
+            (Until::Ended, vec![first(Failed), second(Pending), second(Finished)], true),
+            (Until::Ended, vec![later(Running), first(Finished)], false),
+            (Until::Running, vec![first(Failed), later(Pending)], false),
+        ] {
+            assert_eq!(is_met(until, &runs), met, "{until:?} {runs:?}");
         }
     }
 }

@@ -107,11 +107,15 @@ fn input(event: Event, offers: &OpenOffers) -> Result<Option<Input>, String> {
             if let Some(failure) = event.failure {
                 let agent = failure.agent_id.map(|id| id.value).unwrap_or_default();
                 let executor = failure.executor_id.map(|id| id.value);
+                // Every executor ends when its task has: that is no failure.
+                if executor.is_some() && failure.status == Some(0) {
+                    return Ok(None);
+                }
                 tracing::warn!(
                     agent,
                     executor,
                     status = failure.status,
-                    "an agent or executor has ended"
+                    "an agent or executor has failed"
                 );
                 metrics::counter!("mesos_failures").increment(1);
             }

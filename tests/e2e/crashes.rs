@@ -1,0 +1,205 @@
+//! Whatever dies, nothing is lost and nothing runs twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::support::cluster::{Cluster, task_id};
+use crate::support::process::processes_of;
+use crate::support::{role, service, wait_for};
+
+fn create(cluster: &Cluster, name: &str, instances: u32, command: &str) -> String {
+    let file =
+        cluster.home.file(&format!("{name}.aurora"), &service(&role(), name, instances, command));
+    let key = format!("test/{}/prod/{name}", role());
+    cluster.run(&["job", "create", &key, file.to_str().unwrap()]).expect(0);
+    key
+}
+
+fn is_alive(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rfind(')').is_some_and(|at| !matches!(stat.as_bytes().get(at + 2), Some(b'Z' | b'X')))
+}
+
+fn kill_hard(pid: i32) {
+    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+}
+
+/// Waits for another task than `old` to run.
+fn replaced(cluster: &Cluster, job: &str, old: &str) -> String {
+    wait_for("a replacement", || {
+        let tasks = cluster.active(job);
+        let [task] = tasks.as_slice() else { return None };
+        (task_id(task) != old && task["status"] == "RUNNING").then(|| task_id(task))
+    })
+}
+
+#[test]
+fn a_killed_process_and_a_killed_executor_are_replaced() {
+    let cluster = Cluster::start();
+    let job = create(&cluster, "svc", 1, "sleep 1000 & wait");
+    let first = cluster.running_task(&job);
+    kill_hard(cluster.pid_of(&first));
+    let second = replaced(&cluster, &job, &first);
+
+    let (executor, process) = (cluster.executor_of(&second), cluster.pid_of(&second));
+    kill_hard(executor);
+    let third = replaced(&cluster, &job, &second);
+    wait_for("the orphaned process to be ended", || (!is_alive(process)).then_some(()));
+    // Of the two dead tasks nothing is left; of the third, executor, shell and sleep.
+    let sandboxes: Vec<_> = processes_of(cluster.home.path())
+        .into_iter()
+        .filter(|(_, text)| text.contains("sleep"))
+        .collect();
+    assert!(sandboxes.len() <= 2, "{sandboxes:#?}");
+    assert!(is_alive(cluster.pid_of(&third)));
+}
+
+#[test]
+fn a_killed_agent_finds_its_tasks_again() {
+    let mut cluster = Cluster::start();
+    let job = create(&cluster, "svc", 3, "exec sleep 1000");
+    let before: BTreeMap<String, i32> = cluster
+        .wait_running(&job, 3)
+        .iter()
+        .map(|task| (task_id(task), cluster.pid_of(&task_id(task))))
+        .collect();
+    cluster.agent.kill();
+    cluster.restart_agent();
+    cluster.wait_registered();
+    // The agent is back: it still is what it was, and takes orders for what it runs.
+    let after: BTreeMap<String, i32> = cluster
+        .wait_running(&job, 3)
+        .iter()
+        .map(|task| (task_id(task), cluster.pid_of(&task_id(task))))
+        .collect();
+    assert_eq!(before, after);
+    assert!(after.values().all(|pid| is_alive(*pid)));
+    cluster.run(&["job", "killall", &job, "--no-batching"]).expect(0);
+    wait_for("the processes to end", || after.values().all(|pid| !is_alive(*pid)).then_some(()));
+}
+
+#[test]
+fn a_killed_scheduler_has_every_acknowledged_job() {
+    const JOBS: usize = 200;
+    let mut cluster = Cluster::start();
+    let text: Vec<String> = (0..JOBS)
+        .map(|number| {
+            format!(
+                "Service(cluster = 'test', role = '{}', environment = 'prod', name = 'job{number}', \
+                 task = Task(processes = [Process(name = 'main', cmdline = 'exec sleep 1000')], \
+                 resources = Resources(cpu = 0.01, ram = 8 * MB, disk = 8 * MB)))",
+                role()
+            )
+        })
+        .collect();
+    let file = cluster.home.file("many.aurora", &format!("jobs = [{}]\n", text.join(",\n")));
+    let acknowledged = Mutex::new(BTreeSet::new());
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let scheduler = Pid::from_raw(cluster.scheduler.pid());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    if number >= JOBS {
+                        return;
+                    }
+                    let key = format!("test/{}/prod/job{number}", role());
+                    let ran = cluster.run(&["job", "create", &key, file.to_str().unwrap()]);
+                    let mut acknowledged = acknowledged.lock().unwrap();
+                    if ran.code() == 0 {
+                        acknowledged.insert(key);
+                    }
+                    if number == JOBS / 2 {
+                        kill(scheduler, Signal::SIGKILL).unwrap();
+                    }
+                }
+            });
+        }
+    });
+    let acknowledged = acknowledged.into_inner().unwrap();
+    assert!(acknowledged.len() >= JOBS / 4, "only {} were created", acknowledged.len());
+    assert!(acknowledged.len() < JOBS, "the scheduler was killed too late");
+    cluster.scheduler.kill();
+    cluster.restart_scheduler();
+    // What was acknowledged runs; what was not may run too. Nothing runs twice.
+    wait_for("all acknowledged jobs to run", || {
+        let ran = cluster.run(&["job", "status", "test", "-o", "json"]);
+        if ran.code() != 0 {
+            return None;
+        }
+        let mut running = BTreeSet::new();
+        for job in ran.json().as_array().unwrap() {
+            let active = job["active"].as_array().unwrap();
+            assert!(active.len() <= 1, "{} has {} active tasks", job["job"], active.len());
+            if active.iter().any(|task| task["status"] == "RUNNING") {
+                running.insert(job["job"].as_str().unwrap().to_owned());
+            }
+        }
+        acknowledged.is_subset(&running).then_some(())
+    });
+    let mut sandboxes: BTreeMap<String, usize> = BTreeMap::new();
+    for (_, command) in processes_of(cluster.home.path()) {
+        if let Some(task) = command.split_whitespace().find(|word| word.contains("-prod-job")) {
+            *sandboxes.entry(task.to_owned()).or_default() += 1;
+        }
+    }
+    assert!(sandboxes.values().all(|count| *count == 1), "{sandboxes:#?}");
+}
+
+#[test]
+fn a_killed_master_is_joined_again() {
+    let mut cluster = Cluster::start();
+    let job = create(&cluster, "svc", 1, "exec sleep 1000");
+    let task = cluster.running_task(&job);
+    let pid = cluster.pid_of(&task);
+    cluster.master.kill();
+    cluster.restart_master();
+    wait_for("the scheduler to lose and find the master", || {
+        let other = format!("test/{}/prod/other", role());
+        let ran = cluster.run(&["job", "status", &other]);
+        if ran.code() != 0 {
+            create(&cluster, "other", 1, "exec sleep 1000");
+        }
+        Some(())
+    });
+    cluster.wait_running(&format!("test/{}/prod/other", role()), 1);
+    assert_eq!(cluster.running_task(&job), task);
+    assert_eq!(cluster.pid_of(&task), pid);
+    // Orders reach the task from before.
+    cluster.run(&["job", "killall", &job]).expect(0);
+    wait_for("the process to end", || (!is_alive(pid)).then_some(()));
+}
+
+#[test]
+fn of_a_killed_job_nothing_is_left() {
+    let cluster = Cluster::start();
+    // Children in sessions of their own, and one that does not mind being told to end.
+    let command = "setsid sh -c 'sleep 2000 & wait' & (setsid setsid sleep 2001 &) ; \
+                   sh -c \"trap '' TERM; while :; do sleep 1; done\" & wait";
+    let job = create(&cluster, "svc", 1, command);
+    let task = cluster.running_task(&job);
+    wait_for("the children", || {
+        let found = processes_of(cluster.home.path());
+        let count = found.iter().filter(|(_, text)| text.contains("sleep 200")).count();
+        (count >= 3).then_some(())
+    });
+    let executor = cluster.executor_of(&task);
+    let ran =
+        cluster.run(&["job", "kill", &format!("{job}/0"), "-o", "json", "-m", "enough"]).expect(0);
+    assert_eq!(ran.json()["killed"], serde_json::json!([0]));
+    wait_for("the executor to end", || (!is_alive(executor)).then_some(()));
+    let left: Vec<_> = processes_of(cluster.home.path())
+        .into_iter()
+        .filter(|(_, text)| text.contains("sleep") || text.contains("executor"))
+        .filter(|(_, text)| !text.contains("scheduler"))
+        .collect();
+    assert!(left.is_empty(), "{left:#?}");
+    assert!(cluster.active(&job).is_empty());
+    // There is nothing more to kill, which is no error unless one insists.
+    cluster.run(&["job", "killall", &job]).expect(0);
+    cluster.run(&["job", "killall", &job, "--strict"]).expect(6);
+}

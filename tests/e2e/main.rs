@@ -1,0 +1,16 @@
+//! The whole system with real processes: the built `aurora` program, its daemons, its executors.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests talk to processes, files and sockets, and fail by panicking"
+)]
+
+mod bad_input;
+mod crashes;
+mod daemons;
+mod mesos;
+mod support;
+mod up;

@@ -1,0 +1,136 @@
+//! The same scheduler and executor on a real Mesos, where one can be started.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::process::{Process, end_all};
+use crate::support::{Home, free_port, request, wait_for};
+
+/// A real master and agent.
+struct Mesos {
+    tools: PathBuf,
+    home: Home,
+    port: u16,
+}
+
+impl Mesos {
+    /// None where no Mesos can be started: the variable names the folder of `start` and `stop`.
+    fn start() -> Option<Self> {
+        let tools = std::env::var_os("AURORA_TEST_MESOS").map_or_else(
+            || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/mesos"),
+            PathBuf::from,
+        );
+        if !tools.join("start").exists() {
+            println!("skipped: no Mesos here; AURORA_TEST_MESOS names the folder of its `start`");
+            return None;
+        }
+        let mesos = Self { tools, home: Home::new(), port: free_port() };
+        mesos.run(
+            "start",
+            &[
+                "--daemon",
+                "--clean",
+                "--port",
+                &mesos.port.to_string(),
+                "--agent-port",
+                &free_port().to_string(),
+            ],
+        );
+        Some(mesos)
+    }
+
+    fn run(&self, tool: &str, words: &[&str]) {
+        let work = self.home.path().join("mesos");
+        let ran = Command::new(self.tools.join(tool))
+            .args(words)
+            .arg("--work-dir")
+            .arg(&work)
+            .output()
+            .unwrap();
+        assert!(ran.status.success(), "{tool}: {}", String::from_utf8_lossy(&ran.stderr));
+    }
+}
+
+impl Drop for Mesos {
+    fn drop(&mut self) {
+        // Also after a failure, when anything may be amiss.
+        let work = self.home.path().join("mesos");
+        let _ = Command::new(self.tools.join("stop")).arg("--work-dir").arg(&work).output();
+        end_all(self.home.path());
+    }
+}
+
+fn scheduler(mesos: &Mesos, port: u16) -> Process {
+    let executor = Path::new(env!("CARGO_BIN_EXE_aurora")).with_file_name("aurora-executor");
+    assert!(executor.exists(), "build all packages first: {} is missing", executor.display());
+    let checkpoints = mesos.home.path().join("thermos");
+    let log = mesos.home.path().join("log");
+    Process::start(&mut mesos.home.aurora(&[
+        "scheduler",
+        "--cluster-name",
+        "devcluster",
+        "--mesos-master-address",
+        &format!("127.0.0.1:{}", mesos.port),
+        "--http-port",
+        &port.to_string(),
+        "--native-log-file-path",
+        log.to_str().unwrap(),
+        "--thermos-executor-path",
+        executor.to_str().unwrap(),
+        "--thermos-executor-flags",
+        &format!("--checkpoint-root {}", checkpoints.display()),
+    ]))
+}
+
+#[test]
+fn the_same_files_run_on_a_real_mesos() {
+    let Some(mesos) = Mesos::start() else { return };
+    let port = free_port();
+    let address = format!("http://127.0.0.1:{port}");
+    let mut running = scheduler(&mesos, port);
+    running.expect("registered");
+    let run = |words: &[&str]| mesos.home.run(&[words, &["--scheduler", &address]].concat());
+    let examples = [
+        ("examples/hello_world.aurora", "devcluster/www-data/prod/hello", "RUNNING"),
+        ("examples/http_service.aurora", "devcluster/www-data/devel/web", "RUNNING"),
+        ("examples/batch.aurora", "devcluster/www-data/devel/batch", "FINISHED"),
+    ];
+    for (file, key, until) in examples {
+        run(&["job", "create", key, file, "--wait-until", until]).expect(0);
+    }
+    let status = |key: &str| run(&["job", "status", key, "-o", "json"]).expect(0).json();
+    assert_eq!(status(examples[2].1)[0]["inactive"][0]["status"], "FINISHED");
+    let hello = status(examples[0].1)[0]["active"][0]["assignedTask"]["taskId"].clone();
+    let web: Value = status(examples[1].1);
+    for task in web[0]["active"].as_array().unwrap() {
+        let port = &task["assignedTask"]["assignedPorts"]["http"];
+        wait_for("the page", || {
+            let page = request(&format!("127.0.0.1:{port}"), "GET", "/", "", "")?;
+            page.body.contains("Hello from instance").then_some(())
+        });
+    }
+
+    // The next scheduler takes over: same framework, same tasks.
+    running.kill();
+    let mut running = scheduler(&mesos, port);
+    running.expect("registered");
+    let after = wait_for("the scheduler", || {
+        let ran = run(&["job", "status", examples[0].1, "-o", "json"]);
+        (ran.code() == 0).then(|| ran.json())
+    });
+    assert_eq!(after[0]["active"][0]["assignedTask"]["taskId"], hello);
+
+    // The agent dies and comes back: same task.
+    mesos.run("stop", &["--kill", "agent-0"]);
+    mesos.run("start", &["--daemon", "agent-0"]);
+    assert_eq!(status(examples[0].1)[0]["active"][0]["assignedTask"]["taskId"], hello);
+
+    for (_, key, _) in &examples[..2] {
+        run(&["job", "killall", key, "--no-batching"]).expect(0);
+    }
+    assert_eq!(status(examples[0].1)[0]["active"].as_array().unwrap().len(), 0);
+    running.signal(nix::sys::signal::Signal::SIGTERM);
+    assert_eq!(running.ended(), 0);
+}
