@@ -27,6 +27,12 @@ fn kill_hard(pid: i32) {
     kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
 }
 
+/// The child of a process, if it has just one.
+fn only_child(pid: i32) -> Option<i32> {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    children.trim().parse().ok()
+}
+
 /// Waits for another task than `old` to run.
 fn replaced(cluster: &Cluster, job: &str, old: &str) -> String {
     wait_for("a replacement", || {
@@ -39,9 +45,18 @@ fn replaced(cluster: &Cluster, job: &str, old: &str) -> String {
 #[test]
 fn a_killed_process_and_a_killed_executor_are_replaced() {
     let cluster = Cluster::start();
-    let job = create(&cluster, "svc", 1, "sleep 1000 & wait");
+    let job = create(&cluster, "svc", 1, "sleep 1000 & wait $!");
     let first = cluster.running_task(&job);
-    kill_hard(cluster.pid_of(&first));
+    // A process that a signal ends is no failure: its executor runs it again.
+    let killed = cluster.pid_of(&first);
+    kill_hard(killed);
+    let again = wait_for("the process to be run again", || {
+        Some(cluster.pid_of(&first)).filter(|pid| *pid != killed)
+    });
+    assert!(is_alive(again));
+    // One that fails because its child was killed fails the task, and the instance is rescheduled.
+    let sleep = wait_for("the child", || only_child(again));
+    kill_hard(sleep);
     let second = replaced(&cluster, &job, &first);
 
     let (executor, process) = (cluster.executor_of(&second), cluster.pid_of(&second));

@@ -218,7 +218,11 @@ fn taken_ports_are_left_to_their_owner() {
     let home = Home::new();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let up = Up::start(&home, "examples/hello_world.aurora", &["--scheduler-port", &port]);
+    let data = home.data();
+    let mut words = words(data.to_str().unwrap(), "examples/hello_world.aurora", &[]);
+    let at = words.iter().position(|word| *word == "--scheduler-port").unwrap();
+    words[at + 1] = &port;
+    let up = Up::start_command(&home, &mut home.aurora(&words));
     let line = up.process.expect("is taken");
     assert!(line.contains(&format!("Port {port} is taken: the scheduler listens on")), "{line}");
     let address = up.address("Scheduler");

@@ -18,6 +18,7 @@ pub mod fsutil;
 pub mod listen;
 pub mod metrics;
 pub mod ops;
+mod process;
 pub mod serve;
 pub mod shutdown;
 pub mod telemetry;

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 
 use crate::metrics::Metrics;
+use crate::process;
 
 /// What the endpoints tell.
 #[derive(Clone)]
@@ -28,7 +29,10 @@ pub struct Ops {
 impl Ops {
     /// A daemon that is well as long as it answers.
     pub fn new(service: &'static str, version: &'static str) -> Self {
-        Self { service, version, metrics: crate::metrics::install(), health: Arc::new(|| Ok(())) }
+        let metrics = crate::metrics::install();
+        // Uptime counts from here.
+        process::measure();
+        Self { service, version, metrics, health: Arc::new(|| Ok(())) }
     }
 }
 
@@ -51,6 +55,7 @@ async fn health(State(ops): State<Ops>) -> Response {
 }
 
 async fn vars(State(ops): State<Ops>) -> String {
+    process::measure();
     ops.metrics.vars().into_iter().fold(String::new(), |mut text, (name, value)| {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{name} {value}");
@@ -59,10 +64,12 @@ async fn vars(State(ops): State<Ops>) -> String {
 }
 
 async fn vars_json(State(ops): State<Ops>) -> Response {
+    process::measure();
     Json(ops.metrics.vars()).into_response()
 }
 
 async fn prometheus(State(ops): State<Ops>) -> Response {
+    process::measure();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], ops.metrics.prometheus())
         .into_response()
 }

@@ -7,6 +7,9 @@ use serde_json::Value;
 use super::process::{Process, end_all};
 use super::{Home, Ran, free_port, request, wait_for};
 
+/// Seconds that processes have to end when they are told to.
+const STOP_TIMEOUT: u64 = 3;
+
 /// Scheduler, master, agent and observer.
 #[derive(Debug)]
 pub(crate) struct Cluster {
@@ -180,7 +183,10 @@ fn observer(home: &Home, ports: &[u16; 4]) -> Process {
 
 fn scheduler(home: &Home, ports: &[u16; 4]) -> Process {
     let (port, master) = (ports[0].to_string(), format!("127.0.0.1:{}", ports[1]));
-    let executor = format!("executor --checkpoint-root {}", folder(home, "thermos"));
+    let executor = format!(
+        "executor --checkpoint-root {} --stop-timeout-in-secs {STOP_TIMEOUT}",
+        folder(home, "thermos")
+    );
     let program = PathBuf::from(env!("CARGO_BIN_EXE_aurora"));
     start(
         home,
