@@ -1,5 +1,6 @@
 //! What can be asked of the program.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -54,7 +55,7 @@ impl Command {
 
 pub(crate) fn main() -> ExitCode {
     // A wrong command line ends with status 2, --help with 0.
-    let Some(command) = Cli::parse().command else {
+    let Some(command) = Cli::parse_from(spelled(std::env::args_os())).command else {
         return match Cli::command().print_help() {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,
@@ -65,6 +66,72 @@ pub(crate) fn main() -> ExitCode {
         Err(failure) => {
             failure.print();
             failure.code.into()
+        }
+    }
+}
+
+/// The daemons whose flags the originals write like `-cluster_name` and `--work_dir`.
+const ORIGINALS: [&str; 5] = ["scheduler", "master", "agent", "observer", "executor"];
+
+/// The words of a command line, a daemon's flags spelled as they are here: `--cluster-name`.
+fn spelled(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut words: Vec<OsString> = words.collect();
+    let is_daemon =
+        words.get(1).and_then(|word| word.to_str()).is_some_and(|word| ORIGINALS.contains(&word));
+    if is_daemon {
+        for word in words.iter_mut().skip(2) {
+            if let Some(flag) = word.to_str().and_then(flag) {
+                *word = flag.into();
+            }
+        }
+    }
+    words
+}
+
+/// A flag as it is spelled here; none if the word is no flag, or a short one such as `-h`.
+fn flag(word: &str) -> Option<String> {
+    let (name, value) = match word.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (word, None),
+    };
+    let name = name.strip_prefix("--").or_else(|| name.strip_prefix('-'))?;
+    let is_flag = name.len() > 1
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'));
+    let name = is_flag.then(|| name.replace('_', "-"))?;
+    Some(match value {
+        Some(value) => format!("--{name}={value}"),
+        None => format!("--{name}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_makes_sense() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_can_be_spelled_as_the_originals_are() {
+        let spell = |words: &str| {
+            spelled(words.split(' ').map(OsString::from)).join(" ".as_ref()).into_string().unwrap()
+        };
+        for (given, wanted) in [
+            (
+                "aurora scheduler -cluster_name=a_b -ip 0.0.0.0",
+                "aurora scheduler --cluster-name=a_b --ip 0.0.0.0",
+            ),
+            ("aurora agent --work_dir /a_b -h", "aurora agent --work-dir /a_b -h"),
+            (
+                "aurora agent --resources cpus:1 -- -a_b!",
+                "aurora agent --resources cpus:1 -- -a_b!",
+            ),
+            ("aurora up my_file -d --bind a_b=c", "aurora up my_file -d --bind a_b=c"),
+        ] {
+            assert_eq!(spell(given), wanted);
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::failure::{Code, Failure};
 use crate::output::note;
 use crate::registry::{self, Registered};
 
-/// How long the cluster may take to start and to create the jobs.
+/// How long the cluster may take to start and to create the jobs, and the jobs then to run.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(20);
 /// How much of the log is shown when it did not start.
@@ -94,7 +94,20 @@ async fn wait(
     let mut follow = Follow::open(&scheduler, jobs, &folder.join("thermos"), false).await?;
     note(&format!("Scheduler  {}", registered.scheduler));
     note(&format!("Observer   {}", registered.observer));
-    follow.until_running(&scheduler).await?;
+    match tokio::time::timeout(PATIENCE, follow.until_running(&scheduler)).await {
+        Ok(running) => running?,
+        Err(_) => {
+            return Err(Failure::new(
+                Code::Timeout,
+                format!(
+                    "not every instance runs after {} s: `aurora job status` says why. The cluster \
+                     goes on as process {}; `aurora down` stops it",
+                    PATIENCE.as_secs(),
+                    registered.pid
+                ),
+            ));
+        }
+    }
     note(&format!("Runs on as process {}; `aurora down` stops it", registered.pid));
     Ok(())
 }
