@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use aurora_model::job::TaskConfig;
+use aurora_model::job::{TaskConfig, Timestamp};
 use aurora_model::key::{AgentId, JobKey, TaskId};
 
 use crate::matching::Veto;
@@ -15,8 +15,39 @@ pub(crate) struct Group {
     pub(crate) tasks: VecDeque<TaskId>,
     /// Agents whose present offer cannot take these tasks, whatever else happens.
     pub(crate) banned: BTreeSet<AgentId>,
-    /// The vetoes of the offer that came nearest to fitting.
-    pub(crate) nearest: Option<Vec<Veto>>,
+    /// The offer that came nearest to fitting.
+    pub(crate) nearest: Option<Nearest>,
+}
+
+/// What speaks against an agent's offer.
+#[derive(Debug, Clone)]
+pub(crate) struct Nearest {
+    pub(crate) agent: AgentId,
+    pub(crate) at: Timestamp,
+    pub(crate) vetoes: Vec<Veto>,
+}
+
+/// How long the nearest offer is remembered while others are farther (`scheduler.md` 5.7).
+const NEAREST_MS: i64 = 10 * 60 * 1000;
+
+impl Group {
+    /// Remembers what speaks against an agent's offer. What is known already stays if it is of
+    /// another agent, not too old and no farther from fitting.
+    pub(crate) fn remember(&mut self, now: Timestamp, agent: &AgentId, vetoes: Vec<Veto>) {
+        if vetoes.iter().all(|veto| veto.is_static) {
+            self.banned.insert(agent.clone());
+        }
+        let score =
+            |vetoes: &[Veto]| vetoes.iter().fold(0_u64, |sum, veto| sum.saturating_add(veto.score));
+        let stays = self.nearest.as_ref().is_some_and(|nearest| {
+            nearest.agent != *agent
+                && now.ms_since(nearest.at) < NEAREST_MS
+                && score(&nearest.vetoes) <= score(&vetoes)
+        });
+        if !stays {
+            self.nearest = Some(Nearest { agent: agent.clone(), at: now, vetoes });
+        }
+    }
 }
 
 /// All groups, in the order in which they were made.
@@ -66,7 +97,6 @@ impl Groups {
         if let Some(position) = group.tasks.iter().position(|waiting| waiting == task) {
             group.tasks.remove(position);
         }
-        group.nearest = None;
         if group.tasks.is_empty() {
             let job = group.config.job.clone();
             self.groups.remove(&id);
@@ -97,6 +127,14 @@ impl Groups {
         for (id, group) in &mut self.groups {
             group.banned.remove(agent);
             self.changed.insert(*id);
+        }
+    }
+
+    /// Every offer is void.
+    pub(crate) fn forget_vetoes(&mut self) {
+        for group in self.groups.values_mut() {
+            group.banned.clear();
+            group.nearest = None;
         }
     }
 

@@ -43,4 +43,4 @@ pub use input::{
 pub use queries::{JobCounts, Stats, TaskQuery};
 pub use scheduler::Scheduler;
 pub use settings::{Settings, Tier};
-pub use state::{Host, State};
+pub use state::{Host, State, UnknownTask};

@@ -97,7 +97,9 @@ impl Turn<'_> {
                 let vetoes = vetoes(&wanted, offer, spread, now, threshold);
                 self.scheduler.count("veto_evaluated_offers", 1);
                 if !vetoes.is_empty() {
-                    self.remember_vetoes(group, &agent, vetoes);
+                    if let Some(group) = self.scheduler.groups.get_mut(group) {
+                        group.remember(now, &agent, vetoes);
+                    }
                     break;
                 }
                 let id = id.clone();
@@ -115,19 +117,6 @@ impl Turn<'_> {
         false
     }
 
-    fn remember_vetoes(&mut self, group: u64, agent: &AgentId, vetoes: Vec<crate::matching::Veto>) {
-        let Some(group) = self.scheduler.groups.get_mut(group) else { return };
-        if vetoes.iter().all(|veto| veto.is_static) {
-            group.banned.insert(agent.clone());
-        }
-        let score = |vetoes: &[crate::matching::Veto]| {
-            vetoes.iter().fold(0_u64, |sum, veto| sum.saturating_add(veto.score))
-        };
-        if group.nearest.as_ref().is_none_or(|nearest| score(&vetoes) < score(nearest)) {
-            group.nearest = Some(vetoes);
-        }
-    }
-
     /// Gives a task its place.
     fn assign(
         &mut self,
@@ -136,7 +125,11 @@ impl Turn<'_> {
         wanted: &Wanted<'_>,
         spread: &mut Spread,
     ) -> bool {
-        let Scheduler { offers, random, .. } = &mut *self.scheduler;
+        let Scheduler { state, offers, random, .. } = &mut *self.scheduler;
+        // Nothing is taken for a task that does not wait.
+        if state.task(id).is_none_or(|task| task.state != TaskState::Pending) {
+            return false;
+        }
         let Some(offer) = offers.get_mut(agent) else { return false };
         let names = &wanted.config.resources.ports;
         let Some(numbers) = offer.take_ports(names.len(), random) else { return false };
@@ -146,7 +139,7 @@ impl Turn<'_> {
         add_host(spread, &latest.attributes);
         let ports = names.iter().cloned().zip(numbers).collect();
         self.apply(Op::Assign { id: id.clone(), agent: agent.clone(), host, ports });
-        self.change_from(id, TaskState::Pending, TaskState::Assigned, None)
+        self.change(id, TaskState::Assigned, None)
     }
 }
 

@@ -139,19 +139,19 @@ impl Scheduler {
         }
         let nearest = self.groups.of_task(id).and_then(|group| group.nearest.as_ref());
         Some(match nearest {
-            Some(vetoes) => {
-                vetoes.iter().map(|veto| veto.reason.as_str()).collect::<Vec<_>>().join(", ")
-            }
+            Some(nearest) => nearest
+                .vetoes
+                .iter()
+                .map(|veto| veto.reason.as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
             None => "Waiting for offers of resources".to_owned(),
         })
     }
 
     /// Numbers about the whole.
     pub fn stats(&self) -> Stats {
-        let mut tasks: BTreeMap<TaskState, u64> = BTreeMap::new();
-        for task in self.state.tasks() {
-            *tasks.entry(task.state).or_default() += 1;
-        }
+        let tasks = self.state.counts().clone();
         Stats { tasks, offers: self.offers.len() as u64, registered: self.registered }
     }
 }

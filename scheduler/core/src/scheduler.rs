@@ -1,9 +1,9 @@
 //! The one way in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use aurora_model::job::{TaskState, Timestamp};
-use aurora_model::key::{OfferId, TaskId};
+use aurora_model::job::{ScheduledTask, TaskState, Timestamp};
+use aurora_model::key::{AgentId, JobKey, OfferId, TaskId};
 
 use crate::groups::Groups;
 use crate::input::{Effect, Input, Offer, Op, StatusUpdate, Step};
@@ -22,10 +22,16 @@ pub struct Scheduler {
     pub(crate) offers: Offers,
     pub(crate) groups: Groups,
     pub(crate) timers: Timers,
+    /// The jobs that have a [`Timer::Prune`].
+    pub(crate) pruning: BTreeSet<JobKey>,
     pub(crate) registered: bool,
     pub(crate) launching: bool,
+    /// Each agent's host and its attributes, as its last offer had them.
+    hosts: BTreeMap<AgentId, (String, Attributes)>,
     counters: BTreeMap<&'static str, u64>,
 }
+
+type Attributes = BTreeMap<String, BTreeSet<String>>;
 
 /// One input being handled.
 pub(crate) struct Turn<'a> {
@@ -44,8 +50,10 @@ impl Scheduler {
             offers: Offers::default(),
             groups: Groups::default(),
             timers: Timers::default(),
+            pruning: BTreeSet::new(),
             registered: false,
             launching: true,
+            hosts: BTreeMap::new(),
             counters: BTreeMap::new(),
         }
     }
@@ -80,10 +88,14 @@ impl Scheduler {
 }
 
 impl Turn<'_> {
-    /// Makes a durable change.
+    /// Makes a durable change. One that cannot be made is not written down either, as the log
+    /// could not be read again.
     pub(crate) fn apply(&mut self, op: Op) {
-        self.scheduler.state.apply(&op);
-        self.step.ops.push(op);
+        let applied = self.scheduler.state.apply(&op);
+        debug_assert_eq!(applied, Ok(()), "a change is made of what is there");
+        if applied.is_ok() {
+            self.step.ops.push(op);
+        }
     }
 
     fn take(&mut self, input: Input) {
@@ -95,13 +107,13 @@ impl Turn<'_> {
                     self.apply(Op::SaveFrameworkId(framework_id));
                 }
                 self.scheduler.registered = true;
-                self.scheduler.offers.clear();
+                self.forget_offers();
                 self.scheduler.groups.all_changed();
                 self.reconcile_now();
             }
             Input::Disconnected => {
                 self.scheduler.registered = false;
-                self.scheduler.offers.clear();
+                self.forget_offers();
             }
             Input::Offers(offers) => {
                 for offer in offers {
@@ -130,10 +142,24 @@ impl Turn<'_> {
     /// Makes anew what the log does not hold: groups and timers (`scheduler.md` 3.11).
     fn start(&mut self, seed: u64) {
         self.scheduler.random = Random::new(seed);
-        let tasks: Vec<(TaskId, TaskState)> =
-            self.scheduler.state.tasks().map(|task| (task.id().clone(), task.state)).collect();
+        // Who has waited longest comes first again.
+        let mut tasks: Vec<&ScheduledTask> = self.scheduler.state.tasks().collect();
+        tasks.sort_by_key(|task| {
+            (task.latest_event().map(|event| event.timestamp), task.assigned.instance)
+        });
+        let tasks: Vec<(TaskId, TaskState)> = tasks
+            .into_iter()
+            .filter(|task| !task.state.is_terminal())
+            .map(|task| (task.id().clone(), task.state))
+            .collect();
         for (id, state) in tasks {
             self.entered(&id, state, true);
+        }
+        let jobs: Vec<JobKey> = self.scheduler.state.jobs().cloned().collect();
+        let retention = self.scheduler.settings.history_min_retention_ms;
+        for job in jobs {
+            self.forget_surplus(&job);
+            self.set_prune(&job, retention);
         }
         let settings = &self.scheduler.settings;
         let first = settings.reconciliation_initial_delay_ms;
@@ -142,10 +168,21 @@ impl Turn<'_> {
         self.after(first.saturating_add(spread), Timer::ReconcileImplicit);
     }
 
+    /// What was offered is void, and with it what has come of it.
+    fn forget_offers(&mut self) {
+        self.scheduler.offers.clear();
+        self.scheduler.hosts.clear();
+        self.scheduler.groups.forget_vetoes();
+    }
+
     fn add_offer(&mut self, offer: Offer) {
         let known = self.scheduler.state.host(&offer.host);
-        if known.is_none_or(|host| host.agent != offer.agent || host.attributes != offer.attributes)
-        {
+        let is_known = known
+            .is_some_and(|host| host.agent == offer.agent && host.attributes == offer.attributes);
+        // Agents that share a host's name take turns; what one of them said last is not news.
+        let said = (offer.host.clone(), offer.attributes.clone());
+        let before = self.scheduler.hosts.insert(offer.agent.clone(), said.clone());
+        if !is_known && before != Some(said) {
             self.apply(Op::PutHost {
                 name: offer.host.clone(),
                 agent: offer.agent.clone(),

@@ -10,8 +10,6 @@ pub struct Settings {
     pub scheduler_host: String,
     /// Instances that a job may have.
     pub max_tasks_per_job: u32,
-    /// Environments besides `prod`, `devel`, `test` and `staging` with a number: any if true.
-    pub allow_any_environment: bool,
     /// What the executor needs beside the task.
     pub executor_overhead: aurora_model::job::ResourceBag,
     /// The tiers by name.
@@ -57,6 +55,13 @@ pub struct Settings {
     pub unavailability_threshold_ms: i64,
 }
 
+impl Settings {
+    /// How long an ended task is remembered if its job has not too many.
+    pub(crate) fn history_ms(&self) -> i64 {
+        self.history_prune_threshold_ms.max(self.history_min_retention_ms)
+    }
+}
+
 /// What a tier means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tier {
@@ -76,7 +81,6 @@ impl Default for Settings {
         Self {
             scheduler_host: "localhost".to_owned(),
             max_tasks_per_job: 4000,
-            allow_any_environment: false,
             executor_overhead: aurora_model::job::ResourceBag {
                 cpus: aurora_model::job::MilliCpus(250),
                 ram_mb: 128,

@@ -1,9 +1,10 @@
 //! What survives a restart: the state that ops make.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound;
 use std::sync::Arc;
 
-use aurora_model::job::{AssignedTask, ScheduledTask, TaskConfig, TaskState};
+use aurora_model::job::{AssignedTask, ScheduledTask, TaskConfig, TaskState, Timestamp};
 use aurora_model::key::{AgentId, FrameworkId, JobKey, RequestId, TaskId};
 
 use crate::input::{Op, RecordedResponse, TaskRecord};
@@ -21,16 +22,84 @@ pub struct Host {
     pub attributes: BTreeMap<String, BTreeSet<String>>,
 }
 
+/// An op is about a task that is not there: it does not belong to this state.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("task {0} is changed but does not exist")]
+pub struct UnknownTask(pub TaskId);
+
 /// Everything that is durable.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     framework_id: Option<FrameworkId>,
     tasks: BTreeMap<TaskId, ScheduledTask>,
-    jobs: BTreeMap<JobKey, BTreeSet<TaskId>>,
+    index: Index,
     hosts: BTreeMap<String, Host>,
     requests: BTreeMap<RequestId, RecordedResponse>,
     /// Oldest first.
     request_order: VecDeque<RequestId>,
+}
+
+/// What can be looked up without going through all tasks. Made of the tasks alone.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Index {
+    /// Never with a job that has no tasks.
+    jobs: BTreeMap<JobKey, JobTasks>,
+    /// Never with a state that no task is in.
+    counts: BTreeMap<TaskState, u64>,
+}
+
+/// The tasks of one job.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct JobTasks {
+    all: BTreeSet<TaskId>,
+    /// The ended ones, by the time of their end.
+    ended: BTreeSet<(Timestamp, TaskId)>,
+}
+
+impl Index {
+    fn add(&mut self, task: &ScheduledTask) {
+        self.jobs.entry(task.job().clone()).or_default().all.insert(task.id().clone());
+        self.enters(task);
+    }
+
+    fn remove(&mut self, task: &ScheduledTask) {
+        self.leaves(task);
+        if let Some(job) = self.jobs.get_mut(task.job()) {
+            job.all.remove(task.id());
+            if job.all.is_empty() {
+                self.jobs.remove(task.job());
+            }
+        }
+    }
+
+    /// The task has come to its state.
+    fn enters(&mut self, task: &ScheduledTask) {
+        *self.counts.entry(task.state).or_default() += 1;
+        if task.state.is_terminal()
+            && let Some(job) = self.jobs.get_mut(task.job())
+        {
+            job.ended.insert((end(task), task.id().clone()));
+        }
+    }
+
+    /// The task is about to go from its state.
+    fn leaves(&mut self, task: &ScheduledTask) {
+        if let Some(count) = self.counts.get_mut(&task.state) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&task.state);
+            }
+        }
+        if task.state.is_terminal()
+            && let Some(job) = self.jobs.get_mut(task.job())
+        {
+            job.ended.remove(&(end(task), task.id().clone()));
+        }
+    }
+}
+
+fn end(task: &ScheduledTask) -> Timestamp {
+    task.latest_event().map_or(Timestamp(0), |event| event.timestamp)
 }
 
 impl State {
@@ -49,14 +118,35 @@ impl State {
         self.tasks.values()
     }
 
+    /// The tasks from an id on, or all of them, by id.
+    pub(crate) fn tasks_from(&self, from: Option<&TaskId>) -> impl Iterator<Item = &ScheduledTask> {
+        let start = from.map_or(Bound::Unbounded, Bound::Included);
+        self.tasks.range::<TaskId, _>((start, Bound::Unbounded)).map(|(_, task)| task)
+    }
+
     /// The tasks of a job, by id.
     pub fn tasks_of(&self, job: &JobKey) -> impl Iterator<Item = &ScheduledTask> {
-        self.jobs.get(job).into_iter().flatten().filter_map(|id| self.tasks.get(id))
+        let ids = self.index.jobs.get(job).into_iter().flat_map(|job| &job.all);
+        ids.filter_map(|id| self.tasks.get(id))
+    }
+
+    /// The ended tasks of a job with the time of their end, oldest first.
+    pub(crate) fn ended_of(
+        &self,
+        job: &JobKey,
+    ) -> impl ExactSizeIterator<Item = &(Timestamp, TaskId)> {
+        static NONE: BTreeSet<(Timestamp, TaskId)> = BTreeSet::new();
+        self.index.jobs.get(job).map_or(&NONE, |job| &job.ended).iter()
+    }
+
+    /// How many tasks are in each state; states that no task is in are not there.
+    pub fn counts(&self) -> &BTreeMap<TaskState, u64> {
+        &self.index.counts
     }
 
     /// Every job that has tasks.
     pub fn jobs(&self) -> impl Iterator<Item = &JobKey> {
-        self.jobs.keys()
+        self.index.jobs.keys()
     }
 
     /// A host.
@@ -69,9 +159,12 @@ impl State {
         self.requests.get(id)
     }
 
-    /// Carries out a change: the only way this state changes. An op about a task that is not there
-    /// changes nothing, which cannot happen to a log that this scheduler wrote.
-    pub fn apply(&mut self, op: &Op) {
+    /// Carries out a change: the only way this state changes.
+    ///
+    /// # Errors
+    /// The op is about a task that is not there. Nothing has changed; to a log that this scheduler
+    /// wrote it cannot happen.
+    pub fn apply(&mut self, op: &Op) -> Result<(), UnknownTask> {
         match op {
             Op::SaveFrameworkId(id) => self.framework_id = Some(id.clone()),
             Op::PutTasks { config, tasks } => {
@@ -80,7 +173,7 @@ impl State {
                 }
             }
             Op::Reschedule { ancestor, id } => {
-                let Some(old) = self.tasks.get(ancestor) else { return };
+                let old = known(&self.tasks, ancestor)?;
                 let new = ScheduledTask {
                     assigned: AssignedTask {
                         task_id: id.clone(),
@@ -98,32 +191,29 @@ impl State {
                 self.insert(new);
             }
             Op::Transition { id, event } => {
-                let Some(task) = self.tasks.get_mut(id) else { return };
+                let task = known_mut(&mut self.tasks, id)?;
+                self.index.leaves(task);
                 task.state = event.state;
                 if event.state == TaskState::Partitioned {
                     task.times_partitioned += 1;
                     compact(task);
                 }
                 task.events.push(event.clone());
+                self.index.enters(task);
             }
             Op::Assign { id, agent, host, ports } => {
-                let Some(task) = self.tasks.get_mut(id) else { return };
+                let task = known_mut(&mut self.tasks, id)?;
                 task.assigned.agent = Some((agent.clone(), host.clone()));
                 task.assigned.assigned_ports.clone_from(ports);
             }
-            Op::CountFailure(id) => {
-                if let Some(task) = self.tasks.get_mut(id) {
-                    task.failure_count += 1;
-                }
-            }
+            Op::CountFailure(id) => known_mut(&mut self.tasks, id)?.failure_count += 1,
             Op::Remove(ids) => {
                 for id in ids {
-                    let Some(task) = self.tasks.remove(id) else { continue };
-                    if let Some(job) = self.jobs.get_mut(task.job()) {
-                        job.remove(id);
-                        if job.is_empty() {
-                            self.jobs.remove(task.job());
-                        }
+                    known(&self.tasks, id)?;
+                }
+                for id in ids {
+                    if let Some(task) = self.tasks.remove(id) {
+                        self.index.remove(&task);
                     }
                 }
             }
@@ -142,10 +232,14 @@ impl State {
                 }
             }
         }
+        Ok(())
     }
 
     fn insert(&mut self, task: ScheduledTask) {
-        self.jobs.entry(task.job().clone()).or_default().insert(task.id().clone());
+        if let Some(old) = self.tasks.get(task.id()) {
+            self.index.remove(old);
+        }
+        self.index.add(&task);
         self.tasks.insert(task.id().clone(), task);
     }
 
@@ -157,7 +251,7 @@ impl State {
             agent: host.agent.clone(),
             attributes: host.attributes.clone(),
         });
-        let tasks = self.jobs.keys().flat_map(|job| self.job_to_ops(job));
+        let tasks = self.index.jobs.keys().flat_map(|job| self.job_to_ops(job));
         let requests = self.request_order.iter().filter_map(|id| {
             Some(Op::PutRequest { id: id.clone(), response: self.requests.get(id)?.clone() })
         });
@@ -176,6 +270,20 @@ impl State {
         }
         groups.into_iter().map(|(config, tasks)| Op::PutTasks { config, tasks }).collect()
     }
+}
+
+fn known<'a>(
+    tasks: &'a BTreeMap<TaskId, ScheduledTask>,
+    id: &TaskId,
+) -> Result<&'a ScheduledTask, UnknownTask> {
+    tasks.get(id).ok_or_else(|| UnknownTask(id.clone()))
+}
+
+fn known_mut<'a>(
+    tasks: &'a mut BTreeMap<TaskId, ScheduledTask>,
+    id: &TaskId,
+) -> Result<&'a mut ScheduledTask, UnknownTask> {
+    tasks.get_mut(id).ok_or_else(|| UnknownTask(id.clone()))
 }
 
 fn task(config: Arc<TaskConfig>, record: &TaskRecord) -> ScheduledTask {

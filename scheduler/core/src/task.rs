@@ -1,7 +1,7 @@
 //! Carries transitions of tasks out (`scheduler.md` 3.3 and 3.4).
 
 use aurora_model::job::{TaskEvent, TaskState};
-use aurora_model::key::{AgentId, TaskId};
+use aurora_model::key::{AgentId, JobKey, TaskId};
 
 use crate::input::{Effect, Op};
 use crate::penalty::penalty_ms;
@@ -100,7 +100,8 @@ impl Turn<'_> {
         }
         if actions.contains(&Action::Delete) {
             self.apply(Op::Remove(vec![id.clone()]));
-        } else {
+        } else if self.scheduler.state.task(id).is_some_and(|task| task.state == to) {
+            // A task that had to go on to another state needs nothing in this one.
             self.entered(id, to, false);
         }
     }
@@ -133,12 +134,7 @@ impl Turn<'_> {
         let Some(task) = self.scheduler.state.task(id) else { return };
         let config = task.assigned.task.clone();
         let since = task.latest_event().map_or(self.now, |event| event.timestamp);
-        let settings = &self.scheduler.settings;
-        let (timeout, retention, prune) = (
-            settings.transient_timeout_ms,
-            settings.history_min_retention_ms,
-            settings.history_prune_threshold_ms,
-        );
+        let timeout = self.scheduler.settings.transient_timeout_ms;
         match state {
             TaskState::Pending => self.scheduler.groups.add(id.clone(), &config),
             TaskState::Throttled if restored => {
@@ -172,42 +168,51 @@ impl Turn<'_> {
             }
             state if state.is_terminal() => {
                 self.scheduler.groups.job_changed(&config.job);
-                let age = self.now.ms_since(since);
-                self.after(retention.max(prune.saturating_sub(age)), Timer::Forget(id.clone()));
                 self.forget_surplus(&config.job);
+                self.set_prune(&config.job, 0);
             }
             _ => {}
         }
     }
 
     /// Forgets the oldest ended tasks of a job that has too many.
-    fn forget_surplus(&mut self, job: &aurora_model::key::JobKey) {
+    pub(crate) fn forget_surplus(&mut self, job: &JobKey) {
         let settings = &self.scheduler.settings;
         let (keep, retention) = (settings.history_max_per_job, settings.history_min_retention_ms);
-        let mut ended: Vec<_> = self
-            .scheduler
-            .state
-            .tasks_of(job)
-            .filter(|task| task.state.is_terminal())
-            .filter_map(|task| Some((task.latest_event()?.timestamp, task.id().clone())))
-            .collect();
-        if ended.len() <= keep {
-            return;
-        }
-        ended.sort();
-        let surplus = ended.len() - keep;
-        let old: Vec<TaskId> = ended
-            .into_iter()
+        let ended = self.scheduler.state.ended_of(job);
+        let surplus = ended.len().saturating_sub(keep);
+        let old = ended
             .take(surplus)
-            .filter(|(at, _)| self.now.ms_since(*at) >= retention)
-            .map(|(_, id)| id)
+            .take_while(|(at, _)| self.now.ms_since(*at) >= retention)
+            .map(|(_, id)| id.clone())
             .collect();
         self.forget(old);
     }
 
+    /// Forgets the ended tasks of a job that are old enough, and sees to the next one.
+    pub(crate) fn prune(&mut self, job: &JobKey) {
+        let age = self.scheduler.settings.history_ms();
+        let ended = self.scheduler.state.ended_of(job);
+        let old = ended
+            .take_while(|(at, _)| self.now.ms_since(*at) >= age)
+            .map(|(_, id)| id.clone())
+            .collect();
+        self.forget(old);
+        self.set_prune(job, 0);
+    }
+
+    /// Sets the timer for the job's oldest ended task, unless there is one: at least `min_ms` from
+    /// now.
+    pub(crate) fn set_prune(&mut self, job: &JobKey, min_ms: i64) {
+        let Some((at, _)) = self.scheduler.state.ended_of(job).next() else { return };
+        if self.scheduler.pruning.insert(job.clone()) {
+            let wait = at.plus_ms(self.scheduler.settings.history_ms()).ms_since(self.now);
+            self.after(wait.max(min_ms), Timer::Prune(job.clone()));
+        }
+    }
+
     /// Removes ended tasks from the store.
-    pub(crate) fn forget(&mut self, mut ids: Vec<TaskId>) {
-        ids.retain(|id| self.scheduler.state.task(id).is_some_and(|task| task.state.is_terminal()));
+    fn forget(&mut self, ids: Vec<TaskId>) {
         if ids.is_empty() {
             return;
         }

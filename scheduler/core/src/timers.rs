@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use aurora_model::job::{TaskState, Timestamp};
-use aurora_model::key::{OfferId, TaskId};
+use aurora_model::key::{AgentId, JobKey, OfferId, TaskId};
 
 use crate::input::Effect;
 use crate::scheduler::Turn;
@@ -22,8 +22,8 @@ pub(crate) enum Timer {
     Timeout(TaskId, TaskState, Timestamp),
     /// A kill may have been lost; the last wait was this long.
     RepeatKill(TaskId, i64),
-    /// An ended task may be forgotten.
-    Forget(TaskId),
+    /// The oldest ended task of a job may be forgotten.
+    Prune(JobKey),
     /// All tasks are to be asked about, those from here on.
     ReconcileExplicit { next: Option<TaskId> },
     /// The master is to tell all it knows.
@@ -97,7 +97,10 @@ impl Turn<'_> {
                 }
             }
             Timer::RepeatKill(id, last) => self.repeat_kill(&id, last),
-            Timer::Forget(id) => self.forget(vec![id]),
+            Timer::Prune(job) => {
+                self.scheduler.pruning.remove(&job);
+                self.prune(&job);
+            }
             Timer::ReconcileExplicit { next } => self.reconcile_explicit(next),
             Timer::ReconcileImplicit => {
                 if self.scheduler.registered {
@@ -110,8 +113,10 @@ impl Turn<'_> {
         }
     }
 
+    /// Sets a timer that is due later than now, whatever was asked: one that sets itself again
+    /// would otherwise be due for ever.
     pub(crate) fn after(&mut self, ms: i64, timer: Timer) {
-        self.scheduler.timers.set(self.now.plus_ms(ms), timer);
+        self.scheduler.timers.set(self.now.plus_ms(ms.max(1)), timer);
     }
 
     fn repeat_kill(&mut self, id: &TaskId, last: i64) {
@@ -171,11 +176,10 @@ impl Turn<'_> {
         &self,
         from: Option<&TaskId>,
         limit: usize,
-    ) -> Vec<(TaskId, Option<aurora_model::key::AgentId>)> {
+    ) -> Vec<(TaskId, Option<AgentId>)> {
         self.scheduler
             .state
-            .tasks()
-            .filter(|task| from.is_none_or(|from| task.id() >= from))
+            .tasks_from(from)
             .filter(|task| task.state.is_slave_assigned())
             .take(limit)
             .map(|task| {

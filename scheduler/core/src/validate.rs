@@ -4,13 +4,20 @@ use aurora_model::job::{
     AURORA_EXECUTOR, ConstraintRule, Container, CronCollisionPolicy, DEDICATED_ATTRIBUTE,
     JobConfiguration, MilliCpus, TaskConfig,
 };
-use aurora_model::key::is_identifier;
+use aurora_model::key::{TaskId, is_identifier};
 
 use crate::input::RequestError;
+use crate::random::Random;
 use crate::settings::Settings;
 
 /// The largest text that describes a task to its executor, in bytes.
 const MAX_EXECUTOR_DATA: usize = 4 << 20;
+
+/// What the id of a task's executor has before the task's.
+const EXECUTOR_PREFIX: &str = "thermos-";
+
+/// The longest name that a file can have, in bytes. Tasks and executors have folders by their ids.
+const MAX_NAME: usize = 255;
 
 pub(crate) fn validate(
     job: &mut JobConfiguration,
@@ -23,7 +30,7 @@ pub(crate) fn validate(
         return refuse(format!("the task is of job {}, not of {}", job.task.job, job.key));
     }
     let environment = job.key.environment();
-    if !settings.allow_any_environment && !is_environment(environment) {
+    if !is_environment(environment) {
         return refuse(format!(
             "environment {environment:?} is not allowed: use prod, devel, test, or staging with an \
              optional number"
@@ -35,6 +42,7 @@ pub(crate) fn validate(
         }
     }
     validate_task(&mut job.task, settings)?;
+    validate_ids(job)?;
     if job.cron_schedule.as_deref().is_some_and(|schedule| !schedule.is_empty()) {
         if job.task.is_service {
             return refuse("a job cannot be a service and have a cron schedule");
@@ -54,7 +62,7 @@ fn validate_task(task: &mut TaskConfig, settings: &Settings) -> Result<(), Reque
         let known: Vec<&str> = settings.tiers.keys().map(String::as_str).collect();
         return refuse(format!("unknown tier {name:?}: use one of {}", known.join(", ")));
     };
-    task.production = !tier.preemptible;
+    task.production = !tier.preemptible && !tier.revocable;
     match &task.executor {
         Some(executor) if executor.name != AURORA_EXECUTOR => {
             return refuse(format!("unknown executor {:?}: use {AURORA_EXECUTOR}", executor.name));
@@ -87,6 +95,31 @@ fn validate_task(task: &mut TaskConfig, settings: &Settings) -> Result<(), Reque
     }
     if !task.fetcher_uris.is_empty() {
         return refuse("fetcher URIs are not allowed on this cluster");
+    }
+    if let Container::Mesos { volumes, .. } = &task.container
+        && let Some(volume) = volumes.first()
+    {
+        return refuse(format!(
+            "container volumes are not allowed on this cluster (volume {:?})",
+            volume.container_path
+        ));
+    }
+    Ok(())
+}
+
+/// Whether the ids of the job's tasks, and the folders that agents make of them, can be named.
+fn validate_ids(job: &JobConfiguration) -> Result<(), RequestError> {
+    let last = job.key.instance(job.instance_count.saturating_sub(1));
+    // A UUID is as long as any other.
+    let id = TaskId::for_instance(&last, &Random::new(0).uuid());
+    let length = EXECUTOR_PREFIX.len() + id.as_str().len();
+    if length > MAX_NAME {
+        return refuse(format!(
+            "role, environment and name of {} are {} bytes too long together: task ids are made of \
+             them",
+            job.key,
+            length - MAX_NAME
+        ));
     }
     Ok(())
 }

@@ -343,7 +343,7 @@ fn apply(
     for op in &batch.ops {
         let op =
             from_proto(op.clone()).map_err(|error| corrupt(path, offset, error.to_string()))?;
-        state.apply(&op);
+        state.apply(&op).map_err(|error| corrupt(path, offset, error.to_string()))?;
     }
     Ok(batch)
 }

@@ -2,80 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aurora_model::job::TaskState;
-use aurora_model::key::TaskId;
-use aurora_scheduler_core::{Effect, Input, State};
+use aurora_model::job::{AssignedTask, ResourceBag, TaskState};
+use aurora_model::key::OfferId;
+use aurora_scheduler_core::{Effect, Settings, State};
 use proptest::prelude::*;
 
-use crate::world::{World, job};
-
-#[derive(Debug, Clone)]
-enum Action {
-    Create(u8, u8, bool),
-    Kill(u8),
-    Offer(u8, u8),
-    Status(usize, TaskState),
-    Wait(i64),
-    Disconnect,
-    Register,
-    Pause(bool),
-}
-
-fn action() -> impl Strategy<Value = Action> {
-    let state = prop::sample::select(vec![
-        TaskState::Starting,
-        TaskState::Running,
-        TaskState::Running,
-        TaskState::Finished,
-        TaskState::Failed,
-        TaskState::Killed,
-        TaskState::Lost,
-        TaskState::Partitioned,
-    ]);
-    prop_oneof![
-        (0_u8..3, 1_u8..6, any::<bool>()).prop_map(|(n, i, s)| Action::Create(n, i, s)),
-        (0_u8..3).prop_map(Action::Kill),
-        (0_u8..3, 1_u8..5).prop_map(|(a, c)| Action::Offer(a, c)),
-        (any::<prop::sample::Index>(), state).prop_map(|(i, s)| Action::Status(i.index(1000), s)),
-        (any::<prop::sample::Index>(), Just(TaskState::Running))
-            .prop_map(|(i, s)| Action::Status(i.index(1000), s)),
-        (0_i64..400_000).prop_map(Action::Wait),
-        Just(Action::Disconnect),
-        Just(Action::Register),
-        any::<bool>().prop_map(Action::Pause),
-    ]
-}
-
-fn run(world: &mut World, action: &Action) -> Vec<Effect> {
-    match action {
-        Action::Create(name, instances, service) => {
-            let mut new = job(&format!("job{name}"), u32::from(*instances), *service);
-            new.task.max_task_failures = 3;
-            let _ = world.create(new);
-            Vec::new()
-        }
-        Action::Kill(name) => {
-            let _ = world.kill(&format!("job{name}"));
-            Vec::new()
-        }
-        Action::Offer(agent, cpus) => world.offer(&format!("A{agent}"), u64::from(*cpus)),
-        Action::Status(index, state) => {
-            let ids: Vec<TaskId> =
-                world.scheduler.state().tasks().map(|t| t.id().clone()).collect();
-            if ids.is_empty() {
-                Vec::new()
-            } else {
-                world.status(&ids[index % ids.len()].clone(), *state)
-            }
-        }
-        Action::Wait(ms) => world.wait(*ms),
-        Action::Disconnect => world.put(Input::Disconnected),
-        Action::Register => world.put(Input::Registered {
-            framework_id: aurora_model::key::FrameworkId::new("F").unwrap(),
-        }),
-        Action::Pause(launch) => world.put(Input::Launching(*launch)),
-    }
-}
+use crate::actions::{action, run};
+use crate::world::World;
 
 fn check(world: &World) {
     let mut live: BTreeMap<(String, u32), u32> = BTreeMap::new();
@@ -96,6 +29,26 @@ fn check(world: &World) {
     }
 }
 
+/// What is launched, executors included, is no more than what was offered, port by port.
+fn check_room(world: &World, offers: &[OfferId], tasks: &[AssignedTask]) {
+    let overhead = Settings::default().executor_overhead;
+    let used = tasks.iter().fold(ResourceBag::default(), |sum, task| {
+        sum.plus(task.task.resources.bag()).plus(overhead)
+    });
+    let offers: Vec<_> = offers.iter().map(|id| &world.offers[id]).collect();
+    let has = offers.iter().fold(ResourceBag::default(), |sum, offer| sum.plus(offer.fixed));
+    assert!(
+        used.cpus <= has.cpus && used.ram_mb <= has.ram_mb && used.disk_mb <= has.disk_mb,
+        "{used:?} of {has:?}"
+    );
+    let mut ports = BTreeSet::new();
+    for port in tasks.iter().flat_map(|task| task.assigned_ports.values()) {
+        let mut ranges = offers.iter().flat_map(|offer| &offer.ports);
+        assert!(ranges.any(|range| (range.begin..=range.end).contains(port)), "{port}");
+        assert!(ports.insert(port), "{port} is used twice");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
@@ -104,7 +57,8 @@ proptest! {
         actions in prop::collection::vec(action(), 1..60),
         cut in any::<prop::sample::Index>(),
     ) {
-        let mut world = World::registered();
+        let mut world = World::with(Settings::default());
+        world.register();
         let mut used: BTreeSet<String> = BTreeSet::new();
         let mut at_cut = None;
         let cut = cut.index(actions.len());
@@ -114,6 +68,7 @@ proptest! {
             for effect in std::mem::take(&mut world.effects) {
                 if let Effect::Launch { offers, tasks } = effect {
                     prop_assert!(!tasks.is_empty());
+                    check_room(&world, &offers, &tasks);
                     for offer in offers {
                         prop_assert!(used.insert(offer.to_string()), "an offer is used once");
                     }
@@ -128,12 +83,12 @@ proptest! {
         // From any prefix of the log, and from a snapshot with what came after it.
         let (length, expected) = at_cut.unwrap();
         let mut replayed = State::default();
-        world.log[..length].iter().flatten().for_each(|op| replayed.apply(op));
+        world.log[..length].iter().flatten().for_each(|op| replayed.apply(op).unwrap());
         prop_assert_eq!(&replayed, &expected);
         let mut restored = State::default();
-        expected.to_ops().for_each(|op| restored.apply(&op));
+        expected.to_ops().for_each(|op| restored.apply(&op).unwrap());
         prop_assert_eq!(&restored, &expected);
-        world.log[length..].iter().flatten().for_each(|op| restored.apply(op));
+        world.log[length..].iter().flatten().for_each(|op| restored.apply(op).unwrap());
         prop_assert_eq!(&restored, world.scheduler.state());
     }
 

@@ -1,8 +1,10 @@
 //! What the scheduler does, told as stories.
 
-use aurora_model::job::{Constraint, ConstraintRule, PartitionPolicy, TaskState};
-use aurora_model::key::AgentId;
-use aurora_scheduler_core::{Effect, ErrorKind, Input, Request, Response};
+use aurora_model::job::{
+    Constraint, ConstraintRule, Container, PartitionPolicy, TaskState, Volume,
+};
+use aurora_model::key::{AgentId, JobKey};
+use aurora_scheduler_core::{Effect, ErrorKind, Input, Op, Request, Response, Settings, Tier};
 
 use crate::world::{World, job, launched};
 
@@ -150,13 +152,34 @@ fn a_repeated_request_is_carried_out_once() {
 fn bad_jobs_are_refused_with_a_reason() {
     let mut world = World::registered();
     type Change = fn(&mut aurora_model::job::JobConfiguration);
-    let cases: [(Change, &str); 6] = [
+    let cases: [(Change, &str); 8] = [
         (|job| job.instance_count = 0, "instance count must be positive"),
         (|job| job.instance_count = 4001, "at most 4000"),
         (|job| job.task.tier = Some("gold".into()), "unknown tier \"gold\""),
         (|job| job.task.resources.ram_mb = 0, "ram must be more than 0"),
         (|job| job.task.executor = None, "needs an executor"),
         (|job| job.cron_schedule = Some("* * * * *".into()), "cannot be a service"),
+        (
+            |job| {
+                job.task.container = Container::Mesos {
+                    image: None,
+                    volumes: vec![Volume {
+                        container_path: "/c".into(),
+                        host_path: "/h".into(),
+                        read_only: true,
+                    }],
+                }
+            },
+            "container volumes are not allowed on this cluster (volume \"/c\")",
+        ),
+        (
+            |job| {
+                // With "www-prod-", "-0-", a UUID and "thermos-" one byte more than a name may have.
+                job.key = JobKey::new("www", "prod", &"n".repeat(200)).unwrap();
+                job.task.job = job.key.clone();
+            },
+            "are 1 bytes too long together",
+        ),
     ];
     for (change, message) in cases {
         let mut bad = job("bad", 1, true);
@@ -244,4 +267,130 @@ fn nothing_is_launched_while_launching_is_paused() {
     assert_eq!(world.shown("web"), ["0:PENDING"]);
     let effects = world.put(Input::Launching(true));
     assert_eq!(launched(&effects).len(), 1);
+}
+
+#[test]
+fn a_name_that_just_fits_is_accepted() {
+    let mut world = World::registered();
+    let mut long = job("long", 10, true);
+    long.key = JobKey::new("www", "prod", &"n".repeat(199)).unwrap();
+    long.task.job = long.key.clone();
+    world.create(long).unwrap();
+    let longest = world.scheduler.state().tasks().map(|task| task.id().as_str().len()).max();
+    assert_eq!(longest, Some(255 - "thermos-".len()));
+}
+
+#[test]
+fn production_is_what_can_neither_be_stopped_nor_lose_its_resources() {
+    let mut settings = Settings::default();
+    settings.tiers.insert("lent".into(), Tier { preemptible: false, revocable: true });
+    let mut world = World::with(settings);
+    for (tier, production) in
+        [("preferred", true), ("preemptible", false), ("revocable", false), ("lent", false)]
+    {
+        let mut job = job("web", 1, true);
+        job.task.tier = Some(tier.into());
+        let Ok(Response::Validated(job)) = world.ask(Request::ValidateJob(Box::new(job))) else {
+            panic!("{tier} is refused")
+        };
+        assert_eq!(job.task.production, production, "{tier}");
+    }
+}
+
+#[test]
+fn a_task_that_was_being_killed_is_not_replaced_when_its_agent_goes() {
+    let (mut world, id) = World::with_running(job("web", 1, true));
+    world.kill("web").unwrap();
+    let effects = world.status(&id, TaskState::Partitioned);
+    let kills = effects.iter().filter(|effect| matches!(effect, Effect::Kill { .. })).count();
+    assert_eq!(kills, 1);
+    assert_eq!(world.shown("web"), ["0:LOST"]);
+}
+
+#[test]
+fn a_task_that_is_lost_at_once_is_not_waited_for() {
+    let mut patient = job("patient", 1, true);
+    patient.task.partition_policy = Some(PartitionPolicy { reschedule: false, delay_secs: 0 });
+    let (mut world, id) = World::with_running(patient);
+    world.status(&id, TaskState::Partitioned);
+    world.kill("patient").unwrap();
+    assert_eq!(world.shown("patient"), ["0:LOST"]);
+    // The first reconciliation, not another kill.
+    assert_eq!(world.scheduler.next_wakeup(), Some(world.now.plus_ms(60_000)));
+}
+
+#[test]
+fn timers_without_a_wait_do_not_go_round_for_ever() {
+    let settings = Settings {
+        initial_kill_retry_ms: 0,
+        transient_timeout_ms: 0,
+        reconciliation_explicit_interval_ms: 0,
+        reconciliation_implicit_interval_ms: 0,
+        ..Settings::default()
+    };
+    let mut world = World::with(settings);
+    world.register();
+    world.offer("A", 4);
+    world.create(job("web", 1, true)).unwrap();
+    world.kill("web").unwrap();
+    world.wait(10_000_000);
+    assert!(world.scheduler.next_wakeup() > Some(world.now));
+}
+
+/// A job of two with room for one, and the task that waits.
+fn one_of_two_waits() -> (World, aurora_model::key::TaskId) {
+    let mut world = World::registered();
+    world.create(job("web", 2, true)).unwrap();
+    world.offer("A", 1);
+    let id = world.task_in("web", TaskState::Pending);
+    (world, id)
+}
+
+#[test]
+fn the_reason_to_wait_outlives_the_placing_of_another_task() {
+    let (world, id) = one_of_two_waits();
+    let reason = world.scheduler.pending_reason(&id).unwrap();
+    assert_eq!(reason, "Insufficient: CPU (asks for 1.0, 0.0 free)");
+}
+
+#[test]
+fn the_reason_to_wait_is_of_what_is_on_offer_now() {
+    let mut world = World::registered();
+    let mut big = job("big", 1, true);
+    big.task.resources.cpus.0 = 8000;
+    world.create(big).unwrap();
+    let id = world.task_in("big", TaskState::Pending);
+    let reason = |world: &World| world.scheduler.pending_reason(&id).unwrap();
+    let first = world.an_offer("A", 6);
+    let offer = first.id.clone();
+    world.put(Input::Offers(vec![first]));
+    assert_eq!(reason(&world), "Insufficient: CPU (asks for 8.0, 6.0 free)");
+    world.offer("B", 2);
+    assert_eq!(reason(&world), "Insufficient: CPU (asks for 8.0, 6.0 free)", "A is nearer");
+    // A newer word of the same agent counts.
+    world.put(Input::Rescinded(offer));
+    world.offer("A", 1);
+    assert_eq!(reason(&world), "Insufficient: CPU (asks for 8.0, 1.0 free)");
+    world.offer("C", 4);
+    assert_eq!(reason(&world), "Insufficient: CPU (asks for 8.0, 4.0 free)");
+    world.wait(600_000);
+    world.offer("D", 3);
+    assert_eq!(reason(&world), "Insufficient: CPU (asks for 8.0, 3.0 free)", "C's is old");
+    world.put(Input::Disconnected);
+    world.register();
+    assert_eq!(reason(&world), "Waiting for offers of resources");
+}
+
+#[test]
+fn agents_that_share_a_host_are_written_down_once_each() {
+    let mut world = World::registered();
+    let offer = |world: &mut World, agent: &str| {
+        let mut offer = world.an_offer(agent, 4);
+        offer.host = "shared".into();
+        world.put(Input::Offers(vec![offer]));
+        let ops = world.log.last().unwrap();
+        ops.iter().filter(|op| matches!(op, Op::PutHost { .. })).count()
+    };
+    let written = ["A", "B", "A", "B", "A"].map(|agent| offer(&mut world, agent));
+    assert_eq!(written, [1, 1, 0, 0, 0]);
 }

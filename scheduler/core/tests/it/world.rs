@@ -17,7 +17,9 @@ pub(crate) struct World {
     pub(crate) now: Timestamp,
     pub(crate) log: Vec<Vec<Op>>,
     pub(crate) effects: Vec<Effect>,
-    offers: u64,
+    /// Every offer that was ever made.
+    pub(crate) offers: BTreeMap<OfferId, Offer>,
+    settings: Settings,
 }
 
 pub(crate) fn job(name: &str, instances: u32, service: bool) -> JobConfiguration {
@@ -58,21 +60,36 @@ pub(crate) fn job(name: &str, instances: u32, service: bool) -> JobConfiguration
 
 impl World {
     pub(crate) fn new() -> Self {
-        let settings = Settings { executor_overhead: ResourceBag::default(), ..Default::default() };
+        Self::with(Settings { executor_overhead: ResourceBag::default(), ..Default::default() })
+    }
+
+    pub(crate) fn with(settings: Settings) -> Self {
         let mut world = Self {
-            scheduler: Scheduler::new(settings, State::default()),
+            scheduler: Scheduler::new(settings.clone(), State::default()),
             now: Timestamp(1_000_000),
             log: Vec::new(),
             effects: Vec::new(),
-            offers: 0,
+            offers: BTreeMap::new(),
+            settings,
         };
         world.put(Input::Started { seed: 42 });
         world
     }
 
+    /// A scheduler made of what this one has written down takes its place.
+    pub(crate) fn restart(&mut self) -> Vec<Effect> {
+        let state = self.scheduler.state().clone();
+        self.scheduler = Scheduler::new(self.settings.clone(), state);
+        self.put(Input::Started { seed: 43 })
+    }
+
+    pub(crate) fn register(&mut self) -> Vec<Effect> {
+        self.put(Input::Registered { framework_id: FrameworkId::new("F").unwrap() })
+    }
+
     pub(crate) fn registered() -> Self {
         let mut world = Self::new();
-        world.put(Input::Registered { framework_id: FrameworkId::new("F").unwrap() });
+        world.register();
         world
     }
 
@@ -131,9 +148,9 @@ impl World {
     }
 
     pub(crate) fn an_offer(&mut self, agent: &str, cpus: u64) -> Offer {
-        self.offers += 1;
-        Offer {
-            id: OfferId::new(format!("O{}", self.offers)).unwrap(),
+        let id = OfferId::new(format!("O{}", self.offers.len() + 1)).unwrap();
+        let offer = Offer {
+            id: id.clone(),
             agent: AgentId::new(agent).unwrap(),
             host: format!("host-{agent}"),
             attributes: BTreeMap::from([
@@ -149,7 +166,9 @@ impl World {
             revocable: ResourceBag::default(),
             ports: vec![PortRange { begin: 31_000, end: 31_009 }],
             unavailable_from: None,
-        }
+        };
+        self.offers.insert(id, offer.clone());
+        offer
     }
 
     pub(crate) fn status(&mut self, task: &TaskId, state: TaskState) -> Vec<Effect> {

@@ -34,7 +34,7 @@ fn steps(count: u32) -> Vec<Vec<Op>> {
 
 fn state(steps: &[Vec<Op>]) -> State {
     let mut state = State::default();
-    steps.iter().flatten().for_each(|op| state.apply(op));
+    steps.iter().flatten().for_each(|op| state.apply(op).unwrap());
     state
 }
 
