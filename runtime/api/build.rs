@@ -1,5 +1,7 @@
 //! Compiles the protocol files in pure Rust, so that no `protoc` is needed.
 
+#![allow(clippy::disallowed_methods, reason = "a build script writes what it generates")]
+
 use std::error::Error;
 use std::path::PathBuf;
 

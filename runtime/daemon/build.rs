@@ -1,5 +1,7 @@
 //! Names the stylesheet after its content, so that browsers may keep it for ever.
 
+#![allow(clippy::disallowed_methods, reason = "a build script reads its package's files")]
+
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 fn main() -> std::io::Result<()> {

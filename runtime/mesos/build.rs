@@ -1,5 +1,7 @@
 //! Compiles the protocol files; no `protoc` is needed.
 
+#![allow(clippy::disallowed_methods, reason = "a build script writes what it generates")]
+
 use std::path::PathBuf;
 
 use prost::Message;

@@ -288,11 +288,12 @@ impl Follow {
         runs.sort_by_key(|(_, run)| (run.forked_ms, run.number));
         for (process, run) in runs {
             for stream in Stream::ALL {
-                let Some(path) = task.log_path(process, run.number, stream) else { continue };
+                let place = task.log_place(process, run.number, stream);
+                let Some((root, below)) = place else { continue };
                 let key = (process.clone(), run.number, stream);
                 let (log, lines) = followed.logs.entry(key).or_insert_with(|| {
                     let new = if followed.found { Follower::from_end } else { Follower::new };
-                    (new(path), Splitter::default())
+                    (new(root, below), Splitter::default())
                 });
                 let mut said = Vec::new();
                 // An unreadable file is looked at again next time.

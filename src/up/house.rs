@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aurora_cluster::{agent, master};
 use aurora_daemon::listen::{self, Listen};
+use aurora_daemon::shell::quoted;
 use aurora_daemon::shutdown::Signals;
 use aurora_eval::ReadyJob;
 use clap::{Args, Command};
@@ -70,7 +71,8 @@ impl House {
             |listener: &TcpListener| listener.local_addr().map_err(|error| failed(&error));
         let (scheduler_at, master_at, observer_at) =
             (address(&scheduler)?, address(&master)?, address(&observer)?);
-        let host = host_name(ip);
+        let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let host = listen::url_host(ip, &name);
         let stop = CancellationToken::new();
         // If one of them cannot start, those before it end.
         let guard = stop.clone().drop_guard();
@@ -163,18 +165,6 @@ impl House {
     }
 }
 
-/// How people reach what listens on an address.
-fn host_name(ip: IpAddr) -> String {
-    if ip.is_unspecified() {
-        rustix::system::uname().nodename().to_string_lossy().into_owned()
-    } else {
-        match ip {
-            IpAddr::V4(ip) => ip.to_string(),
-            IpAddr::V6(ip) => format!("[{ip}]"),
-        }
-    }
-}
-
 fn bind(name: &str, ip: IpAddr, port: u16) -> Result<TcpListener, Failure> {
     let (listener, moved) =
         listen::bind_or_free(SocketAddr::new(ip, port)).map_err(|error| failed(&error))?;
@@ -230,7 +220,18 @@ fn agent_config(
 ) -> Result<agent::Config, Failure> {
     let folder = data.agent();
     let master = reachable(master).to_string();
-    let words = ["--work-dir", text(&folder)?, "--hostname", host, "--master", &master];
+    // The executor keeps a little of it for itself.
+    let grace = format!("{}secs", STOP_TIMEOUT + 1);
+    let words = [
+        "--work-dir",
+        text(&folder)?,
+        "--hostname",
+        host,
+        "--master",
+        &master,
+        "--executor-shutdown-grace-period",
+        &grace,
+    ];
     let config = agent::Config::try_from(flags::<agent::Flags>(&words)?);
     let config = config.map_err(|error| failed(&error))?;
     Ok(agent::Config { listen: Listen::Bound(listener), ..config })
@@ -298,9 +299,4 @@ fn reachable(address: SocketAddr) -> SocketAddr {
         }
         _ => address,
     }
-}
-
-/// One word for a shell.
-fn quoted(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''"))
 }

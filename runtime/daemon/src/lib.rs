@@ -2,7 +2,7 @@
 //!
 //! [`telemetry`] and [`metrics`] are set up once per process, by the command; [`ops`] serves what
 //! they collect. [`listen`] and [`serve`] are how a daemon gets and uses its socket, [`shutdown`]
-//! how it is told to stop. [`web`] is the look of all pages, [`beneath`] reads what lies in
+//! how it is told to stop, [`shell`] how words are quoted. [`web`] is the look of all pages, [`beneath`] reads what lies in
 //! sandboxes.
 //!
 //! Nothing here knows what a task or an offer is.
@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod ops;
 mod process;
 pub mod serve;
+pub mod shell;
 pub mod shutdown;
 pub mod telemetry;
 pub mod web;

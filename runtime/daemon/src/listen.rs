@@ -1,7 +1,7 @@
 //! Sockets to listen on.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 
 /// Where a daemon listens.
 #[derive(Debug)]
@@ -41,6 +41,16 @@ impl Listen {
     }
 }
 
+/// The host of an address as a URL has it: the address itself, in brackets if it is IPv6; where all
+/// addresses are listened on, this machine's `name`.
+pub fn url_host(ip: IpAddr, name: &str) -> String {
+    match ip {
+        _ if ip.is_unspecified() => name.to_owned(),
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    }
+}
+
 /// Binds an address, or any free port of its host if that one is in use. Gives whether it moved.
 ///
 /// # Errors
@@ -55,5 +65,19 @@ pub fn bind_or_free(address: SocketAddr) -> Result<(TcpListener, bool), ListenEr
                 .map_err(|source| ListenError { address, source })
         }
         Err(source) => Err(ListenError { address, source }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::url_host;
+
+    #[test]
+    fn hosts_are_what_a_url_can_hold() {
+        for (ip, host) in
+            [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]"), ("0.0.0.0", "here"), ("::", "here")]
+        {
+            assert_eq!(url_host(ip.parse().unwrap(), "here"), host);
+        }
     }
 }

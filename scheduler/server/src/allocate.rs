@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use aurora_api::v1 as api;
+use aurora_daemon::shell::quoted;
 use aurora_mesos::v1;
 use aurora_model::job::{AssignedTask, Container, Image, MilliCpus, ResourceBag};
 use prost::Message;
@@ -190,16 +191,6 @@ impl Launcher {
     }
 }
 
-/// A word as the shell takes it.
-pub(crate) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
-}
-
 fn container(container: &Container) -> Option<v1::ContainerInfo> {
     let Container::Mesos { image: Some(image), volumes } = container else { return None };
     let image = match image {
@@ -349,12 +340,5 @@ mod tests {
         assert_eq!(taken[0].ranges.as_ref().unwrap().range[0].begin, 31_001);
         assert_eq!(pool.take_ports(&wanted), Err(TooLittle("ports")));
         assert!(pool.take_ports(&BTreeMap::from([("x".to_owned(), 31_002)])).is_ok());
-    }
-
-    #[test]
-    fn words_are_quoted_for_the_shell() {
-        assert_eq!(quoted("/usr/bin/aurora-executor"), "/usr/bin/aurora-executor");
-        assert_eq!(quoted("/my dir/it's"), "'/my dir/it'\\''s'");
-        assert_eq!(quoted(""), "''");
     }
 }

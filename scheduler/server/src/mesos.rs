@@ -146,6 +146,8 @@ fn status(status: v1::TaskStatus) -> Result<StatusUpdate, String> {
         Reason::ContainerLimitationDisk if message.is_none() => {
             Some("Task used more disk than requested.".to_owned())
         }
+        // It only says that the agent gave up waiting, in words that change with its version.
+        Reason::ExecutorUnregistered => None,
         _ => message,
     };
     if status.reason.is_some() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aurora_api::v1::cluster_server::ClusterServer;
 use aurora_api::v1::jobs_server::JobsServer;
-use aurora_daemon::listen::ListenError;
+use aurora_daemon::listen::{ListenError, url_host};
 use aurora_daemon::ops::{self, Ops};
 use aurora_daemon::{serve, web};
 use aurora_mesos::scheduler as mesos;
@@ -152,7 +152,7 @@ pub async fn start_with_log(
         cluster: flags.cluster_name.clone(),
         default_tier: settings.default_tier.clone(),
         tiers: settings.tiers.keys().cloned().collect(),
-        web_url: format!("http://{}:{}", host_for_people(address, &hostname), address.port()),
+        web_url: web_url(address, &hostname),
         observer_port: flags.observer_port,
     };
     let scheduler = Scheduler::new(settings, state);
@@ -236,11 +236,7 @@ fn framework(
         checkpoint: Some(true),
         roles: vec![flags.mesos_role.clone()],
         hostname: Some(hostname.to_owned()),
-        webui_url: Some(format!(
-            "http://{}:{}",
-            host_for_people(address, hostname),
-            address.port()
-        )),
+        webui_url: Some(web_url(address, hostname)),
         capabilities: [Type::PartitionAware, Type::MultiRole, Type::RevocableResources]
             .map(|ty| Capability { r#type: Some(ty as i32) })
             .to_vec(),
@@ -248,9 +244,9 @@ fn framework(
     }
 }
 
-/// A scheduler that listens on one address is reached there; one that listens on all by its name.
-fn host_for_people(address: SocketAddr, hostname: &str) -> String {
-    if address.ip().is_unspecified() { hostname.to_owned() } else { address.ip().to_string() }
+/// Where people find the pages.
+fn web_url(address: SocketAddr, hostname: &str) -> String {
+    format!("http://{}:{}", url_host(address.ip(), hostname), address.port())
 }
 
 async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
