@@ -221,8 +221,8 @@ impl Executor {
                 name: bound.job.name().to_owned(),
                 instance: bound.instance,
             }),
-            log_dir: sandbox.join(runner::LOG_DIR),
-            sandbox,
+            log_dir: sandbox.path.join(runner::LOG_DIR),
+            sandbox: sandbox.path,
             hostname: bound.hostname,
             user: identity.user.name.clone(),
             uid: identity.user.uid,
@@ -233,6 +233,7 @@ impl Executor {
         let config = Config {
             checkpoint_root: self.flags.checkpoint_root.clone(),
             header,
+            sandbox: sandbox.folder,
             task: spec,
             user: Some(identity.user),
             environment: self.process_environment(),

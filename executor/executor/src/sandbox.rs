@@ -1,10 +1,11 @@
 //! Where the processes of a task live, and who they are (`executor.md` 4).
 
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use aurora_thermos::process::output::give_to;
 use aurora_thermos::process::user::{Credentials, UserError};
+use rustix::fs::{Gid, Mode, OFlags, Uid, fchmod, fchown, fstat, mkdirat, open, openat};
+use rustix::io::Errno;
 
 use crate::Flags;
 
@@ -64,25 +65,78 @@ pub(crate) fn identity(role: &str, flags: &Flags) -> Result<Identity, SandboxErr
     }
 }
 
+/// The folder that the processes of a task run in.
+#[derive(Debug)]
+pub(crate) struct Sandbox {
+    pub(crate) path: PathBuf,
+    /// The folder that was made, whatever becomes of its name.
+    pub(crate) folder: OwnedFd,
+}
+
 /// Makes the sandbox of a task within the folder that the agent has made for it.
-pub(crate) fn create(container: &Path, user: &Credentials) -> Result<PathBuf, SandboxError> {
+///
+/// That folder stays ours: a job to whom it belonged could put a link in the sandbox's place, and
+/// have others follow it.
+pub(crate) fn create(container: &Path, user: &Credentials) -> Result<Sandbox, SandboxError> {
     let path = container.join("sandbox");
-    let failed = |source| SandboxError::Create { path: path.clone(), source };
-    match std::fs::DirBuilder::new().mode(0o700).create(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-            return Err(failed(error));
-        }
-        _ => {}
+    let failed = |errno: Errno| SandboxError::Create { path: path.clone(), source: errno.into() };
+    let given = |errno: Errno| SandboxError::Give {
+        path: path.clone(),
+        user: user.name.clone(),
+        source: errno.into(),
+    };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let outer = open(container, flags, Mode::empty()).map_err(failed)?;
+    let private = Mode::RWXU;
+    match mkdirat(&outer, "sandbox", private) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(errno) => return Err(failed(errno)),
     }
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o700)).map_err(failed)?;
+    let folder = openat(&outer, "sandbox", flags | OFlags::NOFOLLOW, Mode::empty());
+    let folder = folder.map_err(failed)?;
+    fchmod(&folder, private).map_err(failed)?;
     if !user.is_current() {
-        for folder in [container, &path] {
-            give_to(folder, user).map_err(|source| SandboxError::Give {
-                path: folder.to_owned(),
-                user: user.name.clone(),
-                source,
-            })?;
+        let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+        fchown(&folder, Some(uid), Some(gid)).map_err(given)?;
+        // The user must get through to it.
+        let mode = Mode::from_raw_mode(fstat(&outer).map_err(given)?.st_mode);
+        let passable = Mode::XGRP | Mode::XOTH;
+        if !mode.contains(passable) {
+            fchmod(&outer, mode | passable).map_err(given)?;
         }
     }
-    Ok(path)
+    Ok(Sandbox { path, folder })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+
+    use super::*;
+
+    #[test]
+    fn the_job_gets_the_sandbox_and_not_the_folder_around_it() {
+        let container = tempfile::tempdir().unwrap();
+        let mut user = Credentials::current().unwrap();
+        if Credentials::may_switch() {
+            (user.uid, user.gid) = (12_345, 12_345);
+        }
+        let around = std::fs::metadata(container.path()).unwrap();
+        let sandbox = create(container.path(), &user).unwrap();
+        let made = std::fs::metadata(&sandbox.path).unwrap();
+        assert_eq!((made.uid(), made.permissions().mode() & 0o7777), (user.uid, 0o700));
+        let found = std::fs::metadata(container.path()).unwrap();
+        assert_eq!((found.uid(), found.gid()), (around.uid(), around.gid()));
+        if Credentials::may_switch() {
+            assert_eq!(found.permissions().mode() & 0o7777, 0o711);
+        }
+    }
+
+    #[test]
+    fn a_link_in_its_place_is_refused() {
+        let container = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/tmp", container.path().join("sandbox")).unwrap();
+        let user = Credentials::current().unwrap();
+        assert!(matches!(create(container.path(), &user), Err(SandboxError::Create { .. })));
+    }
 }

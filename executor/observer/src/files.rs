@@ -40,18 +40,10 @@ pub(crate) fn open_log(
     run: i64,
     stream: Stream,
 ) -> io::Result<(File, PathBuf)> {
-    let header = task.header().ok_or(io::ErrorKind::NotFound)?;
     let run = run_numbered(task.runs(process), run).ok_or(io::ErrorKind::NotFound)?;
-    let path = task.log_path(process, run.number, stream).ok_or(io::ErrorKind::NotFound)?;
-    let (root, below) = match path.strip_prefix(&header.sandbox) {
-        Ok(below) => (header.sandbox.as_path(), below.to_owned()),
-        // An operator has put the logs elsewhere.
-        Err(_) => {
-            let below = path.strip_prefix(&header.log_dir).map_err(io::Error::other)?;
-            (header.log_dir.as_path(), below.to_owned())
-        }
-    };
-    Ok((beneath::open_file(root, &below)?, below))
+    let place = task.log_place(process, run.number, stream);
+    let (root, below) = place.ok_or(io::ErrorKind::NotFound)?;
+    Ok((beneath::open_file(&root, &below)?, below))
 }
 
 /// Opens a file of a task's sandbox.

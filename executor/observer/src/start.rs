@@ -59,7 +59,6 @@ impl Handle {
 ///
 /// # Errors
 /// The address cannot be used.
-#[expect(clippy::unused_async, reason = "all daemons start alike, within a runtime")]
 pub async fn start(config: Config, stop: CancellationToken) -> Result<Handle, Error> {
     let listener = config.listen.bind()?;
     let address = listener.local_addr().map_err(Error::Serve)?;

@@ -60,7 +60,7 @@ pub(crate) fn of_run(run: &Run) -> Option<Usage> {
     }
     let mut usage = Usage::default();
     usage.add(process.pid);
-    for descendant in tree::descendants(process.pid).unwrap_or_default() {
+    for descendant in tree::descendants(process.pid).unwrap_or_default().found {
         usage.add(descendant.identity.pid);
     }
     Some(usage)

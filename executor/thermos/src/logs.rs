@@ -5,30 +5,47 @@ use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::PathBuf;
 
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+
 /// The most that one call reads, in bytes.
 const CHUNK: usize = 64 << 10;
 
 /// Reads a file as it grows. The file need not be there yet; one that is rotated or truncated is
 /// read from its beginning again.
+///
+/// The file's directory belongs to the job, who may put anything there: no link is followed out of
+/// the root, and nothing but a regular file is read.
 #[derive(Debug)]
 pub struct Follower {
-    path: PathBuf,
+    root: PathBuf,
+    below: PathBuf,
     file: Option<(File, u64)>,
     offset: u64,
 }
 
 impl Follower {
-    /// Follows a file from its beginning.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), file: None, offset: 0 }
+    /// Follows a file below a directory from its beginning.
+    pub fn new(root: impl Into<PathBuf>, below: impl Into<PathBuf>) -> Self {
+        Self { root: root.into(), below: below.into(), file: None, offset: 0 }
     }
 
     /// Follows a file from what is its end now.
-    pub fn from_end(path: impl Into<PathBuf>) -> Self {
-        let path = path.into();
+    pub fn from_end(root: impl Into<PathBuf>, below: impl Into<PathBuf>) -> Self {
+        let mut follower = Self::new(root, below);
         // A file that is not there yet will be new altogether.
-        let offset = std::fs::metadata(&path).map_or(0, |found| found.len());
-        Self { path, file: None, offset }
+        let found = follower.open().and_then(|file| file.metadata());
+        follower.offset = found.map_or(0, |found| found.len());
+        follower
+    }
+
+    fn open(&self) -> io::Result<File> {
+        let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let root = rustix::fs::open(&self.root, folder, Mode::empty())?;
+        // Opening a pipe must not wait for its other end.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        let file = File::from(openat2(root, &self.below, flags, Mode::empty(), resolve)?);
+        if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
     /// What has been added since the last call, at most 64 KiB of it; empty if nothing.
@@ -36,17 +53,35 @@ impl Follower {
     /// # Errors
     /// The file is there but cannot be read.
     pub fn read(&mut self) -> io::Result<Vec<u8>> {
-        if self.file.is_none() {
-            self.file = match File::open(&self.path) {
-                Ok(file) => {
-                    let inode = file.metadata()?.ino();
-                    Some((file, inode))
-                }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-                Err(error) => return Err(error),
-            };
+        let current = match self.open() {
+            Ok(file) => {
+                let inode = file.metadata()?.ino();
+                Some((file, inode))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        let (file, moved) = match (self.file.take(), current) {
+            // Another file has the name now. It was looked up before the old one is read, so
+            // nothing comes to the old one when that has been read to its end.
+            (Some(old), Some(new)) if old.1 != new.1 => (old, Some(new)),
+            (Some(old), _) => (old, None),
+            (None, Some(new)) => (new, None),
+            (None, None) => return Ok(Vec::new()),
+        };
+        let mut bytes = self.read_on(&file.0)?;
+        self.file = Some(file);
+        if bytes.is_empty()
+            && let Some(new) = moved
+        {
+            self.offset = 0;
+            bytes = self.read_on(&new.0)?;
+            self.file = Some(new);
         }
-        let Some((file, inode)) = &self.file else { return Ok(Vec::new()) };
+        Ok(bytes)
+    }
+
+    fn read_on(&mut self, file: &File) -> io::Result<Vec<u8>> {
         if file.metadata()?.len() < self.offset {
             self.offset = 0;
         }
@@ -54,34 +89,48 @@ impl Follower {
         let read = file.read_at(&mut bytes, self.offset)?;
         bytes.truncate(read);
         self.offset += read as u64;
-        if read == 0 {
-            // Everything of this file has been read: has another one taken its name?
-            let moved = std::fs::metadata(&self.path).is_ok_and(|found| found.ino() != *inode);
-            if moved {
-                self.file = None;
-                self.offset = 0;
-            }
-        }
         Ok(bytes)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::Follower;
 
     #[test]
     fn growth_rotation_and_absence_are_followed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("stdout");
-        let mut follower = Follower::new(&path);
+        let mut follower = Follower::new(folder.path(), "stdout");
         assert!(follower.read().unwrap().is_empty());
-        std::fs::write(&path, "one").unwrap();
+        let mut first = std::fs::File::create(&path).unwrap();
+        first.write_all(b"one").unwrap();
         assert_eq!(follower.read().unwrap(), b"one");
         assert!(follower.read().unwrap().is_empty());
+        first.write_all(b"more").unwrap();
         std::fs::rename(&path, folder.path().join("stdout.1")).unwrap();
         std::fs::write(&path, "two").unwrap();
-        assert!(follower.read().unwrap().is_empty());
+        assert_eq!(follower.read().unwrap(), b"more", "the end of the old file is not lost");
         assert_eq!(follower.read().unwrap(), b"two");
+        std::fs::write(&path, "3").unwrap();
+        assert_eq!(follower.read().unwrap(), b"3", "a file that was cut begins anew");
+        let mut late = Follower::from_end(folder.path(), "stdout");
+        assert!(late.read().unwrap().is_empty());
+    }
+
+    #[test]
+    fn neither_links_to_the_outside_nor_pipes_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("sandbox");
+        std::fs::create_dir(&root).unwrap();
+        std::fs::write(folder.path().join("secret"), "no").unwrap();
+        std::os::unix::fs::symlink("../secret", root.join("link")).unwrap();
+        nix::unistd::mkfifo(&root.join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(Follower::new(&root, "link").read().is_err());
+        assert!(Follower::new(&root, "pipe").read().unwrap().is_empty());
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("swapped")).unwrap();
+        assert!(Follower::new(folder.path().join("swapped"), "secret").read().is_err());
     }
 }

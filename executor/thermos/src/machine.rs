@@ -54,7 +54,7 @@ pub enum Action {
     },
     /// Ask everything that lives to end, and say [`Input::AllGone`] when it has.
     Terminate,
-    /// End everything that lives, at once.
+    /// End everything that lives, at once, and go on when nothing does.
     KillAll,
 }
 
@@ -216,8 +216,7 @@ impl Machine {
         self.failure.clone().unwrap_or_else(|| "a process ran too often".to_owned())
     }
 
-    /// The terminal state comes before everything that is left is ended, so that a reader never
-    /// takes the one for the cause of the other.
+    /// A task is over when nothing of it lives any more: its terminal state comes last.
     fn end(&mut self, actions: &mut Vec<Action>) {
         let (state, reason) = match &self.killed {
             Some(reason) => (TaskState::Killed, reason.clone()),
@@ -225,8 +224,8 @@ impl Machine {
             None => (TaskState::Failed, self.why_failed()),
         };
         self.deadline = None;
-        self.enter(state, reason, actions);
         actions.push(Action::KillAll);
+        self.enter(state, reason, actions);
     }
 }
 
@@ -278,8 +277,10 @@ mod tests {
 
         fn put(&mut self, input: Input) -> String {
             let task = self.machine.task.clone();
-            self.machine
-                .handle(self.now, input)
+            let actions = self.machine.handle(self.now, input);
+            // One that is due already would be told without end.
+            assert!(self.machine.next_wakeup().is_none_or(|at| at > self.now));
+            actions
                 .into_iter()
                 .map(|action| match action {
                     Action::Enter { state, reason } if reason.is_empty() => state.to_string(),
@@ -319,7 +320,7 @@ mod tests {
         assert_eq!(story.end("a", Outcome::Success), "+b:0");
         assert_eq!(story.end("b", Outcome::Success), "CLEANING term");
         assert_eq!(story.put(Input::AllGone), "FINALIZING kill +last:0");
-        assert_eq!(story.end("last", Outcome::Failure), "SUCCESS kill");
+        assert_eq!(story.end("last", Outcome::Failure), "kill SUCCESS");
     }
 
     #[test]
@@ -330,7 +331,7 @@ mod tests {
         let failed = "process \"a\" failed with exit code 3";
         assert_eq!(story.end("a", Outcome::Failure), format!("CLEANING({failed}) term"));
         assert_eq!(story.put(Input::AllGone), "FINALIZING kill +last:0");
-        assert_eq!(story.end("last", Outcome::Success), format!("FAILED({failed}) kill"));
+        assert_eq!(story.end("last", Outcome::Success), format!("kill FAILED({failed})"));
     }
 
     #[test]
@@ -372,6 +373,7 @@ mod tests {
         few.max_concurrency = 2;
         let mut story = Story::of(&few);
         assert_eq!(story.put(Input::Begin), "ACTIVE +a:0 +b:0");
+        assert_eq!(story.machine.next_wakeup(), None, "only the end of a run makes room");
         assert_eq!(story.end("b", Outcome::Success), "+c:0");
     }
 
@@ -384,7 +386,7 @@ mod tests {
         assert_eq!(story.put(kill()), "CLEANING(asked to) term");
         assert_eq!(story.end("a", Outcome::Lost), "");
         assert_eq!(story.put(Input::AllGone), "FINALIZING kill +last:0");
-        assert_eq!(story.wait(60), "KILLED(asked to) kill");
+        assert_eq!(story.wait(60), "kill KILLED(asked to)");
         assert_eq!(story.put(kill()), "");
     }
 
@@ -394,18 +396,18 @@ mod tests {
         story.put(Input::Begin);
         story.end("a", Outcome::Failure);
         assert_eq!(story.wait(29), "");
-        assert!(story.wait(1).starts_with("FAILED"));
+        assert!(story.wait(1).starts_with("kill FAILED"));
         let mut quick = task(vec![process("a")], &[]);
         quick.finalization_wait = 0;
         let mut story = Story::of(&quick);
         story.put(Input::Begin);
-        assert_eq!(story.end("a", Outcome::Success), "CLEANING SUCCESS kill");
+        assert_eq!(story.end("a", Outcome::Success), "CLEANING kill SUCCESS");
     }
 
     #[test]
     fn an_empty_task_succeeds() {
         let mut story = Story::of(&task(vec![], &[]));
         assert_eq!(story.put(Input::Begin), "ACTIVE CLEANING term");
-        assert_eq!(story.put(Input::AllGone), "FINALIZING kill SUCCESS kill");
+        assert_eq!(story.put(Input::AllGone), "FINALIZING kill kill SUCCESS");
     }
 }

@@ -75,8 +75,7 @@ impl Planner {
 
     /// Starts what may run now: gives each process's place in the task and the number of its run.
     pub fn start(&mut self, now: Duration) -> Vec<(usize, u32)> {
-        let running = self.processes.iter().filter(|p| p.status == Status::Running).count();
-        let room = self.max_concurrency.saturating_sub(running);
+        let room = self.room();
         let ready: Vec<usize> = (0..self.processes.len())
             .filter(|&place| match self.processes[place].status {
                 Status::Idle(from) => from <= now && self.may_follow(place),
@@ -95,6 +94,12 @@ impl Planner {
             .collect()
     }
 
+    /// How many more may run at the same time.
+    fn room(&self) -> usize {
+        let running = self.processes.iter().filter(|p| p.status == Status::Running).count();
+        self.max_concurrency.saturating_sub(running)
+    }
+
     fn may_follow(&self, place: usize) -> bool {
         self.processes[place]
             .after
@@ -104,6 +109,9 @@ impl Planner {
 
     /// When the next process may run that only waits for the time, if there is one.
     pub fn next_start(&self) -> Option<Duration> {
+        if self.room() == 0 {
+            return None;
+        }
         (0..self.processes.len())
             .filter(|&place| self.may_follow(place))
             .filter_map(|place| match self.processes[place].status {

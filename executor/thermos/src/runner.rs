@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -18,7 +19,6 @@ use crate::planner::Outcome;
 use crate::process::children::{Children, Exit};
 use crate::process::output::RunDirectory;
 use crate::process::spawn::{Launch, launch};
-use crate::process::tree;
 use crate::process::user::Credentials;
 use crate::spec::TaskSpec;
 use crate::state::TaskState;
@@ -31,6 +31,13 @@ pub const LOG_DIR: &str = ".logs";
 /// may leave the tree by ending a parent that nobody waits for.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
+/// How long what was killed has to die. The kernel keeps it that long only if it hangs there.
+pub const KILL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long what was printed has to arrive after everything has ended: some process that is none of
+/// the task's may have been handed the other end of a pipe, and never close it.
+const DRAIN: Duration = Duration::from_secs(2);
+
 /// What is to be run, and as whom.
 #[derive(Debug)]
 pub struct Config {
@@ -38,6 +45,9 @@ pub struct Config {
     pub checkpoint_root: PathBuf,
     /// What is written down first.
     pub header: Header,
+    /// The sandbox that the header names, as it was made: its job may have put something else in
+    /// its place since.
+    pub sandbox: OwnedFd,
     /// The task.
     pub task: TaskSpec,
     /// Who its processes run as; nobody else than this process if absent.
@@ -107,13 +117,17 @@ pub async fn run(
         running: Some(running),
         end: None,
         waits_for_all: false,
+        survivors: Vec::new(),
     };
     let result = runner.run(&mut commands).await;
     if result.is_err() {
-        runner.kill_all();
+        runner.kill_all().await;
     }
     // What was copied from pipes is whole before the task counts as ended.
-    while runner.copies.join_next().await.is_some() {}
+    let copies = async { while runner.copies.join_next().await.is_some() {} };
+    if tokio::time::timeout(DRAIN, copies).await.is_err() {
+        tracing::warn!("a process that is none of the task's still holds its output open");
+    }
     result
 }
 
@@ -132,6 +146,8 @@ struct Runner {
     end: Option<End>,
     /// Whether [`Input::AllGone`] is to be said.
     waits_for_all: bool,
+    /// The ids of what could not be ended.
+    survivors: Vec<i32>,
 }
 
 impl Runner {
@@ -140,7 +156,7 @@ impl Runner {
         commands: &mut mpsc::UnboundedReceiver<Command>,
     ) -> Result<End, RunError> {
         let mut changes = self.children.changes();
-        self.handle(Input::Begin)?;
+        self.handle(Input::Begin).await?;
         loop {
             if let Some(end) = &self.end
                 && self.live.is_empty()
@@ -151,7 +167,7 @@ impl Runner {
             }
             if self.waits_for_all && self.live.is_empty() && self.is_alone()? {
                 self.waits_for_all = false;
-                self.handle(Input::AllGone)?;
+                self.handle(Input::AllGone).await?;
                 continue;
             }
             let wakeup = self.machine.next_wakeup().map(|at| self.began + at);
@@ -163,20 +179,20 @@ impl Runner {
             tokio::select! {
                 Some(ended) = self.exits.join_next() => {
                     if let Ok((process, exit)) = ended {
-                        self.ended(process, exit)?;
+                        self.ended(process, exit).await?;
                     }
                 }
                 Some(command) = commands.recv() => {
                     let Command::Kill { reason, grace } = command;
-                    self.handle(Input::Kill { reason, grace })?;
+                    self.handle(Input::Kill { reason, grace }).await?;
                 }
                 Ok(()) = changes.changed(), if self.waits_for_all => {}
-                () = sleep_until(wakeup) => self.handle(Input::Tick)?,
+                () = sleep_until(wakeup) => self.handle(Input::Tick).await?,
             }
         }
     }
 
-    fn handle(&mut self, input: Input) -> Result<(), RunError> {
+    async fn handle(&mut self, input: Input) -> Result<(), RunError> {
         let mut inputs = vec![input];
         while let Some(input) = inputs.pop() {
             for action in self.machine.handle(self.began.elapsed(), input) {
@@ -186,11 +202,14 @@ impl Runner {
                     Action::Terminate => {
                         // What a shell leaves behind when it ends is asked to end as well.
                         self.children.spare_sessions(true);
-                        self.signal_all(Signal::TERM);
+                        if let Err(error) = self.children.signal_all(Signal::TERM) {
+                            tracing::error!(%error, "failed to look for the task's processes");
+                        }
                         self.waits_for_all = true;
                     }
                     Action::KillAll => {
-                        self.kill_all();
+                        self.kill_all().await;
+                        self.take_ends_in().await?;
                         self.children.spare_sessions(false);
                     }
                 }
@@ -203,13 +222,12 @@ impl Runner {
         Ok(self.writer.append(&Record { time_ms: now_ms(), event })?)
     }
 
-    fn enter(&mut self, state: TaskState, reason: String) -> Result<(), RunError> {
+    fn enter(&mut self, state: TaskState, mut reason: String) -> Result<(), RunError> {
         if state.is_terminal() {
-            // Runs that are about to be ended must be written down before the last record.
-            self.kill_all();
-            for (process, run) in std::mem::take(&mut self.live) {
-                let signal = nix::sys::signal::Signal::SIGKILL as i32;
-                self.change(process, run, ProcessChange::Killed { signal })?;
+            if !self.survivors.is_empty() {
+                let pids: Vec<String> = self.survivors.iter().map(i32::to_string).collect();
+                let left = format!("these processes could not be ended: {}", pids.join(", "));
+                reason = if reason.is_empty() { left } else { format!("{reason}; {left}") };
             }
             self.end = Some(End { state, reason: reason.clone() });
         }
@@ -252,11 +270,11 @@ impl Runner {
     ) -> Result<crate::checkpoint::record::ProcessIdentity, String> {
         let spec = &self.task.processes[process];
         let user = self.config.user.as_ref();
-        let sandbox = &self.config.header.sandbox;
+        let sandbox = self.config.sandbox.as_fd();
         let directory = RunDirectory::create(sandbox, LOG_DIR, &spec.name, run, user)
             .map_err(|error| error.to_string())?;
         let directory = Arc::new(directory);
-        let environment = self.environment(sandbox);
+        let environment = self.environment();
         let launched = launch(
             &self.children,
             &Launch {
@@ -274,8 +292,8 @@ impl Runner {
             let Some(pipe) = pipe else { continue };
             match directory.clone().copy(&spec.logger, stream, pipe) {
                 Ok(copy) => drop(self.copies.spawn(copy)),
-                // The process runs; only its output is not kept.
-                Err(error) => tracing::error!(%error, process = spec.name, "output is not kept"),
+                // The process ends when it prints: there is nobody left to take it.
+                Err(error) => tracing::error!(%error, process = spec.name, "output is not taken"),
             }
         }
         let exit = launched.child.exit;
@@ -283,7 +301,8 @@ impl Runner {
         Ok(launched.child.identity)
     }
 
-    fn environment(&self, sandbox: &Path) -> Vec<(OsString, OsString)> {
+    fn environment(&self) -> Vec<(OsString, OsString)> {
+        let sandbox = &self.config.header.sandbox;
         let mut all = self.config.environment.clone();
         all.push(("HOME".into(), sandbox.into()));
         if let Some(user) = &self.config.user {
@@ -296,8 +315,20 @@ impl Runner {
         all
     }
 
-    fn ended(&mut self, process: usize, exit: Option<Exit>) -> Result<(), RunError> {
-        let Some(run) = self.live.remove(&process) else { return Ok(()) };
+    async fn ended(&mut self, process: usize, exit: Option<Exit>) -> Result<(), RunError> {
+        match self.write_end(process, exit)? {
+            Some((outcome, how)) => self.handle(Input::Ended { process, outcome, how }).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Writes down how a run ended. Gives what that means for the plan, and how it is told.
+    fn write_end(
+        &mut self,
+        process: usize,
+        exit: Option<Exit>,
+    ) -> Result<Option<(Outcome, String)>, RunError> {
+        let Some(run) = self.live.remove(&process) else { return Ok(None) };
         let (change, outcome, how) = match exit {
             Some(Exit::Code(0)) => (ProcessChange::Success, Outcome::Success, String::new()),
             Some(exit @ Exit::Code(code)) => {
@@ -310,39 +341,39 @@ impl Runner {
             None => (ProcessChange::Lost, Outcome::Lost, "unknown".to_owned()),
         };
         self.change(process, run, change)?;
-        self.handle(Input::Ended { process, outcome, how })
+        Ok(Some((outcome, how)))
+    }
+
+    /// Writes down how the runs ended that were killed just now. Their ends decide nothing.
+    async fn take_ends_in(&mut self) -> Result<(), RunError> {
+        let deadline = Instant::now() + KILL_PATIENCE;
+        while !self.live.is_empty() && self.survivors.is_empty() {
+            match tokio::time::timeout_at(deadline, self.exits.join_next()).await {
+                Ok(Some(Ok((process, exit)))) => drop(self.write_end(process, exit)?),
+                Ok(Some(Err(_))) => {}
+                Ok(None) | Err(_) => break,
+            }
+        }
+        for (process, run) in std::mem::take(&mut self.live) {
+            self.change(process, run, ProcessChange::Lost)?;
+        }
+        Ok(())
     }
 
     fn is_alone(&self) -> Result<bool, RunError> {
         self.children.living().map(|living| living.is_empty()).map_err(RunError::Processes)
     }
 
-    fn signal_all(&self, signal: Signal) {
-        let living = match self.children.living() {
-            Ok(living) => living,
-            Err(error) => {
-                tracing::error!(%error, "failed to look for the processes of the task");
-                return;
-            }
-        };
-        for process in living {
-            if let Err(error) = tree::signal(process.identity, signal) {
-                tracing::warn!(%error, pid = process.identity.pid, "failed to signal a process");
-            }
-        }
-    }
-
     /// Ends everything that lives, and what it starts meanwhile.
-    fn kill_all(&self) {
-        for _ in 0..64 {
-            match self.children.living() {
-                Ok(living) if living.is_empty() => return,
-                Ok(_) => self.signal_all(Signal::KILL),
-                Err(error) => {
-                    tracing::error!(%error, "failed to look for the processes of the task");
-                    return;
+    async fn kill_all(&mut self) {
+        match self.children.kill_all(KILL_PATIENCE).await {
+            Ok(left) => {
+                self.survivors = left.iter().map(|stat| stat.identity.pid).collect();
+                if !left.is_empty() {
+                    tracing::error!(pids = ?self.survivors, "processes do not die");
                 }
             }
+            Err(error) => tracing::error!(%error, "failed to look for the task's processes"),
         }
     }
 }

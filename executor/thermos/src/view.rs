@@ -117,17 +117,25 @@ impl Tasks {
         Ok(ids)
     }
 
-    /// Every task that has a checkpoint, by id. A damaged one is there as far as it can be read;
-    /// see [`Task::damage`].
+    /// Every task that has a checkpoint, by id. One that is damaged or cannot be opened is there as
+    /// far as it can be read; see [`Task::damage`].
     ///
     /// # Errors
-    /// The root cannot be listed, or a checkpoint not be opened.
+    /// The root cannot be listed.
     pub fn all(&self) -> Result<Vec<Arc<Task>>, ViewError> {
         let ids = self.ids()?;
         self.cache().retain(|id, _| ids.binary_search(id).is_ok());
         let mut tasks = Vec::with_capacity(ids.len());
         for id in ids {
-            tasks.extend(self.get(&id)?);
+            match self.get(&id) {
+                Ok(task) => tasks.extend(task),
+                // Nothing to be remembered: it may well be readable next time.
+                Err(error) => tasks.push(Arc::new(Task {
+                    id,
+                    history: History::default(),
+                    damage: Some(error.to_string()),
+                })),
+            }
         }
         Ok(tasks)
     }
@@ -140,11 +148,13 @@ impl Tasks {
         if !is_task_id(id) {
             return Ok(None);
         }
+        use io::ErrorKind::{NotADirectory, NotFound};
         let path = checkpoint::path(&self.root, id);
         let failed = |source| ViewError { action: "read", path: path.clone(), source };
         let file = match File::open(&path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // A file among the directories of tasks is no task.
+            Err(error) if matches!(error.kind(), NotFound | NotADirectory) => {
                 self.cache().remove(id);
                 return Ok(None);
             }
@@ -235,6 +245,13 @@ impl Task {
             })
     }
 
+    /// Whether it still goes on, as far as can be known: it has not ended, is not
+    /// [abandoned](Task::is_abandoned), and there is a header that says by whom it is run.
+    pub fn is_live(&self) -> bool {
+        let is_unknown = self.header().is_none() && self.damage.is_some();
+        self.is_active() && !self.is_abandoned() && !is_unknown
+    }
+
     /// When it was taken on: wall clock, milliseconds since the Unix epoch.
     pub fn started_ms(&self) -> Option<i64> {
         self.history.started_ms()
@@ -266,6 +283,17 @@ impl Task {
     /// The file that a run prints to; `None` while the header is missing. See [`log_path`].
     pub fn log_path(&self, process: &str, run: u32, stream: Stream) -> Option<PathBuf> {
         self.header().map(|header| log_path(&header.log_dir, process, run, stream))
+    }
+
+    /// The same in two parts: a directory that nobody but an operator can have put elsewhere, and
+    /// the path below it, which is the job's to change.
+    pub fn log_place(&self, process: &str, run: u32, stream: Stream) -> Option<(PathBuf, PathBuf)> {
+        let header = self.header()?;
+        let path = log_path(&header.log_dir, process, run, stream);
+        let root =
+            if path.starts_with(&header.sandbox) { &header.sandbox } else { &header.log_dir };
+        let below = path.strip_prefix(root).ok()?.to_owned();
+        Some((root.clone(), below))
     }
 
     /// Why its checkpoint cannot be read to the end, with the offset; `None` if it can.

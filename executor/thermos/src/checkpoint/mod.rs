@@ -14,9 +14,11 @@ use std::path::{Component, Path, PathBuf};
 pub mod frame;
 pub mod record;
 
+mod clean;
 mod read;
 mod write;
 
+pub use clean::clean;
 pub use read::{ReadError, Tail, read_from};
 pub use write::{WriteError, Writer};
 

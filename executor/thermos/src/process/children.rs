@@ -5,6 +5,8 @@
 //! be called from one place only, so a process that uses [`Children`] must start *every* child
 //! through it.
 
+#![expect(unsafe_code, reason = "nothing safe looks at a dead child without collecting it")]
+
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
@@ -12,14 +14,22 @@ use std::process::{self, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use nix::errno::Errno;
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
-use rustix::process::Signal;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 
 use super::tree::{self, Stat};
 use crate::checkpoint::record::ProcessIdentity;
+
+/// How often [`Children::kill_all`] looks whether what it has killed is dead.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// How often it is looked for living descendants until a look finds none and nothing dying.
+const MAX_LOOKS: usize = 64;
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,9 +143,53 @@ impl Children {
     /// # Errors
     /// `/proc` cannot be read.
     pub fn living(&self) -> io::Result<Vec<Stat>> {
-        let mut all = tree::descendants(process::id().cast_signed())?;
-        all.retain(|stat| !stat.zombie);
-        Ok(all)
+        let mut dead_before: Vec<ProcessIdentity> = Vec::new();
+        for _ in 0..MAX_LOOKS {
+            let tree::Descendants { found, all_there } =
+                tree::descendants(process::id().cast_signed())?;
+            let (dead, living): (Vec<Stat>, Vec<Stat>) = found.iter().partition(|stat| stat.zombie);
+            if !living.is_empty() {
+                return Ok(living);
+            }
+            // The child of one that died during the look has a new parent, who was looked at
+            // before. That of one that was dead already was seen there.
+            let dead: Vec<ProcessIdentity> = dead.iter().map(|stat| stat.identity).collect();
+            if all_there && dead.iter().all(|dead| dead_before.contains(dead)) {
+                break;
+            }
+            dead_before = dead;
+        }
+        Ok(Vec::new())
+    }
+
+    /// Sends a signal to everything that lives.
+    ///
+    /// # Errors
+    /// `/proc` cannot be read. A single process that cannot be signalled is logged.
+    pub fn signal_all(&self, signal: Signal) -> io::Result<Vec<Stat>> {
+        let living = self.living()?;
+        for process in &living {
+            if let Err(error) = tree::signal(process.identity, signal) {
+                tracing::warn!(%error, pid = process.identity.pid, "failed to signal a process");
+            }
+        }
+        Ok(living)
+    }
+
+    /// Kills everything that lives, and what it starts meanwhile, until all of it is dead or
+    /// `patience` is over. Gives what is still there then.
+    ///
+    /// # Errors
+    /// `/proc` cannot be read.
+    pub async fn kill_all(&self, patience: Duration) -> io::Result<Vec<Stat>> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let living = self.signal_all(Signal::KILL)?;
+            if living.is_empty() || Instant::now() >= deadline {
+                return Ok(living);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 }
 
@@ -152,32 +206,34 @@ impl Shared {
         let mut known = self.known();
         loop {
             // Look first: until it is collected, its id belongs to nobody else.
-            let peek = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-            let status = match waitid(Id::All, peek) {
-                Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => break,
-                Ok(status) => status,
-                Err(Errno::EINTR) => continue,
+            let pid = match dead_child() {
+                Ok(Some(pid)) => pid,
+                Ok(None) => break,
                 Err(error) => {
                     tracing::error!(%error, "failed to wait for child processes");
                     break;
                 }
             };
-            let (pid, exit) = match status {
-                WaitStatus::Exited(pid, code) => (pid, Exit::Code(code)),
-                WaitStatus::Signaled(pid, signal, _) => (pid, Exit::Signal(signal as i32)),
-                other => {
-                    tracing::error!(?other, "a child process neither exited nor was killed");
+            let waiting = known.remove(&pid.as_raw_pid());
+            if waiting.is_some() && !self.spare_sessions.load(Ordering::Relaxed) {
+                kill_session(pid.as_raw_pid());
+            }
+            let exit = match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG)
+            {
+                // As plain numbers: there are signals without a name.
+                Ok(Some(status)) => match status.exit_status() {
+                    Some(code) => Exit::Code(code),
+                    None => Exit::Signal(status.terminating_signal().unwrap_or(0)),
+                },
+                Ok(None) | Err(Errno::CHILD) => {
+                    tracing::error!(%pid, "a child process was collected by somebody else");
+                    continue;
+                }
+                Err(error) => {
+                    tracing::error!(%error, %pid, "failed to collect a child process");
                     break;
                 }
             };
-            let waiting = known.remove(&pid.as_raw());
-            if waiting.is_some() && !self.spare_sessions.load(Ordering::Relaxed) {
-                kill_session(pid.as_raw());
-            }
-            if let Err(error) = waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG) {
-                tracing::error!(%error, %pid, "failed to collect a child process");
-                break;
-            }
             collected += 1;
             match waiting {
                 // Nobody may be interested any more.
@@ -192,12 +248,32 @@ impl Shared {
     }
 }
 
+/// A child that has ended and is still to be collected, if there is one.
+fn dead_child() -> io::Result<Option<Pid>> {
+    let options = nix::libc::WEXITED | nix::libc::WNOHANG | nix::libc::WNOWAIT;
+    loop {
+        // SAFETY: a record of plain numbers, for which zeros are a valid value.
+        let mut found: nix::libc::siginfo_t = unsafe { std::mem::zeroed() };
+        // SAFETY: `found` is a record of the right kind that nothing else refers to.
+        let result = unsafe { nix::libc::waitid(nix::libc::P_ALL, 0, &raw mut found, options) };
+        if result == 0 {
+            // SAFETY: `waitid` has filled in that part of the record, or left it zero.
+            return Ok(Pid::from_raw(unsafe { found.si_pid() }));
+        }
+        match Errno::from_io_error(&io::Error::last_os_error()) {
+            Some(Errno::INTR) => {}
+            Some(Errno::CHILD) => return Ok(None),
+            other => return Err(other.unwrap_or(Errno::IO).into()),
+        }
+    }
+}
+
 /// Kills what is left of the session of a leader that has ended but was not collected yet.
 fn kill_session(leader: i32) {
     // A member may fork while the others are killed, its child may do so too; but the dead cannot.
     for _ in 0..64 {
         let members = match tree::descendants(process::id().cast_signed()) {
-            Ok(all) => all,
+            Ok(all) => all.found,
             Err(error) => {
                 tracing::error!(%error, "failed to look for the rest of a session");
                 return;

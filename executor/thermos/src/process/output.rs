@@ -4,9 +4,8 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::path::Path;
 
-use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid, chownat, fchown, mkdirat, openat, renameat};
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid, fchown, mkdirat, openat, renameat};
 use rustix::io::Errno;
 use tokio::net::unix::pipe;
 
@@ -42,35 +41,28 @@ impl OutputError {
 }
 
 impl RunDirectory {
-    /// Creates `<log_dir>/<process>/<run>`, the last of which belongs to `user`.
+    /// Creates `<log_dir>/<process>/<run>`, the last of which is new and belongs to `user`.
     ///
     /// The sandbox belongs to the user too, who may have put anything there: so no symbolic link
-    /// below the sandbox is followed.
+    /// below it is followed.
     ///
     /// # Errors
     /// One of the directories cannot be made, or is not a directory.
     pub fn create(
-        sandbox: &Path,
+        sandbox: BorrowedFd<'_>,
         log_dir: &str,
         process: &str,
         run: u32,
         user: Option<&Credentials>,
     ) -> Result<Self, OutputError> {
-        let dir = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
-        let mut fd = rustix::fs::open(sandbox, dir, Mode::empty())
-            .map_err(|errno| OutputError::new("open directory", sandbox, errno))?;
-        for name in [log_dir, process, &run.to_string()] {
-            match mkdirat(&fd, name, Mode::from_raw_mode(0o755)) {
-                Ok(()) | Err(Errno::EXIST) => {}
-                Err(errno) => return Err(OutputError::new("create directory", name, errno)),
-            }
-            fd = openat(&fd, name, dir | OFlags::NOFOLLOW, Mode::empty())
-                .map_err(|errno| OutputError::new("open directory", name, errno))?;
-        }
+        let run = run.to_string();
+        let logs = directory(sandbox, log_dir, false)?;
+        let logs = directory(logs.as_fd(), process, false)?;
+        let fd = directory(logs.as_fd(), &run, true)?;
         let owner = user.map(|user| (user.uid, user.gid));
         if let Some((uid, gid)) = owner {
             fchown(&fd, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
-                .map_err(|errno| OutputError::new("change the owner of", run.to_string(), errno))?;
+                .map_err(|errno| OutputError::new("change the owner of", run, errno))?;
         }
         Ok(Self { fd, owner })
     }
@@ -89,29 +81,44 @@ impl RunDirectory {
     /// never stopped by it.
     ///
     /// # Errors
-    /// The first file cannot be created.
+    /// The pipe cannot be watched.
     pub fn copy(
         self: std::sync::Arc<Self>,
         logger: &Logger,
         stream: Stream,
         pipe: OwnedFd,
     ) -> Result<impl Future<Output = ()> + Send + use<>, OutputError> {
-        let file = match (logger.destination, logger.mode) {
-            (Destination::None | Destination::Console, _) => None,
-            (_, LoggerMode::Standard) => Some(LogFile::create(self, stream, None)?),
-            (_, LoggerMode::Rotate { size, backups }) => {
-                Some(LogFile::create(self, stream, Some((size, backups)))?)
-            }
-        };
-        let console = logger.destination == Destination::Both;
         let receiver = pipe::Receiver::from_owned_fd(pipe)
             .map_err(|error| OutputError::new("read", "pipe", error))?;
+        let rotate = match logger.mode {
+            LoggerMode::Standard => None,
+            LoggerMode::Rotate { size, backups } => Some((size, backups)),
+        };
+        let file = match logger.destination {
+            Destination::None | Destination::Console => None,
+            Destination::File | Destination::Both => LogFile::create(self, stream, rotate)
+                .inspect_err(|error| tracing::error!(%error, "output is not kept"))
+                .ok(),
+        };
+        let console = logger.destination == Destination::Both;
         Ok(copy(receiver, file, console.then_some(stream)))
     }
 
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+/// Makes a directory within another one, unless it may be there already, and opens it.
+fn directory(parent: BorrowedFd<'_>, name: &str, new: bool) -> Result<OwnedFd, OutputError> {
+    match mkdirat(parent, name, Mode::from_raw_mode(0o755)) {
+        Ok(()) => {}
+        Err(Errno::EXIST) if !new => {}
+        Err(errno) => return Err(OutputError::new("create directory", name, errno)),
+    }
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
+    openat(parent, name, flags, Mode::empty())
+        .map_err(|errno| OutputError::new("open directory", name, errno))
 }
 
 async fn copy(pipe: pipe::Receiver, mut file: Option<LogFile>, console: Option<Stream>) {
@@ -237,13 +244,4 @@ fn create(directory: &RunDirectory, name: &str) -> Result<File, Errno> {
         fchown(&file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
     }
     Ok(file.into())
-}
-
-/// Makes `path` belong to a user, not following a link.
-///
-/// # Errors
-/// The kernel refuses.
-pub fn give_to(path: &Path, user: &Credentials) -> io::Result<()> {
-    let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
-    Ok(chownat(rustix::fs::CWD, path, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?)
 }

@@ -5,9 +5,7 @@
 use std::ffi::{CString, OsString};
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::fs::{Mode, OFlags, openat};
@@ -28,7 +26,7 @@ pub struct Launch<'a> {
     /// The whole environment.
     pub environment: &'a [(OsString, OsString)],
     /// Where it starts.
-    pub directory: &'a Path,
+    pub directory: BorrowedFd<'a>,
     /// Who to become; `None` to stay who this process is.
     pub user: Option<&'a Credentials>,
     /// Where standard output goes.
@@ -40,7 +38,7 @@ pub struct Launch<'a> {
 /// Where a process prints to.
 #[derive(Debug, Clone, Copy)]
 pub enum Sink<'a> {
-    /// To a file `name` in a directory, which the process itself creates, as its own user.
+    /// To a new file `name` in a directory, which the process itself creates, as its own user.
     File(BorrowedFd<'a>, &'static str),
     /// To where this process prints to.
     Inherit,
@@ -101,7 +99,7 @@ impl Step {
             Self::Group => format!("take on the primary group of user {user:?}"),
             Self::User => format!("become user {user:?}"),
             Self::DeathSignal => "tie the process to its runner".to_owned(),
-            Self::Directory => format!("enter the directory {:?}", launch.directory),
+            Self::Directory => "enter its directory".to_owned(),
             Self::Stdout => "create the file for standard output".to_owned(),
             Self::Stderr => "create the file for standard error".to_owned(),
         }
@@ -165,7 +163,7 @@ struct Prepared {
     reporter: OwnedFd,
     parent: Option<Pid>,
     user: Option<(Uid, Gid, Vec<Gid>)>,
-    directory: CString,
+    directory: OwnedFd,
     stdout: Option<(OwnedFd, CString)>,
     stderr: Option<(OwnedFd, CString)>,
 }
@@ -185,7 +183,7 @@ impl Prepared {
                 let groups = user.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
                 (Uid::from_raw(user.uid), Gid::from_raw(user.gid), groups)
             }),
-            directory: CString::new(launch.directory.as_os_str().as_bytes())?,
+            directory: launch.directory.try_clone_to_owned()?,
             stdout: file(launch.stdout)?,
             stderr: file(launch.stderr)?,
         })
@@ -218,7 +216,7 @@ impl Prepared {
             return Err((Step::DeathSignal, rustix::io::Errno::SRCH));
         }
         rustix::process::umask(Mode::WGRP | Mode::WOTH);
-        rustix::process::chdir(&*self.directory).map_err(at(Step::Directory))?;
+        rustix::process::fchdir(&self.directory).map_err(at(Step::Directory))?;
         if let Some(file) = &self.stdout {
             redirect(file, nix::libc::STDOUT_FILENO).map_err(at(Step::Stdout))?;
         }
@@ -231,8 +229,9 @@ impl Prepared {
 }
 
 fn redirect((directory, name): &(OwnedFd, CString), onto: RawFd) -> rustix::io::Result<()> {
-    let flags =
-        OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    // A new file: what the job may have put there in its place, such as a link or a pipe that
+    // nobody reads, is never opened.
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::APPEND | OFlags::CLOEXEC;
     let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
     let file = openat(directory.as_fd(), name.as_c_str(), flags, mode)?;
     // SAFETY: replaces a descriptor that nothing else in the forked copy refers to.

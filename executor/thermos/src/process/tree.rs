@@ -7,6 +7,7 @@
 
 use std::fs;
 use std::io;
+use std::sync::OnceLock;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
@@ -65,12 +66,29 @@ pub fn is_alive(process: ProcessIdentity) -> bool {
 
 /// The identity of the machine's current boot.
 pub fn boot_id() -> io::Result<String> {
-    Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
+    // It stays the same as long as this process lives.
+    static BOOT_ID: OnceLock<String> = OnceLock::new();
+    if let Some(known) = BOOT_ID.get() {
+        return Ok(known.clone());
+    }
+    let read = fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
+    Ok(BOOT_ID.get_or_init(|| read).clone())
 }
 
-/// Everything that descends from `root`, except itself; parents before their children.
-pub fn descendants(root: i32) -> io::Result<Vec<Stat>> {
+/// What a look at the tree of processes has found.
+#[derive(Debug, Default)]
+pub struct Descendants {
+    /// The processes; parents before their children.
+    pub found: Vec<Stat>,
+    /// Whether every process was still there when its turn came. The children of one that was not
+    /// may be missing.
+    pub all_there: bool,
+}
+
+/// Everything that descends from `root`, except itself.
+pub fn descendants(root: i32) -> io::Result<Descendants> {
     let mut found: Vec<Stat> = Vec::new();
+    let mut all_there = true;
     let mut parents = vec![root];
     while let Some(parent) = parents.pop() {
         let children = match children(parent) {
@@ -78,9 +96,16 @@ pub fn descendants(root: i32) -> io::Result<Vec<Stat>> {
             // The kernel was built without these files.
             Ok(None) => return scan(root),
             Err(error) if parent == root => return Err(error),
-            Err(_gone) => continue,
+            Err(_gone) => {
+                all_there = false;
+                continue;
+            }
         };
-        for stat in children.into_iter().filter_map(|pid| stat(pid).ok()) {
+        for pid in children {
+            let Ok(stat) = stat(pid) else {
+                all_there = false;
+                continue;
+            };
             // While the tree changes, a process can be met at its old and at its new place.
             if stat.identity.pid != root && !found.iter().any(|f| f.identity == stat.identity) {
                 parents.push(stat.identity.pid);
@@ -88,7 +113,7 @@ pub fn descendants(root: i32) -> io::Result<Vec<Stat>> {
             }
         }
     }
-    Ok(found)
+    Ok(Descendants { found, all_there })
 }
 
 /// The children of a process; `None` if the kernel does not tell.
@@ -109,14 +134,15 @@ fn children(pid: i32) -> io::Result<Option<Vec<i32>>> {
 }
 
 /// [`descendants`], by looking at every process of the machine.
-fn scan(root: i32) -> io::Result<Vec<Stat>> {
+fn scan(root: i32) -> io::Result<Descendants> {
     let mut all = Vec::new();
+    let mut all_there = true;
     for entry in fs::read_dir("/proc")? {
         let name = entry?.file_name();
-        if let Some(pid) = name.to_str().and_then(|name| name.parse().ok())
-            && let Ok(stat) = stat(pid)
-        {
-            all.push(stat);
+        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
+        match stat(pid) {
+            Ok(stat) => all.push(stat),
+            Err(_gone) => all_there = false,
         }
     }
     let mut found: Vec<Stat> = Vec::new();
@@ -129,7 +155,7 @@ fn scan(root: i32) -> io::Result<Vec<Stat>> {
             }
         }
     }
-    Ok(found)
+    Ok(Descendants { found, all_there })
 }
 
 /// Sends a signal to this very process, never to another one that was given its id meanwhile. A
@@ -185,8 +211,8 @@ mod tests {
         let me = std::process::id().cast_signed();
         let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
         let pid = child.id().cast_signed();
-        let by_links = descendants(me).unwrap();
-        let by_scan = scan(me).unwrap();
+        let by_links = descendants(me).unwrap().found;
+        let by_scan = scan(me).unwrap().found;
         child.kill().unwrap();
         let is_child = |stat: &super::Stat| stat.identity.pid == pid && stat.parent == me;
         assert!(by_links.iter().any(is_child));
