@@ -5,11 +5,12 @@
 //! all with one `fdatasync`. [`Store::snapshot`] writes the state down so that the log before it
 //! can go.
 //!
-//! On disk are `log-<n>` segments and `snapshot-<n>` files, `n` being the number of the first
-//! record after it; see [`frame`] for how records lie in them. One process at a time may have a
+//! On disk are segments, `log-<n>`, `n` being the number of their first record, and snapshots,
+//! `snapshot-<n>`, `n` being the number of the first record after them. A record holds the steps
+//! that were appended together; see [`frame`] for how records lie in a file. One process at a time may have a
 //! store open: `lock` is held by `flock`, which ends with the process.
 //!
-//! What a crash can leave behind, an unfinished last record, is dropped. Anything else that cannot
+//! What a crash can leave behind, an unfinished end, is dropped. Anything else that cannot
 //! be read is damage: opening refuses and says where, because a scheduler that forgot an
 //! acknowledged job, or a task that runs, does harm.
 
@@ -23,7 +24,7 @@ mod convert;
 pub mod frame;
 mod store;
 
-pub use store::{Log, OpenError, Store, StoreError};
+pub use store::{FileError, Log, OpenError, Store, StoreError};
 
 #[allow(clippy::all, unreachable_pub, reason = "generated")]
 mod proto {

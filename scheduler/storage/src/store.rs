@@ -11,6 +11,10 @@ use crate::convert::{from_proto, to_proto};
 use crate::frame::{self, Frame, MAGIC};
 use crate::proto::Batch;
 
+/// How large a record is, in bytes, that takes no further step. Without it a record of many large
+/// steps could be longer than [`frame::MAX_PAYLOAD`].
+const FULL: usize = 16 << 20;
+
 /// The steps of the scheduler, made durable. A replicated log stands behind the same trait.
 pub trait Log: Send {
     /// Makes steps durable, in order. Each is there as a whole or not at all; when this returns,
@@ -24,26 +28,32 @@ pub trait Log: Send {
     /// Writes the state after all appended steps down, so that it need not be made of them again.
     ///
     /// # Errors
-    /// The snapshot cannot be written. The log is as good as before.
+    /// The snapshot cannot be written. The log is as good as before: steps can be appended, and a
+    /// snapshot can be tried again.
     fn snapshot(&mut self, state: &State) -> Result<(), StoreError>;
 
     /// How many bytes of steps have been appended since the last snapshot.
     fn since_snapshot(&self) -> u64;
 }
 
+/// A file or folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to {action} {}: {source}", .path.display())]
+pub struct FileError {
+    /// What was being done.
+    pub action: &'static str,
+    /// To what.
+    pub path: PathBuf,
+    /// Why it failed.
+    pub source: std::io::Error,
+}
+
 /// Why a log cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// A file or folder cannot be used.
-    #[error("failed to {action} {}: {source}", .path.display())]
-    Io {
-        /// What was being done.
-        action: &'static str,
-        /// To what.
-        path: PathBuf,
-        /// Why it failed.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// Another process has it open.
     #[error("the log in {} is in use by process {holder}", .folder.display())]
     InUse {
@@ -65,7 +75,20 @@ pub enum OpenError {
         /// What is wrong.
         reason: String,
     },
-    /// It was written by a program that is newer than this one.
+    /// A record, which is as it was written, holds what this program does not know.
+    #[error(
+        "{} was written by a newer program: of the record at byte {offset} {reason}; use that \
+         program", .path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Where in it.
+        offset: u64,
+        /// What is not known.
+        reason: String,
+    },
+    /// The whole file is of a format that this program does not read.
     #[error("{} has format {found}; this program reads format {}", .path.display(), MAGIC[7])]
     Version {
         /// The file.
@@ -79,15 +102,8 @@ pub enum OpenError {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A file cannot be written.
-    #[error("failed to {action} {}: {source}", .path.display())]
-    Io {
-        /// What was being done.
-        action: &'static str,
-        /// To what.
-        path: PathBuf,
-        /// Why it failed.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A step is too large.
     #[error("a step of {length} bytes is too large for the log")]
     TooLarge {
@@ -107,6 +123,8 @@ pub struct Store {
     _lock: File,
     segment: File,
     segment_path: PathBuf,
+    /// How much of the segment is on disk.
+    synced: u64,
     /// The number of the next record.
     next: u64,
     since_snapshot: u64,
@@ -123,6 +141,9 @@ impl Store {
         make_folder(folder)?;
         let lock = lock(folder)?;
         let mut files = list(folder)?;
+        for path in &files.unfinished {
+            remove(path);
+        }
         let mut state = State::default();
         let mut next = 0;
         if let Some((number, path)) = files.snapshots.pop() {
@@ -130,20 +151,33 @@ impl Store {
             next = number;
         }
         let mut size = 0;
-        let last_segment = files.segments.last().map(|(number, _)| *number);
-        for (number, path) in &files.segments {
-            let is_last = Some(*number) == last_segment;
-            size += read_segment(path, *number, is_last, &mut next, &mut state)?;
+        let mut last = None;
+        for (index, (number, path)) in files.segments.iter().enumerate() {
+            let is_last = index + 1 == files.segments.len();
+            let read = read_segment(path, *number, is_last, &mut next, &mut state)?;
+            size += read.replayed;
+            last = Some((path, read));
         }
-        let (segment, segment_path) = match files.segments.last() {
-            Some((_, path)) => (open_at_end(path)?, path.clone()),
-            None => new_file(folder, &format!("log-{next:020}"))?,
+        // What has been read may be in memory only, left there by a program that was killed. It
+        // is acted on from here on, so it must be on disk.
+        let open_last = match last {
+            Some((path, read)) => Some((open_at_end(path, read.end)?, path.clone(), read)),
+            None => None,
         };
+        let (segment, segment_path) = match open_last {
+            Some((file, path, read)) if read.next == next => (file, path),
+            // The records of the last segment end before those of the snapshot, or of the segment
+            // before it: what is appended would not follow on them.
+            _ => new_file(folder, &segment_name(next))?,
+        };
+        sync_folder(folder)?;
+        let synced = segment.metadata().map_err(failed("look at", &segment_path))?.len();
         let store = Self {
             folder: folder.to_owned(),
             _lock: lock,
             segment,
             segment_path,
+            synced,
             next,
             since_snapshot: size,
             failed: false,
@@ -153,23 +187,47 @@ impl Store {
         Ok((store, state))
     }
 
-    fn io(&self, action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StoreError {
-        let path = path.to_owned();
-        move |source| StoreError::Io { action, path, source }
-    }
-
     fn write_steps(&mut self, steps: &[Vec<Op>]) -> Result<(), StoreError> {
         self.buffer.clear();
+        let mut batch = Batch::default();
+        let mut size = 0;
         for ops in steps {
-            let batch = Batch { ops: ops.iter().map(to_proto).collect(), snapshot_records: None };
-            frame::encode(self.next, &batch.encode_to_vec(), &mut self.buffer)
-                .map_err(|length| StoreError::TooLarge { length })?;
-            self.next += 1;
+            for op in ops {
+                let op = to_proto(op);
+                size += op.encoded_len();
+                batch.ops.push(op);
+            }
+            if size >= FULL {
+                self.encode(&std::mem::take(&mut batch))?;
+                size = 0;
+            }
         }
-        let path = self.segment_path.clone();
-        self.segment.write_all(&self.buffer).map_err(self.io("append to", &path))?;
-        self.segment.sync_data().map_err(self.io("sync", &path))?;
-        self.since_snapshot += self.buffer.len() as u64;
+        if !batch.ops.is_empty() {
+            self.encode(&batch)?;
+        }
+        let path = &self.segment_path;
+        self.segment.write_all(&self.buffer).map_err(failed("append to", path))?;
+        self.segment.sync_data().map_err(failed("sync", path))?;
+        let written = self.buffer.len() as u64;
+        self.synced += written;
+        self.since_snapshot += written;
+        Ok(())
+    }
+
+    fn encode(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        frame::encode(self.next, self.synced, &batch.encode_to_vec(), &mut self.buffer)
+            .map_err(|length| StoreError::TooLarge { length })?;
+        self.next += 1;
+        Ok(())
+    }
+
+    /// Sees to it that the next record is the first of its segment.
+    fn begin_segment(&mut self) -> Result<(), FileError> {
+        let name = segment_name(self.next);
+        if !self.segment_path.ends_with(&name) {
+            (self.segment, self.segment_path) = new_file(&self.folder, &name)?;
+            self.synced = MAGIC.len() as u64;
+        }
         Ok(())
     }
 
@@ -186,9 +244,7 @@ impl Store {
             .filter(|pair| pair[1].0 <= *newest)
             .filter_map(|pair| pair.first());
         for (_, path) in old_snapshots.chain(old_segments) {
-            if let Err(error) = std::fs::remove_file(path) {
-                tracing::warn!(path = %path.display(), %error, "failed to remove an old file of the log");
-            }
+            remove(path);
         }
     }
 }
@@ -207,35 +263,19 @@ impl Log for Store {
         if self.failed {
             return Err(StoreError::Failed(self.folder.clone()));
         }
-        let name = format!("snapshot-{:020}", self.next);
-        let path = self.folder.join(&name);
-        let temporary = self.folder.join(format!("{name}.tmp"));
-        write_snapshot(&temporary, state).map_err(|error| match error {
-            SnapshotError::Io(source) => {
-                StoreError::Io { action: "write", path: temporary.clone(), source }
-            }
-            SnapshotError::TooLarge(length) => StoreError::TooLarge { length },
-        })?;
-        // The segment that follows must be there before the snapshot says that it begins there.
-        let (segment, segment_path) =
-            if self.segment_path.ends_with(format!("log-{:020}", self.next)) {
-                (None, self.segment_path.clone())
-            } else {
-                let (file, path) = new_file(&self.folder, &format!("log-{:020}", self.next))
-                    .map_err(|error| match error {
-                        OpenError::Io { action, path, source } => {
-                            StoreError::Io { action, path, source }
-                        }
-                        _ => StoreError::Failed(self.folder.clone()),
-                    })?;
-                (Some(file), path)
-            };
-        std::fs::rename(&temporary, &path).map_err(self.io("rename", &temporary))?;
-        sync_folder(&self.folder).map_err(self.io("sync", &self.folder))?;
-        if let Some(segment) = segment {
-            self.segment = segment;
-            self.segment_path = segment_path;
+        let path = self.folder.join(format!("snapshot-{:020}", self.next));
+        let temporary = path.with_extension(UNFINISHED);
+        // The segment that follows must be there before the snapshot says that it begins there,
+        // and once it is there nothing may go into the one before.
+        let written =
+            write_snapshot(&temporary, state).and_then(|()| Ok(self.begin_segment()?)).and_then(
+                |()| Ok(std::fs::rename(&temporary, &path).map_err(failed("rename", &temporary))?),
+            );
+        if written.is_err() {
+            remove(&temporary);
         }
+        written?;
+        sync_folder(&self.folder)?;
         self.since_snapshot = 0;
         self.remove_superseded();
         Ok(())
@@ -246,18 +286,41 @@ impl Log for Store {
     }
 }
 
-fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> OpenError {
-    let path = path.to_owned();
-    move |source| OpenError::Io { action, path, source }
+/// How the name of a snapshot ends that is being written.
+const UNFINISHED: &str = "tmp";
+
+fn segment_name(first: u64) -> String {
+    format!("log-{first:020}")
 }
 
-fn make_folder(folder: &Path) -> Result<(), OpenError> {
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> FileError {
+    let path = path.to_owned();
+    move |source| FileError { action, path, source }
+}
+
+/// Removes a file that is of no use. If it cannot be removed now, opening the log will try again.
+fn remove(path: &Path) {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!(path = %path.display(), %error, "failed to remove a file of the log");
+        }
+        _ => {}
+    }
+}
+
+fn make_folder(folder: &Path) -> Result<(), FileError> {
     use std::os::unix::fs::DirBuilderExt;
+    let missing: Vec<&Path> = folder.ancestors().take_while(|path| !path.exists()).collect();
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(folder)
-        .map_err(failed("make the folder", folder))
+        .map_err(failed("make the folder", folder))?;
+    // A folder is there after a loss of power if the one it is in is on disk.
+    for parent in missing.into_iter().filter_map(Path::parent) {
+        sync_folder(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })?;
+    }
+    Ok(())
 }
 
 fn lock(folder: &Path) -> Result<File, OpenError> {
@@ -280,7 +343,7 @@ fn lock(folder: &Path) -> Result<File, OpenError> {
                 holder: holder.trim().to_owned(),
             });
         }
-        Err(errno) => return Err(failed("lock", &path)(errno.into())),
+        Err(errno) => return Err(failed("lock", &path)(errno.into()).into()),
     }
     file.set_len(0)
         .and_then(|()| file.write_all(std::process::id().to_string().as_bytes()))
@@ -294,9 +357,11 @@ struct Files {
     snapshots: Vec<(u64, PathBuf)>,
     /// By the number of their first record.
     segments: Vec<(u64, PathBuf)>,
+    /// Snapshots that were never finished.
+    unfinished: Vec<PathBuf>,
 }
 
-fn list(folder: &Path) -> Result<Files, OpenError> {
+fn list(folder: &Path) -> Result<Files, FileError> {
     let mut files = Files::default();
     for entry in std::fs::read_dir(folder).map_err(failed("read the folder", folder))? {
         let entry = entry.map_err(failed("read the folder", folder))?;
@@ -304,10 +369,15 @@ fn list(folder: &Path) -> Result<Files, OpenError> {
         let Some((kind, number)) = name.to_str().and_then(|name| name.split_once('-')) else {
             continue;
         };
+        let (number, is_finished) = match number.strip_suffix(UNFINISHED) {
+            Some(number) => (number.trim_end_matches('.'), false),
+            None => (number, true),
+        };
         let Ok(number) = number.parse::<u64>() else { continue };
         match kind {
+            "snapshot" if !is_finished => files.unfinished.push(entry.path()),
             "snapshot" => files.snapshots.push((number, entry.path())),
-            "log" => files.segments.push((number, entry.path())),
+            "log" if is_finished => files.segments.push((number, entry.path())),
             _ => {}
         }
     }
@@ -316,15 +386,21 @@ fn list(folder: &Path) -> Result<Files, OpenError> {
     Ok(files)
 }
 
+/// The content of a file; none if it was never finished being made.
 fn read_file(path: &Path) -> Result<Vec<u8>, OpenError> {
     let bytes = std::fs::read(path).map_err(failed("read", path))?;
+    if bytes.starts_with(&MAGIC) {
+        return Ok(bytes);
+    }
+    // A crash while the file was made: nothing was appended by then. A machine that lost power
+    // may have left zeros.
+    let is_unfinished = bytes.len() <= MAGIC.len()
+        && bytes.iter().zip(MAGIC).all(|(byte, magic)| *byte == magic || *byte == 0);
     match bytes.split_first_chunk::<8>() {
-        Some((magic, _)) if *magic == MAGIC => Ok(bytes),
+        _ if is_unfinished => Ok(Vec::new()),
         Some((magic, _)) if magic[..7] == MAGIC[..7] => {
             Err(OpenError::Version { path: path.to_owned(), found: magic[7] })
         }
-        // A crash while the file was made: nothing was acknowledged by then.
-        _ if bytes.len() < MAGIC.len() && MAGIC.starts_with(&bytes) => Ok(bytes),
         _ => Err(corrupt(path, 0, "it does not begin as a log of Aurora does")),
     }
 }
@@ -333,99 +409,101 @@ fn corrupt(path: &Path, offset: usize, reason: impl Into<String>) -> OpenError {
     OpenError::Corrupt { path: path.to_owned(), offset: offset as u64, reason: reason.into() }
 }
 
+/// Applies a record. Gives what it says of the snapshot that it ends, if it does.
 fn apply(
     payload: &[u8],
     path: &Path,
     offset: usize,
     state: &mut State,
-) -> Result<Batch, OpenError> {
+) -> Result<Option<u64>, OpenError> {
     let batch = Batch::decode(payload).map_err(|error| corrupt(path, offset, error.to_string()))?;
-    for op in &batch.ops {
-        let op =
-            from_proto(op.clone()).map_err(|error| corrupt(path, offset, error.to_string()))?;
+    for op in batch.ops {
+        // The checksum is right, so this is what was written.
+        let op = from_proto(op).map_err(|error| OpenError::Newer {
+            path: path.to_owned(),
+            offset: offset as u64,
+            reason: error.to_string(),
+        })?;
         state.apply(&op).map_err(|error| corrupt(path, offset, error.to_string()))?;
     }
-    Ok(batch)
+    Ok(batch.snapshot_records)
 }
 
-/// Replays a segment. Gives the size of its records. An unfinished last record of the last segment
-/// is cut off.
+/// What a segment was found to hold.
+struct Segment {
+    /// Where its whole records end; 0 if not even its head is whole.
+    end: usize,
+    /// The number after its last record's.
+    next: u64,
+    /// The size of those of its records that no snapshot holds.
+    replayed: u64,
+}
+
+/// Replays a segment. An unfinished end of the last segment is left out.
 fn read_segment(
     path: &Path,
     first: u64,
     is_last: bool,
     next: &mut u64,
     state: &mut State,
-) -> Result<u64, OpenError> {
+) -> Result<Segment, OpenError> {
     let bytes = read_file(path)?;
-    let mut offset = MAGIC.len().min(bytes.len());
-    let mut expected = first;
+    let end = MAGIC.len().min(bytes.len());
+    let mut read = Segment { end, next: first, replayed: 0 };
     if first > *next {
         return Err(corrupt(path, 0, format!("records {next} to {} are missing", first - 1)));
     }
     loop {
-        match frame::decode(&bytes[offset..]) {
-            Frame::Whole { number, payload, length } => {
-                if number != expected {
+        match frame::decode(&bytes[read.end..]) {
+            Frame::End => break,
+            Frame::Whole { number, payload, length, .. } => {
+                if number != read.next {
                     return Err(corrupt(
                         path,
-                        offset,
-                        format!("record {number} is where {expected} should be"),
+                        read.end,
+                        format!("record {number} is where {} should be", read.next),
                     ));
                 }
                 // What a snapshot holds already is only checked.
                 if number >= *next {
-                    apply(payload, path, offset, state)?;
+                    apply(payload, path, read.end, state)?;
                     *next = number + 1;
+                    read.replayed += length as u64;
                 }
-                expected += 1;
-                offset += length;
+                read.next += 1;
+                read.end += length;
             }
-            Frame::Torn if offset == bytes.len() => break,
-            Frame::Torn if is_last => {
-                tracing::warn!(path = %path.display(), offset, dropped = bytes.len() - offset, "dropping an unfinished record");
-                let file =
-                    OpenOptions::new().write(true).open(path).map_err(failed("open", path))?;
-                file.set_len(offset as u64).map_err(failed("shorten", path))?;
-                file.sync_all().map_err(failed("sync", path))?;
+            Frame::Bad(_) if is_last && !frame::was_synced(&bytes, read.end) => {
+                let dropped = bytes.len() - read.end;
+                tracing::warn!(path = %path.display(), offset = read.end, dropped, "dropping an unfinished record");
                 break;
             }
-            Frame::Torn => return Err(corrupt(path, offset, "the file ends within a record")),
-            Frame::Corrupt(reason) => return Err(corrupt(path, offset, reason)),
+            Frame::Bad(reason) => return Err(corrupt(path, read.end, reason)),
         }
     }
-    Ok((offset - MAGIC.len().min(offset)) as u64)
+    Ok(read)
 }
 
-enum SnapshotError {
-    Io(std::io::Error),
-    TooLarge(usize),
-}
-
-impl From<std::io::Error> for SnapshotError {
-    fn from(error: std::io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-fn write_snapshot(path: &Path, state: &State) -> Result<(), SnapshotError> {
-    let mut file = std::io::BufWriter::with_capacity(1 << 20, File::create(path)?);
-    file.write_all(&MAGIC)?;
+fn write_snapshot(path: &Path, state: &State) -> Result<(), StoreError> {
+    let file = File::create(path).map_err(failed("make", path))?;
+    let mut file = std::io::BufWriter::with_capacity(1 << 20, file);
+    file.write_all(&MAGIC).map_err(failed("write", path))?;
     let mut buffer = Vec::new();
     let mut records = 0;
-    let mut write = |batch: Batch, number: u64, file: &mut std::io::BufWriter<File>| {
+    let mut write = |batch: &Batch, number: u64| {
         buffer.clear();
-        frame::encode(number, &batch.encode_to_vec(), &mut buffer)
-            .map_err(SnapshotError::TooLarge)?;
-        file.write_all(&buffer).map_err(SnapshotError::Io)
+        frame::encode(number, 0, &batch.encode_to_vec(), &mut buffer)
+            .map_err(|length| StoreError::TooLarge { length })?;
+        file.write_all(&buffer).map_err(failed("write", path))?;
+        Ok::<_, StoreError>(())
     };
     for op in state.to_ops() {
-        write(Batch { ops: vec![to_proto(&op)], snapshot_records: None }, records, &mut file)?;
+        write(&Batch { ops: vec![to_proto(&op)], snapshot_records: None }, records)?;
         records += 1;
     }
-    write(Batch { ops: Vec::new(), snapshot_records: Some(records) }, records, &mut file)?;
-    let file = file.into_inner().map_err(|error| error.into_error())?;
-    file.sync_all()?;
+    write(&Batch { ops: Vec::new(), snapshot_records: Some(records) }, records)?;
+    let file = file.into_inner().map_err(|error| failed("write", path)(error.into_error()))?;
+    file.sync_all().map_err(failed("sync", path))?;
     Ok(())
 }
 
@@ -434,10 +512,10 @@ fn read_snapshot(path: &Path, state: &mut State) -> Result<(), OpenError> {
     let mut offset = MAGIC.len().min(bytes.len());
     for expected in 0.. {
         match frame::decode(&bytes[offset..]) {
-            Frame::Whole { number, payload, length } if number == expected => {
-                let batch = apply(payload, path, offset, state)?;
+            Frame::Whole { number, payload, length, .. } if number == expected => {
+                let end = apply(payload, path, offset, state)?;
                 offset += length;
-                if let Some(records) = batch.snapshot_records {
+                if let Some(records) = end {
                     let whole = records == number && offset == bytes.len();
                     return if whole {
                         Ok(())
@@ -448,29 +526,27 @@ fn read_snapshot(path: &Path, state: &mut State) -> Result<(), OpenError> {
             }
             Frame::Whole { .. } => return Err(corrupt(path, offset, "records are out of order")),
             // A snapshot gets its name when it is whole.
-            Frame::Torn => return Err(corrupt(path, offset, "the snapshot is cut off")),
-            Frame::Corrupt(reason) => return Err(corrupt(path, offset, reason)),
+            Frame::End => return Err(corrupt(path, offset, "the snapshot is cut off")),
+            Frame::Bad(reason) => return Err(corrupt(path, offset, reason)),
         }
     }
     Ok(())
 }
 
-/// Opens a segment to append to, making its head whole if a crash has cut it.
-fn open_at_end(path: &Path) -> Result<File, OpenError> {
-    let mut file =
-        OpenOptions::new().read(true).write(true).open(path).map_err(failed("open", path))?;
-    let length = file.seek(SeekFrom::End(0)).map_err(failed("read", path))?;
-    if length < MAGIC.len() as u64 {
-        file.set_len(0)
-            .and_then(|()| file.seek(SeekFrom::Start(0)))
-            .and_then(|_| file.write_all(&MAGIC))
-            .and_then(|()| file.sync_all())
-            .map_err(failed("write", path))?;
+/// Opens a segment to append to. Its whole records end at `end`: what follows is cut off, and a
+/// head that is not whole is written again. When this returns, all of it is on disk.
+fn open_at_end(path: &Path, end: usize) -> Result<File, FileError> {
+    let mut file = OpenOptions::new().write(true).open(path).map_err(failed("open", path))?;
+    file.set_len(end as u64).map_err(failed("shorten", path))?;
+    file.seek(SeekFrom::End(0)).map_err(failed("read", path))?;
+    if end < MAGIC.len() {
+        file.write_all(&MAGIC).map_err(failed("write", path))?;
     }
+    file.sync_all().map_err(failed("sync", path))?;
     Ok(file)
 }
 
-fn new_file(folder: &Path, name: &str) -> Result<(File, PathBuf), OpenError> {
+fn new_file(folder: &Path, name: &str) -> Result<(File, PathBuf), FileError> {
     let path = folder.join(name);
     let mut file = OpenOptions::new()
         .write(true)
@@ -478,11 +554,18 @@ fn new_file(folder: &Path, name: &str) -> Result<(File, PathBuf), OpenError> {
         .truncate(true)
         .open(&path)
         .map_err(failed("make", &path))?;
-    file.write_all(&MAGIC).and_then(|()| file.sync_all()).map_err(failed("write", &path))?;
-    sync_folder(folder).map_err(failed("sync", folder))?;
+    let written = file
+        .write_all(&MAGIC)
+        .and_then(|()| file.sync_all())
+        .map_err(failed("write", &path))
+        .and_then(|()| sync_folder(folder));
+    if let Err(error) = written {
+        remove(&path);
+        return Err(error);
+    }
     Ok((file, path))
 }
 
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    File::open(folder)?.sync_all()
+fn sync_folder(folder: &Path) -> Result<(), FileError> {
+    File::open(folder).and_then(|file| file.sync_all()).map_err(failed("sync", folder))
 }

@@ -1,14 +1,21 @@
 //! What the log keeps, and what it says when it is damaged.
 
 #![allow(clippy::disallowed_methods, reason = "the tests damage files")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
+
+#[path = "../../../core/tests/it/actions.rs"]
+mod actions;
+mod real;
+#[path = "../../../core/tests/it/world.rs"]
+#[allow(dead_code, reason = "the core's own tests use the rest")]
+mod world;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use aurora_model::job::{TaskEvent, TaskState, Timestamp};
 use aurora_model::key::{AgentId, FrameworkId, RequestId, TaskId};
 use aurora_scheduler_core::{Op, RecordedResponse, State};
-use aurora_scheduler_storage::{Log, OpenError, Store};
+use aurora_scheduler_storage::{Log, OpenError, Store, frame};
 use proptest::prelude::*;
 
 fn host(n: u32) -> Op {
@@ -38,14 +45,20 @@ fn state(steps: &[Vec<Op>]) -> State {
     state
 }
 
-fn segment(folder: &Path) -> PathBuf {
-    let mut files: Vec<PathBuf> = fs::read_dir(folder)
+/// The names of what is in a folder, in order.
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
         .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("log-"))
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    files.sort();
-    files.pop().unwrap()
+    names.sort();
+    names
+}
+
+/// The segment that is appended to.
+fn segment(folder: &Path) -> PathBuf {
+    let last = names(folder).into_iter().rfind(|name| name.starts_with("log-"));
+    folder.join(last.unwrap())
 }
 
 #[test]
@@ -69,33 +82,28 @@ fn what_was_appended_is_there_again() {
 }
 
 #[test]
-fn every_kind_of_op_is_kept() {
+fn a_change_of_what_is_not_there_is_damage() {
     let folder = tempfile::tempdir().unwrap();
-    let id = TaskId::new("t").unwrap();
-    let event = TaskEvent {
-        timestamp: Timestamp(7),
-        state: TaskState::Partitioned,
-        message: Some("m".into()),
-        scheduler: None,
-    };
-    let ops = vec![
-        Op::Transition { id: id.clone(), event },
-        Op::Assign {
-            id: id.clone(),
-            agent: AgentId::new("a").unwrap(),
-            host: "h".into(),
-            ports: [("http".to_owned(), 31_000)].into(),
-        },
-        Op::CountFailure(id.clone()),
-        Op::Reschedule { ancestor: id.clone(), id: TaskId::new("u").unwrap() },
-        Op::Remove(vec![id]),
-    ];
     let (mut store, _) = Store::open(folder.path()).unwrap();
-    store.append(&[ops]).unwrap();
+    store.append(&[vec![Op::CountFailure(TaskId::new("t").unwrap())]]).unwrap();
     drop(store);
-    // They are about tasks that are not there, so they change nothing; that they are read is what
-    // counts here. Tasks go through the log in the scheduler's own tests.
-    assert_eq!(Store::open(folder.path()).unwrap().1, State::default());
+    let error = Store::open(folder.path()).unwrap_err();
+    assert!(matches!(error, OpenError::Corrupt { offset: 8, .. }), "{error}");
+    assert!(error.to_string().contains("task t is changed but does not exist"), "{error}");
+}
+
+#[test]
+fn what_a_newer_program_wrote_is_not_taken_for_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Store::open(folder.path()).unwrap());
+    let path = segment(folder.path());
+    let mut bytes = fs::read(&path).unwrap();
+    // A batch with one op of a kind that has the number 99.
+    frame::encode(0, 8, &[0x0a, 3, 0x98, 0x06, 1], &mut bytes).unwrap();
+    fs::write(&path, bytes).unwrap();
+    let error = Store::open(folder.path()).unwrap_err();
+    assert!(matches!(error, OpenError::Newer { offset: 8, .. }), "{error}");
+    assert!(error.to_string().contains("was written by a newer program"), "{error}");
 }
 
 #[test]
@@ -115,11 +123,22 @@ fn only_one_process_has_it_open() {
 fn a_damaged_middle_is_refused_and_named() {
     let folder = tempfile::tempdir().unwrap();
     let (mut store, _) = Store::open(folder.path()).unwrap();
+    let path = segment(folder.path());
+    store.append(&steps(6)).unwrap();
+    let first = usize::try_from(fs::metadata(&path).unwrap().len()).unwrap();
     store.append(&steps(6)).unwrap();
     drop(store);
-    let path = segment(folder.path());
-    let mut bytes = fs::read(&path).unwrap();
-    bytes[40] ^= 1;
+    let whole = fs::read(&path).unwrap();
+    // Wherever it is: in a length, which hides where the next record is, or in the content.
+    for at in [8, 30, first - 1] {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let error = Store::open(folder.path()).unwrap_err();
+        assert!(matches!(error, OpenError::Corrupt { offset: 8, .. }), "{error}");
+    }
+    let mut bytes = whole;
+    bytes[8..first].fill(0);
     fs::write(&path, bytes).unwrap();
     let error = Store::open(folder.path()).unwrap_err();
     let OpenError::Corrupt { offset, .. } = &error else { panic!("{error}") };
@@ -132,27 +151,134 @@ fn another_version_and_another_file_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     drop(Store::open(folder.path()).unwrap());
     let path = segment(folder.path());
-    fs::write(&path, b"AURORAL\x02").unwrap();
+    fs::write(&path, b"AURORAL\x03").unwrap();
     let error = Store::open(folder.path()).unwrap_err().to_string();
-    assert!(error.contains("has format 2; this program reads format 1"), "{error}");
+    assert!(error.contains("has format 3; this program reads format 2"), "{error}");
     fs::write(&path, b"something else").unwrap();
     let error = Store::open(folder.path()).unwrap_err().to_string();
     assert!(error.contains("does not begin as a log"), "{error}");
+}
+
+const SNAPSHOT_3: &str = "snapshot-00000000000000000003";
+const LOG_0: &str = "log-00000000000000000000";
+const LOG_3: &str = "log-00000000000000000003";
+
+/// A log of three records, and the state they make.
+fn three_records(folder: &Path) -> (Store, State) {
+    let (mut store, _) = Store::open(folder).unwrap();
+    for step in steps(3) {
+        store.append(&[step]).unwrap();
+    }
+    (store, state(&steps(3)))
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_written_does_no_harm() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = steps(6);
+    let (mut store, at_three) = three_records(folder.path());
+    // Of its three steps each fails once: writing it, the new segment, giving it its name.
+    for (obstacle, action) in [
+        ("snapshot-00000000000000000003.tmp", "failed to make"),
+        (LOG_3, "failed to make"),
+        (SNAPSHOT_3, "failed to rename"),
+    ] {
+        let obstacle = folder.path().join(obstacle);
+        fs::create_dir(&obstacle).unwrap();
+        let error = store.snapshot(&at_three).unwrap_err().to_string();
+        assert!(error.contains(action), "{error}");
+        fs::remove_dir(&obstacle).unwrap();
+    }
+    assert_eq!(names(folder.path()), ["lock", LOG_0, LOG_3], "nothing unfinished is left");
+    assert!(store.since_snapshot() > 0, "it is still due");
+    store.append(&all[3..5]).unwrap();
+    drop(store);
+    let (mut store, replayed) = Store::open(folder.path()).unwrap();
+    assert_eq!(replayed, state(&all[..5]));
+    store.snapshot(&replayed).unwrap();
+    assert_eq!(store.since_snapshot(), 0);
+    store.append(&all[5..]).unwrap();
+    drop(store);
+    assert_eq!(Store::open(folder.path()).unwrap().1, state(&all));
+}
+
+#[test]
+fn what_is_appended_follows_on_what_was_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = steps(6);
+    let (mut store, _) = three_records(folder.path());
+    store.append(&all[3..4]).unwrap();
+    drop(store);
+    // A segment that was begun but never appended to: its next record would be number 3.
+    fs::write(folder.path().join(LOG_3), frame::MAGIC).unwrap();
+    for step in &all[4..] {
+        let (mut store, _) = Store::open(folder.path()).unwrap();
+        store.append(std::slice::from_ref(step)).unwrap();
+    }
+    assert_eq!(Store::open(folder.path()).unwrap().1, state(&all));
+}
+
+#[test]
+fn a_segment_that_was_not_finished_being_made_is_made_again() {
+    for left in [&b""[..], b"AURO", b"AURO\0\0\0\0", &[0; 8]] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(LOG_0), left).unwrap();
+        let (mut store, empty) = Store::open(folder.path()).unwrap();
+        assert_eq!(empty, State::default());
+        store.append(&steps(2)).unwrap();
+        drop(store);
+        assert_eq!(Store::open(folder.path()).unwrap().1, state(&steps(2)));
+    }
+}
+
+#[test]
+fn snapshots_that_were_never_finished_are_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, expected) = three_records(folder.path());
+    drop(store);
+    fs::write(folder.path().join("snapshot-00000000000000000002.tmp"), "half").unwrap();
+    assert_eq!(Store::open(folder.path()).unwrap().1, expected);
+    assert_eq!(names(folder.path()), ["lock", LOG_0]);
+}
+
+#[test]
+fn folders_are_made_with_those_they_are_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let deep = folder.path().join("a/b/log");
+    drop(Store::open(&deep).unwrap());
+    assert_eq!(names(&deep), ["lock", LOG_0]);
+}
+
+#[test]
+fn many_large_steps_are_several_records() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, _) = Store::open(folder.path()).unwrap();
+    let large =
+        |n: u32| vec![Op::SaveFrameworkId(FrameworkId::new("x".repeat(9 << 20)).unwrap()), host(n)];
+    let all: Vec<Vec<Op>> = (0..5).map(large).collect();
+    store.append(&all).unwrap();
+    drop(store);
+    // The first record ends behind the second step; without the rest nothing was acknowledged.
+    let path = segment(folder.path());
+    let bytes = fs::read(&path).unwrap();
+    let frame::Frame::Whole { length, .. } = frame::decode(&bytes[8..]) else { panic!() };
+    assert_eq!(Store::open(folder.path()).unwrap().1, state(&all));
+    let mut damaged = bytes;
+    damaged[8 + length + 100] ^= 1;
+    fs::write(&path, damaged).unwrap();
+    assert_eq!(Store::open(folder.path()).unwrap().1, state(&all[..2]));
 }
 
 #[test]
 fn a_missing_segment_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let (mut store, empty) = Store::open(folder.path()).unwrap();
-    store.append(&steps(3)).unwrap();
+    for step in steps(3) {
+        store.append(&[step]).unwrap();
+    }
     store.snapshot(&empty).unwrap();
     drop(store);
-    for entry in fs::read_dir(folder.path()).unwrap() {
-        let path = entry.unwrap().path();
-        if path.file_name().unwrap().to_str().unwrap().starts_with("snapshot-") {
-            fs::remove_file(path).unwrap();
-        }
-    }
+    fs::remove_file(folder.path().join(SNAPSHOT_3)).unwrap();
     let error = Store::open(folder.path()).unwrap_err().to_string();
     assert!(error.contains("records 0 to 2 are missing"), "{error}");
 }
@@ -178,36 +304,96 @@ fn a_failed_append_ends_the_log() {
     assert!(error.to_string().contains("failed before"), "{error}");
 }
 
+/// Appends groups of steps. Gives the segment, and where in it each of them ends.
+fn write_groups(folder: &Path, groups: &[Vec<Vec<Op>>]) -> (PathBuf, Vec<usize>) {
+    let (mut store, _) = Store::open(folder).unwrap();
+    let path = segment(folder);
+    let ends = groups
+        .iter()
+        .map(|group| {
+            store.append(group).unwrap();
+            usize::try_from(fs::metadata(&path).unwrap().len()).unwrap()
+        })
+        .collect();
+    (path, ends)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// A file that was cut off anywhere holds the steps that are whole, and takes more. Zeros after
-    /// the last whole one are what a machine that lost power may leave.
+    /// A file that was cut off anywhere holds the groups that are whole, and takes more. What
+    /// follows the cut may be zeros, as many as there were bytes or more.
     #[test]
-    fn a_torn_end_is_dropped(cut in any::<prop::sample::Index>(), zeros in 0_usize..30) {
+    fn a_torn_end_is_dropped(cut in any::<prop::sample::Index>(), zeros in 0_usize..400) {
         let folder = tempfile::tempdir().unwrap();
-        let all = steps(5);
-        let (mut store, _) = Store::open(folder.path()).unwrap();
-        let path = segment(folder.path());
-        let mut ends = Vec::new();
-        for step in &all {
-            store.append(std::slice::from_ref(step)).unwrap();
-            ends.push(usize::try_from(fs::metadata(&path).unwrap().len()).unwrap());
-        }
-        drop(store);
+        let groups: Vec<Vec<Vec<Op>>> = steps(10).chunks(2).map(<[_]>::to_vec).collect();
+        let (path, ends) = write_groups(folder.path(), &groups);
         let mut bytes = fs::read(&path).unwrap();
         let cut = cut.index(bytes.len() + 1);
         bytes.truncate(cut);
-        if ends.contains(&cut) {
-            bytes.resize(cut + zeros, 0);
-        }
+        // The head is on disk before anything is appended.
+        bytes.resize(if cut < 8 { 8.min(cut + zeros) } else { cut + zeros }, 0);
         fs::write(&path, &bytes).unwrap();
         let whole = ends.iter().filter(|end| **end <= cut).count();
         let (mut store, replayed) = Store::open(folder.path()).unwrap();
-        prop_assert_eq!(&replayed, &state(&all[..whole]));
-        store.append(&all[whole..]).unwrap();
+        // Its last bytes may have been zeros anyway.
+        let less = replayed == state(&groups[..whole].concat());
+        prop_assert!(less || replayed == state(&groups[..=whole].concat()));
+        let whole = if less { whole } else { whole + 1 };
+        store.append(&groups[whole..].concat()).unwrap();
         drop(store);
-        prop_assert_eq!(Store::open(folder.path()).unwrap().1, state(&all));
+        prop_assert_eq!(Store::open(folder.path()).unwrap().1, state(&groups.concat()));
+    }
+
+    /// Of what was not synced, any part may be missing.
+    #[test]
+    fn a_hole_in_the_last_group_drops_it(
+        from in any::<prop::sample::Index>(),
+        length in any::<prop::sample::Index>(),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let groups: Vec<Vec<Vec<Op>>> = steps(12).chunks(4).map(<[_]>::to_vec).collect();
+        let (path, ends) = write_groups(folder.path(), &groups);
+        let mut bytes = fs::read(&path).unwrap();
+        let last = &mut bytes[ends[1]..];
+        let from = from.index(last.len());
+        let hole = &mut last[from..];
+        let length = length.index(hole.len()) + 1;
+        let hole = &mut hole[..length];
+        let had_content = hole.iter().any(|byte| *byte != 0);
+        hole.fill(0);
+        fs::write(&path, &bytes).unwrap();
+        let whole = if had_content { 2 } else { 3 };
+        let (mut store, replayed) = Store::open(folder.path()).unwrap();
+        prop_assert_eq!(&replayed, &state(&groups[..whole].concat()));
+        store.append(&groups[whole..].concat()).unwrap();
+        drop(store);
+        prop_assert_eq!(Store::open(folder.path()).unwrap().1, state(&groups.concat()));
+    }
+
+    /// Of what was synced before something was appended, nothing may be missing.
+    #[test]
+    fn a_hole_before_the_last_group_is_refused(
+        from in any::<prop::sample::Index>(),
+        length in any::<prop::sample::Index>(),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let groups: Vec<Vec<Vec<Op>>> = steps(12).chunks(4).map(<[_]>::to_vec).collect();
+        let (path, ends) = write_groups(folder.path(), &groups);
+        let mut bytes = fs::read(&path).unwrap();
+        let synced = &mut bytes[8..ends[1]];
+        let from = from.index(synced.len());
+        let hole = &mut synced[from..];
+        let length = length.index(hole.len()) + 1;
+        let hole = &mut hole[..length];
+        let had_content = hole.iter().any(|byte| *byte != 0);
+        hole.fill(0);
+        fs::write(&path, &bytes).unwrap();
+        let place = if 8 + from < ends[0] { 8 } else { ends[0] as u64 };
+        match Store::open(folder.path()) {
+            Err(OpenError::Corrupt { offset, .. }) => prop_assert!(had_content && offset == place),
+            other => prop_assert!(!had_content, "{:?}", other.map(|(_, state)| state)),
+        }
     }
 
     /// One flipped bit is either refused or was in what a crash may leave.
@@ -215,10 +401,8 @@ proptest! {
     fn a_flipped_bit_is_never_taken_for_content(at in any::<prop::sample::Index>(), bit in 0_u8..8) {
         let folder = tempfile::tempdir().unwrap();
         let all = steps(5);
-        let (mut store, _) = Store::open(folder.path()).unwrap();
-        store.append(&all).unwrap();
-        drop(store);
-        let path = segment(folder.path());
+        let groups: Vec<Vec<Vec<Op>>> = all.iter().map(|step| vec![step.clone()]).collect();
+        let (path, _) = write_groups(folder.path(), &groups);
         let mut bytes = fs::read(&path).unwrap();
         let at = at.index(bytes.len());
         bytes[at] ^= 1 << bit;
