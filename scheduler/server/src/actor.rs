@@ -1,8 +1,8 @@
 //! The core, the clock and the disk.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aurora_model::job::Timestamp;
 use aurora_scheduler_core::{Effect, Input, Op, Scheduler, State};
@@ -18,6 +18,8 @@ const UNWRITTEN: usize = 1024;
 const GROUP: usize = 512;
 /// Bytes of steps after which the state is written down.
 const SNAPSHOT_AFTER: u64 = 64 << 20;
+/// How long after a snapshot that failed another one is tried.
+const SNAPSHOT_RETRY: Duration = Duration::from_secs(60);
 
 type Query = Box<dyn FnOnce(&Scheduler) -> Answer + Send>;
 /// Says what a question found, once that may be said.
@@ -90,11 +92,11 @@ pub(crate) fn start(
     let (work, to_write) = mpsc::channel(UNWRITTEN);
     let (released, effects) = mpsc::unbounded_channel();
     let (report, ended) = oneshot::channel();
-    let unsaved = Arc::new(AtomicU64::new(log.since_snapshot()));
-    let shared = unsaved.clone();
+    let snapshot_due = Arc::new(AtomicBool::new(false));
+    let due = snapshot_due.clone();
     let failed = stop.clone();
     std::thread::Builder::new().name("log".to_owned()).spawn(move || {
-        let result = write(log, to_write, &released, &shared);
+        let result = write(log, to_write, &released, &due);
         // The actor must not go on without a log.
         failed.cancel();
         let _ = report.send(result);
@@ -102,7 +104,7 @@ pub(crate) fn start(
     tokio::spawn(async move {
         let step = scheduler.handle(now(), Input::Started { seed });
         if work.send(Work::Step { ops: step.ops, effects: step.effects }).await.is_ok() {
-            act(scheduler, messages, work, &unsaved, stop).await;
+            act(scheduler, messages, work, &snapshot_due, stop).await;
         }
     });
     Ok(Running { core: Core { inbox }, effects, ended })
@@ -113,10 +115,9 @@ async fn act(
     mut scheduler: Scheduler,
     mut messages: mpsc::Receiver<Message>,
     work: mpsc::Sender<Work>,
-    unsaved: &AtomicU64,
+    snapshot_due: &AtomicBool,
     stop: CancellationToken,
 ) {
-    let mut snapshot_pending = false;
     loop {
         let wakeup = scheduler.next_wakeup();
         let next = tokio::select! {
@@ -141,15 +142,11 @@ async fn act(
         if work.send(item).await.is_err() {
             return;
         }
-        let due = unsaved.load(Ordering::Relaxed) > SNAPSHOT_AFTER;
-        if due && !snapshot_pending {
-            snapshot_pending = true;
+        if snapshot_due.swap(false, Ordering::Relaxed) {
             let state = Box::new(scheduler.state().clone());
             if work.send(Work::Snapshot(state)).await.is_err() {
                 return;
             }
-        } else if !due {
-            snapshot_pending = false;
         }
     }
 }
@@ -159,9 +156,10 @@ fn write(
     mut log: Box<dyn Log>,
     mut work: mpsc::Receiver<Work>,
     released: &mpsc::UnboundedSender<Effect>,
-    unsaved: &AtomicU64,
+    snapshot_due: &AtomicBool,
 ) -> Result<(), StoreError> {
     let mut group = Vec::new();
+    let mut snapshots = Snapshots::default();
     loop {
         if work.blocking_recv_many(&mut group, GROUP) == 0 {
             return Ok(());
@@ -188,12 +186,12 @@ fn write(
         };
         append(log.as_mut(), before)?;
         if let Some((_, state)) = &snapshot {
-            let began = std::time::Instant::now();
-            log.snapshot(state)?;
-            tracing::info!(took = ?began.elapsed(), "wrote a snapshot");
+            snapshots.write(log.as_mut(), state);
         }
         append(log.as_mut(), after)?;
-        unsaved.store(log.since_snapshot(), Ordering::Relaxed);
+        if snapshots.ask(log.as_ref()) {
+            snapshot_due.store(true, Ordering::Relaxed);
+        }
         for item in then {
             match item {
                 Then::Answer(answer) => answer(),
@@ -208,6 +206,43 @@ fn write(
     }
 }
 
+/// When the state is written down.
+#[derive(Default)]
+struct Snapshots {
+    /// The actor has been asked for the state and has not given it yet.
+    asked: bool,
+    /// None is tried before, as the last one failed.
+    not_before: Option<Instant>,
+}
+
+impl Snapshots {
+    /// Whether the actor is to be asked for the state now.
+    fn ask(&mut self, log: &dyn Log) -> bool {
+        let ask = !self.asked
+            && log.since_snapshot() > SNAPSHOT_AFTER
+            && self.not_before.is_none_or(|time| Instant::now() >= time);
+        self.asked |= ask;
+        ask
+    }
+
+    /// Without a snapshot the log grows, and does its work.
+    fn write(&mut self, log: &mut dyn Log, state: &State) {
+        self.asked = false;
+        let began = Instant::now();
+        match log.snapshot(state) {
+            Ok(()) => {
+                self.not_before = None;
+                tracing::info!(took = ?began.elapsed(), "wrote a snapshot");
+            }
+            Err(error) => {
+                self.not_before = Some(Instant::now() + SNAPSHOT_RETRY);
+                metrics::counter!("log_snapshot_failures").increment(1);
+                tracing::error!(%error, "failed to write a snapshot; the log goes on without it");
+            }
+        }
+    }
+}
+
 enum Then {
     Effects(Vec<Effect>),
     Answer(Answer),
@@ -217,7 +252,7 @@ fn append(log: &mut dyn Log, steps: &[Vec<Op>]) -> Result<(), StoreError> {
     if steps.is_empty() {
         return Ok(());
     }
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     log.append(steps)?;
     metrics::histogram!("log_append").record(began.elapsed().as_secs_f64());
     metrics::counter!("log_steps").increment(steps.len() as u64);
@@ -238,4 +273,54 @@ async fn sleep_until(at: Option<Timestamp>) {
 pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use aurora_scheduler_core::{Request, Settings, Ticket};
+
+    use super::*;
+
+    /// A log in which a snapshot is always due and never works.
+    struct Full(Arc<AtomicU64>);
+
+    impl Log for Full {
+        fn append(&mut self, _: &[Vec<Op>]) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        fn snapshot(&mut self, _: &State) -> Result<(), StoreError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Err(StoreError::TooLarge { length: 0 })
+        }
+
+        fn since_snapshot(&self) -> u64 {
+            u64::MAX
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failed_snapshot_ends_nothing_and_is_not_tried_at_every_step() {
+        let tries = Arc::new(AtomicU64::new(0));
+        let stop = CancellationToken::new();
+        let scheduler = Scheduler::new(Settings::default(), State::default());
+        let mut running = start(scheduler, Box::new(Full(tries.clone())), 1, stop.clone()).unwrap();
+        for number in 0..100 {
+            let job = aurora_model::key::JobKey::new("www", "prod", "web").unwrap();
+            let request = Request::KillTasks { job, instances: [].into(), message: None };
+            let (ticket, user) = (Ticket(number), "me".to_owned());
+            let input = Input::Request { ticket, request_id: None, user, request };
+            running.core.put(input).await.unwrap();
+            let reply = running.effects.recv().await;
+            assert!(
+                matches!(reply, Some(Effect::Reply { ticket, .. }) if ticket == Ticket(number)),
+                "{reply:?}"
+            );
+        }
+        assert_eq!(tries.load(Ordering::Relaxed), 1);
+        stop.cancel();
+        assert!(running.ended.await.unwrap().is_ok());
+    }
 }

@@ -145,6 +145,16 @@ impl TryFrom<Flags> for Config {
                 return Err(FlagsError::Range { flag, value: value.to_string() });
             }
         }
+        // A task that is given up, or told to end, again and again at once keeps everything else
+        // waiting.
+        for (flag, value) in [
+            ("transient-task-state-timeout", flags.transient_task_state_timeout),
+            ("initial-task-kill-retry-interval", flags.initial_task_kill_retry_interval),
+        ] {
+            if value == 0 {
+                return Err(FlagsError::Range { flag, value: value.to_string() });
+            }
+        }
         let ms = |seconds: u32| i64::from(seconds) * 1000;
         let hostname = match &flags.hostname {
             Some(name) => name.clone(),
@@ -216,4 +226,34 @@ fn credential(path: &std::path::Path) -> Result<aurora_mesos::scheduler::Credent
         principal: value("principal")?,
         secret: value("secret")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args, Command, FromArgMatches};
+
+    use super::*;
+
+    fn config(more: &[&str]) -> Result<Config, FlagsError> {
+        let given = [
+            "scheduler",
+            "--cluster-name=c",
+            "--mesos-master-address=localhost:5050",
+            "--native-log-file-path=log",
+            "--thermos-executor-path=executor",
+            "--executor-user=nobody",
+        ];
+        let command = Flags::augment_args(Command::new("scheduler"));
+        let matches = command.get_matches_from(given.iter().chain(more));
+        Config::try_from(Flags::from_arg_matches(&matches).unwrap())
+    }
+
+    #[test]
+    fn waits_of_no_length_are_refused() {
+        assert!(config(&[]).is_ok());
+        for flag in ["transient-task-state-timeout", "initial-task-kill-retry-interval"] {
+            let error = config(&[&format!("--{flag}=0")]).unwrap_err().to_string();
+            assert_eq!(error, format!("--{flag} is out of range: 0"));
+        }
+    }
 }
