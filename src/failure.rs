@@ -1,5 +1,6 @@
 //! How commands fail: an exit code and words for people (`client.md` 3).
 
+use std::io::Write;
 use std::process::ExitCode;
 
 /// What a script can tell apart. The numbers are the original's.
@@ -67,10 +68,13 @@ impl Failure {
     /// Tells the user.
     pub(crate) fn print(&self) {
         let red = anstyle::AnsiColor::Red.on_default().bold();
-        match &self.words {
-            Words::Message(message) => anstream::eprintln!("{red}error:{red:#} {message}"),
-            Words::Report(report) => eprintln!("{report:?}"),
-            Words::Said => {}
-        }
+        // Where nobody reads any more there is nobody to tell: the exit code says it still.
+        let _ = match &self.words {
+            Words::Message(message) => {
+                writeln!(anstream::stderr(), "{red}error:{red:#} {message}")
+            }
+            Words::Report(report) => writeln!(std::io::stderr(), "{report:?}"),
+            Words::Said => Ok(()),
+        };
     }
 }

@@ -92,9 +92,12 @@ impl Job {
     /// The text the executor is given: the JSON of this job without `update_config` and
     /// `instances`, so that a change of either does not make running instances differ
     /// (`dsl.md` 8.4).
-    pub fn to_executor_data(&self) -> String {
+    ///
+    /// # Errors
+    /// The job cannot be written as JSON.
+    pub fn to_executor_data(&self) -> Result<String, serde_json::Error> {
         let told = Self { update_config: None, instances: None, ..self.clone() };
-        serde_json::to_value(&told).map(|json| json.to_string()).unwrap_or_default()
+        serde_json::to_value(&told).map(|json| json.to_string())
     }
 
     /// Reads what [`Job::to_executor_data`] has written.
@@ -725,7 +728,7 @@ mod tests {
             "update_config":{},"task":{"name":"t","processes":[{"name":"p","cmdline":"x"}]}}"#;
         let job: Job = serde_json::from_str(text).unwrap();
         assert_eq!(job.instances, Some(3));
-        let data = job.to_executor_data();
+        let data = job.to_executor_data().unwrap();
         assert!(!data.contains("instances") && !data.contains("update_config"), "{data}");
         let back = Job::from_executor_data(&data).unwrap();
         assert_eq!(back, Job { instances: None, update_config: None, ..job });

@@ -1,5 +1,6 @@
 //! From the job as written to the job as submitted (`dsl.md` 8.1 to 8.5).
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config;
@@ -8,7 +9,7 @@ use crate::job::{
     DEDICATED_ATTRIBUTE, ExecutorConfig, Image, JobConfiguration, MilliCpus, PartitionPolicy,
     SlaPolicy, TaskConfig, TaskResources, Volume,
 };
-use crate::key::JobKey;
+use crate::key::{JobKey, KeyError};
 use crate::plan::{Plan, PlanError};
 
 const MIB: i64 = 1 << 20;
@@ -17,14 +18,17 @@ const MIB: i64 = 1 << 20;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{message}")]
 pub struct ConvertError {
-    /// The field at fault, as an address from the job, such as `task.resources.ram`.
-    pub field: &'static str,
+    /// The field at fault, as an address from the job, such as `task.processes[0].name`.
+    pub field: Cow<'static, str>,
     /// What is wrong with it, for people.
     pub message: String,
 }
 
-fn fail<T>(field: &'static str, message: impl Into<String>) -> Result<T, ConvertError> {
-    Err(ConvertError { field, message: message.into() })
+fn fail<T>(
+    field: impl Into<Cow<'static, str>>,
+    message: impl Into<String>,
+) -> Result<T, ConvertError> {
+    Err(ConvertError { field: field.into(), message: message.into() })
 }
 
 /// Makes the request of a job.
@@ -39,20 +43,23 @@ pub fn to_job_configuration(
     owner: &str,
     ports: &BTreeSet<String>,
 ) -> Result<JobConfiguration, ConvertError> {
+    let instance_count = instances(job)?;
     check_update(job)?;
     let ports = requested_ports(job, ports)?;
     let key = JobKey::new(&job.role, &job.environment, &job.name).map_err(|error| {
-        let message = error.to_string();
-        let field = [("role", "invalid role"), ("environment", "invalid environment")]
-            .into_iter()
-            .find(|(_, start)| message.starts_with(start))
-            .map_or("name", |(field, _)| field);
-        ConvertError { field, message }
+        let field = match &error {
+            KeyError::Identifier { what: what @ ("role" | "environment"), .. } => what,
+            _ => "name",
+        };
+        ConvertError { field: field.into(), message: error.to_string() }
     })?;
     let resources = resources(job, ports)?;
     check_plan(job)?;
+    check_limits(job)?;
     let executor = if job.executor_config.name == AURORA_EXECUTOR {
-        job.to_executor_data()
+        job.to_executor_data().or_else(|error| {
+            fail("executor_config", format!("the job cannot be told to its executor: {error}"))
+        })?
     } else {
         job.executor_config.data.clone()
     };
@@ -86,9 +93,19 @@ pub fn to_job_configuration(
         cron_schedule: job.cron_schedule.clone(),
         cron_collision_policy: cron_collision_policy(job)?,
         task,
-        instance_count: u32::try_from(job.instances.unwrap_or(1))
-            .or_else(|_| fail("instances", "instances is out of range: use 1 or more"))?,
+        instance_count,
     })
+}
+
+fn instances(job: &config::Job) -> Result<u32, ConvertError> {
+    let instances = job.instances.unwrap_or(1);
+    match u32::try_from(instances) {
+        Ok(count) if count > 0 => Ok(count),
+        _ => fail(
+            "instances",
+            format!("a job has from 1 to {} instances, got {instances}", u32::MAX),
+        ),
+    }
 }
 
 fn is_dedicated(job: &config::Job) -> bool {
@@ -225,13 +242,53 @@ fn resources(job: &config::Job, ports: BTreeSet<String>) -> Result<TaskResources
 fn check_plan(job: &config::Job) -> Result<(), ConvertError> {
     let constraints = job.task.constraints.as_deref().unwrap_or_default();
     for is_final in [false, true] {
-        Plan::new(&job.task.processes, constraints, is_final).map_err(|error| ConvertError {
-            field: match error {
-                PlanError::ProcessName(_) => "task.processes",
-                _ => "task.constraints",
-            },
-            message: error.to_string(),
+        Plan::new(&job.task.processes, constraints, is_final).map_err(|error| {
+            let field = match &error {
+                PlanError::ProcessName(bad) => job
+                    .task
+                    .processes
+                    .iter()
+                    .position(|process| process.name == *bad)
+                    .map(|index| format!("task.processes[{index}].name").into()),
+                PlanError::Dependencies { order, .. } => constraints
+                    .iter()
+                    .position(|constraint| constraint.order == *order)
+                    .map(|index| format!("task.constraints[{index}].order").into()),
+                _ => None,
+            };
+            let field = field.unwrap_or(Cow::Borrowed("task.constraints"));
+            ConvertError { field, message: error.to_string() }
         })?;
+    }
+    Ok(())
+}
+
+/// What no executor can run: it would refuse the task only once it has been placed.
+fn check_limits(job: &config::Job) -> Result<(), ConvertError> {
+    // At most a century, as the executor has it, so that sums of times cannot overflow.
+    let (count, seconds) = (i64::from(u32::MAX), 3_155_760_000);
+    let task = &job.task;
+    let within = |field: String, value: i64, most: i64| {
+        if (0..=most).contains(&value) {
+            return Ok(());
+        }
+        let name = field.rsplit('.').next().unwrap_or(&field);
+        let message = format!("{name} must be from 0 to {most}, got {value}");
+        fail(field, message)
+    };
+    within("task.max_failures".to_owned(), task.max_failures, count)?;
+    within("task.max_concurrency".to_owned(), task.max_concurrency, count)?;
+    within("task.finalization_wait".to_owned(), task.finalization_wait, seconds)?;
+    for (index, process) in task.processes.iter().enumerate() {
+        let place = |field: &str| format!("task.processes[{index}].{field}");
+        within(place("max_failures"), process.max_failures, count)?;
+        within(place("min_duration"), process.min_duration, seconds)?;
+        if process.cmdline.contains('\0') {
+            return fail(
+                place("cmdline"),
+                format!("the cmdline of process {:?} holds a zero byte", process.name),
+            );
+        }
     }
     Ok(())
 }
@@ -393,6 +450,14 @@ mod tests {
     }
 
     #[test]
+    fn no_instances_are_refused_whatever_the_update_says() {
+        let mut job = job(&[("/instances", 0.into())]);
+        job.update_config = None;
+        let error = to_job_configuration(&job, "me", &BTreeSet::new()).unwrap_err();
+        assert_eq!(error.field, "instances", "{error}");
+    }
+
+    #[test]
     fn what_breaks_a_rule_names_the_field() {
         let cases = [
             ("/role", "a b".into(), "role"),
@@ -405,8 +470,22 @@ mod tests {
             ("/update_config/watch_secs", (-1).into(), "update_config.watch_secs"),
             ("/cron_collision_policy", "SOMETIMES".into(), "cron_collision_policy"),
             ("/priority", (1_i64 << 40).into(), "priority"),
+            ("/instances", 0.into(), "instances"),
+            ("/instances", i64::MIN.into(), "instances"),
+            ("/task/max_failures", (-1).into(), "task.max_failures"),
+            ("/task/max_concurrency", (-1).into(), "task.max_concurrency"),
+            ("/task/finalization_wait", (-1).into(), "task.finalization_wait"),
+            ("/task/processes/0/max_failures", (-1).into(), "task.processes[0].max_failures"),
+            ("/task/processes/0/min_duration", i64::MAX.into(), "task.processes[0].min_duration"),
+            ("/task/processes/0/cmdline", "a\0b".into(), "task.processes[0].cmdline"),
+            ("/task/processes/0/name", "a/b".into(), "task.processes[0].name"),
             ("/constraints", serde_json::json!({"host": "limit:x"}), "constraints"),
-            ("/task/constraints", serde_json::json!([{"order": []}]), "task.constraints"),
+            ("/task/constraints", serde_json::json!([{"order": []}]), "task.constraints[0].order"),
+            (
+                "/task/constraints",
+                serde_json::json!([{"order": ["hello", "hello"]}]),
+                "task.constraints",
+            ),
             (
                 "/announce",
                 serde_json::json!({"primary_port": "http", "portmap": {"a": "b", "b": "a"}}),

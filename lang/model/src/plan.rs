@@ -9,8 +9,8 @@ use crate::config::{Constraint, Process};
 pub enum PlanError {
     /// A process has a name that cannot be a file's.
     #[error(
-        "invalid process name {0:?}: it must not be empty, hold '/' or begin with '.', because it \
-         names the directory of its logs"
+        "invalid process name {0:?}: it must have 1 to {PROCESS_NAME_MAX_LEN} bytes, hold no '/' \
+         and not begin with '.', because it names the directory of its logs"
     )]
     ProcessName(String),
     /// An order names processes that are there and others that are not, or none at all.
@@ -179,9 +179,14 @@ impl Plan {
     }
 }
 
-/// Whether a process may have this name: `^[^./][^/]*$`.
+/// The longest name of a process, in bytes: what a file system takes.
+pub const PROCESS_NAME_MAX_LEN: usize = 255;
+
+/// Whether a process may have this name: `^[^./][^/]*$`, as long as a file's may be.
 pub fn is_process_name(name: &str) -> bool {
-    !name.is_empty() && !name.starts_with('.') && !name.contains('/') && !name.contains('\0')
+    (1..=PROCESS_NAME_MAX_LEN).contains(&name.len())
+        && !name.starts_with('.')
+        && !name.contains(['/', '\0'])
 }
 
 #[cfg(test)]
@@ -248,10 +253,11 @@ mod tests {
 
     #[test]
     fn process_names_are_file_names() {
-        for bad in ["", ".x", "a/b", ".."] {
+        let long = "x".repeat(PROCESS_NAME_MAX_LEN + 1);
+        for bad in ["", ".x", "a/b", "..", "a\0", &long] {
             let error = Plan::new(&[process(bad)], &[], false).unwrap_err();
             assert_eq!(error, PlanError::ProcessName(bad.to_owned()));
         }
-        assert!(is_process_name("a.b c"));
+        assert!(is_process_name("a.b c") && is_process_name(&long[1..]));
     }
 }
