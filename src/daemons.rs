@@ -110,6 +110,6 @@ pub(crate) fn executor(args: Daemon<aurora_executor::Flags>) -> Result<(), Failu
         .build()
         .map_err(|error| failed(&error))?;
     runtime
-        .block_on(aurora_executor::run(args.flags, std::env::vars()))
+        .block_on(aurora_executor::run(args.flags, std::env::vars_os()))
         .map_err(|error| failed(&error))
 }

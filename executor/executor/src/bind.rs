@@ -47,9 +47,8 @@ pub(crate) struct BoundTask {
     pub(crate) ports: BTreeMap<String, u16>,
 }
 
-/// Reads the data of a Mesos task and binds it. `user` is who its processes will run as.
-pub(crate) fn bind(data: &[u8], user: &str) -> Result<BoundTask, BindError> {
-    let assigned = assigned(data)?;
+/// Binds a task. `user` is who its processes will run as.
+pub(crate) fn bind(assigned: &AssignedTask, user: &str) -> Result<BoundTask, BindError> {
     let executor = assigned.task.executor.as_ref().ok_or(BindError::NoData)?;
     if executor.data.is_empty() {
         return Err(BindError::NoData);
@@ -58,7 +57,7 @@ pub(crate) fn bind(data: &[u8], user: &str) -> Result<BoundTask, BindError> {
         .map_err(|error| BindError::Malformed(error.to_string()))?;
     let hostname = assigned.agent.as_ref().map(|(_, host)| host.clone()).unwrap_or_default();
     let ports = ports(&job, &assigned.assigned_ports)?;
-    let names = names(&assigned, user, &hostname, &ports);
+    let names = names(assigned, user, &hostname, &ports);
     let mut json =
         serde_json::to_value(&job.task).map_err(|error| BindError::Malformed(error.to_string()))?;
     let mut unbound = BTreeSet::new();
@@ -80,12 +79,8 @@ pub(crate) fn bind(data: &[u8], user: &str) -> Result<BoundTask, BindError> {
     })
 }
 
-/// The role that a task runs for, known before anything else is.
-pub(crate) fn role(data: &[u8]) -> Result<String, BindError> {
-    Ok(assigned(data)?.task.job.role().to_owned())
-}
-
-fn assigned(data: &[u8]) -> Result<AssignedTask, BindError> {
+/// Reads the data of a Mesos task.
+pub(crate) fn assigned(data: &[u8]) -> Result<AssignedTask, BindError> {
     if data.is_empty() {
         return Err(BindError::NoData);
     }
@@ -178,6 +173,10 @@ fn bind_texts(
 mod tests {
     use super::*;
 
+    fn bound(data: &[u8]) -> Result<BoundTask, BindError> {
+        bind(&assigned(data)?, "me")
+    }
+
     fn data(cmdline: &str, announce: &str) -> Vec<u8> {
         let job = format!(
             r#"{{"name":"n","role":"www","cluster":"c","environment":"prod","announce":{announce},
@@ -213,7 +212,7 @@ mod tests {
         let text = "{{thermos.task_id}} {{thermos.user}} {{mesos.instance}}@{{mesos.hostname}} \
                     {{thermos.ports[http]}} {{thermos.ports[aurora]}}";
         let announce = r#"{"primary_port":"http","portmap":{"aurora":"http"}}"#;
-        let bound = bind(&data(text, announce), "me").unwrap();
+        let bound = bound(&data(text, announce)).unwrap();
         assert_eq!(bound.task.processes[0].cmdline, "id me 2@box 31001 31001");
         assert_eq!(bound.ports["aurora"], 31_001);
         assert_eq!(bound.job.to_string(), "www/prod/n");
@@ -221,11 +220,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_bound_is_named() {
-        let error = bind(&data("{{thermos.ports[admin]}}", "null"), "me").unwrap_err().to_string();
+        let error = bound(&data("{{thermos.ports[admin]}}", "null")).unwrap_err().to_string();
         assert!(error.contains("{{thermos.ports[admin]}}"), "{error}");
         let cycle = r#"{"portmap":{"a":"b","b":"a"}}"#;
-        assert!(matches!(bind(&data("x", cycle), "me"), Err(BindError::PortCycle)));
-        assert!(matches!(bind(b"", "me"), Err(BindError::NoData)));
-        assert!(matches!(bind(b"junk", "me"), Err(BindError::Malformed(_))));
+        assert!(matches!(bound(&data("x", cycle)), Err(BindError::PortCycle)));
+        assert!(matches!(bound(b""), Err(BindError::NoData)));
+        assert!(matches!(bound(b"junk"), Err(BindError::Malformed(_))));
     }
 }

@@ -4,8 +4,8 @@
 
 use std::process::ExitCode;
 
+use aurora_daemon::telemetry;
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
 
 /// Runs one Aurora task for a Mesos agent, which starts this program.
 #[derive(Debug, Parser)]
@@ -13,19 +13,20 @@ use tracing_subscriber::EnvFilter;
 struct Args {
     #[command(flatten)]
     flags: aurora_executor::Flags,
-    /// What is logged, such as `info` or `debug`.
-    #[arg(long, env = "AURORA_LOG", default_value = "info")]
+    /// What is logged, such as info or warn,aurora_thermos=debug.
+    #[arg(long, env = "AURORA_LOG", default_value = "info", value_name = "FILTER")]
     log_filter: String,
+    /// How log lines look.
+    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    log_format: telemetry::Format,
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let filter = EnvFilter::try_new(&args.log_filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .init();
+    if let Err(error) = telemetry::init(args.log_format, &args.log_filter) {
+        eprintln!("aurora-executor: {error}");
+        return ExitCode::FAILURE;
+    }
     // One thread: the task's processes end with the thread that starts them.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(aurora_executor::run(args.flags, std::env::vars())) {
+    match runtime.block_on(aurora_executor::run(args.flags, std::env::vars_os())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("aurora-executor: {error}");

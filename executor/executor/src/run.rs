@@ -1,28 +1,35 @@
 //! One executor, one task (`executor.md` 2).
 
-use std::path::PathBuf;
+use std::ffi::OsString;
 use std::time::Duration;
 
 use aurora_mesos::body::ContentType;
 use aurora_mesos::executor::{self, Environment, EnvironmentError, SessionEvent, Updates};
 use aurora_mesos::v1;
+use aurora_model::job::AssignedTask;
+use aurora_thermos::checkpoint;
 use aurora_thermos::checkpoint::record::{Header, JobInstance};
 use aurora_thermos::process::children::Children;
 use aurora_thermos::process::tree;
 use aurora_thermos::runner::{self, Command, Config, End, RunError, now_ms};
 use aurora_thermos::spec::{SpecError, TaskSpec};
 use aurora_thermos::state::TaskState;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::Flags;
-use crate::bind::{BindError, bind, role};
+use crate::bind::{BindError, assigned, bind};
 use crate::sandbox::{SandboxError, create, identity};
 
 /// How long the agent has to acknowledge the last update before the executor ends all the same.
 const LAST_WORD: Duration = Duration::from_secs(10);
+/// How long an executor waits for a task before it ends without one.
+const IDLE: Duration = Duration::from_secs(10);
+/// How long checkpoints may be cleaned up before the executor ends all the same.
+const CLEANING: Duration = Duration::from_secs(5);
 /// What is kept of the agent's grace period for the last update to go out.
 const MARGIN: Duration = Duration::from_millis(500);
 
@@ -35,6 +42,9 @@ pub enum Error {
     /// The kernel does not let it see to its children.
     #[error("failed to become the parent of orphaned processes: {0}")]
     Children(#[source] std::io::Error),
+    /// Signals cannot be taken over.
+    #[error("failed to handle signals: {0}")]
+    Signals(#[source] std::io::Error),
 }
 
 /// Why a task cannot be started, in the words that its user sees.
@@ -62,6 +72,8 @@ struct Running {
 
 /// Runs the executor to its end. `vars` are the variables its agent has set.
 ///
+/// SIGTERM and SIGINT tell it to shut down, as its agent can.
+///
 /// Must be called within a runtime of one thread: the task's processes end with the thread that
 /// starts them.
 ///
@@ -70,11 +82,17 @@ struct Running {
 /// task is reported to the agent instead.
 pub async fn run(
     flags: Flags,
-    vars: impl IntoIterator<Item = (String, String)>,
+    vars: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<(), Error> {
-    let vars: Vec<(String, String)> = vars.into_iter().collect();
-    let environment = Environment::from_vars(vars.iter().cloned())?;
-    let path = vars.into_iter().find(|(name, _)| name == "PATH").map(|(_, value)| value);
+    let vars: Vec<(OsString, OsString)> = vars.into_iter().collect();
+    let path = vars.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
+    // What an agent sets is text; the rest is none of ours.
+    let texts = vars
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let environment = Environment::from_vars(texts)?;
+    let terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
+    let interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
     let children = Children::adopt().map_err(Error::Children)?;
     let session = CancellationToken::new();
     let (updates, events) = executor::start(&environment, ContentType::Protobuf, session.clone());
@@ -85,69 +103,132 @@ pub async fn run(
         children,
         updates,
         events,
+        signals: [terminate, interrupt],
+        session_over: false,
         running: None,
+        task: None,
+        idle_until: None,
         last_update: None,
         give_up_at: None,
-        taken: false,
     };
     executor.run().await;
     session.cancel();
+    executor.leave_nothing().await;
+    executor.clean().await;
     Ok(())
 }
 
 struct Executor {
     flags: Flags,
     environment: Environment,
-    path: Option<String>,
+    path: Option<OsString>,
     children: Children,
     updates: Updates,
     events: mpsc::Receiver<SessionEvent>,
+    signals: [Signal; 2],
+    /// Whether nothing comes from the agent any more, and nothing gets to it.
+    session_over: bool,
     running: Option<Running>,
+    /// The task that was taken, running or not.
+    task: Option<v1::TaskId>,
+    /// When the executor ends unless it is given a task.
+    idle_until: Option<Instant>,
     /// The uuid of the update after which nothing is left to say.
     last_update: Option<bytes::Bytes>,
     /// When the executor ends whatever is left to say.
     give_up_at: Option<Instant>,
-    /// Whether a task was taken.
-    taken: bool,
 }
 
 impl Executor {
     async fn run(&mut self) {
         loop {
+            if self.session_over && self.running.is_none() {
+                return;
+            }
+            let [terminate, interrupt] = &mut self.signals;
             let running = self.running.as_mut();
             tokio::select! {
-                event = self.events.recv() => match event {
+                event = self.events.recv(), if !self.session_over => match event {
                     Some(event) => {
-                        if self.handle(event).await {
+                        if self.handle(event) {
                             return;
                         }
                     }
-                    None => return,
+                    None => self.lost("its session has ended"),
                 },
                 happened = progress(running) => match happened {
-                    Progress::Started => {
-                        let remark = self.running.as_ref().and_then(|task| task.remark.clone());
-                        self.report_running(v1::TaskState::TaskRunning, remark).await;
-                    }
-                    Progress::Ended(end) => self.ended(end).await,
+                    Progress::Started => self.started(),
+                    Progress::Ended(end) => self.ended(end),
                 },
+                _ = terminate.recv() => {
+                    if self.shut_down() {
+                        return;
+                    }
+                }
+                _ = interrupt.recv() => {
+                    if self.shut_down() {
+                        return;
+                    }
+                }
+                () = sleep_until(self.idle_until) => {
+                    tracing::warn!("no task has come, ending");
+                    return;
+                }
                 () = sleep_until(self.give_up_at) => {
-                    tracing::warn!("the agent has not acknowledged the last update in time");
+                    tracing::warn!("giving up: the task has not ended, or nobody has heard of it");
                     return;
                 }
             }
         }
     }
 
+    /// Ends whatever may still run.
+    async fn leave_nothing(&mut self) {
+        match self.children.kill_all(runner::KILL_PATIENCE).await {
+            Ok(left) if left.is_empty() => {}
+            Ok(left) => {
+                let pids: Vec<i32> = left.iter().map(|stat| stat.identity.pid).collect();
+                tracing::error!(?pids, "processes do not die");
+            }
+            Err(error) => tracing::error!(%error, "failed to look for the task's processes"),
+        }
+        // With nothing left that lives the runner comes to its end, and writes it down.
+        if let Some(mut running) = self.running.take()
+            && tokio::time::timeout(runner::KILL_PATIENCE, &mut running.runner).await.is_err()
+        {
+            running.runner.abort();
+        }
+    }
+
+    /// Removes checkpoints that nobody can do anything with. Nobody else does: agents know nothing
+    /// of them.
+    async fn clean(&self) {
+        let root = self.flags.checkpoint_root.clone();
+        let Some(task) = self.task.clone() else { return };
+        let cleaning = tokio::task::spawn_blocking(move || checkpoint::clean(&root, &task.value));
+        match tokio::time::timeout(CLEANING, cleaning).await {
+            Ok(Ok(Ok(0))) => {}
+            Ok(Ok(Ok(removed))) => tracing::info!(removed, "removed old checkpoints"),
+            Ok(Ok(Err(error))) => tracing::warn!(%error, "failed to remove old checkpoints"),
+            Ok(Err(_)) | Err(_) => tracing::warn!("removing old checkpoints takes too long"),
+        }
+    }
+
     /// Gives whether the executor is done.
-    async fn handle(&mut self, event: SessionEvent) -> bool {
+    fn handle(&mut self, event: SessionEvent) -> bool {
         match event {
-            SessionEvent::Subscribed(_) => tracing::info!("subscribed at the agent"),
-            SessionEvent::Launch(task) => self.launch(*task).await,
+            SessionEvent::Subscribed(_) => {
+                tracing::info!("subscribed at the agent");
+                if self.task.is_none() {
+                    self.idle_until.get_or_insert(Instant::now() + IDLE);
+                }
+            }
+            SessionEvent::Launch(task) => self.launch(&task),
             SessionEvent::Kill { task_id, grace } => {
-                let grace = grace.unwrap_or(Duration::from_secs(self.flags.stop_timeout_in_secs));
+                let own = Duration::from_secs(self.flags.stop_timeout_in_secs);
                 match &self.running {
                     Some(running) if running.id == task_id => {
+                        let grace = grace.map_or(own, |grace| grace.min(own));
                         self.kill("Instructed to kill task.", grace);
                     }
                     _ => tracing::warn!(
@@ -159,25 +240,29 @@ impl Executor {
             SessionEvent::Acknowledged { uuid, .. } => {
                 return self.last_update.as_ref() == Some(&uuid);
             }
-            SessionEvent::Shutdown => {
-                if self.running.is_none() {
-                    return true;
-                }
-                let grace = self.environment.shutdown_grace.saturating_sub(MARGIN);
-                self.kill("The executor was told to shut down.", grace);
-            }
-            SessionEvent::Lost { reason } => {
-                tracing::error!(reason, "the agent is lost, ending");
-                if self.running.is_none() {
-                    return true;
-                }
-                // Nobody hears the last update; ending is all that is left.
-                self.give_up_at = Some(Instant::now() + self.environment.shutdown_grace);
-                let grace = self.environment.shutdown_grace.saturating_sub(MARGIN);
-                self.kill("The executor has lost its agent.", grace);
-            }
+            SessionEvent::Shutdown => return self.shut_down(),
+            SessionEvent::Lost { reason } => self.lost(&reason),
         }
         false
+    }
+
+    /// Gives whether there is nothing to shut down.
+    fn shut_down(&mut self) -> bool {
+        if self.running.is_none() {
+            return true;
+        }
+        let grace = self.environment.shutdown_grace.saturating_sub(MARGIN);
+        self.kill("Told to shut down executor.", grace);
+        false
+    }
+
+    /// Nobody hears the last update; ending is all that is left.
+    fn lost(&mut self, reason: &str) {
+        tracing::error!(reason, "the agent is lost, ending");
+        self.session_over = true;
+        self.give_up_at = Some(Instant::now() + self.environment.shutdown_grace);
+        let grace = self.environment.shutdown_grace.saturating_sub(MARGIN);
+        self.kill("The executor has lost its agent.", grace);
     }
 
     fn kill(&mut self, reason: &str, grace: Duration) {
@@ -187,29 +272,36 @@ impl Executor {
         }
     }
 
-    async fn launch(&mut self, task: v1::TaskInfo) {
+    fn launch(&mut self, task: &v1::TaskInfo) {
         let id = task.task_id.clone();
-        if self.taken {
-            let message = "An executor runs one task, and this one has another.".to_owned();
-            self.report(&id, v1::TaskState::TaskFailed, Some(message)).await;
+        if let Some(taken) = &self.task {
+            let message = format!("Task already running on this executor: {}", taken.value);
+            self.report(&id, v1::TaskState::TaskLost, Some(message));
             return;
         }
-        self.taken = true;
-        self.report(&id, v1::TaskState::TaskStarting, Some("Initializing sandbox.".to_owned()))
-            .await;
-        match self.start(&task) {
+        self.task = Some(id.clone());
+        self.idle_until = None;
+        let assigned = match assigned(task.data.as_deref().unwrap_or_default()) {
+            Ok(assigned) => assigned,
+            Err(error) => {
+                tracing::error!(%error, "failed to read the task");
+                self.last_word(&id, v1::TaskState::TaskFailed, error.to_string());
+                return;
+            }
+        };
+        self.report(&id, v1::TaskState::TaskStarting, None);
+        match self.start(id.clone(), &assigned) {
             Ok(running) => self.running = Some(running),
             Err(error) => {
                 tracing::error!(%error, "failed to start the task");
-                self.last_word(&id, v1::TaskState::TaskFailed, error.to_string()).await;
+                self.last_word(&id, v1::TaskState::TaskFailed, error.to_string());
             }
         }
     }
 
-    fn start(&self, task: &v1::TaskInfo) -> Result<Running, StartError> {
-        let data = task.data.as_deref().unwrap_or_default();
-        let identity = identity(&role(data)?, &self.flags)?;
-        let bound = bind(data, &identity.user.name)?;
+    fn start(&self, id: v1::TaskId, assigned: &AssignedTask) -> Result<Running, StartError> {
+        let identity = identity(assigned.task.job.role(), &self.flags)?;
+        let bound = bind(assigned, &identity.user.name)?;
         let spec = TaskSpec::new(&bound.task)?;
         let sandbox = create(&self.environment.sandbox, &identity.user)?;
         let header = Header {
@@ -241,27 +333,21 @@ impl Executor {
         let (commands, receiver) = mpsc::unbounded_channel();
         let (sender, started) = oneshot::channel();
         let runner = tokio::spawn(runner::run(config, self.children.clone(), receiver, sender));
-        Ok(Running {
-            id: task.task_id.clone(),
-            commands,
-            runner,
-            started: Some(started),
-            remark: identity.remark,
-        })
+        Ok(Running { id, commands, runner, started: Some(started), remark: identity.remark })
     }
 
     /// What the task's processes inherit. The agent finds by `MESOS_SANDBOX` what is left of a
     /// container whose executor has died.
-    fn process_environment(&self) -> Vec<(std::ffi::OsString, std::ffi::OsString)> {
-        let container: PathBuf = self.environment.sandbox.clone();
+    fn process_environment(&self) -> Vec<(OsString, OsString)> {
+        let container = self.environment.sandbox.clone();
         let mut all = vec![("MESOS_SANDBOX".into(), container.into())];
         if let Some(path) = &self.path {
-            all.push(("PATH".into(), path.into()));
+            all.push(("PATH".into(), path.clone()));
         }
         all
     }
 
-    async fn ended(&mut self, end: Result<End, String>) {
+    fn ended(&mut self, end: Result<End, String>) {
         let Some(running) = self.running.take() else { return };
         let (state, message) = match end {
             Ok(End { state, reason }) => {
@@ -276,24 +362,26 @@ impl Executor {
             }
             Err(reason) => (v1::TaskState::TaskFailed, reason),
         };
-        self.last_word(&running.id, state, message).await;
+        self.last_word(&running.id, state, message);
     }
 
-    async fn report_running(&mut self, state: v1::TaskState, message: Option<String>) {
-        if let Some(id) = self.running.as_ref().map(|running| running.id.clone()) {
-            self.report(&id, state, message).await;
-        }
+    fn started(&mut self) {
+        let Some(running) = &self.running else { return };
+        let healthy = || "No health-check defined, task is assumed healthy.".to_owned();
+        let message = running.remark.clone().unwrap_or_else(healthy);
+        self.report(&running.id, v1::TaskState::TaskRunning, Some(message));
     }
 
-    async fn last_word(&mut self, id: &v1::TaskId, state: v1::TaskState, message: String) {
-        self.last_update = Some(self.report(id, state, Some(message)).await);
+    fn last_word(&mut self, id: &v1::TaskId, state: v1::TaskState, message: String) {
+        self.last_update = Some(self.report(id, state, Some(message)));
         // An agent that is away comes back within its recovery timeout, and has its say then.
         let patience = LAST_WORD.max(self.environment.recovery_timeout);
         self.give_up_at.get_or_insert(Instant::now() + patience);
     }
 
-    async fn report(
-        &mut self,
+    /// Gives the uuid of the update.
+    fn report(
+        &self,
         id: &v1::TaskId,
         state: v1::TaskState,
         message: Option<String>,
@@ -304,18 +392,13 @@ impl Executor {
             reason = "milliseconds fit for the next 200 000 years"
         )]
         let timestamp = now_ms() as f64 / 1000.0;
-        let status = v1::TaskStatus {
+        self.updates.send(v1::TaskStatus {
             task_id: id.clone(),
             state: state as i32,
             message,
             timestamp: Some(timestamp),
             ..v1::TaskStatus::default()
-        };
-        let (uuid, sent) = self.updates.send(status).await;
-        if let Err(error) = sent {
-            tracing::warn!(%error, "failed to send an update; it goes with the next subscription");
-        }
-        uuid
+        })
     }
 }
 
@@ -353,5 +436,53 @@ async fn sleep_until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Args {
+        #[command(flatten)]
+        flags: Flags,
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_executor_without_a_task_ends() {
+        let vars = [
+            ("MESOS_AGENT_ENDPOINT", "127.0.0.1:9"),
+            ("MESOS_FRAMEWORK_ID", "F"),
+            ("MESOS_EXECUTOR_ID", "E"),
+            ("MESOS_SANDBOX", "/none"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let environment = Environment::from_vars(vars).unwrap();
+        let session = CancellationToken::new();
+        session.cancel();
+        let (updates, _none) = executor::start(&environment, ContentType::Protobuf, session);
+        let (agent, events) = mpsc::channel(1);
+        let mut executor = Executor {
+            flags: Args::parse_from(["executor"]).flags,
+            environment,
+            path: None,
+            children: Children::adopt().unwrap(),
+            updates,
+            events,
+            signals: [SignalKind::terminate(), SignalKind::interrupt()].map(|s| signal(s).unwrap()),
+            session_over: false,
+            running: None,
+            task: None,
+            idle_until: None,
+            last_update: None,
+            give_up_at: None,
+        };
+        agent.send(SessionEvent::Subscribed(Box::default())).await.unwrap();
+        let began = Instant::now();
+        executor.run().await;
+        assert_eq!(began.elapsed(), IDLE);
     }
 }

@@ -121,6 +121,8 @@ mod tests {
         if Credentials::may_switch() {
             (user.uid, user.gid) = (12_345, 12_345);
         }
+        let as_agents_make_it = std::fs::Permissions::from_mode(0o750);
+        std::fs::set_permissions(container.path(), as_agents_make_it).unwrap();
         let around = std::fs::metadata(container.path()).unwrap();
         let sandbox = create(container.path(), &user).unwrap();
         let made = std::fs::metadata(&sandbox.path).unwrap();
@@ -128,7 +130,7 @@ mod tests {
         let found = std::fs::metadata(container.path()).unwrap();
         assert_eq!((found.uid(), found.gid()), (around.uid(), around.gid()));
         if Credentials::may_switch() {
-            assert_eq!(found.permissions().mode() & 0o7777, 0o711);
+            assert_eq!(found.permissions().mode() & 0o7777, 0o751);
         }
     }
 

@@ -2,8 +2,9 @@
 //!
 //! [`start`] subscribes and comes back after the agent has been away, with the tasks and updates
 //! that the agent has not acknowledged, for as long as the agent promised to come back
-//! ([`Environment::recovery_timeout`]). [`Updates`] sends task updates; one that cannot be sent now
-//! goes with the next subscription, so none is lost while this process lives.
+//! ([`Environment::recovery_timeout`]). [`Updates`] sends task updates in their order. One that
+//! cannot be sent now is sent again, or goes with the next subscription, so none is lost while this
+//! process lives.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,12 +13,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::body::{self, ContentType};
-use crate::http::{Backoff, CallError, Http, records};
+use crate::http::{Backoff, Http, records};
 use crate::v1;
 use crate::v1::executor::{Call, Event, call, event};
 
@@ -25,6 +26,8 @@ use crate::v1::executor::{Call, Event, call, event};
 const FIRST_SUBSCRIPTION: Duration = Duration::from_secs(60);
 /// How long one call may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// The shortest wait between two attempts to send an update.
+const RESEND: Duration = Duration::from_millis(100);
 /// Events that may wait to be taken.
 const EVENT_BUFFER: usize = 64;
 
@@ -162,7 +165,14 @@ struct Unacknowledged {
     /// In the order they were launched.
     tasks: Vec<v1::TaskInfo>,
     /// In the order they were made.
-    updates: Vec<v1::TaskStatus>,
+    updates: Vec<Update>,
+}
+
+#[derive(Debug)]
+struct Update {
+    status: v1::TaskStatus,
+    /// Whether the agent has taken it, though not acknowledged it.
+    sent: bool,
 }
 
 /// Sends task updates. Cheap to clone.
@@ -173,6 +183,8 @@ pub struct Updates {
     executor_id: v1::ExecutorId,
     framework_id: v1::FrameworkId,
     unacknowledged: Arc<Mutex<Unacknowledged>>,
+    /// Told when there is something to send.
+    more: Arc<Notify>,
 }
 
 impl std::fmt::Debug for Updates {
@@ -182,28 +194,58 @@ impl std::fmt::Debug for Updates {
 }
 
 impl Updates {
-    /// Sends an update and remembers it until the agent acknowledges it. Its uuid, source and
+    /// Has an update sent, again and again until the agent acknowledges it. Its uuid, source and
     /// executor are filled in; the uuid is returned.
-    ///
-    /// # Errors
-    /// The agent cannot be reached or refuses the update now. It is sent again with the next
-    /// subscription.
-    pub async fn send(&self, mut status: v1::TaskStatus) -> (Bytes, Result<(), CallError>) {
+    pub fn send(&self, mut status: v1::TaskStatus) -> Bytes {
         let uuid = Bytes::copy_from_slice(uuid::Uuid::new_v4().as_bytes());
         status.uuid = Some(uuid.clone());
         status.source = Some(v1::task_status::Source::Executor as i32);
         status.executor_id = Some(self.executor_id.clone());
-        self.lock().updates.push(status.clone());
-        let call = Call {
-            r#type: Some(call::Type::Update as i32),
-            update: Some(call::Update { status }),
-            ..self.call()
-        };
-        let sent = match body::encode(&call, self.http.ty) {
-            Ok(body) => self.http.post(&self.url, None, body).await.map(drop),
-            Err(error) => Err(error.into()),
-        };
-        (uuid, sent)
+        self.lock().updates.push(Update { status, sent: false });
+        self.more.notify_one();
+        uuid
+    }
+
+    /// Sends what is to be sent, one after the other, for ever.
+    async fn deliver(&self, mut backoff: Backoff) {
+        loop {
+            let next = self
+                .lock()
+                .updates
+                .iter()
+                .find(|update| !update.sent)
+                .map(|update| (update.status.uuid.clone(), update.status.clone()));
+            let Some((uuid, status)) = next else {
+                self.more.notified().await;
+                continue;
+            };
+            let call = Call {
+                r#type: Some(call::Type::Update as i32),
+                update: Some(call::Update { status }),
+                ..self.call()
+            };
+            let sent = match body::encode(&call, self.http.ty) {
+                Ok(body) => self.http.post(&self.url, None, body).await.map(drop),
+                Err(error) => Err(error.into()),
+            };
+            match sent {
+                Ok(()) => {
+                    self.mark_sent(&[uuid]);
+                    backoff.reset();
+                }
+                Err(error) => {
+                    let wait = backoff.next();
+                    tracing::warn!(%error, ?wait, "failed to send an update, trying again");
+                    tokio::time::sleep(wait).await;
+                }
+            }
+        }
+    }
+
+    fn mark_sent(&self, uuids: &[Option<Bytes>]) {
+        for update in &mut self.lock().updates {
+            update.sent |= uuids.contains(&update.status.uuid);
+        }
     }
 
     fn call(&self) -> Call {
@@ -220,7 +262,7 @@ impl Updates {
 
     fn acknowledge(&self, task_id: &v1::TaskId, uuid: &Bytes) {
         let mut waiting = self.lock();
-        waiting.updates.retain(|status| status.uuid.as_ref() != Some(uuid));
+        waiting.updates.retain(|update| update.status.uuid.as_ref() != Some(uuid));
         waiting.tasks.retain(|task| task.task_id != *task_id);
     }
 
@@ -233,7 +275,7 @@ impl Updates {
                 unacknowledged_updates: waiting
                     .updates
                     .iter()
-                    .map(|status| call::Update { status: status.clone() })
+                    .map(|update| call::Update { status: update.status.clone() })
                     .collect(),
             }),
             ..self.call()
@@ -254,6 +296,7 @@ pub fn start(
         executor_id: v1::ExecutorId { value: environment.executor_id.clone() },
         framework_id: v1::FrameworkId { value: environment.framework_id.clone() },
         unacknowledged: Arc::default(),
+        more: Arc::default(),
     };
     let (events, receiver) = mpsc::channel(EVENT_BUFFER);
     let session = Session {
@@ -266,9 +309,11 @@ pub fn start(
         },
         backoff: Backoff::new(Duration::from_millis(20), environment.backoff_max),
     };
+    let (deliverer, backoff) = (updates.clone(), Backoff::new(RESEND, environment.backoff_max));
     tokio::spawn(async move {
         tokio::select! {
             () = session.run() => {}
+            () = deliverer.deliver(backoff) => {}
             () = shutdown.cancelled() => {}
         }
     });
@@ -308,7 +353,8 @@ impl Session {
     async fn subscribe(&mut self) -> (bool, Option<String>) {
         let http = self.updates.http.clone();
         let url = self.updates.url.clone();
-        let answer = match body::encode(&self.updates.subscribe_call(), http.ty) {
+        let call = self.updates.subscribe_call();
+        let answer = match body::encode(&call, http.ty) {
             Ok(body) => http.post(&url, None, body).await,
             Err(error) => Err(error.into()),
         };
@@ -316,6 +362,9 @@ impl Session {
             Ok(answer) => records(answer),
             Err(error) => return (false, Some(error.to_string())),
         };
+        let told =
+            call.subscribe.into_iter().flat_map(|subscribe| subscribe.unacknowledged_updates);
+        self.updates.mark_sent(&told.map(|update| update.status.uuid).collect::<Vec<_>>());
         let mut subscribed = false;
         // Agents send no heartbeats to executors: a dead connection shows by TCP keep-alive.
         while let Some(record) = records.next().await {

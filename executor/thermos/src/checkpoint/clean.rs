@@ -20,7 +20,12 @@ const MAX_LOOKED_AT: usize = 500;
 /// # Errors
 /// The root cannot be listed. A single checkpoint that cannot be read or removed stays.
 pub fn clean(root: &Path, task_id: &str) -> io::Result<usize> {
-    let mut ids: Vec<String> = fs::read_dir(tasks_dir(root))?
+    let entries = match fs::read_dir(tasks_dir(root)) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    let mut ids: Vec<String> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .filter(|id| is_task_id(id))
         .collect();

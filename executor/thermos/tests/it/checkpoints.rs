@@ -137,5 +137,5 @@ fn checkpoints_without_sandbox_and_runner_are_removed() {
         std::fs::read_dir(&tasks).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
     assert_eq!(left, ["coming", "kept", "runs"]);
-    assert!(checkpoint::clean(&root.path().join("none"), "d").is_err());
+    assert_eq!(checkpoint::clean(&root.path().join("none"), "d").unwrap(), 0);
 }

@@ -1,0 +1,98 @@
+//! What an executor does.
+
+use std::time::Duration;
+
+use aurora_mesos::v1::TaskState;
+use aurora_thermos::process::tree::{identify, is_alive};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::agent::{Agent, data, end, heard, open, quoted, within};
+
+fn told(id: &str, state: TaskState, message: &str) -> (String, TaskState, String) {
+    (id.to_owned(), state, message.to_owned())
+}
+
+const HEALTHY: &str = "No health-check defined, task is assumed healthy.";
+
+#[tokio::test]
+async fn a_task_runs_a_second_is_refused_and_the_executor_ends_when_all_is_said() {
+    let mut agent = Agent::start(&[], 0).await;
+    let go = agent.pipe("go");
+    agent.launch("a", data("a", &format!("read < {}", quoted(&go)))).await;
+    assert_eq!(agent.update().await, told("a", TaskState::TaskStarting, ""));
+    assert_eq!(agent.update().await, told("a", TaskState::TaskRunning, HEALTHY));
+    agent.launch("b", data("b", "true")).await;
+    let refusal = "Task already running on this executor: a";
+    assert_eq!(agent.update().await, told("b", TaskState::TaskLost, refusal));
+    open(go).await;
+    assert_eq!(agent.update().await, told("a", TaskState::TaskFinished, "Task finished."));
+    assert!(agent.end().await.success());
+}
+
+#[tokio::test]
+async fn updates_that_are_refused_are_sent_again_in_their_order() {
+    let mut agent = Agent::start(&[], 3).await;
+    agent.launch("a", data("a", "true")).await;
+    for state in [TaskState::TaskStarting, TaskState::TaskRunning, TaskState::TaskFinished] {
+        assert_eq!(agent.update().await.1, state);
+    }
+    assert!(agent.end().await.success());
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_never_starts() {
+    let mut agent = Agent::start(&[], 0).await;
+    agent.launch("a", b"junk".to_vec()).await;
+    let (_, state, message) = agent.update().await;
+    assert_eq!(state, TaskState::TaskFailed);
+    assert!(message.contains("Could not deserialize"), "{message}");
+    assert!(agent.end().await.success());
+}
+
+#[tokio::test]
+async fn a_kill_policy_shortens_the_time_and_never_lengthens_it() {
+    let mut agent = Agent::start(&["--stop-timeout-in-secs", "0"], 0).await;
+    let ready = agent.pipe("ready");
+    let deaf = format!("trap '' TERM; echo > {}; while :; do sleep 1000; done", quoted(&ready));
+    agent.launch("a", data("a", &deaf)).await;
+    agent.update().await;
+    agent.update().await;
+    heard(ready).await;
+    agent.kill("a", Duration::from_secs(3600)).await;
+    let killed = told("a", TaskState::TaskKilled, "Instructed to kill task.");
+    assert_eq!(agent.update().await, killed);
+    assert!(agent.end().await.success());
+}
+
+#[tokio::test]
+async fn a_signal_shuts_it_down() {
+    let mut agent = Agent::start(&[], 0).await;
+    agent.launch("a", data("a", "sleep 1000")).await;
+    agent.update().await;
+    agent.update().await;
+    let pid = i32::try_from(agent.executor.id().unwrap()).unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
+    let killed = told("a", TaskState::TaskKilled, "Told to shut down executor.");
+    assert_eq!(agent.update().await, killed);
+    assert!(agent.end().await.success());
+}
+
+#[tokio::test]
+async fn without_its_agent_it_ends_and_leaves_nothing_behind() {
+    let mut agent = Agent::start(&[], 0).await;
+    let ready = agent.pipe("ready");
+    let deaf = format!(
+        "trap '' TERM; setsid sleep 1000 & echo $$ $! > {}; while :; do sleep 1000; done",
+        quoted(&ready)
+    );
+    agent.launch("a", data("a", &deaf)).await;
+    agent.update().await;
+    agent.update().await;
+    let pids = heard(ready).await;
+    let processes: Vec<_> =
+        pids.split_whitespace().map(|pid| identify(pid.parse().unwrap()).unwrap()).collect();
+    assert_eq!(processes.len(), 2);
+    let (mut executor, _folder) = within(agent.vanish()).await;
+    assert!(end(&mut executor).await.success());
+    assert!(!processes.into_iter().any(is_alive));
+}
