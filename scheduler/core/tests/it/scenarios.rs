@@ -337,20 +337,19 @@ fn timers_without_a_wait_do_not_go_round_for_ever() {
     assert!(world.scheduler.next_wakeup() > Some(world.now));
 }
 
-/// A job of two with room for one, and the task that waits.
-fn one_of_two_waits() -> (World, aurora_model::key::TaskId) {
-    let mut world = World::registered();
-    world.create(job("web", 2, true)).unwrap();
-    world.offer("A", 1);
-    let id = world.task_in("web", TaskState::Pending);
-    (world, id)
-}
-
 #[test]
-fn the_reason_to_wait_outlives_the_placing_of_another_task() {
-    let (world, id) = one_of_two_waits();
+fn the_reason_to_wait_outlives_another_task_of_the_group() {
+    let mut world = World::registered();
+    let mut big = job("big", 2, true);
+    big.task.resources.cpus.0 = 8000;
+    world.create(big).unwrap();
+    world.offer("A", 4);
+    let instances = [0].into();
+    let job = JobKey::new("www", "prod", "big").unwrap();
+    world.ask(Request::KillTasks { job, instances, message: None }).unwrap();
+    let id = world.task_in("big", TaskState::Pending);
     let reason = world.scheduler.pending_reason(&id).unwrap();
-    assert_eq!(reason, "Insufficient: CPU (asks for 1.0, 0.0 free)");
+    assert_eq!(reason, "Insufficient: CPU (asks for 8.0, 4.0 free)");
 }
 
 #[test]

@@ -147,6 +147,22 @@ fn a_damaged_middle_is_refused_and_named() {
 }
 
 #[test]
+fn a_damaged_middle_of_a_later_segment_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, at_three) = three_records(folder.path());
+    store.snapshot(&at_three).unwrap();
+    store.append(&steps(1)).unwrap();
+    store.append(&steps(1)).unwrap();
+    drop(store);
+    let path = segment(folder.path());
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[40] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let error = Store::open(folder.path()).unwrap_err();
+    assert!(matches!(error, OpenError::Corrupt { offset: 8, .. }), "{error}");
+}
+
+#[test]
 fn another_version_and_another_file_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     drop(Store::open(folder.path()).unwrap());
