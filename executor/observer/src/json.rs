@@ -84,12 +84,9 @@ async fn task_ids(State(observed): App, Path(part): Path<Part>) -> Response {
 }
 
 async fn task_id_count(State(observed): App) -> Response {
-    match observed.list(Which::All, 0, usize::MAX).await {
-        Ok(listed) => {
-            let active = listed.tasks.iter().filter(|task| task.is_active()).count();
-            let finished = listed.total - active;
-            Json(json!({ "active": active, "finished": finished, "all": listed.total }))
-                .into_response()
+    match observed.counts().await {
+        Ok((active, all)) => {
+            Json(json!({ "active": active, "finished": all - active, "all": all })).into_response()
         }
         Err(reason) => unreadable(&reason),
     }
@@ -118,7 +115,8 @@ async fn tasks(State(observed): App, Query(named): Query<Named>) -> Response {
                 found.insert(id.to_owned(), described(task).await);
             }
             Ok(None) => {}
-            Err(reason) => return unreadable(&reason),
+            // The others are there all the same.
+            Err(reason) => tracing::warn!(%reason, task = id, "left out"),
         }
     }
     Json(found).into_response()
@@ -164,7 +162,10 @@ async fn processes(State(observed): App, Query(named): Query<Named>) -> Response
     for id in named.ids() {
         let task = match observed.task(id).await {
             Ok(task) => task,
-            Err(reason) => return unreadable(&reason),
+            Err(reason) => {
+                tracing::warn!(%reason, task = id, "left out");
+                None
+            }
         };
         let latest = blocking(move || {
             let mut latest = Map::new();
@@ -210,6 +211,10 @@ fn name(task: &Task) -> Option<String> {
 
 /// Since when the task is in its state, in seconds: a repeated record does not change it.
 fn state_since(task: &Task) -> Option<i64> {
+    if task.is_abandoned() {
+        // The last that is known of it.
+        return task.history().last_ms().map(seconds);
+    }
     let state = task.state()?;
     let statuses = task.history().statuses();
     let since = statuses.iter().rev().take_while(|status| status.state == state).last()?;

@@ -254,7 +254,7 @@ async fn task(State(observed): App, Path(id): Path<String>) -> Response {
             }
         } } }
     });
-    if task.is_active() { refreshed(answer) } else { answer }
+    if task.is_live() { refreshed(answer) } else { answer }
 }
 
 fn used_text(used: &Usage) -> String {
@@ -352,7 +352,7 @@ async fn process(State(observed): App, Path((id, process)): Path<(String, String
             tbody { @for run in runs.iter().rev() { tr { (run_cells(&path, &process, run)) } } }
         } }
     });
-    if task.is_active() { refreshed(answer) } else { answer }
+    if task.is_live() { refreshed(answer) } else { answer }
 }
 
 /// Which part of a file a page shows: up to this offset; the last part if there is none.
@@ -437,7 +437,7 @@ async fn log(
         p { a href={ "/download/" (task_path) "/" (joined(&below.to_string_lossy())) } { "download" } }
         (shown(&text, &path))
     });
-    if task.is_active() && until.is_none() { refreshed(answer) } else { answer }
+    if task.is_live() && until.is_none() { refreshed(answer) } else { answer }
 }
 
 /// A path within a sandbox, part by part ready to be put into an address.

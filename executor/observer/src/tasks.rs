@@ -45,8 +45,8 @@ impl Which {
     fn holds(self, task: &Task) -> bool {
         match self {
             Self::All => true,
-            Self::Active => task.is_active(),
-            Self::Finished => !task.is_active(),
+            Self::Active => task.is_live(),
+            Self::Finished => !task.is_live(),
         }
     }
 }
@@ -73,8 +73,12 @@ impl Observed {
     /// A negative `offset` counts from the end (`observer.md` 5); `size` 0 is a whole page.
     pub(crate) async fn list(&self, which: Which, offset: i64, size: usize) -> io::Result<Listed> {
         let tasks = Arc::clone(&self.tasks);
-        let mut all = blocking(move || tasks.all().map_err(io::Error::other)).await?;
-        all.retain(|task| which.holds(task));
+        let mut all = blocking(move || {
+            let mut all = tasks.all().map_err(io::Error::other)?;
+            all.retain(|task| which.holds(task));
+            Ok(all)
+        })
+        .await?;
         // The id makes the order the same each time.
         all.sort_by(|a, b| (b.started_ms(), b.id()).cmp(&(a.started_ms(), a.id())));
         let total = all.len();
@@ -90,14 +94,28 @@ impl Observed {
         Ok(Listed { which, tasks, offset, size, total })
     }
 
+    /// How many tasks are active, and how many there are.
+    pub(crate) async fn counts(&self) -> io::Result<(usize, usize)> {
+        let tasks = Arc::clone(&self.tasks);
+        blocking(move || {
+            let all = tasks.all().map_err(io::Error::other)?;
+            Ok((all.iter().filter(|task| task.is_live()).count(), all.len()))
+        })
+        .await
+    }
+
     pub(crate) async fn task(&self, id: &str) -> io::Result<Option<Arc<Task>>> {
         let (tasks, id) = (Arc::clone(&self.tasks), id.to_owned());
         blocking(move || tasks.get(&id).map_err(io::Error::other)).await
     }
 }
 
-/// The state shown for a task.
+/// The state shown for a task. One whose runner is gone is lost, though nobody was left to write
+/// that down.
 pub(crate) fn state_name(task: &Task) -> &'static str {
+    if task.is_abandoned() {
+        return TaskState::Lost.name();
+    }
     task.state().map_or("unknown", TaskState::name)
 }
 

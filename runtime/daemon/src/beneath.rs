@@ -11,9 +11,10 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use axum::body::Body;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, ResolveFlags, Stat, openat2, statat};
+use tokio::io::AsyncReadExt as _;
 use tokio_util::io::ReaderStream;
 
 /// The most that [`read`] gives, in bytes.
@@ -61,10 +62,11 @@ impl Entry {
 }
 
 fn open(root: &Path, below: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+    // The root itself is no link: somebody may have put one in its place.
     let folder = openat2(
         CWD,
         root,
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
         Mode::empty(),
         ResolveFlags::empty(),
     )?;
@@ -75,7 +77,8 @@ fn open(root: &Path, below: &Path, flags: OFlags) -> io::Result<OwnedFd> {
     Ok(openat2(folder, below, flags, Mode::empty(), resolve)?)
 }
 
-/// Opens a regular file. `root` is trusted, `below` is not; links lead nowhere outside of `root`.
+/// Opens a regular file. The folder that `root` lies in is trusted, `below` is not: `root` must not
+/// be a link, and links lead nowhere outside of it.
 ///
 /// # Errors
 /// It is not there, outside, no regular file ([`io::ErrorKind::NotFound`]), or not to be read.
@@ -119,8 +122,14 @@ pub fn read(file: &File, offset: u64, length: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The answer that sends a file to be saved under the last part of `path`.
+/// The answer that sends a file, as long as it is now, to be saved under the last part of `path`.
 pub fn download(file: File, path: &str) -> Response {
+    let length = match file.metadata() {
+        Ok(metadata) => metadata.len(),
+        Err(error) => {
+            return (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response();
+        }
+    };
     let name: String = path
         .rsplit('/')
         .next()
@@ -130,10 +139,12 @@ pub fn download(file: File, path: &str) -> Response {
         .collect();
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (header::CONTENT_LENGTH, length.to_string()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
     ];
-    let body = Body::from_stream(ReaderStream::new(tokio::fs::File::from_std(file)));
+    let now = tokio::fs::File::from_std(file).take(length);
+    let body = Body::from_stream(ReaderStream::new(now));
     (headers, body).into_response()
 }
 
@@ -207,6 +218,10 @@ mod tests {
             assert_eq!(text(other).unwrap_err().kind(), io::ErrorKind::NotFound, "{other}");
         }
         assert!(list(&root, Path::new("..")).is_err());
+        let swapped = folder.path().join("swapped");
+        symlink("/etc", &swapped).unwrap();
+        assert!(open_file(&swapped, Path::new("passwd")).is_err(), "the root is a link");
+        assert!(list(&swapped, Path::new("")).is_err());
         let entries = list(&root, Path::new("")).unwrap();
         let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
         assert_eq!(names, ["absolute", "fifo", "file", "relative", "sub"]);
