@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::body::{self, ContentType};
-use crate::http::{Backoff, Http, records};
+use crate::http::{Backoff, CallError, Http, records};
 use crate::v1;
 use crate::v1::executor::{Call, Event, call, event};
 
@@ -232,6 +232,11 @@ impl Updates {
                 Ok(()) => {
                     self.mark_sent(&[uuid]);
                     backoff.reset();
+                }
+                // Saying it again does not make it better; those after it may be.
+                Err(error @ CallError::Refused { status: 400, .. }) => {
+                    tracing::error!(%error, "the agent does not understand an update");
+                    self.mark_sent(&[uuid]);
                 }
                 Err(error) => {
                     let wait = backoff.next();

@@ -28,9 +28,17 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
-    /// Starts an executor and takes its subscription. The first `refused` updates are not taken.
-    pub(crate) async fn start(flags: &[&str], refused: usize) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+    /// Starts an executor and takes its subscription. The first updates are refused with `refusals`.
+    pub(crate) async fn start(flags: &[&str], refusals: &'static [&'static str]) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), flags, refusals).await
+    }
+
+    /// The same in a folder that may have been another executor's.
+    pub(crate) async fn start_in(
+        folder: tempfile::TempDir,
+        flags: &[&str],
+        refusals: &'static [&'static str],
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let executor = Command::new(env!("CARGO_BIN_EXE_aurora-executor"))
             .args(["--nosetuid", "--checkpoint-root"])
@@ -49,7 +57,7 @@ impl Agent {
             .unwrap();
         let (subscriptions, mut subscribed) = mpsc::unbounded_channel();
         let (sender, updates) = mpsc::unbounded_channel();
-        let listening = tokio::spawn(listen(listener, subscriptions, sender, refused));
+        let listening = tokio::spawn(listen(listener, subscriptions, sender, refusals));
         let subscription = within(subscribed.recv()).await.unwrap();
         let mut agent = Self { folder, executor, subscription, updates, listening };
         let subscribed = event::Subscribed::default();
@@ -147,8 +155,9 @@ async fn listen(
     listener: TcpListener,
     subscriptions: mpsc::UnboundedSender<TcpStream>,
     updates: mpsc::UnboundedSender<v1::TaskStatus>,
-    mut refused: usize,
+    refusals: &[&str],
 ) {
+    let mut refusals = refusals.iter();
     loop {
         let (mut stream, _) = listener.accept().await.unwrap();
         // One connection at a time: an executor has no more than one call under way.
@@ -161,14 +170,13 @@ async fn listen(
                     subscriptions.send(stream).unwrap();
                     break;
                 }
-                call::Type::Update if refused > 0 => {
-                    refused -= 1;
-                    answer(&mut stream, "503 Service Unavailable").await;
-                }
-                _ => {
-                    answer(&mut stream, "202 Accepted").await;
-                    updates.send(call.update.unwrap().status).unwrap();
-                }
+                _ => match refusals.next() {
+                    Some(refusal) => answer(&mut stream, refusal).await,
+                    None => {
+                        answer(&mut stream, "202 Accepted").await;
+                        updates.send(call.update.unwrap().status).unwrap();
+                    }
+                },
             }
         }
     }

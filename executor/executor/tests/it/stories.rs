@@ -16,7 +16,7 @@ const HEALTHY: &str = "No health-check defined, task is assumed healthy.";
 
 #[tokio::test]
 async fn a_task_runs_a_second_is_refused_and_the_executor_ends_when_all_is_said() {
-    let mut agent = Agent::start(&[], 0).await;
+    let mut agent = Agent::start(&[], &[]).await;
     let go = agent.pipe("go");
     agent.launch("a", data("a", &format!("read < {}", quoted(&go)))).await;
     assert_eq!(agent.update().await, told("a", TaskState::TaskStarting, ""));
@@ -31,7 +31,7 @@ async fn a_task_runs_a_second_is_refused_and_the_executor_ends_when_all_is_said(
 
 #[tokio::test]
 async fn updates_that_are_refused_are_sent_again_in_their_order() {
-    let mut agent = Agent::start(&[], 3).await;
+    let mut agent = Agent::start(&[], &["503 Service Unavailable"; 3]).await;
     agent.launch("a", data("a", "true")).await;
     for state in [TaskState::TaskStarting, TaskState::TaskRunning, TaskState::TaskFinished] {
         assert_eq!(agent.update().await.1, state);
@@ -40,8 +40,18 @@ async fn updates_that_are_refused_are_sent_again_in_their_order() {
 }
 
 #[tokio::test]
+async fn an_update_that_is_not_understood_does_not_hold_up_those_after_it() {
+    let mut agent = Agent::start(&[], &["400 Bad Request"]).await;
+    agent.launch("a", data("a", "true")).await;
+    for state in [TaskState::TaskRunning, TaskState::TaskFinished] {
+        assert_eq!(agent.update().await.1, state);
+    }
+    assert!(agent.end().await.success());
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_never_starts() {
-    let mut agent = Agent::start(&[], 0).await;
+    let mut agent = Agent::start(&[], &[]).await;
     agent.launch("a", b"junk".to_vec()).await;
     let (_, state, message) = agent.update().await;
     assert_eq!(state, TaskState::TaskFailed);
@@ -51,7 +61,7 @@ async fn what_cannot_be_read_never_starts() {
 
 #[tokio::test]
 async fn a_kill_policy_shortens_the_time_and_never_lengthens_it() {
-    let mut agent = Agent::start(&["--stop-timeout-in-secs", "0"], 0).await;
+    let mut agent = Agent::start(&["--stop-timeout-in-secs", "0"], &[]).await;
     let ready = agent.pipe("ready");
     let deaf = format!("trap '' TERM; echo > {}; while :; do sleep 1000; done", quoted(&ready));
     agent.launch("a", data("a", &deaf)).await;
@@ -66,7 +76,7 @@ async fn a_kill_policy_shortens_the_time_and_never_lengthens_it() {
 
 #[tokio::test]
 async fn a_signal_shuts_it_down() {
-    let mut agent = Agent::start(&[], 0).await;
+    let mut agent = Agent::start(&[], &[]).await;
     agent.launch("a", data("a", "sleep 1000")).await;
     agent.update().await;
     agent.update().await;
@@ -79,7 +89,7 @@ async fn a_signal_shuts_it_down() {
 
 #[tokio::test]
 async fn without_its_agent_it_ends_and_leaves_nothing_behind() {
-    let mut agent = Agent::start(&[], 0).await;
+    let mut agent = Agent::start(&[], &[]).await;
     let ready = agent.pipe("ready");
     let deaf = format!(
         "trap '' TERM; setsid sleep 1000 & echo $$ $! > {}; while :; do sleep 1000; done",
@@ -95,4 +105,21 @@ async fn without_its_agent_it_ends_and_leaves_nothing_behind() {
     let (mut executor, _folder) = within(agent.vanish()).await;
     assert!(end(&mut executor).await.success());
     assert!(!processes.into_iter().any(is_alive));
+}
+
+#[tokio::test]
+async fn the_checkpoint_of_a_collected_sandbox_is_removed() {
+    let mut agent = Agent::start(&[], &[]).await;
+    agent.launch("a", data("a", "true")).await;
+    while agent.update().await.1 != TaskState::TaskFinished {}
+    assert!(agent.end().await.success());
+    let folder = agent.folder;
+    assert!(folder.path().join("root/tasks/a").exists(), "its sandbox is still there");
+    std::fs::remove_dir_all(folder.path().join("sandbox")).unwrap();
+    let mut agent = Agent::start_in(folder, &[], &[]).await;
+    agent.launch("b", data("b", "true")).await;
+    while agent.update().await.1 != TaskState::TaskFinished {}
+    assert!(agent.end().await.success());
+    assert!(!agent.folder.path().join("root/tasks/a").exists());
+    assert!(agent.folder.path().join("root/tasks/b").exists());
 }
