@@ -21,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Agent {
     pub(crate) folder: tempfile::TempDir,
+    /// The executor's own part of it.
+    pub(crate) container: PathBuf,
     pub(crate) executor: Child,
     subscription: TcpStream,
     updates: mpsc::UnboundedReceiver<v1::TaskStatus>,
@@ -39,6 +41,7 @@ impl Agent {
         flags: &[&str],
         refusals: &'static [&'static str],
     ) -> Self {
+        let container = tempfile::tempdir_in(&folder).unwrap().keep();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let executor = Command::new(env!("CARGO_BIN_EXE_aurora-executor"))
             .args(["--nosetuid", "--checkpoint-root"])
@@ -47,7 +50,7 @@ impl Agent {
             .env("MESOS_AGENT_ENDPOINT", listener.local_addr().unwrap().to_string())
             .env("MESOS_FRAMEWORK_ID", "F")
             .env("MESOS_EXECUTOR_ID", "E")
-            .env("MESOS_SANDBOX", folder.path())
+            .env("MESOS_SANDBOX", &container)
             .env("MESOS_CHECKPOINT", "0")
             .env("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", "1secs")
             // Variables need not be text.
@@ -59,7 +62,7 @@ impl Agent {
         let (sender, updates) = mpsc::unbounded_channel();
         let listening = tokio::spawn(listen(listener, subscriptions, sender, refusals));
         let subscription = within(subscribed.recv()).await.unwrap();
-        let mut agent = Self { folder, executor, subscription, updates, listening };
+        let mut agent = Self { folder, container, executor, subscription, updates, listening };
         let subscribed = event::Subscribed::default();
         agent.tell(event::Type::Subscribed, |event| event.subscribed = Some(subscribed)).await;
         agent

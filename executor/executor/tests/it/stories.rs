@@ -113,10 +113,9 @@ async fn the_checkpoint_of_a_collected_sandbox_is_removed() {
     agent.launch("a", data("a", "true")).await;
     while agent.update().await.1 != TaskState::TaskFinished {}
     assert!(agent.end().await.success());
-    let folder = agent.folder;
-    assert!(folder.path().join("root/tasks/a").exists(), "its sandbox is still there");
-    std::fs::remove_dir_all(folder.path().join("sandbox")).unwrap();
-    let mut agent = Agent::start_in(folder, &[], &[]).await;
+    assert!(agent.folder.path().join("root/tasks/a").exists(), "its sandbox is still there");
+    std::fs::remove_dir_all(agent.container).unwrap();
+    let mut agent = Agent::start_in(agent.folder, &[], &[]).await;
     agent.launch("b", data("b", "true")).await;
     while agent.update().await.1 != TaskState::TaskFinished {}
     assert!(agent.end().await.success());
