@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use std::time::Duration;
 
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
@@ -218,8 +218,8 @@ impl Shared {
             if waiting.is_some() && !self.spare_sessions.load(Ordering::Relaxed) {
                 kill_session(pid.as_raw_pid());
             }
-            let exit = match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG)
-            {
+            // It has ended, so this does not wait.
+            let exit = match retry_on_intr(|| waitid(WaitId::Pid(pid), WaitIdOptions::EXITED)) {
                 // As plain numbers: there are signals without a name.
                 Ok(Some(status)) => match status.exit_status() {
                     Some(code) => Exit::Code(code),
