@@ -96,12 +96,18 @@ impl Resources {
         let mut all = Self::default();
         for resource in resources {
             if let Some(scalar) = &resource.scalar {
-                *all.scalars.entry(resource.name.clone()).or_default() +=
-                    millis(scalar.value).unwrap_or(0);
+                let sum = all.scalars.entry(resource.name.clone()).or_default();
+                *sum = sum.saturating_add(millis(scalar.value).unwrap_or(0));
             }
             if resource.name == "ports" {
                 all.ports.extend(
-                    resource.ranges.iter().flat_map(|r| &r.range).map(|r| (r.begin, r.end)),
+                    resource
+                        .ranges
+                        .iter()
+                        .flat_map(|ranges| &ranges.range)
+                        .map(|range| (range.begin, range.end))
+                        // One that ends before it begins holds nothing.
+                        .filter(|(begin, end)| begin <= end),
                 );
             }
         }
@@ -145,7 +151,8 @@ impl Resources {
     pub fn plus(&self, other: &Self) -> Self {
         let mut sum = self.clone();
         for (name, amount) in &other.scalars {
-            *sum.scalars.entry(name.clone()).or_default() += amount;
+            let total = sum.scalars.entry(name.clone()).or_default();
+            *total = total.saturating_add(*amount);
         }
         sum.ports.extend(&other.ports);
         sum.ports = merged(sum.ports);
@@ -211,7 +218,7 @@ fn merged(mut ports: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
     let mut all: Vec<(u64, u64)> = Vec::with_capacity(ports.len());
     for (begin, end) in ports {
         match all.last_mut() {
-            Some((_, last)) if begin <= *last + 1 => *last = end.max(*last),
+            Some((_, last)) if begin <= last.saturating_add(1) => *last = end.max(*last),
             _ => all.push((begin, end)),
         }
     }
@@ -232,6 +239,16 @@ mod tests {
         assert_eq!(rest.plus(&part), all);
         assert!(!rest.is_useful());
         assert_eq!(Resources::of(&all.to_mesos(Some("*"))), all);
+        let ports = |ranges: &[(u64, u64)]| Resource {
+            name: "ports".to_owned(),
+            ranges: Some(value::Ranges {
+                range: ranges.iter().map(|&(begin, end)| value::Range { begin, end }).collect(),
+            }),
+            ..Resource::default()
+        };
+        let huge = Resources::of(&[ports(&[(0, u64::MAX), (5, u64::MAX)])]);
+        assert!(!all.covers(&huge) && all.minus(&huge).ports.is_empty());
+        assert_eq!(Resources::of(&[ports(&[(35, 32)])]), Resources::default());
         for bad in ["cpus", "cpus:x", "cpus:-1", "ports:[3-2]", "ports:[1-70000]"] {
             assert!(Resources::parse(bad).is_err(), "{bad}");
         }
