@@ -1,5 +1,8 @@
 //! What both HTTP APIs have in common: bodies, streams of events, refusals in Mesos's words.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use aurora_mesos::body::{self, ContentType};
 use aurora_mesos::recordio;
 use axum::body::{Body, Bytes};
@@ -8,15 +11,33 @@ use axum::response::{IntoResponse, Response};
 use prost::{Message, Name};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
-use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 
-/// Events that a client may leave unread before it is taken for dead.
-pub(crate) const STREAM_BUFFER: usize = 4096;
+/// How much a client may leave unread before it is taken for dead, in bytes. Counted so, and not
+/// in events: one answer to a reconciliation is as many events as there are tasks.
+const MAX_UNREAD: usize = 32 << 20;
+
+/// Why a call is not taken.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    status: StatusCode,
+    text: String,
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut answer = (self.status, self.text).into_response();
+        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+            answer.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("POST"));
+        }
+        answer
+    }
+}
 
 /// A refusal.
-pub(crate) fn refuse(status: StatusCode, text: impl Into<String>) -> Response {
-    (status, text.into()).into_response()
+pub(crate) fn refuse(status: StatusCode, text: impl Into<String>) -> Refusal {
+    Refusal { status, text: text.into() }
 }
 
 /// What the headers of a call say.
@@ -31,14 +52,12 @@ pub(crate) fn read<M: Message + Name + Default>(
     method: &Method,
     headers: &HeaderMap,
     body: &Bytes,
-) -> Result<Call<M>, Response> {
+) -> Result<Call<M>, Refusal> {
     if method != Method::POST {
         let text = format!(
             "405 Method Not Allowed. Expecting one of {{ 'POST' }}, but received '{method}'."
         );
-        let mut answer = refuse(StatusCode::METHOD_NOT_ALLOWED, text);
-        answer.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("POST"));
-        return Err(answer);
+        return Err(refuse(StatusCode::METHOD_NOT_ALLOWED, text));
     }
     let text = |name| headers.get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
     let Some(content_type) = text(header::CONTENT_TYPE) else {
@@ -55,7 +74,7 @@ pub(crate) fn read<M: Message + Name + Default>(
         Some(wanted) => accepted(wanted, content_type).ok_or_else(|| {
             refuse(
                 StatusCode::NOT_ACCEPTABLE,
-                "Expecting 'Accept' to allow application/json or application/x-protobuf",
+                "Expecting 'Accept' to allow 'application/x-protobuf' or 'application/json'",
             )
         })?,
     };
@@ -74,7 +93,9 @@ fn accepted(wanted: &str, sent: ContentType) -> Option<ContentType> {
 /// Where a subscriber's events go.
 #[derive(Debug, Clone)]
 pub(crate) struct Events {
-    sender: mpsc::Sender<Bytes>,
+    sender: mpsc::UnboundedSender<Bytes>,
+    /// Bytes that were sent and are not read yet.
+    unread: Arc<AtomicUsize>,
     ty: ContentType,
     end: CancellationToken,
 }
@@ -82,13 +103,18 @@ pub(crate) struct Events {
 impl Events {
     /// Sends an event; `false` if the subscriber has gone or does not read.
     pub(crate) fn send<M: Message + Name>(&self, event: &M) -> bool {
-        match body::encode(event, self.ty) {
-            Ok(record) => self.sender.try_send(recordio::frame(&record)).is_ok(),
+        let record = match body::encode(event, self.ty) {
+            Ok(record) => recordio::frame(&record),
             Err(error) => {
                 tracing::error!(%error, "failed to write an event");
-                false
+                return false;
             }
+        };
+        if self.unread.load(Ordering::Relaxed) > MAX_UNREAD {
+            return false;
         }
+        self.unread.fetch_add(record.len(), Ordering::Relaxed);
+        self.sender.send(record).is_ok()
     }
 
     /// Whether two are the same subscriber's.
@@ -113,9 +139,40 @@ impl Events {
 
 /// A stream of events and the answer that carries it.
 pub(crate) fn stream(ty: ContentType) -> (Events, Response) {
-    let (sender, receiver) = mpsc::channel(STREAM_BUFFER);
-    let body = ReceiverStream::new(receiver).map(Ok::<_, std::convert::Infallible>);
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let unread = Arc::new(AtomicUsize::new(0));
+    let events = Events { sender, unread: unread.clone(), ty, end: CancellationToken::new() };
+    let body = UnboundedReceiverStream::new(receiver).map(move |record: Bytes| {
+        unread.fetch_sub(record.len(), Ordering::Relaxed);
+        Ok::<_, std::convert::Infallible>(record)
+    });
     let answer =
         ([(header::CONTENT_TYPE, ty.media_type())], Body::from_stream(body)).into_response();
-    (Events { sender, ty, end: CancellationToken::new() }, answer)
+    (events, answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use aurora_mesos::v1::scheduler::{Event, event};
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn many_events_wait_but_not_without_end() {
+        let (events, answer) = stream(ContentType::Protobuf);
+        let small = Event { r#type: Some(event::Type::Heartbeat as i32), ..Event::default() };
+        for _ in 0..50_000 {
+            assert!(events.send(&small));
+        }
+        let mut body = answer.into_body();
+        for _ in 0..50_000 {
+            assert!(body.frame().await.is_some());
+        }
+        assert_eq!(events.unread.load(Ordering::Relaxed), 0);
+
+        let message = "x".repeat(1 << 20);
+        let large = Event { error: Some(event::Error { message }), ..small };
+        assert_eq!((0..100).filter(|_| events.send(&large)).count(), 32);
+    }
 }

@@ -154,6 +154,34 @@ pub(crate) fn make(sandbox: &Path, meta: &Path, container: &str) -> io::Result<(
     Ok(())
 }
 
+/// Removes a container's folders, and those around them that are then empty.
+pub(crate) fn remove(sandbox: &Path, meta: &Path) -> io::Result<()> {
+    for folder in [sandbox, meta] {
+        match fs::remove_dir_all(folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Removes the folders of the executor and the framework of a removed container, if they are
+/// empty. No container may be made meanwhile.
+pub(crate) fn prune(run: &Path) {
+    let Some(runs) = run.parent() else { return };
+    let latest = runs.join("latest");
+    if !latest.exists() {
+        // There may be none.
+        let _ = fs::remove_file(latest);
+    }
+    // runs, the executor, executors, the framework.
+    for folder in runs.ancestors().take(4) {
+        if fs::remove_dir(folder).is_err() {
+            return;
+        }
+    }
+}
+
 /// Writes down what is to be remembered of a container. It is on disk when this returns.
 pub(crate) fn write(meta: &Path, container: &Container) -> io::Result<()> {
     write_atomically(&meta.join("container"), &container.encode_to_vec())

@@ -4,7 +4,8 @@
 //! master again and again, one at a time for each task, until its framework has acknowledged it.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use prost::Message;
 use tokio::sync::mpsc;
 
+use super::cgroup;
 use super::checkpoint::{self, Folders, VERSION};
 use super::launch::{self, Process, Surroundings};
 use super::leftovers;
@@ -27,6 +29,9 @@ use crate::proto::{
 const RESEND: Duration = Duration::from_secs(10);
 /// The longest wait.
 const MAX_RESEND: Duration = Duration::from_secs(600);
+
+/// How many updates of a task are remembered to tell those that come again.
+const MAX_RECEIVED: usize = 64;
 
 pub(crate) type Link = mpsc::UnboundedSender<AgentMessage>;
 
@@ -43,13 +48,21 @@ pub(crate) struct Times {
 /// Why a call of an executor is refused, in Mesos's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CallRefused {
+    #[error("Framework cannot be found")]
+    UnknownFramework,
     #[error("Executor cannot be found")]
     Unknown,
     #[error("Executor is not subscribed")]
     NotSubscribed,
+    /// Not in Mesos's words: it ends itself then.
+    #[error("The agent cannot write the update down")]
+    NotWritten,
 }
 
 /// All executors. Cheap to clone.
+///
+/// What changes is written to disk before anything comes of it, and others wait meanwhile: tasks
+/// of the runtime must not, and use [`Executors::blocking`].
 #[derive(Clone)]
 pub(crate) struct Executors(Arc<Shared>);
 
@@ -58,6 +71,8 @@ struct Shared {
     folders: Folders,
     times: Times,
     address: std::net::SocketAddr,
+    /// Where executors get their cgroups.
+    cgroups: Option<PathBuf>,
 }
 
 type ExecutorKey = (String, String);
@@ -78,7 +93,9 @@ struct Executor {
     container: String,
     sandbox: PathBuf,
     meta: PathBuf,
+    cgroup: Option<PathBuf>,
     boot_id: String,
+    /// None until it was started.
     process: Option<Process>,
     events: Option<Events>,
     /// Whether it has ever subscribed.
@@ -87,6 +104,8 @@ struct Executor {
     ended_ms: i64,
     /// When it is killed, and why.
     deadline: Option<(Instant, Doom)>,
+    /// Whether its framework was removed: nobody acknowledges updates.
+    forsaken: bool,
 }
 
 /// Why an executor is killed when its time is over.
@@ -101,10 +120,23 @@ struct Task {
     latest: Option<v1::TaskStatus>,
     pending: VecDeque<v1::TaskStatus>,
     delivered: bool,
+    /// The uuids of the last updates, of those too that are acknowledged.
+    received: VecDeque<Bytes>,
     resend: Option<(Instant, Duration)>,
 }
 
 impl Task {
+    fn new(info: v1::TaskInfo) -> Self {
+        Self {
+            info,
+            latest: None,
+            pending: VecDeque::new(),
+            delivered: false,
+            received: VecDeque::new(),
+            resend: None,
+        }
+    }
+
     fn is_over(&self) -> bool {
         self.latest.as_ref().is_some_and(|status| is_terminal(status.state()))
     }
@@ -126,7 +158,9 @@ impl Executors {
             recovering_until: None,
             closing: false,
         };
-        let all = Self(Arc::new(Shared { inner: Mutex::new(inner), folders, times, address }));
+        let cgroups = cgroup::parent();
+        let shared = Shared { inner: Mutex::new(inner), folders, times, address, cgroups };
+        let all = Self(Arc::new(shared));
         let Some(id) = id else { return Ok(all) };
         let boot = launch::boot_id()?;
         for (meta, container) in all.0.folders.containers(&id)? {
@@ -156,15 +190,16 @@ impl Executors {
                 task.pending.into_iter().map(v1::TaskStatus::decode).collect::<Result<_, _>>()?;
             tasks.insert(
                 info.task_id.value.clone(),
-                Task { info, latest, pending, delivered: task.delivered, resend: None },
+                Task {
+                    latest,
+                    pending,
+                    delivered: task.delivered,
+                    received: task.received.into(),
+                    ..Task::new(info)
+                },
             );
         }
-        let age = u64::try_from(now_ms().saturating_sub(container.ended_ms)).unwrap_or(0);
-        let is_done = container.ended_ms > 0 && tasks.values().all(|task| task.pending.is_empty());
-        if is_done {
-            if Duration::from_millis(age) > self.0.times.gc_delay {
-                remove(&PathBuf::from(container.sandbox), &meta);
-            }
+        if container.ended_ms > 0 && tasks.values().all(|task| task.pending.is_empty()) {
             return Ok(());
         }
         let key = (
@@ -184,6 +219,7 @@ impl Executors {
             container: container.container_id,
             sandbox: container.sandbox.into(),
             meta,
+            cgroup: (!container.cgroup.is_empty()).then(|| container.cgroup.into()),
             boot_id: container.boot_id,
             process,
             events: None,
@@ -191,6 +227,7 @@ impl Executors {
             tasks,
             ended_ms: container.ended_ms,
             deadline: None,
+            forsaken: false,
         };
         let was_running = executor.ended_ms == 0;
         let mut inner = self.lock();
@@ -219,16 +256,25 @@ impl Executors {
         self.0.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Runs `act` where it may wait; none if the runtime ends.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Option<T> {
+        let all = self.clone();
+        match tokio::task::spawn_blocking(move || act(&all)).await {
+            Ok(result) => Some(result),
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => None,
+        }
+    }
+
     fn watch(&self, key: ExecutorKey, container: String, handle: std::os::fd::OwnedFd) {
         let all = self.clone();
         tokio::spawn(async move {
             let status = launch::ended(handle).await;
-            // Looking for what is left reads all of /proc.
-            let done =
-                tokio::task::spawn_blocking(move || all.ended(&key, &container, status)).await;
-            if let Err(error) = done {
-                tracing::error!(%error, "failed to see to the end of an executor");
-            }
+            // If the process ends meanwhile, the next agent sees to it.
+            all.blocking(move |all| all.ended(&key, &container, status)).await;
         });
     }
 
@@ -248,7 +294,9 @@ impl Executors {
             .executors
             .iter()
             .flat_map(|((framework, _), executor)| {
-                executor.tasks.values().filter(|task| !task.is_over()).map(|task| Running {
+                // Also those whose end is still to be told: the master must not take them for lost.
+                let told = |task: &&Task| !task.is_over() || !task.pending.is_empty();
+                executor.tasks.values().filter(told).map(|task| Running {
                     framework_id: framework.clone(),
                     task: task.info.encode_to_vec().into(),
                     status: task
@@ -284,6 +332,20 @@ impl Executors {
         Ok(())
     }
 
+    /// Sends what a framework has not acknowledged without waiting for its time.
+    pub(crate) fn resend(&self, framework: &str) {
+        let mut inner = self.lock();
+        let keys: Vec<ExecutorKey> =
+            inner.executors.keys().filter(|key| key.0 == framework).cloned().collect();
+        for key in keys {
+            for task in inner.executors.get_mut(&key).into_iter().flat_map(|e| e.tasks.values_mut())
+            {
+                task.resend = None;
+            }
+            inner.send_first(&key, None);
+        }
+    }
+
     /// Takes in that the master is out of reach.
     pub(crate) fn link_lost(&self) {
         self.lock().link = None;
@@ -298,13 +360,7 @@ impl Executors {
             return;
         };
         let key = (framework_id, info.executor_id.value.clone());
-        let entry = Task {
-            info: task,
-            latest: None,
-            pending: VecDeque::new(),
-            delivered: false,
-            resend: None,
-        };
+        let entry = Task::new(task);
         let mut inner = self.lock();
         if inner.closing {
             let message = "This agent is ending all its executors";
@@ -314,86 +370,111 @@ impl Executors {
         if let Some(executor) = inner.executors.get_mut(&key)
             && executor.ended_ms == 0
         {
-            executor.tasks.insert(entry.info.task_id.value.clone(), entry);
-            executor.save();
-            executor.deliver();
+            let task = entry.info.clone();
+            executor.tasks.insert(task.task_id.value.clone(), entry);
+            match executor.save() {
+                Ok(()) => executor.deliver(),
+                Err(error) => {
+                    executor.tasks.remove(&task.task_id.value);
+                    let message = format!("Failed to write the task down: {error}");
+                    inner.refuse(&key.0, &task, v1::TaskState::TaskFailed, &message);
+                }
+            }
             return;
         }
         let agent_id = inner.agent.id.as_ref().map(|id| id.value.clone()).unwrap_or_default();
         let container = uuid::Uuid::new_v4().to_string();
-        let made = self.0.folders.container(&agent_id, &key.0, &key.1, &container).and_then(
-            |(sandbox, meta)| {
-                checkpoint::make(&sandbox, &meta, &container)?;
-                Ok((sandbox, meta, launch::boot_id()?))
-            },
-        );
-        let (sandbox, meta, boot_id) = match made {
+        let task = entry.info.clone();
+        let made = self.make(framework, info, &agent_id, &key, &container, entry);
+        let (executor, join) = match made {
             Ok(made) => made,
             Err(error) => {
                 let message = format!("Failed to make the sandbox: {error}");
-                inner.refuse(&key.0, &entry.info, v1::TaskState::TaskFailed, &message);
+                inner.refuse(&key.0, &task, v1::TaskState::TaskFailed, &message);
                 return;
             }
         };
-        let mut executor = Executor {
-            framework,
-            info,
-            container: container.clone(),
-            sandbox,
-            meta,
-            boot_id,
-            process: None,
-            events: None,
-            subscribed: false,
-            tasks: BTreeMap::from([(entry.info.task_id.value.clone(), entry)]),
-            ended_ms: 0,
-            deadline: Some((Instant::now() + self.0.times.registration, Doom::NeverSubscribed)),
-        };
-        executor.save();
         let surroundings = Surroundings {
             agent_address: self.0.address,
             agent_id,
             shutdown_grace: self.0.times.shutdown_grace,
             recovery_timeout: self.0.times.recovery,
         };
-        let started =
-            launch::start(&executor.framework, &executor.info, &executor.sandbox, &surroundings);
-        match started {
-            Ok(process) => {
-                let handle = launch::handle(&process);
-                executor.process = Some(process);
-                executor.save();
-                inner.executors.insert(key.clone(), executor);
-                drop(inner);
-                match handle {
-                    Some(handle) => self.watch(key, container, handle),
-                    // It has ended before it could be looked at.
-                    None => self.ended(&key, &container, None),
-                }
-            }
-            Err(error) => {
-                inner.executors.insert(key.clone(), executor);
-                let message = format!("Failed to launch container: {error}");
-                inner.executor_ended(
-                    &key,
-                    &message,
-                    v1::task_status::Reason::ContainerLaunchFailed,
-                );
-            }
+        let (framework, info) = (executor.framework.clone(), executor.info.clone());
+        let sandbox = executor.sandbox.clone();
+        inner.executors.insert(key.clone(), executor);
+        // What is fetched may be large, and others need not wait for it.
+        drop(inner);
+        let started = launch::start(&framework, &info, &sandbox, join, &surroundings);
+        let handle = match self.lock().started(&key, started) {
+            Some(process) => launch::handle(&process),
+            None => return,
+        };
+        match handle {
+            Some(handle) => self.watch(key, container, handle),
+            // It has ended before it could be looked at.
+            None => self.ended(&key, &container, None),
         }
+    }
+
+    /// Makes and remembers a container that is still to be started.
+    fn make(
+        &self,
+        framework: v1::FrameworkInfo,
+        info: v1::ExecutorInfo,
+        agent_id: &str,
+        key: &ExecutorKey,
+        container: &str,
+        task: Task,
+    ) -> std::io::Result<(Executor, Option<File>)> {
+        let (sandbox, meta) = self.0.folders.container(agent_id, &key.0, &key.1, container)?;
+        checkpoint::make(&sandbox, &meta, container)?;
+        let made = self.0.cgroups.as_ref().map(|parent| cgroup::make(parent, container));
+        let (cgroup, join) = match made {
+            Some(Ok((cgroup, join))) => (Some(cgroup), Some(join)),
+            Some(Err(error)) => {
+                tracing::warn!(%error, executor = key.1, "the executor gets no cgroup");
+                (None, None)
+            }
+            None => (None, None),
+        };
+        let executor = Executor {
+            framework,
+            info,
+            container: container.to_owned(),
+            sandbox,
+            meta,
+            cgroup,
+            boot_id: launch::boot_id()?,
+            process: None,
+            events: None,
+            subscribed: false,
+            tasks: BTreeMap::from([(task.info.task_id.value.clone(), task)]),
+            ended_ms: 0,
+            deadline: Some((Instant::now() + self.0.times.registration, Doom::NeverSubscribed)),
+            forsaken: false,
+        };
+        if let Err(error) = executor.save() {
+            end_cgroup(executor.cgroup.as_deref(), &executor.container);
+            // The first failure is the one to report.
+            let _ = checkpoint::remove(&executor.sandbox, &executor.meta);
+            return Err(error);
+        }
+        Ok((executor, join))
     }
 
     /// Takes in the end of an executor's process: ends what is left of it, fails its tasks.
     fn ended(&self, key: &ExecutorKey, container: &str, status: Option<i32>) {
-        let sandbox = {
+        let (sandbox, cgroup) = {
             let inner = self.lock();
             match inner.executors.get(key) {
                 Some(executor) if executor.container == container && executor.ended_ms == 0 => {
-                    executor.sandbox.clone()
+                    (executor.sandbox.clone(), executor.cgroup.clone())
                 }
                 _ => return,
             }
         };
+        end_cgroup(cgroup.as_deref(), container);
         match leftovers::end(&sandbox) {
             Ok(0) => {}
             Ok(count) => {
@@ -451,6 +532,7 @@ impl Executors {
             executor.send(&event);
             return;
         }
+        let is_alone = executor.tasks.iter().all(|(id, other)| id == task || other.is_over());
         // The executor never hears of it.
         inner.make_update(
             &key,
@@ -460,7 +542,7 @@ impl Executors {
             v1::task_status::Reason::TaskKilledDuringLaunch,
         );
         let deadline = Instant::now() + self.0.times.shutdown_grace;
-        if let Some(executor) = inner.executors.get_mut(&key) {
+        if is_alone && let Some(executor) = inner.executors.get_mut(&key) {
             executor.shut_down(deadline);
         }
     }
@@ -484,7 +566,8 @@ impl Executors {
                 executor.tasks.remove(task);
             }
         }
-        executor.save();
+        // What cannot be written is sent, and acknowledged, once more after a restart.
+        executor.save_or_log();
         if executor.ended_ms > 0 && executor.tasks.is_empty() {
             inner.executors.remove(&key);
             return;
@@ -495,9 +578,51 @@ impl Executors {
     /// Has all executors of a framework end.
     pub(crate) fn shut_down_framework(&self, framework: &str) {
         let deadline = Instant::now() + self.0.times.shutdown_grace;
-        for (key, executor) in &mut self.lock().executors {
-            if key.0 == framework {
-                executor.shut_down(deadline);
+        let mut inner = self.lock();
+        for (_, executor) in inner.executors.iter_mut().filter(|(key, _)| key.0 == framework) {
+            executor.forsaken = true;
+            for task in executor.tasks.values_mut() {
+                task.pending.clear();
+                task.resend = None;
+            }
+            executor.tasks.retain(|_, task| !task.is_over());
+            executor.save_or_log();
+            executor.shut_down(deadline);
+        }
+        inner.executors.retain(|key, executor| {
+            key.0 != framework || executor.ended_ms == 0 || !executor.tasks.is_empty()
+        });
+    }
+
+    /// Removes the sandboxes of executors that ended long enough ago.
+    pub(crate) fn collect(&self) {
+        let Some(agent) = self.lock().agent.id.as_ref().map(|id| id.value.clone()) else { return };
+        let containers = match self.0.folders.containers(&agent) {
+            Ok(containers) => containers,
+            Err(error) => {
+                tracing::warn!(%error, "failed to look for old sandboxes");
+                return;
+            }
+        };
+        for (meta, container) in containers {
+            let age = u64::try_from(now_ms().saturating_sub(container.ended_ms)).unwrap_or(0);
+            if container.ended_ms == 0
+                || Duration::from_millis(age) < self.0.times.gc_delay
+                || container.tasks.iter().any(|task| !task.pending.is_empty())
+            {
+                continue;
+            }
+            let sandbox = PathBuf::from(container.sandbox);
+            match checkpoint::remove(&sandbox, &meta) {
+                Ok(()) => {
+                    // Held, so that no container is made meanwhile.
+                    let _inner = self.lock();
+                    checkpoint::prune(&sandbox);
+                    checkpoint::prune(&meta);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, path = %sandbox.display(), "failed to remove an old sandbox");
+                }
             }
         }
     }
@@ -516,6 +641,16 @@ impl Executors {
     pub(crate) fn kill_all(&self) {
         for executor in self.lock().executors.values() {
             executor.kill();
+        }
+    }
+
+    fn unknown(inner: &Inner, key: &ExecutorKey) -> CallRefused {
+        let is_framework = |(known, executor): (&ExecutorKey, &Executor)| {
+            known.0 == key.0 && executor.ended_ms == 0
+        };
+        match inner.executors.iter().any(is_framework) {
+            true => CallRefused::Unknown,
+            false => CallRefused::UnknownFramework,
         }
     }
 
@@ -539,11 +674,12 @@ impl Executors {
         let key = (call.framework_id.value, call.executor_id.value);
         let mut inner = self.lock();
         let agent = inner.agent.clone();
+        let unknown = Self::unknown(&inner, &key);
         let executor = inner
             .executors
             .get_mut(&key)
             .filter(|executor| executor.ended_ms == 0)
-            .ok_or(CallRefused::Unknown)?;
+            .ok_or(unknown)?;
         if let Some(old) = executor.events.replace(events) {
             old.end();
         }
@@ -568,7 +704,13 @@ impl Executors {
         let told: Vec<String> =
             subscribe.unacknowledged_tasks.iter().map(|task| task.task_id.value.clone()).collect();
         for update in subscribe.unacknowledged_updates {
-            inner.take_update(&key, update.status);
+            if let Err(refused) = inner.take_update(&key, update.status) {
+                // It has to come again, and say it again.
+                if let Some(executor) = inner.executors.get_mut(&key) {
+                    executor.events = None;
+                }
+                return Err(refused);
+            }
         }
         // A task that was sent, but of which the executor knows nothing, never arrived.
         let lost: Vec<String> = inner
@@ -589,6 +731,9 @@ impl Executors {
             );
         }
         if let Some(executor) = inner.executors.get_mut(&key) {
+            for (id, task) in &mut executor.tasks {
+                task.delivered |= told.contains(id);
+            }
             executor.deliver();
         }
         Ok(())
@@ -608,28 +753,16 @@ impl Executors {
     pub(crate) fn update(&self, call: Call) -> Result<(), CallRefused> {
         let key = (call.framework_id.value, call.executor_id.value);
         let mut inner = self.lock();
-        let executor = inner
-            .executors
-            .get(&key)
-            .filter(|executor| executor.ended_ms == 0)
-            .ok_or(CallRefused::Unknown)?;
-        if !executor.subscribed {
-            return Err(CallRefused::NotSubscribed);
+        inner.check(&key)?;
+        match call.update {
+            Some(update) => inner.take_update(&key, update.status),
+            None => Ok(()),
         }
-        if let Some(update) = call.update {
-            inner.take_update(&key, update.status);
-        }
-        Ok(())
     }
 
     /// Whether an executor is known, and whether it has ever subscribed.
     pub(crate) fn check(&self, framework: &str, executor: &str) -> Result<(), CallRefused> {
-        let inner = self.lock();
-        match inner.executors.get(&(framework.to_owned(), executor.to_owned())) {
-            Some(executor) if executor.ended_ms == 0 && executor.subscribed => Ok(()),
-            Some(executor) if executor.ended_ms == 0 => Err(CallRefused::NotSubscribed),
-            _ => Err(CallRefused::Unknown),
-        }
+        self.lock().check(&(framework.to_owned(), executor.to_owned()))
     }
 
     /// Lets time pass: executors whose time is over are killed, updates are sent again.
@@ -681,10 +814,47 @@ impl Inner {
         }
     }
 
+    fn check(&self, key: &ExecutorKey) -> Result<(), CallRefused> {
+        match self.executors.get(key) {
+            Some(executor) if executor.ended_ms == 0 && executor.subscribed => Ok(()),
+            Some(executor) if executor.ended_ms == 0 => Err(CallRefused::NotSubscribed),
+            _ => Err(Executors::unknown(self, key)),
+        }
+    }
+
+    /// Takes in how the start of an executor went. Gives its process.
+    fn started(&mut self, key: &ExecutorKey, started: std::io::Result<Process>) -> Option<Process> {
+        let process = match started {
+            Ok(process) => process,
+            Err(error) => {
+                let message = format!("Failed to launch container: {error}");
+                let reason = v1::task_status::Reason::ContainerLaunchFailed;
+                if let Some(executor) = self.executors.get(key) {
+                    end_cgroup(executor.cgroup.as_deref(), &executor.container);
+                }
+                self.executor_ended(key, &message, reason);
+                return None;
+            }
+        };
+        let executor = self.executors.get_mut(key)?;
+        executor.process = Some(process.clone());
+        // What cannot be written is found by its marks after a restart, and ended.
+        executor.save_or_log();
+        let told_to_end = matches!(executor.deadline, Some((_, Doom::ToldToEnd)));
+        if told_to_end && executor.events.is_none() {
+            executor.kill();
+        }
+        Some(process)
+    }
+
     /// Takes an update that has a uuid: to disk, acknowledged to the executor, on to the master.
-    fn take_update(&mut self, key: &ExecutorKey, mut status: v1::TaskStatus) {
+    fn take_update(
+        &mut self,
+        key: &ExecutorKey,
+        mut status: v1::TaskStatus,
+    ) -> Result<(), CallRefused> {
         let agent = self.agent.id.clone();
-        let Some(executor) = self.executors.get_mut(key) else { return };
+        let Some(executor) = self.executors.get_mut(key) else { return Ok(()) };
         let id = status.task_id.value.clone();
         let uuid = status.uuid.clone();
         status.agent_id = agent;
@@ -701,14 +871,31 @@ impl Inner {
             ..Default::default()
         });
         let by_executor = status.source() == v1::task_status::Source::Executor;
+        let mut forsaken = None;
         // One that is gone was acknowledged by its framework to its end: nothing is left to say.
-        if let Some(task) = executor.tasks.get_mut(&id) {
-            let known = task.pending.iter().any(|pending| pending.uuid == uuid)
-                || task.latest.as_ref().is_some_and(|latest| latest.uuid == uuid);
-            if !known {
-                task.latest = Some(status.clone());
+        if let Some(task) = executor.tasks.get_mut(&id)
+            && let Some(uuid) = uuid.clone()
+            && !task.received.contains(&uuid)
+        {
+            let before = task.latest.replace(status.clone());
+            task.received.push_back(uuid);
+            if task.received.len() > MAX_RECEIVED {
+                task.received.pop_front();
+            }
+            if executor.forsaken {
+                forsaken = Some(status);
+            } else {
                 task.pending.push_back(status);
-                executor.save();
+            }
+            if let Err(error) = executor.save() {
+                executor.log(&error);
+                // The agent's own are made anew by the next agent.
+                if by_executor && let Some(task) = executor.tasks.get_mut(&id) {
+                    task.latest = before;
+                    task.received.pop_back();
+                    task.pending.pop_back();
+                    return Err(CallRefused::NotWritten);
+                }
             }
         }
         if by_executor && let Some(uuid) = uuid {
@@ -722,9 +909,20 @@ impl Inner {
             });
         }
         let first = executor.tasks.get(&id).is_some_and(|task| task.pending.len() == 1);
-        if first {
+        if let Some(status) = forsaken {
+            // Nobody acknowledges it: the master hears of it once, for its books.
+            if is_terminal(status.state()) {
+                executor.tasks.remove(&id);
+                executor.save_or_log();
+            }
+            self.tell(Kind::Update(proto::Update {
+                framework_id: key.0.clone(),
+                status: status.encode_to_vec().into(),
+            }));
+        } else if first {
             self.send_first(key, Some(&id));
         }
+        Ok(())
     }
 
     /// Makes an update of the agent's own.
@@ -748,7 +946,8 @@ impl Inner {
             uuid: Some(Bytes::copy_from_slice(uuid::Uuid::new_v4().as_bytes())),
             ..v1::TaskStatus::default()
         };
-        self.take_update(key, status);
+        // Only those of executors are refused.
+        let _ = self.take_update(key, status);
     }
 
     /// A task for which there is no container: what becomes of it is told once, and again when the
@@ -781,7 +980,7 @@ impl Inner {
         if let Some(events) = executor.events.take() {
             events.end();
         }
-        executor.save();
+        executor.save_or_log();
         let live: Vec<String> = executor
             .tasks
             .iter()
@@ -798,8 +997,14 @@ impl Inner {
 }
 
 impl Executor {
-    fn send(&self, event: &Event) -> bool {
-        self.events.as_ref().is_some_and(|events| events.send(event))
+    fn send(&mut self, event: &Event) -> bool {
+        let sent = self.events.as_ref().is_some_and(|events| events.send(event));
+        // One that misses an event has to subscribe anew.
+        if !sent && let Some(events) = self.events.take() {
+            tracing::warn!(container = self.container, "the executor does not read its events");
+            events.end();
+        }
+        sent
     }
 
     /// Gives the executor the tasks it does not have yet.
@@ -822,14 +1027,15 @@ impl Executor {
             });
             if sent && let Some(task) = self.tasks.get_mut(&id) {
                 task.delivered = true;
-                self.save();
+                // What cannot be written is put right by the executor: it says what it has.
+                self.save_or_log();
             }
         }
     }
 
     /// Tells the executor to end; it is killed if it has not by the deadline.
     fn shut_down(&mut self, deadline: Instant) {
-        if self.ended_ms > 0 {
+        if self.ended_ms > 0 || matches!(self.deadline, Some((_, Doom::ToldToEnd))) {
             return;
         }
         self.deadline = Some((deadline, Doom::ToldToEnd));
@@ -848,9 +1054,19 @@ impl Executor {
         }
     }
 
-    /// Writes down what is to be remembered. What cannot be written is forgotten by a restart, and
-    /// nothing else.
-    fn save(&self) {
+    /// Writes down what is to be remembered; what cannot be written is forgotten by a restart.
+    fn save_or_log(&self) {
+        if let Err(error) = self.save() {
+            self.log(&error);
+        }
+    }
+
+    fn log(&self, error: &std::io::Error) {
+        tracing::error!(%error, path = %self.meta.display(), "failed to write down the state of a container");
+    }
+
+    /// Writes down what is to be remembered.
+    fn save(&self) -> std::io::Result<()> {
         let tasks = self
             .tasks
             .values()
@@ -859,6 +1075,7 @@ impl Executor {
                 latest: task.latest.as_ref().map(Message::encode_to_vec).unwrap_or_default().into(),
                 pending: task.pending.iter().map(|status| status.encode_to_vec().into()).collect(),
                 delivered: task.delivered,
+                received: task.received.iter().cloned().collect(),
             })
             .collect();
         let container = Container {
@@ -872,21 +1089,22 @@ impl Executor {
             boot_id: self.boot_id.clone(),
             tasks,
             ended_ms: self.ended_ms,
+            cgroup: self
+                .cgroup
+                .as_ref()
+                .map(|cgroup| cgroup.to_string_lossy().into_owned())
+                .unwrap_or_default(),
         };
-        if let Err(error) = checkpoint::write(&self.meta, &container) {
-            tracing::error!(%error, path = %self.meta.display(), "failed to write down the state of a container");
-        }
+        checkpoint::write(&self.meta, &container)
     }
 }
 
-fn remove(sandbox: &std::path::Path, meta: &std::path::Path) {
-    for folder in [sandbox, meta] {
-        match std::fs::remove_dir_all(folder) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                tracing::warn!(%error, path = %folder.display(), "failed to remove an old sandbox");
-            }
-            _ => {}
-        }
+/// Ends what is in a container's cgroup, if it has one.
+fn end_cgroup(folder: Option<&Path>, container: &str) {
+    match folder.map_or(Ok(false), cgroup::end) {
+        Ok(false) => {}
+        Ok(true) => tracing::info!(container, "ended what was left in a cgroup"),
+        Err(error) => tracing::error!(%error, container, "failed to end a cgroup"),
     }
 }
 
@@ -895,3 +1113,6 @@ fn now_ms() -> i64 {
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! The executor API of the agent.
 
+use aurora_mesos::body::ContentType;
 use aurora_mesos::v1;
 use aurora_mesos::v1::executor::{Call, call};
 use axum::Router;
@@ -10,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 
 use super::executors::{CallRefused, Executors};
-use crate::api::{self, refuse};
+use crate::api::{self, Refusal, refuse};
 
 /// The longest call, in bytes.
 const MAX_BODY: usize = 16 << 20;
@@ -24,16 +25,19 @@ pub(crate) fn router(executors: Executors) -> Router {
         .with_state(executors)
 }
 
-fn invalid(text: &str) -> Response {
-    refuse(StatusCode::BAD_REQUEST, format!("Failed to validate executor::Call: {text}"))
+fn invalid(text: &str) -> Refusal {
+    refuse(StatusCode::BAD_REQUEST, format!("Failed to validate Executor::Call: {text}"))
 }
 
-fn refused(error: CallRefused) -> Response {
-    let status = match error {
-        CallRefused::Unknown => StatusCode::BAD_REQUEST,
-        CallRefused::NotSubscribed => StatusCode::FORBIDDEN,
-    };
-    refuse(status, error.to_string())
+impl From<CallRefused> for Refusal {
+    fn from(error: CallRefused) -> Self {
+        let status = match error {
+            CallRefused::UnknownFramework | CallRefused::Unknown => StatusCode::BAD_REQUEST,
+            CallRefused::NotSubscribed => StatusCode::FORBIDDEN,
+            CallRefused::NotWritten => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        refuse(status, error.to_string())
+    }
 }
 
 async fn executor(
@@ -42,60 +46,74 @@ async fn executor(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let call = match api::read::<Call>(&method, &headers, &body) {
-        Ok(call) => call,
-        Err(answer) => return answer,
+    let taken = match api::read::<Call>(&method, &headers, &body) {
+        Ok(call) => take(executors, call.message, call.accept).await,
+        Err(refusal) => Err(refusal),
     };
-    let (message, accept) = (call.message, call.accept);
+    match taken {
+        Ok(answer) => answer,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn take(
+    executors: Executors,
+    message: Call,
+    accept: ContentType,
+) -> Result<Response, Refusal> {
     let kind = message.r#type();
     if message.r#type.is_none() || kind == call::Type::Unknown {
-        return invalid("Expecting 'type' to be present");
+        return Err(invalid("Expecting 'type' to be present"));
     }
     let key = (message.framework_id.value.clone(), message.executor_id.value.clone());
     if kind == call::Type::Subscribe {
         if message.subscribe.is_none() {
-            return invalid("Expecting 'subscribe' to be present");
+            return Err(invalid("Expecting 'subscribe' to be present"));
         }
         let (events, answer) = api::stream(accept);
-        if let Err(error) = executors.subscribe(message, events.clone()) {
-            return refused(error);
-        }
+        let subscriber = events.clone();
+        blocking(&executors, move |all| all.subscribe(message, subscriber)).await??;
         tokio::spawn(async move {
             events.closed().await;
-            executors.stream_closed(&key, &events);
+            executors.blocking(move |all| all.stream_closed(&key, &events)).await;
         });
-        return answer;
-    }
-    if let Err(error) = executors.check(&key.0, &key.1) {
-        return refused(error);
+        return Ok(answer);
     }
     if kind == call::Type::Update {
         let Some(update) = &message.update else {
-            return invalid("Expecting 'update' to be present");
+            return Err(invalid("Expecting 'update' to be present"));
         };
-        if let Some(text) = bad_update(&update.status) {
-            return invalid(&text);
+        if let Some(text) = bad_update(&message, &update.status) {
+            return Err(invalid(&text));
         }
-        if let Err(error) = executors.update(message) {
-            return refused(error);
-        }
+        blocking(&executors, move |all| all.update(message)).await??;
+    } else {
+        blocking(&executors, move |all| all.check(&key.0, &key.1)).await??;
     }
-    StatusCode::ACCEPTED.into_response()
+    Ok(StatusCode::ACCEPTED.into_response())
 }
 
-fn bad_update(status: &v1::TaskStatus) -> Option<String> {
-    let uuid = status.uuid.as_deref().unwrap_or_default();
-    let is_uuid = uuid::Uuid::from_slice(uuid).is_ok_and(|uuid| uuid.get_version().is_some());
-    if status.uuid.is_none() {
+/// Executors write to disk, and wait for each other while they do: that must not stop others.
+async fn blocking<T: Send + 'static>(
+    executors: &Executors,
+    act: impl FnOnce(&Executors) -> T + Send + 'static,
+) -> Result<T, Refusal> {
+    let ending = || refuse(StatusCode::SERVICE_UNAVAILABLE, "The agent is about to end");
+    executors.blocking(act).await.ok_or_else(ending)
+}
+
+fn bad_update(call: &Call, status: &v1::TaskStatus) -> Option<String> {
+    let Some(uuid) = status.uuid.as_deref() else {
         return Some("Expecting 'uuid' to be present".to_owned());
-    }
-    if !is_uuid {
+    };
+    if !uuid::Uuid::from_slice(uuid).is_ok_and(|uuid| uuid.get_version().is_some()) {
         return Some("Not a valid UUID".to_owned());
     }
     (status.source() != v1::task_status::Source::Executor).then(|| {
         format!(
-            "Received Call from executor with invalid source, expecting 'SOURCE_EXECUTOR', got '{}'",
-            status.source().as_str_name()
+            "Received Call from executor {} of framework {} with invalid source, expecting \
+             'SOURCE_EXECUTOR'",
+            call.executor_id.value, call.framework_id.value
         )
     })
 }

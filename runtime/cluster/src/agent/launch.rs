@@ -30,11 +30,13 @@ pub(crate) struct Surroundings {
     pub(crate) recovery_timeout: Duration,
 }
 
-/// Starts an executor in its sandbox. It outlives this process.
+/// Starts an executor in its sandbox, and in a cgroup if there is one to join. It outlives this
+/// process.
 pub(crate) fn start(
     framework: &v1::FrameworkInfo,
     executor: &v1::ExecutorInfo,
     sandbox: &Path,
+    cgroup: Option<File>,
     surroundings: &Surroundings,
 ) -> io::Result<Process> {
     let command = executor.command.clone().unwrap_or_default();
@@ -67,6 +69,17 @@ pub(crate) fn start(
     child.process_group(0);
     if let Some((uid, gid)) = credentials {
         child.uid(uid).gid(gid);
+    }
+    if let Some(join) = cgroup {
+        #[expect(unsafe_code, reason = "there is no other way to be in it before anything runs")]
+        // SAFETY: Between fork and exec this makes one system call, and nothing else.
+        unsafe {
+            child.pre_exec(move || {
+                // Without a cgroup it runs as well.
+                let _ = rustix::io::write(&join, b"0");
+                Ok(())
+            });
+        }
     }
     let child = child.spawn()?;
     let pid = child.id().cast_signed();

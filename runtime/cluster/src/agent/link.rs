@@ -23,6 +23,9 @@ const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(10), Duration::fro
 /// The largest message, in bytes.
 const MAX_MESSAGE: usize = 256 << 20;
 
+/// Why there is no connection while the process ends.
+const ENDING: &str = "the agent is about to end";
+
 /// Keeps the agent connected until it is told to stop.
 pub(crate) async fn run(executors: Executors, master: String, stop: CancellationToken) {
     let mut wait = RETRY.0;
@@ -31,7 +34,7 @@ pub(crate) async fn run(executors: Executors, master: String, stop: Cancellation
             result = connect(&executors, &master) => result,
             () = stop.cancelled() => return,
         };
-        executors.link_lost();
+        executors.blocking(Executors::link_lost).await;
         match result {
             Ok(()) => {
                 tracing::info!(master, "the master has ended the connection");
@@ -68,7 +71,8 @@ async fn connect(executors: &Executors, master: &str) -> Result<(), String> {
         .await
         .map_err(|error| text(&error))?;
     let (sender, receiver) = mpsc::unbounded_channel();
-    let register = agent_message::Kind::Register(executors.register());
+    let register = executors.blocking(Executors::register).await.ok_or(ENDING)?;
+    let register = agent_message::Kind::Register(register);
     // The receiver is at hand.
     let _ = sender.send(AgentMessage { kind: Some(register) });
     let mut client = RegistryClient::new(channel)
@@ -80,7 +84,8 @@ async fn connect(executors: &Executors, master: &str) -> Result<(), String> {
         .map_err(|status| status.message().to_owned())?
         .into_inner();
     while let Some(message) = messages.message().await.map_err(|status| text(&status))? {
-        take(executors, &sender, message)?;
+        let sender = sender.clone();
+        executors.blocking(move |all| take(all, &sender, message)).await.ok_or(ENDING)??;
     }
     Ok(())
 }
@@ -120,6 +125,7 @@ fn take(
         Some(Kind::ShutdownFramework(shutdown)) => {
             executors.shut_down_framework(&shutdown.framework_id);
         }
+        Some(Kind::Resend(resend)) => executors.resend(&resend.framework_id),
         None => {}
     }
     Ok(())

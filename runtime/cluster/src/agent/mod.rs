@@ -1,5 +1,6 @@
 //! The agent: runs executors in sandboxes and remembers them.
 
+mod cgroup;
 mod checkpoint;
 mod executors;
 mod files;

@@ -20,6 +20,8 @@ use crate::resources::Resources;
 
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(100);
+/// How often old sandboxes are looked for: at least, and at most.
+const GC: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 /// How long frameworks have to acknowledge the last updates when all executors were told to end.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -69,12 +71,13 @@ impl Handle {
     /// arrived as far as somebody takes them. Those that have not ended in time are killed. None is
     /// started from here on.
     pub async fn shutdown_executors(&self, grace: Duration) {
-        self.executors.shut_down_all(grace);
-        while self.executors.running() > 0 {
+        let all = &self.executors;
+        all.blocking(move |all| all.shut_down_all(grace)).await;
+        while all.blocking(Executors::running).await.unwrap_or(0) > 0 {
             tokio::time::sleep(TICK / 5).await;
         }
         let last = async {
-            while self.executors.unacknowledged() > 0 {
+            while all.blocking(Executors::unacknowledged).await.unwrap_or(0) > 0 {
                 tokio::time::sleep(TICK / 5).await;
             }
         };
@@ -125,7 +128,6 @@ pub async fn start(config: Config, stop: CancellationToken) -> Result<Handle, Er
         resources: resources.to_mesos(None),
         attributes: config.attributes,
         id: id.map(|value| v1::AgentId { value }),
-        ..v1::AgentInfo::default()
     };
     let times = Times {
         registration: config.registration_timeout,
@@ -140,13 +142,16 @@ pub async fn start(config: Config, stop: CancellationToken) -> Result<Handle, Er
     let router = http::router(executors.clone())
         .merge(files::router(slaves))
         .merge(ops::router(Ops::new("agent", env!("CARGO_PKG_VERSION"))));
-    let ticking = tokio::spawn(tick(executors.clone()));
-    let linking = tokio::spawn(join(executors.clone(), config.master, stop.clone()));
+    let parts = [
+        tokio::spawn(tick(executors.clone())),
+        tokio::spawn(collect(executors.clone(), config.gc_delay)),
+        tokio::spawn(join(executors.clone(), config.master, stop.clone())),
+    ];
     let ended = CancellationToken::new();
     let over = ended.clone().drop_guard();
     let running = tokio::spawn(async move {
         let _over = over;
-        run(listener, router, stop, ticking, linking, lock).await
+        run(listener, router, stop, parts, lock).await
     });
     Ok(Handle { address, executors, running, ended })
 }
@@ -155,20 +160,20 @@ async fn run(
     listener: std::net::TcpListener,
     router: axum::Router,
     stop: CancellationToken,
-    ticking: JoinHandle<()>,
-    linking: JoinHandle<()>,
+    parts: [JoinHandle<()>; 3],
     _lock: File,
 ) -> Result<(), Error> {
     let served = serve::serve(listener, router, stop).await;
-    ticking.abort();
-    linking.abort();
+    for part in parts {
+        part.abort();
+    }
     served.map_err(Error::Serve)
 }
 
 /// Joins the master once the executors from before have had their chance to come back: what has
 /// not by then is not told as running.
 async fn join(executors: Executors, master: String, stop: CancellationToken) {
-    while executors.is_recovering() {
+    while executors.blocking(Executors::is_recovering).await.unwrap_or(false) {
         tokio::time::sleep(TICK / 5).await;
     }
     link::run(executors, master, stop).await;
@@ -178,8 +183,25 @@ async fn tick(executors: Executors) {
     let mut timer = tokio::time::interval(TICK);
     loop {
         timer.tick().await;
-        executors.tick();
+        let Some(running) = executors
+            .blocking(|all| {
+                all.tick();
+                all.running()
+            })
+            .await
+        else {
+            return;
+        };
         #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
-        metrics::gauge!("agent_executors").set(executors.running() as f64);
+        metrics::gauge!("agent_executors").set(running as f64);
+    }
+}
+
+/// Removes the sandboxes of executors that ended long ago, from time to time.
+async fn collect(executors: Executors, gc_delay: Duration) {
+    let mut timer = tokio::time::interval(gc_delay.clamp(GC.0, GC.1));
+    loop {
+        timer.tick().await;
+        executors.blocking(Executors::collect).await;
     }
 }

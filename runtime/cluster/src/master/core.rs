@@ -24,6 +24,8 @@ pub(crate) enum Output {
     Acknowledge { agent: String, framework: String, task: String, uuid: Bytes },
     /// To an agent.
     Shutdown { agent: String, framework: String },
+    /// To an agent: what it has of this framework's updates is to be sent again.
+    Resend { agent: String, framework: String },
     /// This framework must never be taken again, also not by the next master.
     Remember { removed: String },
 }
@@ -71,11 +73,19 @@ struct Task {
     executor: String,
     resources: Resources,
     executor_resources: Resources,
-    /// The last state that is known, for those who ask.
+    /// The last state that is known, for those who ask. A task that is over is kept, without its
+    /// resources, until its framework has acknowledged that: one that was away must not be told
+    /// that nobody knows the task.
     status: v1::TaskStatus,
 }
 
-/// A running task that an agent tells of.
+impl Task {
+    fn is_over(&self) -> bool {
+        is_terminal(self.status.state())
+    }
+}
+
+/// A task that an agent tells of: it runs, or its framework has not acknowledged its end.
 #[derive(Debug)]
 pub(crate) struct RunningTask {
     pub(crate) framework: String,
@@ -168,8 +178,21 @@ impl Core {
                 ..Event::default()
             },
         );
+        let agents: BTreeSet<&String> = self.tasks_of(&id).map(|(_, task)| &task.agent).collect();
+        let resend = agents
+            .into_iter()
+            .map(|agent| Output::Resend { agent: agent.clone(), framework: id.clone() });
+        let resend: Vec<Output> = resend.collect();
+        self.out.extend(resend);
         self.allocate(now);
         Ok(id)
+    }
+
+    fn tasks_of(&self, framework: &str) -> impl Iterator<Item = (&str, &Task)> {
+        self.tasks
+            .range((framework.to_owned(), String::new())..)
+            .take_while(move |((owner, _), _)| owner == framework)
+            .map(|((_, task), known)| (task.as_str(), known))
     }
 
     /// Whether a framework's stream is open.
@@ -209,12 +232,8 @@ impl Core {
             return;
         }
         self.withdraw(|offer| offer.framework == id, false);
-        let agents: BTreeSet<String> = self
-            .tasks
-            .iter()
-            .filter(|((framework, _), _)| framework == id)
-            .map(|(_, task)| task.agent.clone())
-            .collect();
+        let agents: BTreeSet<String> =
+            self.tasks_of(id).map(|(_, task)| task.agent.clone()).collect();
         for agent in agents {
             self.out.push(Output::Shutdown { agent, framework: id.to_owned() });
         }
@@ -271,7 +290,9 @@ impl Core {
             .collect();
         let mut frameworks = BTreeSet::new();
         for key in tasks {
-            self.tasks.remove(&key);
+            if self.tasks.remove(&key).is_none_or(|task| task.is_over()) {
+                continue;
+            }
             let aware = self.is_aware(&key.0);
             let state =
                 if aware { v1::TaskState::TaskUnreachable } else { v1::TaskState::TaskLost };
@@ -371,10 +392,13 @@ impl Core {
             ..v1::Url::default()
         };
         let total = Resources::of(&info.resources);
-        self.unreachable.remove(&id);
+        let was_unreachable = self.unreachable.remove(&id).is_some();
         self.withdraw(|offer| offer.agent == id, true);
         self.agents.insert(id.clone(), Agent { info, total, url, connected: true, deadline: None });
         self.take_running(&id, running);
+        if was_unreachable {
+            self.tell_of_return(&id);
+        }
         self.allocate(now);
         id
     }
@@ -393,21 +417,52 @@ impl Core {
             .map(|(key, _)| key.clone())
             .collect();
         for key in missing {
-            self.tasks.remove(&key);
-            let state = v1::TaskState::TaskDropped;
+            if self.tasks.remove(&key).is_none_or(|task| task.is_over()) {
+                continue;
+            }
+            let aware = self.is_aware(&key.0);
+            let state = if aware { v1::TaskState::TaskDropped } else { v1::TaskState::TaskLost };
             let mut status =
                 self.status(&key.1, agent, state, "The agent does not know the task any more");
             status.reason = Some(v1::task_status::Reason::AgentRestarted as i32);
             self.update(&key.0, status);
         }
         for task in running {
-            let key = (task.framework.clone(), task.info.task_id.value.clone());
+            let id = task.info.task_id.value.clone();
+            let status = match task.status.task_id.value.is_empty() {
+                true => self.status(&id, agent, v1::TaskState::TaskStaging, ""),
+                false => task.status,
+            };
+            // What still runs uses the agent, whosever it is.
+            let task_known = known(agent, &task.info, status);
             if self.removed.contains(&task.framework) {
-                self.out
-                    .push(Output::Shutdown { agent: agent.to_owned(), framework: task.framework });
-                continue;
+                let framework = task.framework.clone();
+                self.out.push(Output::Shutdown { agent: agent.to_owned(), framework });
+                if task_known.is_over() {
+                    continue;
+                }
             }
-            self.tasks.insert(key, known(agent, &task.info, task.status));
+            self.tasks.insert((task.framework, id), task_known);
+        }
+    }
+
+    /// Who was told that an agent's tasks are out of reach is told that they are not.
+    fn tell_of_return(&mut self, agent: &str) {
+        let back: Vec<(String, v1::TaskStatus)> = self
+            .tasks
+            .iter()
+            .filter(|(_, task)| task.agent == agent && !task.is_over())
+            .map(|((framework, _), task)| (framework.clone(), task.status.clone()))
+            .collect();
+        for (framework, status) in back {
+            let status = v1::TaskStatus {
+                uuid: None,
+                source: Some(v1::task_status::Source::Master as i32),
+                reason: Some(v1::task_status::Reason::AgentReregistered as i32),
+                message: Some("The agent is in reach again".to_owned()),
+                ..status
+            };
+            self.update(&framework, status);
         }
     }
 
@@ -422,11 +477,14 @@ impl Core {
     /// Passes an update of an agent on.
     pub(crate) fn agent_update(&mut self, now: u64, framework: &str, status: v1::TaskStatus) {
         let key = (framework.to_owned(), status.task_id.value.clone());
-        if is_terminal(status.state()) {
-            // The resources are free at once; the update itself is the agent's until it is
-            // acknowledged.
+        let is_over = is_terminal(status.state());
+        // One without a uuid, and one of a removed framework, is never acknowledged.
+        if is_over && (status.uuid.is_none() || self.removed.contains(framework)) {
             self.tasks.remove(&key);
-        } else if let Some(task) = self.tasks.get_mut(&key) {
+        } else if let Some(task) = self.tasks.get_mut(&key)
+            // What was sent again does not undo an end that is known already.
+            && (is_over || !task.is_over())
+        {
             task.status = status.clone();
         }
         self.update(framework, status);
@@ -457,19 +515,15 @@ impl Core {
         let mut free = Resources::default();
         let mut valid = !offers.is_empty();
         for id in offers {
-            match self.offers.get(&id.value) {
-                Some(offer)
-                    if offer.framework == framework
-                        && agent.as_ref().is_none_or(|agent| *agent == offer.agent) =>
-                {
-                    agent = Some(offer.agent.clone());
+            let mine = self.offers.get(&id.value).is_some_and(|offer| offer.framework == framework);
+            // Taken at once: one that is named twice is there once.
+            match mine.then(|| self.offers.remove(&id.value)).flatten() {
+                Some(offer) if agent.as_ref().is_none_or(|agent| *agent == offer.agent) => {
+                    agent = Some(offer.agent);
                     free = free.plus(&offer.resources);
                 }
                 _ => valid = false,
             }
-        }
-        for id in offers {
-            self.offers.remove(&id.value);
         }
         let agent = agent.unwrap_or_default();
         valid &= self.agents.get(&agent).is_some_and(|agent| agent.connected);
@@ -499,8 +553,8 @@ impl Core {
     fn launch(&mut self, framework: &str, agent: &str, task: &v1::TaskInfo, free: &mut Resources) {
         let id = &task.task_id.value;
         let new = known(agent, task, v1::TaskStatus::default());
-        let shared = self.tasks.iter().any(|((owner, _), other)| {
-            owner == framework && other.agent == agent && other.executor == new.executor
+        let shared = self.tasks_of(framework).any(|(_, other)| {
+            !other.is_over() && other.agent == agent && other.executor == new.executor
         });
         let mut needed = new.resources.clone();
         if !shared {
@@ -568,7 +622,7 @@ impl Core {
         resources: Resources,
         seconds: f64,
     ) {
-        if !(seconds > 0.0) {
+        if seconds.is_nan() || seconds <= 0.0 {
             return;
         }
         #[expect(
@@ -608,18 +662,23 @@ impl Core {
         policy: Option<v1::KillPolicy>,
     ) {
         match self.tasks.get(&(framework.to_owned(), task.to_owned())) {
-            Some(known) => self.out.push(Output::Kill {
+            Some(known) if !known.is_over() => self.out.push(Output::Kill {
                 agent: known.agent.clone(),
                 framework: framework.to_owned(),
                 task: task.to_owned(),
                 policy,
             }),
-            None => self.reconcile_one(now, framework, task, agent),
+            _ => self.reconcile_one(now, framework, task, agent),
         }
     }
 
     /// Passes an acknowledgement on.
     pub(crate) fn acknowledge(&mut self, framework: &str, agent: &str, task: &str, uuid: Bytes) {
+        let key = (framework.to_owned(), task.to_owned());
+        let ends = |task: &Task| task.is_over() && task.status.uuid.as_ref() == Some(&uuid);
+        if self.tasks.get(&key).is_some_and(ends) {
+            self.tasks.remove(&key);
+        }
         if self.agents.contains_key(agent) {
             self.out.push(Output::Acknowledge {
                 agent: agent.to_owned(),
@@ -639,10 +698,9 @@ impl Core {
     ) {
         if tasks.is_empty() {
             let all: Vec<String> = self
-                .tasks
-                .keys()
-                .filter(|(owner, _)| owner == framework)
-                .map(|(_, task)| task.clone())
+                .tasks_of(framework)
+                .filter(|(_, task)| !task.is_over())
+                .map(|(id, _)| id.to_owned())
                 .collect();
             for task in all {
                 self.reconcile_one(now, framework, &task, None);
@@ -724,7 +782,8 @@ impl Core {
     fn free(&self, id: &str, agent: &Agent) -> Resources {
         let mut free = agent.total.clone();
         let mut executors = BTreeSet::new();
-        for ((framework, _), task) in self.tasks.iter().filter(|(_, task)| task.agent == id) {
+        let running = self.tasks.iter().filter(|(_, task)| task.agent == id && !task.is_over());
+        for ((framework, _), task) in running {
             free = free.minus(&task.resources);
             if executors.insert((framework, &task.executor)) {
                 free = free.minus(&task.executor_resources);
@@ -745,7 +804,9 @@ impl Core {
             .frameworks
             .iter()
             .filter(|(_, framework)| framework.connected && !framework.suppressed)
-            .map(|(id, _)| (self.tasks.keys().filter(|(owner, _)| owner == id).count(), id.clone()))
+            .map(|(id, _)| {
+                (self.tasks_of(id).filter(|(_, task)| !task.is_over()).count(), id.clone())
+            })
             .collect();
         load.sort();
         if load.is_empty() {
@@ -778,9 +839,8 @@ impl Core {
                 .and_then(|framework| framework.info.roles.first().cloned())
                 .unwrap_or_else(|| "*".to_owned());
             let running: BTreeSet<String> = self
-                .tasks
-                .iter()
-                .filter(|((owner, _), task)| *owner == taker && task.agent == agent_id)
+                .tasks_of(&taker)
+                .filter(|(_, task)| task.agent == agent_id && !task.is_over())
                 .map(|(_, task)| task.executor.clone())
                 .collect();
             made.entry(taker.clone()).or_default().push(v1::Offer {
@@ -815,7 +875,7 @@ impl Core {
         [
             ("agents", self.agents.values().filter(|agent| agent.connected).count()),
             ("frameworks", self.frameworks.values().filter(|f| f.connected).count()),
-            ("tasks", self.tasks.len()),
+            ("tasks", self.tasks.values().filter(|task| !task.is_over()).count()),
             ("offers", self.offers.len()),
         ]
     }
@@ -862,3 +922,6 @@ pub(crate) fn is_terminal(state: v1::TaskState) -> bool {
             | State::TaskGoneByOperator
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{any, get};
 
 use super::shell::{Shell, error_event};
-use crate::api::{self, refuse};
+use crate::api::{self, Refusal, refuse};
 
 /// How often a stream shows that it lives, as Mesos has it.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -39,11 +39,11 @@ pub(crate) fn router(api: Api) -> Router {
         .with_state(api)
 }
 
-fn bad(text: impl Into<String>) -> Response {
+fn bad(text: impl Into<String>) -> Refusal {
     refuse(StatusCode::BAD_REQUEST, text)
 }
 
-fn invalid(text: &str) -> Response {
+fn invalid(text: &str) -> Refusal {
     bad(format!("Failed to validate scheduler::Call: {text}"))
 }
 
@@ -53,45 +53,52 @@ async fn scheduler(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let call = match api::read::<Call>(&method, &headers, &body) {
-        Ok(call) => call,
-        Err(answer) => return answer,
-    };
+    match take(&api, &method, &headers, &body) {
+        Ok(answer) => answer,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+fn take(
+    api: &Api,
+    method: &Method,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<Response, Refusal> {
+    let call = api::read::<Call>(method, headers, body)?;
     let (message, accept) = (call.message, call.accept);
     let kind = message.r#type();
     if message.r#type.is_none() || kind == call::Type::Unknown {
-        return invalid("Expecting 'type' to be present");
+        return Err(invalid("Expecting 'type' to be present"));
     }
     let stream_id = headers.get(STREAM_ID_HEADER).and_then(|value| value.to_str().ok());
     if kind == call::Type::Subscribe {
-        return subscribe(&api, message, accept, stream_id);
+        return subscribe(api, message, accept, stream_id);
     }
     let Some(framework) = message.framework_id.as_ref().map(|id| id.value.clone()) else {
-        return invalid("Expecting 'framework_id' to be present");
+        return Err(invalid("Expecting 'framework_id' to be present"));
     };
     if let Some(missing) = missing_body(&message, kind) {
-        return invalid(&format!("Expecting '{missing}' to be present"));
+        return Err(invalid(&format!("Expecting '{missing}' to be present")));
     }
     api.shell.with(|inner, now| {
         if !inner.core.knows(&framework) {
-            return bad("Framework cannot be found");
+            return Err(bad("Framework cannot be found"));
+        }
+        if !inner.core.is_connected(&framework) {
+            return Err(refuse(StatusCode::FORBIDDEN, "Framework is not subscribed"));
         }
         let Some(given) = stream_id else {
-            return bad("All non-subscribe calls should include the 'Mesos-Stream-Id' header");
+            return Err(bad("All non-subscribe calls should include the 'Mesos-Stream-Id' header"));
         };
-        if !inner.core.is_connected(&framework) {
-            return refuse(StatusCode::FORBIDDEN, "Framework is not subscribed");
-        }
         if inner.stream_of(&framework) != Some(given) {
-            return bad(format!(
+            return Err(bad(format!(
                 "The stream ID '{given}' included in this request didn't match the stream ID \
                  currently associated with framework ID {framework}"
-            ));
+            )));
         }
-        match act(inner, now, &framework, message, kind) {
-            Ok(()) => StatusCode::ACCEPTED.into_response(),
-            Err(answer) => answer,
-        }
+        act(inner, now, &framework, message, kind)?;
+        Ok(StatusCode::ACCEPTED.into_response())
     })
 }
 
@@ -116,7 +123,7 @@ fn act(
     framework: &str,
     call: Call,
     kind: call::Type,
-) -> Result<(), Response> {
+) -> Result<(), Refusal> {
     use call::Type;
     let core = &mut inner.core;
     let refuse_seconds = |filters: Option<v1::Filters>| {
@@ -173,15 +180,15 @@ fn subscribe(
     call: Call,
     accept: aurora_mesos::body::ContentType,
     stream_id: Option<&str>,
-) -> Response {
+) -> Result<Response, Refusal> {
     let Some(subscribe) = call.subscribe else {
-        return invalid("Expecting 'subscribe' to be present");
+        return Err(invalid("Expecting 'subscribe' to be present"));
     };
     if stream_id.is_some() {
-        return bad("Subscribe calls should not include the 'Mesos-Stream-Id' header");
+        return Err(bad("Subscribe calls should not include the 'Mesos-Stream-Id' header"));
     }
     if call.framework_id != subscribe.framework_info.id {
-        return invalid("'framework_id' differs from 'subscribe.framework_info.id'");
+        return Err(invalid("'framework_id' differs from 'subscribe.framework_info.id'"));
     }
     let suppressed = !subscribe.suppressed_roles.is_empty();
     let info = subscribe.framework_info;
@@ -217,7 +224,7 @@ fn subscribe(
     if let Ok(value) = HeaderValue::from_str(&id) {
         answer.headers_mut().insert(STREAM_ID_HEADER, value);
     }
-    answer
+    Ok(answer)
 }
 
 /// Sends heartbeats as long as the stream is open.

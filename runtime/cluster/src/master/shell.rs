@@ -193,6 +193,9 @@ impl Inner {
                 agent,
                 Kind::ShutdownFramework(proto::ShutdownFramework { framework_id: framework }),
             ),
+            Output::Resend { agent, framework } => {
+                (agent, Kind::Resend(proto::Resend { framework_id: framework }))
+            }
         };
         if let Some(sender) = self.agents.get(&agent) {
             // An agent that has just gone says what it runs when it comes back.

@@ -261,6 +261,6 @@ fn take(shell: &Shell, agent: &str, message: AgentMessage) {
         Some(Kind::ExecutorEnded(ended)) => shell.with(|inner, _| {
             inner.core.executor_ended(&ended.framework_id, agent, &ended.executor_id, ended.status);
         }),
-        Some(Kind::Alive(_) | Kind::Register(_)) | None => {}
+        Some(Kind::Register(_)) | None => {}
     }
 }

@@ -1,0 +1,284 @@
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use aurora_mesos::body::ContentType;
+use aurora_mesos::v1;
+use aurora_mesos::v1::executor::{Call, call};
+use bytes::Bytes;
+use prost::Message;
+use tokio::sync::mpsc;
+
+use super::{CallRefused, Executors, Times};
+use crate::agent::checkpoint::Folders;
+use crate::agent::{cgroup, leftovers};
+use crate::api;
+use crate::proto::AgentMessage;
+use crate::proto::agent_message::Kind;
+
+const UUIDS: [&[u8; 16]; 3] = [b"0000000000000000", b"1111111111111111", b"2222222222222222"];
+
+struct Agent {
+    all: Executors,
+    sent: mpsc::UnboundedReceiver<AgentMessage>,
+}
+
+impl Agent {
+    /// An agent that is registered with a master.
+    fn start(work_dir: &std::path::Path, gc_delay: Duration) -> Self {
+        let (folders, _lock) = Folders::open(work_dir).unwrap();
+        let times = Times {
+            registration: Duration::from_secs(60),
+            reregistration: Duration::from_secs(60),
+            shutdown_grace: Duration::from_secs(5),
+            recovery: Duration::from_secs(60),
+            gc_delay,
+        };
+        let id = folders.agent_id().unwrap().map(|value| v1::AgentId { value });
+        let info = v1::AgentInfo { hostname: "host".to_owned(), id, ..Default::default() };
+        let address = SocketAddr::from(([127, 0, 0, 1], 5051));
+        let all = Executors::recover(info, folders, times, address).unwrap();
+        let (sender, sent) = mpsc::unbounded_channel();
+        all.registered("S1", sender).unwrap();
+        Self { all, sent }
+    }
+
+    /// Launches a task with an executor that runs `command`.
+    fn launch(&self, executor: &str, task: &str, command: &str) {
+        let user = nix::unistd::User::from_uid(nix::unistd::Uid::effective()).unwrap().unwrap();
+        let framework = v1::FrameworkInfo {
+            user: user.name,
+            id: Some(v1::FrameworkId { value: "F".to_owned() }),
+            checkpoint: Some(true),
+            ..Default::default()
+        };
+        let info = v1::ExecutorInfo {
+            executor_id: v1::ExecutorId { value: executor.to_owned() },
+            command: Some(v1::CommandInfo {
+                value: Some(command.to_owned()),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let task = v1::TaskInfo {
+            task_id: v1::TaskId { value: task.to_owned() },
+            executor: Some(info),
+            ..Default::default()
+        };
+        self.all.launch(framework, task);
+    }
+
+    fn subscribe(&self, executor: &str) -> (api::Events, axum::response::Response) {
+        let (events, answer) = api::stream(ContentType::Protobuf);
+        let subscribe = Some(call::Subscribe::default());
+        self.all.subscribe(Call { subscribe, ..to(executor) }, events.clone()).unwrap();
+        (events, answer)
+    }
+
+    fn update(&self, state: v1::TaskState, uuid: &[u8; 16]) -> Result<(), CallRefused> {
+        let status = v1::TaskStatus {
+            task_id: v1::TaskId { value: "task".to_owned() },
+            state: state as i32,
+            source: Some(v1::task_status::Source::Executor as i32),
+            uuid: Some(Bytes::copy_from_slice(uuid)),
+            ..Default::default()
+        };
+        self.all.update(Call { update: Some(call::Update { status }), ..to("executor") })
+    }
+
+    fn acknowledge(&self, uuid: &[u8; 16]) {
+        self.all.acknowledge("F", "task", &Bytes::copy_from_slice(uuid));
+    }
+
+    /// The states that were sent to the master.
+    fn told(&mut self) -> Vec<v1::TaskState> {
+        let mut told = Vec::new();
+        while let Ok(message) = self.sent.try_recv() {
+            if let Some(Kind::Update(update)) = message.kind {
+                told.push(v1::TaskStatus::decode(update.status).unwrap().state());
+            }
+        }
+        told
+    }
+
+    /// What the master is told that the agent has.
+    fn registers(&self) -> Vec<v1::TaskState> {
+        let running = self.all.register().running.into_iter();
+        running.map(|task| v1::TaskStatus::decode(task.status).unwrap().state()).collect()
+    }
+
+    async fn executor_ends(&mut self) {
+        loop {
+            let message = self.sent.recv().await.unwrap();
+            if matches!(message.kind, Some(Kind::ExecutorEnded(_))) {
+                return;
+            }
+        }
+    }
+
+    fn folders(&self, executor: &str) -> (PathBuf, PathBuf) {
+        let inner = self.all.lock();
+        let executor = &inner.executors[&("F".to_owned(), executor.to_owned())];
+        (executor.sandbox.clone(), executor.meta.clone())
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        self.all.kill_all();
+        for executor in self.all.lock().executors.values() {
+            super::end_cgroup(executor.cgroup.as_deref(), &executor.container);
+        }
+    }
+}
+
+fn to(executor: &str) -> Call {
+    Call {
+        framework_id: v1::FrameworkId { value: "F".to_owned() },
+        executor_id: v1::ExecutorId { value: executor.to_owned() },
+        ..Default::default()
+    }
+}
+
+#[tokio::test]
+async fn an_update_is_taken_once_and_only_if_it_is_on_disk() {
+    use v1::TaskState::{TaskFinished, TaskRunning, TaskStarting};
+    let folder = tempfile::tempdir().unwrap();
+    let mut agent = Agent::start(folder.path(), Duration::MAX);
+    agent.launch("executor", "task", "exec sleep 1000");
+    assert_eq!(agent.update(TaskStarting, UUIDS[0]), Err(CallRefused::NotSubscribed));
+    let (_events, _answer) = agent.subscribe("executor");
+
+    let (_, meta) = agent.folders("executor");
+    let away = meta.with_extension("away");
+    fs::rename(&meta, &away).unwrap();
+    assert_eq!(agent.update(TaskStarting, UUIDS[0]), Err(CallRefused::NotWritten));
+    assert_eq!(agent.told(), []);
+    fs::rename(&away, &meta).unwrap();
+
+    for (state, uuid) in [(TaskStarting, UUIDS[0]), (TaskRunning, UUIDS[1])] {
+        agent.update(state, uuid).unwrap();
+    }
+    assert_eq!(agent.told(), [TaskStarting], "one at a time");
+    agent.acknowledge(UUIDS[0]);
+    assert_eq!(agent.told(), [TaskRunning]);
+    agent.update(TaskFinished, UUIDS[2]).unwrap();
+    // As an executor does that has missed the acknowledgement.
+    agent.update(TaskStarting, UUIDS[0]).unwrap();
+    assert_eq!(agent.registers(), [TaskFinished]);
+    agent.all.resend("F");
+    assert_eq!(agent.told(), [TaskRunning]);
+    agent.acknowledge(UUIDS[1]);
+    assert_eq!(agent.told(), [TaskFinished]);
+    assert_eq!(agent.registers(), [TaskFinished], "its end is not acknowledged");
+    agent.acknowledge(UUIDS[2]);
+    assert_eq!(agent.registers(), []);
+    assert_eq!(agent.all.unacknowledged(), 0);
+}
+
+#[tokio::test]
+async fn an_agent_finds_its_executors_and_their_updates_again() {
+    use v1::TaskState::{TaskFailed, TaskRunning};
+    let folder = tempfile::tempdir().unwrap();
+    let agent = Agent::start(folder.path(), Duration::MAX);
+    agent.launch("executor", "task", "exec sleep 1000");
+    agent.launch("gone", "other", "exec sleep 1000");
+    let (_events, _answer) = agent.subscribe("executor");
+    agent.update(TaskRunning, UUIDS[0]).unwrap();
+    agent.acknowledge(UUIDS[0]);
+    {
+        // One whose process was started, but could not be remembered.
+        let mut inner = agent.all.lock();
+        let gone = inner.executors.get_mut(&("F".to_owned(), "gone".to_owned())).unwrap();
+        let process = gone.process.take();
+        gone.save().unwrap();
+        gone.process = process;
+    }
+
+    let mut next = Agent::start(folder.path(), Duration::MAX);
+    assert!(next.all.is_recovering());
+    assert_eq!(next.told(), [TaskFailed]);
+    assert_eq!(next.all.running(), 1);
+    next.subscribe("executor");
+    assert!(!next.all.is_recovering());
+    // Known from before, though acknowledged.
+    next.update(TaskRunning, UUIDS[0]).unwrap();
+    assert_eq!(next.told(), []);
+    let (sandbox, _) = agent.folders("gone");
+    assert_eq!(leftovers::end(&sandbox).unwrap(), 0, "nothing of it was left");
+}
+
+#[tokio::test]
+async fn nothing_of_an_executor_outlives_it() {
+    if cgroup::parent().is_none() {
+        eprintln!("skipped: no cgroups can be made here");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut agent = Agent::start(folder.path(), Duration::ZERO);
+    let pid = folder.path().join("pid");
+    let command = format!(
+        "env -i setsid /bin/sh -c 'echo $$ > {0}.new; mv {0}.new {0}; exec sleep 1000' & \
+         until [ -e {0} ]; do :; done",
+        pid.display()
+    );
+    agent.launch("executor", "task", &command);
+    agent.executor_ends().await;
+    let pid = fs::read_to_string(&pid).unwrap();
+    let state = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    assert!(state.is_empty() || state.contains(") Z "), "{state}");
+
+    // Its sandbox is kept until its last update is acknowledged and its time is over.
+    let (sandbox, meta) = agent.folders("executor");
+    agent.all.collect();
+    assert!(sandbox.exists());
+    let uuid = {
+        let inner = agent.all.lock();
+        let executor = inner.executors.values().next().unwrap();
+        executor.tasks["task"].pending[0].uuid.clone().unwrap()
+    };
+    agent.all.acknowledge("F", "task", &uuid);
+    let later = Agent::start(&folder.path().join("none"), Duration::MAX);
+    later.all.collect();
+    assert!(sandbox.exists());
+    agent.all.collect();
+    assert!(!sandbox.exists() && !meta.exists());
+    let frameworks = sandbox.ancestors().nth(5).unwrap();
+    assert_eq!(frameworks.file_name().unwrap(), "frameworks");
+    assert_eq!(fs::read_dir(frameworks).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn the_updates_of_a_removed_framework_are_not_kept() {
+    use v1::TaskState::{TaskKilled, TaskRunning};
+    let folder = tempfile::tempdir().unwrap();
+    let mut agent = Agent::start(folder.path(), Duration::MAX);
+    agent.launch("executor", "task", "exec sleep 1000");
+    let (_events, _answer) = agent.subscribe("executor");
+    agent.update(TaskRunning, UUIDS[0]).unwrap();
+    agent.told();
+    agent.all.shut_down_framework("F");
+    assert_eq!(agent.all.unacknowledged(), 0);
+    agent.update(TaskKilled, UUIDS[1]).unwrap();
+    assert_eq!(agent.told(), [TaskKilled], "the master's books");
+    assert_eq!((agent.all.unacknowledged(), agent.registers()), (0, Vec::new()));
+}
+
+#[tokio::test]
+async fn killing_one_task_before_it_was_delivered_leaves_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut agent = Agent::start(folder.path(), Duration::MAX);
+    agent.launch("executor", "task", "exec sleep 1000");
+    agent.launch("executor", "other", "");
+    agent.all.kill("F", "task", None);
+    assert_eq!(agent.told(), [v1::TaskState::TaskKilled]);
+    let is_doomed = |agent: &Agent| {
+        let inner = agent.all.lock();
+        let deadline = inner.executors.values().next().unwrap().deadline.unwrap().0;
+        deadline < Instant::now() + Duration::from_secs(10)
+    };
+    assert!(!is_doomed(&agent));
+    agent.all.kill("F", "other", None);
+    assert!(is_doomed(&agent));
+}
