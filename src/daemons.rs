@@ -109,7 +109,8 @@ pub(crate) fn executor(args: Daemon<aurora_executor::Flags>) -> Result<(), Failu
         .enable_all()
         .build()
         .map_err(|error| failed(&error))?;
-    runtime
-        .block_on(aurora_executor::run(args.flags, std::env::vars_os()))
-        .map_err(|error| failed(&error))
+    let result = runtime.block_on(aurora_executor::run(args.flags, std::env::vars_os()));
+    // What hangs in a blocking call must not keep the process.
+    runtime.shutdown_background();
+    result.map_err(|error| failed(&error))
 }

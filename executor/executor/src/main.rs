@@ -35,7 +35,10 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(aurora_executor::run(args.flags, std::env::vars_os())) {
+    let result = runtime.block_on(aurora_executor::run(args.flags, std::env::vars_os()));
+    // What hangs in a blocking call must not keep the process.
+    runtime.shutdown_background();
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("aurora-executor: {error}");
