@@ -90,6 +90,11 @@ fn accepted(wanted: &str, sent: ContentType) -> Option<ContentType> {
     named.or(any.then_some(sent))
 }
 
+/// Whether bytes are a UUID for Mesos: of a version up to 5.
+pub(crate) fn is_uuid(bytes: &[u8]) -> bool {
+    uuid::Uuid::from_slice(bytes).is_ok_and(|uuid| (1..=5).contains(&uuid.get_version_num()))
+}
+
 /// Where a subscriber's events go.
 #[derive(Debug, Clone)]
 pub(crate) struct Events {
@@ -174,5 +179,62 @@ mod tests {
         let message = "x".repeat(1 << 20);
         let large = Event { error: Some(event::Error { message }), ..small };
         assert_eq!((0..100).filter(|_| events.send(&large)).count(), 32);
+    }
+}
+
+/// Calls that were made on a real Mesos, and its refusals.
+#[cfg(test)]
+pub(crate) mod recorded {
+    use axum::Router;
+    use axum::http::Request;
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[derive(serde::Deserialize)]
+    struct Exchange {
+        label: String,
+        method: String,
+        path: String,
+        headers: std::collections::BTreeMap<String, String>,
+        body: String,
+        status: u16,
+        text: String,
+    }
+
+    pub(crate) async fn send(router: &Router, request: Request<String>) -> Response {
+        router.clone().oneshot(request.map(Body::from)).await.unwrap()
+    }
+
+    pub(crate) fn post(api: &str, body: &str) -> Request<String> {
+        Request::post(format!("/api/v1/{api}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(body.to_owned())
+            .unwrap()
+    }
+
+    /// Makes the calls of one API for this framework, and compares the answers.
+    pub(crate) async fn replay(router: &Router, api: &str, framework: &str, stream: &str) {
+        let all = include_str!("../tests/data/refusals.json");
+        let mut all: std::collections::BTreeMap<String, Vec<Exchange>> =
+            serde_json::from_str(all).unwrap();
+        for exchange in all.remove(api).unwrap() {
+            let fill =
+                |text: &str| text.replace("{framework}", framework).replace("{stream}", stream);
+            let mut request = Request::builder().method(&*exchange.method).uri(exchange.path);
+            for (name, value) in &exchange.headers {
+                request = request.header(name, fill(value));
+            }
+            let answer = send(router, request.body(fill(&exchange.body)).unwrap()).await;
+            assert_eq!(answer.status().as_u16(), exchange.status, "{}", exchange.label);
+            let text = answer.into_body().collect().await.unwrap().to_bytes();
+            let text = String::from_utf8_lossy(&text).into_owned();
+            let text = match exchange.status {
+                200 => text.split_once('\n').unwrap().1,
+                _ => &text,
+            };
+            assert_eq!(text, fill(&exchange.text), "{}", exchange.label);
+        }
     }
 }

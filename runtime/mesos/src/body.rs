@@ -126,7 +126,7 @@ pub fn decode<M: Message + Name + Default>(body: &[u8], ty: ContentType) -> Resu
             let convert =
                 |reason: String| BodyError::Convert { message: M::NAME.to_owned(), reason };
             let json: serde_json::Value = serde_json::from_slice(body).map_err(|error| {
-                let near: String = String::from_utf8_lossy(body).chars().take(20).collect();
+                let near = near(body, &error);
                 BodyError::Json {
                     reason: format!("syntax error at line {} near: {near}", error.line()),
                 }
@@ -145,6 +145,16 @@ pub fn decode<M: Message + Name + Default>(body: &[u8], ty: ContentType) -> Resu
             dynamic.transcode_to().map_err(|_| malformed())
         }
     }
+}
+
+/// What stands where JSON is malformed; nothing if it ends too early.
+fn near(body: &[u8], error: &serde_json::Error) -> String {
+    if error.is_eof() {
+        return String::new();
+    }
+    let line = body.split(|&byte| byte == b'\n').nth(error.line().saturating_sub(1));
+    let rest = line.and_then(|line| line.get(error.column().saturating_sub(1)..));
+    String::from_utf8_lossy(rest.unwrap_or_default()).chars().take(20).collect()
 }
 
 /// The addresses of required fields that are absent.

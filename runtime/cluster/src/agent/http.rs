@@ -106,7 +106,7 @@ fn bad_update(call: &Call, status: &v1::TaskStatus) -> Option<String> {
     let Some(uuid) = status.uuid.as_deref() else {
         return Some("Expecting 'uuid' to be present".to_owned());
     };
-    if !uuid::Uuid::from_slice(uuid).is_ok_and(|uuid| uuid.get_version().is_some()) {
+    if !api::is_uuid(uuid) {
         return Some("Not a valid UUID".to_owned());
     }
     (status.source() != v1::task_status::Source::Executor).then(|| {

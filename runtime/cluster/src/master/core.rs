@@ -154,6 +154,9 @@ impl Core {
         master: v1::MasterInfo,
         heartbeat_seconds: f64,
     ) -> Result<String, String> {
+        if let Some(refusal) = bad_roles(&info) {
+            return Err(refusal);
+        }
         let id = match &info.id {
             Some(id) if self.removed.contains(&id.value) => {
                 return Err("Framework has been removed".to_owned());
@@ -836,8 +839,8 @@ impl Core {
             let role = self
                 .frameworks
                 .get(&taker)
-                .and_then(|framework| framework.info.roles.first().cloned())
-                .unwrap_or_else(|| "*".to_owned());
+                .and_then(|Framework { info, .. }| info.roles.first().or(info.role.as_ref()))
+                .map_or_else(|| "*".to_owned(), Clone::clone);
             let running: BTreeSet<String> = self
                 .tasks_of(&taker)
                 .filter(|(_, task)| task.agent == agent_id && !task.is_over())
@@ -889,6 +892,32 @@ impl Core {
     pub(crate) fn frameworks(&self) -> impl Iterator<Item = (&v1::FrameworkInfo, bool)> {
         self.frameworks.values().map(|framework| (&framework.info, framework.connected))
     }
+}
+
+/// Why the roles of a framework are refused, in Mesos's words.
+fn bad_roles(info: &v1::FrameworkInfo) -> Option<String> {
+    use v1::framework_info::capability::Type;
+    let is_multi = info.capabilities.iter().any(|c| c.r#type() == Type::MultiRole);
+    if is_multi && info.role.is_some() {
+        let text = "'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE capable";
+        return Some(text.to_owned());
+    }
+    if !is_multi && !info.roles.is_empty() {
+        let text =
+            "'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE capable";
+        return Some(text.to_owned());
+    }
+    let (field, roles) = match is_multi {
+        true => ("roles", info.roles.as_slice()),
+        false => ("role", info.role.as_slice()),
+    };
+    let dash = roles.iter().flat_map(|role| role.split('/')).find(|part| part.starts_with('-'));
+    dash.map(|part| {
+        format!(
+            "'FrameworkInfo.{field}' contains invalid role: Role component '{part}' is invalid \
+             because it starts with a dash"
+        )
+    })
 }
 
 fn known(agent: &str, task: &v1::TaskInfo, status: v1::TaskStatus) -> Task {

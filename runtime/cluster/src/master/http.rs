@@ -149,10 +149,7 @@ fn act(
         }
         Type::Acknowledge => {
             let acknowledge = call.acknowledge.unwrap_or_default();
-            if uuid::Uuid::from_slice(&acknowledge.uuid)
-                .ok()
-                .is_none_or(|uuid| uuid.get_version().is_none())
-            {
+            if !api::is_uuid(&acknowledge.uuid) {
                 return Err(invalid("Not a valid UUID"));
             }
             core.acknowledge(
@@ -279,4 +276,52 @@ async fn frameworks(State(api): State<Api>) -> Response {
             .collect()
     });
     Json(serde_json::json!({ "frameworks": found })).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use http_body_util::BodyExt;
+
+    use super::*;
+    use crate::api::recorded;
+    use crate::master::core::Times;
+
+    fn api(folder: &std::path::Path) -> Api {
+        let times = Times { agent_timeout: 0, reregistration: 0 };
+        let registry = folder.join("registry.json");
+        let shell = Shell::new("M".to_owned(), BTreeSet::new(), times, registry);
+        Api { shell, info: v1::MasterInfo { id: "M".to_owned(), ..Default::default() } }
+    }
+
+    #[tokio::test]
+    async fn refusals_are_those_of_mesos() {
+        let folder = tempfile::tempdir().unwrap();
+        let router = router(api(folder.path()));
+        let subscribe = r#"{"type": "SUBSCRIBE", "subscribe":
+            {"framework_info": {"user": "root", "name": "test"}}}"#;
+        let mut stream = recorded::send(&router, recorded::post("scheduler", subscribe)).await;
+        let id = stream.headers()[STREAM_ID_HEADER].to_str().unwrap().to_owned();
+        let first = stream.frame().await.unwrap().unwrap().into_data().unwrap();
+        let first = String::from_utf8_lossy(&first);
+        let (_, first) = first.split_once('\n').unwrap();
+        let first: serde_json::Value = serde_json::from_str(first).unwrap();
+        let framework = first["subscribed"]["framework_id"]["value"].as_str().unwrap();
+        recorded::replay(&router, "scheduler", framework, &id).await;
+
+        let teardown =
+            format!(r#"{{"type": "TEARDOWN", "framework_id": {{"value": "{framework}"}}}}"#);
+        let mut request = recorded::post("scheduler", &teardown);
+        request.headers_mut().insert(STREAM_ID_HEADER, HeaderValue::from_str(&id).unwrap());
+        let answer = recorded::send(&router, request.clone()).await;
+        assert_eq!(answer.status(), StatusCode::ACCEPTED);
+        let answer = recorded::send(&router, request).await;
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+        let text = answer.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(text, "Framework cannot be found");
+        while let Some(frame) = stream.frame().await {
+            frame.unwrap();
+        }
+    }
 }

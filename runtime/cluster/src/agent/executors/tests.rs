@@ -282,3 +282,12 @@ async fn killing_one_task_before_it_was_delivered_leaves_the_others() {
     agent.all.kill("F", "other", None);
     assert!(is_doomed(&agent));
 }
+
+#[tokio::test]
+async fn refusals_are_those_of_mesos() {
+    let folder = tempfile::tempdir().unwrap();
+    let agent = Agent::start(folder.path(), Duration::MAX);
+    agent.launch("executor", "task", "exec sleep 1000");
+    let router = crate::agent::http::router(agent.all.clone());
+    api::recorded::replay(&router, "executor", "F", "").await;
+}
