@@ -163,14 +163,19 @@ impl Resources {
     #[must_use]
     pub fn minus(&self, other: &Self) -> Self {
         let mut rest = self.clone();
+        rest.take(other);
+        rest
+    }
+
+    /// Takes `other` away; nothing goes below zero.
+    pub fn take(&mut self, other: &Self) {
         for (name, amount) in &other.scalars {
-            if let Some(has) = rest.scalars.get_mut(name) {
+            if let Some(has) = self.scalars.get_mut(name) {
                 *has = has.saturating_sub(*amount);
             }
         }
         for (begin, end) in &other.ports {
-            rest.ports = rest
-                .ports
+            self.ports = std::mem::take(&mut self.ports)
                 .into_iter()
                 .flat_map(|(b, e)| {
                     let before = (b < *begin).then(|| (b, e.min(begin - 1)));
@@ -179,7 +184,6 @@ impl Resources {
                 })
                 .collect();
         }
-        rest
     }
 
     /// Whether `other` is in this, every kind of it.

@@ -112,6 +112,8 @@ struct Executor {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Doom {
     NeverSubscribed,
+    /// After a restart of the agent.
+    NeverCameBack,
     ToldToEnd,
 }
 
@@ -237,7 +239,7 @@ impl Executors {
                 let until = Instant::now() + self.0.times.reregistration;
                 inner.recovering_until = Some(until);
                 if let Some(executor) = inner.executors.get_mut(&key) {
-                    executor.deadline = Some((until, Doom::NeverSubscribed));
+                    executor.deadline = Some((until, Doom::NeverCameBack));
                 }
                 drop(inner);
                 self.watch(key, name, handle);
@@ -499,7 +501,11 @@ impl Executors {
                 format!("{how} before it had subscribed at the agent"),
                 v1::task_status::Reason::ExecutorRegistrationTimeout,
             ),
-            _ => (how, v1::task_status::Reason::ExecutorTerminated),
+            Some(Doom::NeverCameBack) => (
+                format!("{how} before it had subscribed at the restarted agent"),
+                v1::task_status::Reason::ExecutorReregistrationTimeout,
+            ),
+            Some(Doom::ToldToEnd) | None => (how, v1::task_status::Reason::ExecutorTerminated),
         };
         inner.executor_ended(key, &message, reason);
         inner.tell(Kind::ExecutorEnded(proto::ExecutorEnded {
@@ -684,7 +690,7 @@ impl Executors {
             old.end();
         }
         executor.subscribed = true;
-        if let Some((_, Doom::NeverSubscribed)) = executor.deadline {
+        if let Some((_, Doom::NeverSubscribed | Doom::NeverCameBack)) = executor.deadline {
             executor.deadline = None;
         }
         executor.send(&Event {

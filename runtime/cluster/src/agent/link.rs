@@ -1,6 +1,6 @@
 //! The agent's connection with its master.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aurora_mesos::v1;
 use prost::Message;
@@ -30,16 +30,18 @@ const ENDING: &str = "the agent is about to end";
 pub(crate) async fn run(executors: Executors, master: String, stop: CancellationToken) {
     let mut wait = RETRY.0;
     loop {
+        let began = Instant::now();
         let result = tokio::select! {
             result = connect(&executors, &master) => result,
             () = stop.cancelled() => return,
         };
         executors.blocking(Executors::link_lost).await;
+        if began.elapsed() > RETRY.1 {
+            // It was connected, however that ended.
+            wait = RETRY.0;
+        }
         match result {
-            Ok(()) => {
-                tracing::info!(master, "the master has ended the connection");
-                wait = RETRY.0;
-            }
+            Ok(()) => tracing::info!(master, "the master has ended the connection"),
             Err(reason) => tracing::warn!(master, reason, "not connected to the master"),
         }
         tokio::select! {

@@ -549,6 +549,17 @@ impl Core {
                 self.update(framework, status);
             }
         }
+        let groups = operations
+            .iter()
+            .filter_map(|operation| operation.launch_group.as_ref())
+            .flat_map(|launch| launch.task_group.tasks.iter());
+        for task in groups {
+            let state = v1::TaskState::TaskError;
+            let message = "This master launches no task groups";
+            let mut status = self.status(&task.task_id.value, &agent, state, message);
+            status.reason = Some(v1::task_status::Reason::TaskGroupInvalid as i32);
+            self.update(framework, status);
+        }
         self.filter(now, framework, &agent, free, refuse_seconds);
         self.allocate(now);
     }
@@ -781,19 +792,23 @@ impl Core {
         }
     }
 
-    /// What of an agent is neither used nor on offer.
-    fn free(&self, id: &str, agent: &Agent) -> Resources {
-        let mut free = agent.total.clone();
+    /// What of each agent that is there is neither used nor on offer.
+    fn free(&self) -> BTreeMap<String, Resources> {
+        let agents = self.agents.iter().filter(|(_, agent)| agent.connected);
+        let mut free: BTreeMap<String, Resources> =
+            agents.map(|(id, agent)| (id.clone(), agent.total.clone())).collect();
         let mut executors = BTreeSet::new();
-        let running = self.tasks.iter().filter(|(_, task)| task.agent == id && !task.is_over());
-        for ((framework, _), task) in running {
-            free = free.minus(&task.resources);
-            if executors.insert((framework, &task.executor)) {
-                free = free.minus(&task.executor_resources);
+        for ((framework, _), task) in self.tasks.iter().filter(|(_, task)| !task.is_over()) {
+            let Some(free) = free.get_mut(&task.agent) else { continue };
+            free.take(&task.resources);
+            if executors.insert((&task.agent, framework, &task.executor)) {
+                free.take(&task.executor_resources);
             }
         }
-        for offer in self.offers.values().filter(|offer| offer.agent == id) {
-            free = free.minus(&offer.resources);
+        for offer in self.offers.values() {
+            if let Some(free) = free.get_mut(&offer.agent) {
+                free.take(&offer.resources);
+            }
         }
         free
     }
@@ -816,12 +831,7 @@ impl Core {
             return;
         }
         let mut made: BTreeMap<String, Vec<v1::Offer>> = BTreeMap::new();
-        let agents: Vec<String> = self.agents.keys().cloned().collect();
-        for agent_id in agents {
-            let Some(agent) = self.agents.get(&agent_id).filter(|agent| agent.connected) else {
-                continue;
-            };
-            let free = self.free(&agent_id, agent);
+        for (agent_id, free) in self.free() {
             if !free.is_useful() {
                 continue;
             }

@@ -291,3 +291,24 @@ async fn refusals_are_those_of_mesos() {
     let router = crate::agent::http::router(agent.all.clone());
     api::recorded::replay(&router, "executor", "F", "").await;
 }
+
+#[tokio::test]
+async fn an_executor_that_does_not_come_back_is_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let agent = Agent::start(folder.path(), Duration::MAX);
+    agent.launch("executor", "task", "exec sleep 1000");
+    let mut next = Agent::start(folder.path(), Duration::MAX);
+    for executor in next.all.lock().executors.values_mut() {
+        executor.deadline.as_mut().unwrap().0 = Instant::now();
+    }
+    next.all.tick();
+    loop {
+        let message = next.sent.recv().await.unwrap();
+        let Some(Kind::Update(update)) = message.kind else { continue };
+        let status = v1::TaskStatus::decode(update.status).unwrap();
+        assert_eq!(status.state(), v1::TaskState::TaskFailed);
+        let reason = v1::task_status::Reason::ExecutorReregistrationTimeout;
+        assert_eq!(status.reason(), reason);
+        return;
+    }
+}

@@ -133,8 +133,7 @@ impl Cluster {
     }
 
     fn free_cpus(&self) -> f64 {
-        let agent = &self.core.agents[&self.agent];
-        let mut free = self.core.free(&self.agent, agent);
+        let mut free = self.core.free().remove(&self.agent).unwrap();
         for offer in self.core.offers.values() {
             free = free.plus(&offer.resources);
         }
@@ -230,6 +229,18 @@ fn an_offer_is_used_once_and_by_its_framework() {
     let refused = [("d", v1::TaskState::TaskError), ("e", v1::TaskState::TaskError)];
     let refused: Vec<_> = refused.map(|(id, state)| (id.to_owned(), state)).into();
     assert_eq!(updates(out), refused);
+}
+
+#[test]
+fn task_groups_are_refused_aloud() {
+    let mut cluster = Cluster::new();
+    let offer = cluster.offers().pop().unwrap();
+    let task_group = v1::TaskGroupInfo { tasks: vec![cluster.task("a", "cpus:1;mem:100")] };
+    let launch = v1::offer::operation::LaunchGroup { executor: Default::default(), task_group };
+    let operation = v1::offer::Operation { launch_group: Some(launch), ..Default::default() };
+    let framework = cluster.framework.clone();
+    cluster.core.accept(0, &framework, &[offer.id], &[operation], 0.0);
+    assert_eq!(cluster.told(), one("a", v1::TaskState::TaskError));
 }
 
 #[test]
