@@ -5,7 +5,8 @@
 //! what it knows on disk, and finds its executors again after it was restarted. The two talk gRPC.
 //!
 //! There is no isolation: executors are ordinary processes, and their resources are counted, not
-//! enforced. For that, use a real Mesos: schedulers and executors do not notice the difference.
+//! enforced. Where cgroups v2 can be made each executor has one, but only so that it ends as a
+//! whole. For more, use a real Mesos: schedulers and executors do not notice the difference.
 
 #![allow(
     clippy::disallowed_methods,

@@ -109,3 +109,58 @@ async fn download(State(root): State<Root>, Query(place): Query<Place>) -> Respo
         Err(error) => failed(&error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::Request;
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn sandboxes_are_read_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = std::fs::canonicalize(folder.path()).unwrap();
+        let (slaves, run) = (root.join("slaves"), root.join("slaves/runs/1"));
+        std::fs::create_dir_all(&run).unwrap();
+        std::fs::write(run.join("out"), "0123456789").unwrap();
+        std::fs::write(root.join("secret"), "secret").unwrap();
+        std::os::unix::fs::symlink("1", slaves.join("runs/latest")).unwrap();
+        std::os::unix::fs::symlink("../../../secret", run.join("relative")).unwrap();
+        std::os::unix::fs::symlink(root.join("secret"), run.join("absolute")).unwrap();
+
+        let router = router(slaves.clone());
+        let get = |what: &str, path: &str, rest: &str| {
+            let uri = format!("/files/{what}?path={}/{path}{rest}", slaves.display());
+            let router = router.clone();
+            async move {
+                let request = Request::get(uri).body(Body::empty()).unwrap();
+                let answer = router.oneshot(request).await.unwrap();
+                let status = answer.status().as_u16();
+                let body = answer.into_body().collect().await.unwrap().to_bytes();
+                (status, String::from_utf8(body.to_vec()).unwrap())
+            }
+        };
+        let read = get("read", "runs/latest/out", "&offset=2&length=3").await;
+        assert_eq!(read, (200, r#"{"data":"234","offset":2}"#.to_owned()));
+        let size = get("read", "runs/1/out", "&offset=-1").await;
+        assert_eq!(size, (200, r#"{"data":"","offset":10}"#.to_owned()));
+        assert_eq!(get("read", "runs/1/out", "&offset=-2").await.0, 400);
+        let download = get("download", "runs/latest/out", "").await;
+        assert_eq!(download, (200, "0123456789".to_owned()));
+        let (status, list) = get("browse", "runs/latest", "").await;
+        let list: Vec<serde_json::Value> = serde_json::from_str(&list).unwrap();
+        let path = format!("{}/runs/latest/out", slaves.display());
+        assert!(list.iter().any(|entry| entry["path"] == path && entry["size"] == 10), "{list:?}");
+        assert_eq!(status, 200);
+
+        for what in ["read", "download", "browse"] {
+            for path in ["runs/1/relative", "runs/1/absolute", "../secret", "runs/none", ".."] {
+                let (status, body) = get(what, path, "&offset=0").await;
+                assert_eq!((status, body.as_str()), (404, ""), "{what} {path}");
+            }
+        }
+    }
+}
