@@ -9,6 +9,10 @@ use bytes::Bytes;
 
 use crate::resources::Resources;
 
+/// How long what was given back stays away at least: as long as Mesos takes from one allocation to
+/// the next.
+const ALLOCATION_SECONDS: f64 = 1.0;
+
 /// Something the shell is to send.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Output {
@@ -622,7 +626,9 @@ impl Core {
         for id in offers {
             let mine = self.offers.get(&id.value).is_some_and(|offer| offer.framework == framework);
             if mine && let Some(offer) = self.offers.remove(&id.value) {
-                self.filter(now, framework, &offer.agent, offer.resources, refuse_seconds);
+                // Offered again at once it would be given back again at once, and so for ever.
+                let seconds = refuse_seconds.max(ALLOCATION_SECONDS);
+                self.filter(now, framework, &offer.agent, offer.resources, seconds);
             }
         }
         self.allocate(now);

@@ -174,7 +174,11 @@ fn offers_come_go_and_are_filtered() {
     let framework = cluster.framework.clone();
     let offer = cluster.offers().pop().unwrap();
     assert_eq!(offer.agent_id.value, cluster.agent);
-    cluster.core.decline(0, &framework, &[offer.id], 5.0);
+    cluster.core.decline(0, &framework, &[offer.id], 0.0);
+    assert!(cluster.offers().is_empty());
+    cluster.core.tick(1_000);
+    let offer = cluster.offers().pop().unwrap();
+    cluster.core.decline(1_000, &framework, &[offer.id], 4.0);
     assert!(cluster.offers().is_empty());
     assert_eq!(cluster.core.next_wakeup(), Some(5_000));
     cluster.core.tick(4_999);
