@@ -12,12 +12,13 @@ use aurora_model::key::ClusterJobKey;
 use aurora_template::{Address, Component};
 use starlark::environment::Module;
 
+use crate::limits::on_large_stack;
 use crate::load::{Loader, Runner, Sources};
 use crate::object::{Bound, Kind, Object, Origin, Scope};
 use crate::render::{check, to_json};
-use crate::report::Report;
+use crate::report::{MAX_REPORTS, Report};
 use crate::scope::{Problem, resolve};
-use crate::types::{Plain, Type, nearest};
+use crate::types::{Plain, Type, slips};
 use crate::values::plain;
 
 /// A value bound from outside: `name=value`.
@@ -96,10 +97,14 @@ impl ReadyJob {
 /// # Errors
 /// The file, or one it includes, cannot be read, is no program, fails, or defines no jobs.
 pub fn evaluate(path: &Path, loader: &dyn Loader, bindings: &[Binding]) -> Result<Config, Report> {
+    on_large_stack(|| evaluate_here(path, loader, bindings))
+}
+
+fn evaluate_here(path: &Path, loader: &dyn Loader, bindings: &[Binding]) -> Result<Config, Report> {
     let mut runner = Runner::new(loader);
     let objects = Module::with_temp_heap(|module| {
         runner.run(&module, path)?;
-        jobs(&module, path)
+        jobs(&module, path, &runner)
     })?;
     let sources = Arc::new(runner.sources);
     let outside: BTreeMap<Address, Bound> = bindings
@@ -114,21 +119,25 @@ pub fn evaluate(path: &Path, loader: &dyn Loader, bindings: &[Binding]) -> Resul
     Ok(Config { jobs })
 }
 
-fn jobs(module: &Module<'_>, path: &Path) -> Result<Vec<Object>, Report> {
-    let file = path.display();
+fn jobs(module: &Module<'_>, path: &Path, runner: &Runner<'_>) -> Result<Vec<Object>, Report> {
+    let file = path.display().to_string();
+    let at =
+        |report: Report, element| report.at_assignment(&runner.sources, &file, "jobs", element);
     let Some(value) = module.get("jobs") else {
         return Err(Report::new(format!("{file} defines no jobs"))
             .with_help("end the file with a list of its jobs: jobs = [hello]"));
     };
-    let Plain::List(items) = plain(value) else {
-        return Err(Report::new(format!(
-            "{file}: jobs must be a list, got a {}",
-            value.get_type()
-        ))
-        .with_help("write jobs = [hello]"));
+    let items = match plain(value, &runner.budget) {
+        Ok(Plain::List(items)) => items,
+        Ok(other) => {
+            let report = Report::new(format!("{file}: jobs must be a list, got {other}"));
+            return Err(at(report, None).with_help("write jobs = [hello]"));
+        }
+        Err(error) => return Err(at(Report::new(error.message), None)),
     };
     if items.is_empty() {
-        return Err(Report::new(format!("{file} defines no jobs: its list of jobs is empty")));
+        let report = Report::new(format!("{file} defines no jobs: its list of jobs is empty"));
+        return Err(at(report, None));
     }
     items
         .into_iter()
@@ -139,7 +148,10 @@ fn jobs(module: &Module<'_>, path: &Path) -> Result<Vec<Object>, Report> {
             {
                 Ok(object)
             }
-            other => Err(Report::new(format!("{file}: jobs[{index}] must be a Job, got {other}"))),
+            other => {
+                let report = Report::new(format!("{file}: jobs[{index}] must be a Job, got {other}"));
+                Err(at(report, Some(index)))
+            }
         })
         .collect()
 }
@@ -161,16 +173,36 @@ impl Config {
             (Some(job), None) => Ok(job),
             (Some(_), Some(_)) => Err(Report::new(format!("several jobs are called {wanted}"))
                 .with_help("give each job of the file a key of its own")),
-            (None, _) => {
-                let known: Vec<String> = self.jobs.iter().map(EvaluatedJob::key_text).collect();
-                let near = nearest(&wanted, known.iter().map(String::as_str));
-                let help = match near {
-                    Some(near) => format!("did you mean {near}?"),
-                    None => format!("the file has {}", known.join(", ")),
-                };
-                Err(Report::new(format!("could not find job {wanted}")).with_help(help))
-            }
+            (None, _) => on_large_stack(|| Err(self.not_found(key))),
         }
+    }
+
+    fn not_found(&self, key: &ClusterJobKey) -> Report {
+        let mut report = Report::new(format!("could not find job {key}"));
+        let whole: Vec<&EvaluatedJob> =
+            self.jobs.iter().filter(|job| job.key.iter().all(Option::is_some)).collect();
+        let wanted = [&*key.cluster, key.job.role(), key.job.environment(), key.job.name()];
+        let near = whole
+            .iter()
+            .filter_map(|job| {
+                let parts = wanted.iter().zip(&job.key);
+                let slips = parts.map(|(wanted, known)| match known.as_deref() {
+                    Some(known) if known == *wanted => Some(0),
+                    known => slips(wanted, known?),
+                });
+                Some((slips.sum::<Option<usize>>()?, job.key_text()))
+            })
+            .min();
+        let known: Vec<String> = whole.iter().map(|job| job.key_text()).collect();
+        if let Some((_, near)) = near {
+            report = report.with_help(format!("did you mean {near}?"));
+        } else if !known.is_empty() {
+            report = report.with_help(format!("the file has {}", known.join(", ")));
+        }
+        // A job that lacks a part of its key may be the one that is meant.
+        let incomplete = self.jobs.iter().filter_map(|job| job.check_required().err());
+        let reports = std::iter::once(report).chain(incomplete).take(MAX_REPORTS).collect();
+        Report::all(reports).unwrap_or_else(|| Report::new(format!("could not find job {key}")))
     }
 }
 
@@ -202,18 +234,23 @@ impl EvaluatedJob {
     /// # Errors
     /// Everything that is wrong with the job, each with its place.
     pub fn ready(&self, owner: &str) -> Result<ReadyJob, Report> {
+        on_large_stack(|| self.ready_here(owner))
+    }
+
+    fn ready_here(&self, owner: &str) -> Result<ReadyJob, Report> {
         self.check_required()?;
         let resolved = resolve(&self.with_client_names());
         let mut problems = resolved.problems;
-        problems.extend(check(&resolved.object));
-        if !problems.is_empty() {
-            let reports = problems.iter().map(|problem| self.report(problem)).collect();
-            return Err(Report::all(reports)
-                .unwrap_or_else(|| Report::new(format!("{} is invalid", self.key_text()))));
+        // What could not be interpolated is left open, which is no second fault.
+        let open = check(&resolved.object)
+            .into_iter()
+            .filter(|open| problems.iter().all(|problem| problem.path != open.path))
+            .collect::<Vec<_>>();
+        problems.extend(open);
+        if let Some(report) = self.all_of(problems) {
+            return Err(report);
         }
-        let open: Vec<Problem> = open_references(&resolved.object);
-        if let Some(report) = Report::all(open.iter().map(|problem| self.report(problem)).collect())
-        {
+        if let Some(report) = self.all_of(open_references(&resolved.object)) {
             return Err(report);
         }
         let json = to_json(&resolved.object);
@@ -221,9 +258,11 @@ impl EvaluatedJob {
             .map_err(|error| Report::new(format!("{} is invalid: {error}", self.key_text())))?;
         let ports = ports(&resolved.object);
         let request = to_job_configuration(&config, owner, &ports).map_err(|error| {
-            let path: Vec<String> = error.field.split('.').map(str::to_owned).collect();
+            let path = error.field.replace('[', ".[");
+            let path: Vec<String> = path.split('.').map(str::to_owned).collect();
             let origin = self.origin_of(&path);
-            let field = path.last().map(String::as_str);
+            let field = path.iter().rev().find(|step| !step.starts_with('['));
+            let field = field.map(String::as_str);
             Report::new(error.message).at_field(&self.sources, origin.as_ref(), field)
         })?;
         Ok(ReadyJob { warnings: warnings(&config), config, request })
@@ -236,7 +275,7 @@ impl EvaluatedJob {
                 .at_field(&self.sources, origin, None)
                 .with_help(format!("add `{field} = …`")))
         };
-        for field in ["cluster", "role", "environment", "task"] {
+        for field in ["cluster", "role", "environment", "task", "name"] {
             if self.object.field(field).is_none() {
                 return missing(field, self.object.origin());
             }
@@ -260,18 +299,39 @@ impl EvaluatedJob {
         self.object.bound(vec![Scope::Names(Arc::new(names))])
     }
 
-    /// The call that made the object in which the last step of `path` is a field.
+    /// The call in which the value at `path` was given; that of what is around it for a default.
     fn origin_of(&self, path: &[String]) -> Option<Origin> {
         let mut object = &self.object;
         let mut origin = object.origin();
-        for (depth, step) in path.iter().enumerate() {
-            let Some(field) = object.field(step) else { break };
-            object = field;
-            if depth + 1 < path.len() {
-                origin = object.origin().or(origin);
-            }
+        for step in path {
+            let index = step.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+            let inner = match (object.kind(), index) {
+                (Kind::List(items), Some(index)) => {
+                    index.parse::<usize>().ok().and_then(|index| items.get(index))
+                }
+                _ => object.field(step),
+            };
+            let Some(inner) = inner else { break };
+            object = inner;
+            origin = object.origin().or(origin);
         }
         origin.cloned()
+    }
+
+    /// The reports of what is wrong with the job, as one.
+    fn all_of(&self, mut problems: Vec<Problem>) -> Option<Report> {
+        // Defaults are made of what is given: what is wrong with them is wrong there.
+        if problems.iter().any(|problem| problem.origin.is_some()) {
+            problems.retain(|problem| problem.origin.is_some());
+        }
+        let more = problems.len().saturating_sub(MAX_REPORTS);
+        problems.truncate(MAX_REPORTS);
+        let mut reports: Vec<Report> =
+            problems.iter().map(|problem| self.report(problem)).collect();
+        if more > 0 {
+            reports.push(Report::new(format!("and {more} more")));
+        }
+        Report::all(reports)
     }
 
     fn report(&self, problem: &Problem) -> Report {
@@ -280,7 +340,10 @@ impl EvaluatedJob {
         let origin = problem.origin.clone().or_else(|| self.origin_of(&problem.path));
         let report = Report::new(format!("{place}: {}", problem.message));
         let report = report.at_field(&self.sources, origin.as_ref(), field.map(String::as_str));
-        if problem.message.contains("lead back to themselves") {
+        let is_itself = problem.cycle.as_ref().is_some_and(|address| {
+            matches!(address.components(), [Component::Name(name)] if Some(name) == field)
+        });
+        if is_itself {
             report.with_help(
                 "a field finds itself before a binding of the same name: bind another name",
             )
@@ -299,8 +362,12 @@ fn open_references(object: &Object) -> Vec<Problem> {
             if !known {
                 found.push(Problem {
                     path: path.to_vec(),
-                    message: format!("nothing is bound to {{{{{inner}}}}}"),
+                    message: format!(
+                        "nothing is bound to {{{{{}}}}}",
+                        aurora_template::beginning(inner)
+                    ),
                     origin: origin.cloned(),
+                    cycle: None,
                 });
             }
         }

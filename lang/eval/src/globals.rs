@@ -18,7 +18,7 @@ use crate::object::{Kind, Object, Origin};
 use crate::schema::{Schema, schema};
 use crate::scope::{resolve, text_form};
 use crate::types::{Plain, Type, TypeMismatch};
-use crate::values::{ObjectValue, TypeValue, failure, here, plain};
+use crate::values::{ObjectValue, TypeValue, alloc, failure, here, named, positional};
 
 /// The struct types.
 pub(crate) static SCHEMA: LazyLock<Schema> = LazyLock::new(schema);
@@ -58,16 +58,19 @@ enum Helper {
     Order,
     SimpleTask,
     SequentialTask,
+    /// Where it is written as a statement of its own, the loader has followed it already.
+    Include,
 }
 
 impl Helper {
-    const ALL: [Self; 3] = [Self::Order, Self::SimpleTask, Self::SequentialTask];
+    const ALL: [Self; 4] = [Self::Order, Self::SimpleTask, Self::SequentialTask, Self::Include];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Order => "order",
             Self::SimpleTask => "SimpleTask",
             Self::SequentialTask => "SequentialTask",
+            Self::Include => "include",
         }
     }
 }
@@ -90,35 +93,32 @@ impl<'v> StarlarkValue<'v> for HelperValue {
         args: &Arguments<'v, '_>,
         eval: &mut Evaluator<'v, '_, '_>,
     ) -> starlark::Result<Value<'v>> {
-        let heap = eval.heap();
         let origin = here(eval);
-        let given: Vec<Plain> = args.positions(heap)?.map(plain).collect();
-        let named: Vec<(String, Plain)> = args
-            .names_map()?
-            .into_iter()
-            .map(|(name, value)| (name.as_str().to_owned(), plain(value)))
-            .collect();
-        let made = match self.0 {
+        let origin = origin.as_ref();
+        let given = positional(args, eval)?;
+        let named = named(args, eval)?;
+        match self.0 {
             Helper::Order => {
                 args.no_named_args()?;
-                order(given, origin.as_ref()).map(|constraint| vec![constraint])
+                let constraint = order(given, origin).map_err(failure)?;
+                let constraint = alloc(constraint, eval)?;
+                Ok(eval.heap().alloc(vec![constraint]))
             }
-            Helper::SimpleTask => simple_task(given, named, origin.as_ref()).map(|task| vec![task]),
+            Helper::SimpleTask => {
+                alloc(simple_task(given, named, origin).map_err(failure)?, eval)
+            }
             Helper::SequentialTask => {
-                sequential(given, named, origin.as_ref()).map(|task| vec![task])
+                alloc(sequential(given, named, origin).map_err(failure)?, eval)
             }
+            Helper::Include => Err(failure(TypeMismatch {
+                help: Some(
+                    "write include(\"…\") on a line of its own, outside of any block, with the path \
+                     in quotes"
+                        .to_owned(),
+                ),
+                ..TypeMismatch::new("include() is followed before the file runs, so not from here")
+            })),
         }
-        .map_err(failure)?;
-        let mut values = made.into_iter().map(|object| heap.alloc(ObjectValue(Some(object))));
-        Ok(match self.0 {
-            Helper::Order => {
-                let values: Vec<Value<'v>> = values.collect();
-                heap.alloc(values)
-            }
-            Helper::SimpleTask | Helper::SequentialTask => {
-                values.next().unwrap_or_else(Value::new_none)
-            }
-        })
     }
 }
 

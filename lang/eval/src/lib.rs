@@ -5,9 +5,10 @@
 //! is a [`Report`], a `miette` diagnostic with the place in the file.
 //!
 //! Evaluation is hermetic: files are read through a [`Loader`], and nothing else of the outside is
-//! seen: no clock, no environment, no network. It is bounded in time and memory, but the
-//! interpreter is no sandbox: do not evaluate files of people you do not trust in a process that
-//! matters.
+//! seen: no clock, no environment, no network. Calls, turns of loops, the depth of texts and values
+//! and what they come to are bounded, and a file that goes beyond is refused. One operation of the
+//! interpreter is not: `"a" * 2000000000` takes its seconds and its memory. So do not evaluate files
+//! of people you do not trust in a process that matters.
 
 #![allow(
     clippy::disallowed_methods,
@@ -17,6 +18,7 @@
 
 mod config;
 mod globals;
+mod limits;
 mod load;
 mod object;
 mod render;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::ops::Range;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use starlark::environment::Module;
@@ -12,6 +12,7 @@ use starlark::syntax::{AstModule, Dialect};
 use starlark_syntax::syntax::ast::{ArgumentP, AstLiteral, AstStmt, ExprP, StmtP};
 
 use crate::globals::GLOBALS;
+use crate::limits::{Budget, too_deep};
 use crate::report::Report;
 
 /// The largest file that is read, in bytes.
@@ -27,22 +28,37 @@ const MAX_HEAP: usize = 512 << 20;
 /// How deep functions may call functions.
 const MAX_CALLS: usize = 200;
 
-/// The language: Starlark with statements at the top of a file, and text with `f"{…}"`.
+/// The language: Starlark with statements at the top of a file. No text with `f"{…}"`, which would
+/// read the braces of a reference as its own.
 pub(crate) const DIALECT: Dialect = Dialect {
     enable_load: false,
     enable_keyword_only_arguments: true,
     enable_top_level_stmt: true,
-    enable_f_strings: true,
     ..Dialect::Standard
 };
 
 /// Where files come from. An editor gives the text on the screen, a command that on disk.
-pub trait Loader {
+pub trait Loader: Sync {
     /// The text of a file.
     ///
     /// # Errors
     /// Why it cannot be read; the path is added by the caller.
     fn read(&self, path: &Path) -> std::io::Result<String>;
+
+    /// The text of a file that another one includes. Its path is that of the folder of the other
+    /// with the text of the include behind it, as it is.
+    ///
+    /// # Errors
+    /// Why it cannot be read; the path is added by the caller.
+    fn include(&self, path: &Path) -> std::io::Result<String> {
+        self.read(path)
+    }
+
+    /// The same for every path that leads to the same file, so that a file that includes itself
+    /// can be told.
+    fn identity(&self, path: &Path) -> PathBuf {
+        path.to_owned()
+    }
 }
 
 /// Reads files from disk, at most [`MAX_FILE_LEN`] bytes each.
@@ -65,6 +81,23 @@ impl Loader for Disk {
         }
         Ok(text)
     }
+
+    /// Pipes and devices, which a person may name on the command line, are not followed: reading
+    /// them may wait for ever, or do something.
+    fn include(&self, path: &Path) -> std::io::Result<String> {
+        let metadata = std::fs::metadata(path)?;
+        if !metadata.is_file() && !metadata.is_dir() {
+            return Err(std::io::Error::new(
+                std::io::ErrorKind::InvalidInput,
+                "it is not a regular file",
+            ));
+        }
+        self.read(path)
+    }
+
+    fn identity(&self, path: &Path) -> PathBuf {
+        path.canonicalize().unwrap_or_else(|_| path.to_owned())
+    }
 }
 
 /// The texts that were read, for reports to show.
@@ -81,33 +114,55 @@ impl Sources {
 pub(crate) struct Runner<'a> {
     pub(crate) loader: &'a dyn Loader,
     pub(crate) sources: Sources,
-    /// The files that are being run, outermost first.
+    pub(crate) budget: Budget,
+    /// The identities of the files that are being run, outermost first.
     open: Vec<PathBuf>,
     read: usize,
+    /// Of [`MAX_TICKS`], what is left for the files to come.
+    ticks: u64,
 }
 
 impl<'a> Runner<'a> {
     pub(crate) fn new(loader: &'a dyn Loader) -> Self {
-        Self { loader, sources: Sources::default(), open: Vec::new(), read: 0 }
+        Self {
+            loader,
+            sources: Sources::default(),
+            budget: Budget::default(),
+            open: Vec::new(),
+            read: 0,
+            ticks: MAX_TICKS,
+        }
     }
 
+    /// Runs a file and, where they stand, those it includes.
     pub(crate) fn run(&mut self, module: &Module<'_>, path: &Path) -> Result<(), Report> {
-        let text = self.load(path)?;
+        let text = self.loader.read(path);
+        self.run_text(module, path, text)
+    }
+
+    fn run_text(
+        &mut self,
+        module: &Module<'_>,
+        path: &Path,
+        text: std::io::Result<String>,
+    ) -> Result<(), Report> {
+        let text = self.note(path, text)?;
         let file = path.display().to_string();
         let ast = self.parse(&file, &text)?;
         let includes = includes(ast.statement());
         if includes.is_empty() {
             return self.evaluate(module, &file, ast);
         }
-        self.open.push(path.to_owned());
+        self.open.push(self.loader.identity(path));
         // What an included file defines must be known before the text after it is compiled: the
         // text is run in parts, each with the others blanked out, so that places stay what they are.
         let mut from = 0;
         for Include { span, target } in includes {
             self.evaluate_part(module, &file, &text, from..span.start)?;
-            let inner = join(path, &target);
+            let inner = path.parent().unwrap_or(Path::new("")).join(&target);
             self.check_include(&inner, &file, &span)?;
-            self.run(module, &inner).map_err(|report| {
+            let text = self.loader.include(&inner);
+            self.run_text(module, &inner, text).map_err(|report| {
                 if report.is_unreadable() {
                     report.at(&self.sources, &file, span.clone(), "included here")
                 } else {
@@ -121,9 +176,9 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
-    fn load(&mut self, path: &Path) -> Result<Arc<str>, Report> {
+    fn note(&mut self, path: &Path, text: std::io::Result<String>) -> Result<Arc<str>, Report> {
         let file = path.display().to_string();
-        let text = self.loader.read(path).map_err(|error| Report::unreadable(&file, &error))?;
+        let text = text.map_err(|error| Report::unreadable(&file, &error))?;
         let text: Arc<str> = text.strip_prefix('\u{feff}').unwrap_or(&text).into();
         self.sources.0.insert(file.into(), text.clone());
         self.read += 1;
@@ -131,7 +186,8 @@ impl<'a> Runner<'a> {
     }
 
     fn check_include(&self, inner: &Path, file: &str, span: &Range<usize>) -> Result<(), Report> {
-        let message = if self.open.iter().any(|open| open == inner) {
+        let identity = self.loader.identity(inner);
+        let message = if self.open.contains(&identity) {
             format!("{} includes itself", inner.display())
         } else if self.open.len() >= MAX_INCLUDE_DEPTH {
             format!("files include files more than {MAX_INCLUDE_DEPTH} deep")
@@ -144,12 +200,15 @@ impl<'a> Runner<'a> {
     }
 
     fn parse(&self, file: &str, text: &str) -> Result<AstModule, Report> {
+        if let Some((message, span)) = too_deep(file, text) {
+            return Err(Report::new(message).at(&self.sources, file, span, "here"));
+        }
         AstModule::parse(file, text.to_owned(), &DIALECT)
             .map_err(|error| Report::of_interpreter(&error, &self.sources, file))
     }
 
     fn evaluate_part(
-        &self,
+        &mut self,
         module: &Module<'_>,
         file: &str,
         text: &str,
@@ -182,19 +241,31 @@ impl<'a> Runner<'a> {
         self.evaluate(module, file, ast)
     }
 
-    fn evaluate(&self, module: &Module<'_>, file: &str, ast: AstModule) -> Result<(), Report> {
+    fn evaluate(&mut self, module: &Module<'_>, file: &str, ast: AstModule) -> Result<(), Report> {
         let mut evaluator = Evaluator::new(module);
+        evaluator.extra = Some(&self.budget);
         evaluator
             .set_max_callstack_size(MAX_CALLS)
-            .and_then(|()| evaluator.set_max_tick_count(MAX_TICKS))
+            .and_then(|()| evaluator.set_max_tick_count(self.ticks.max(1)))
             .and_then(|()| evaluator.set_max_heap_size(MAX_HEAP))
             .map_err(|error| {
                 Report::new(format!("{file}: cannot limit the evaluation: {error}"))
             })?;
-        match evaluator.eval_module(ast, &GLOBALS) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Report::of_interpreter(&error, &self.sources, file)),
-        }
+        let result = evaluator.eval_module(ast, &GLOBALS).map(|_| ());
+        let ticks = evaluator.get_total_tick_count();
+        drop(evaluator);
+        let exhausted = ticks > self.ticks;
+        self.ticks = self.ticks.saturating_sub(ticks);
+        result.map_err(|error| {
+            let report = Report::of_interpreter(&error, &self.sources, file);
+            if exhausted {
+                report.with_message(format!(
+                    "the file takes more than {MAX_TICKS} calls and turns of loops"
+                ))
+            } else {
+                report
+            }
+        })
     }
 }
 
@@ -226,22 +297,4 @@ fn includes(statement: &AstStmt) -> Vec<Include> {
         }
     }
     found
-}
-
-/// A path as the including file means it, without `.` and, where that is safe, `..`.
-fn join(including: &Path, target: &str) -> PathBuf {
-    let base = including.parent().unwrap_or(Path::new(""));
-    let mut path = PathBuf::new();
-    for component in base.join(target).components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir
-                if matches!(path.components().next_back(), Some(Component::Normal(_))) =>
-            {
-                path.pop();
-            }
-            other => path.push(other),
-        }
-    }
-    path
 }

@@ -28,6 +28,8 @@ struct Node {
     /// Nearest first.
     scopes: Vec<Scope>,
     origin: Option<Origin>,
+    /// How deep objects are held by this one.
+    depth: usize,
 }
 
 /// What an object holds.
@@ -68,7 +70,26 @@ impl PartialEq for Object {
 
 impl Object {
     pub(crate) fn new(ty: Type, kind: Kind, origin: Option<Origin>) -> Self {
-        Self(Arc::new(Node { ty, kind, scopes: Vec::new(), origin }))
+        Self::made(Node { ty, kind, scopes: Vec::new(), origin, depth: 0 })
+    }
+
+    fn made(mut node: Node) -> Self {
+        let held = match &node.kind {
+            Kind::Scalar(value) => depth_of_plain(value),
+            Kind::Choice(value) => depth_of_plain(value),
+            Kind::List(items) => deepest(items),
+            Kind::Map(entries) => deepest(entries.iter().flat_map(|(key, value)| [key, value])),
+            Kind::Struct(fields) => deepest(fields.iter().flatten()),
+        };
+        let bound = node.scopes.iter().map(|scope| match scope {
+            Scope::Object(object) => object.depth(),
+            Scope::Names(names) => deepest(names.values().filter_map(|bound| match bound {
+                Bound::Object(object) => Some(object),
+                Bound::Text(_) => None,
+            })),
+        });
+        node.depth = 1 + bound.fold(held, usize::max);
+        Self(Arc::new(node))
     }
 
     /// A struct with nothing but its defaults.
@@ -93,6 +114,11 @@ impl Object {
         self.0.origin.as_ref()
     }
 
+    /// How deep objects are held by this one, as its content or bound to it: 1 if none is.
+    pub(crate) fn depth(&self) -> usize {
+        self.0.depth
+    }
+
     /// The field of a struct, if it is there.
     pub(crate) fn field(&self, name: &str) -> Option<&Self> {
         match (&self.0.ty, &self.0.kind) {
@@ -103,17 +129,33 @@ impl Object {
 
     /// The same object with other content, its scopes kept.
     pub(crate) fn with_kind(&self, kind: Kind, origin: Option<Origin>) -> Self {
-        Self(Arc::new(Node {
+        Self::made(Node {
             ty: self.0.ty.clone(),
             kind,
             scopes: self.0.scopes.clone(),
             origin: origin.or_else(|| self.0.origin.clone()),
-        }))
+            depth: 0,
+        })
     }
 
     /// The same object with scopes put in front of its own.
     pub(crate) fn bound(&self, mut scopes: Vec<Scope>) -> Self {
         scopes.extend(self.0.scopes.iter().cloned());
-        Self(Arc::new(Node { scopes, ..(*self.0).clone() }))
+        Self::made(Node { scopes, ..(*self.0).clone() })
+    }
+}
+
+fn deepest<'a>(objects: impl IntoIterator<Item = &'a Object>) -> usize {
+    objects.into_iter().map(Object::depth).max().unwrap_or(0)
+}
+
+fn depth_of_plain(value: &Plain) -> usize {
+    match value {
+        Plain::Object(object) => object.depth(),
+        Plain::List(items) => items.iter().map(depth_of_plain).max().unwrap_or(0),
+        Plain::Map(entries) => {
+            entries.iter().map(|(_, value)| depth_of_plain(value)).max().unwrap_or(0)
+        }
+        _ => 0,
     }
 }

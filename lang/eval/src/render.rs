@@ -15,7 +15,12 @@ pub(crate) fn check(object: &Object) -> Vec<Problem> {
 
 fn check_at(object: &Object, path: &mut Vec<String>, problems: &mut Vec<Problem>) {
     let mut problem = |path: &[String], message: String| {
-        problems.push(Problem { path: path.to_vec(), message, origin: object.origin().cloned() });
+        problems.push(Problem {
+            path: path.to_vec(),
+            message,
+            origin: object.origin().cloned(),
+            cycle: None,
+        });
     };
     match (object.ty(), object.kind()) {
         (Type::Struct(ty), Kind::Struct(fields)) => {
@@ -27,6 +32,7 @@ fn check_at(object: &Object, path: &mut Vec<String>, problems: &mut Vec<Problem>
                         path: path.clone(),
                         message: format!("{}[{}] is required", ty.name, field.name),
                         origin: object.origin().cloned(),
+                        cycle: None,
                     }),
                     None => {}
                 }
@@ -51,6 +57,7 @@ fn check_at(object: &Object, path: &mut Vec<String>, problems: &mut Vec<Problem>
             Type::Integer | Type::Float | Type::Boolean | Type::Enum(_),
             Kind::Scalar(Plain::Text(text)),
         ) if aurora_template::references(text).next().is_some() => {
+            let text = aurora_template::beginning(text);
             problem(path, format!("expected {}, but nothing is bound to {text}", object.ty()));
         }
         _ => {}

@@ -8,7 +8,7 @@ use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 use starlark::codemap::FileSpan;
 use starlark::errors::Frame;
 use starlark::syntax::AstModule;
-use starlark_syntax::syntax::ast::{ArgumentP, AstExpr, ExprP};
+use starlark_syntax::syntax::ast::{ArgumentP, AssignTargetP, AstExpr, AstStmt, ExprP, StmtP};
 
 use crate::load::{DIALECT, Sources};
 use crate::object::Origin;
@@ -16,12 +16,16 @@ use crate::types::TypeMismatch;
 
 /// How many calls that led to an error are shown.
 const MAX_FRAMES: usize = 4;
+/// How many characters of a message are shown: it may hold a value of the file.
+const MAX_MESSAGE: usize = 1000;
+/// How many things that are wrong with one job are shown.
+pub(crate) const MAX_REPORTS: usize = 20;
 
 /// What is wrong with a configuration: a message, where it stands, what to do about it.
 #[derive(Debug)]
 pub struct Report {
     message: String,
-    source: Option<NamedSource<Arc<str>>>,
+    source: Option<Box<NamedSource<Arc<str>>>>,
     labels: Vec<LabeledSpan>,
     help: Option<String>,
     related: Vec<Report>,
@@ -31,7 +35,7 @@ pub struct Report {
 impl Report {
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self {
-            message: message.into(),
+            message: shortened(message.into()),
             source: None,
             labels: Vec::new(),
             help: None,
@@ -45,6 +49,11 @@ impl Report {
         self
     }
 
+    pub(crate) fn with_message(mut self, message: impl Into<String>) -> Self {
+        self.message = shortened(message.into());
+        self
+    }
+
     pub(crate) fn at(
         mut self,
         sources: &Sources,
@@ -53,7 +62,7 @@ impl Report {
         label: &str,
     ) -> Self {
         if let Some(text) = sources.text(file) {
-            self.source = Some(NamedSource::new(file, text));
+            self.source = Some(Box::new(NamedSource::new(file, text)));
             self.labels = vec![LabeledSpan::new_with_span(Some(label.to_owned()), span)];
         }
         self
@@ -71,6 +80,21 @@ impl Report {
         let Some(text) = sources.text(&origin.file) else { return self };
         let span = argument(&text, &origin.span, field);
         self.at(sources, &origin.file, span, "here")
+    }
+
+    /// Points at what the file assigns to `name`, or at one element of the list that it is.
+    pub(crate) fn at_assignment(
+        self,
+        sources: &Sources,
+        file: &str,
+        name: &str,
+        element: Option<usize>,
+    ) -> Self {
+        let span = sources.text(file).and_then(|text| assigned(&text, name, element));
+        match span {
+            Some(span) => self.at(sources, file, span, "here"),
+            None => self,
+        }
     }
 
     /// Several reports as one: the first, with the others behind it.
@@ -110,8 +134,9 @@ impl Report {
         };
         let mut report = Self::new(format!("{}", error.without_diagnostic()));
         let span = error.span();
+        let is_parse_error = matches!(error.kind(), Kind::Parser(_));
         if let Some(mismatch) = cause.downcast_ref::<TypeMismatch>() {
-            report.message.clone_from(&mismatch.message);
+            report.message = shortened(mismatch.message.clone());
             report.help.clone_from(&mismatch.help);
             if let Some(span) = span {
                 let origin = origin(span);
@@ -120,19 +145,23 @@ impl Report {
         } else if let Some(span) = span {
             let Origin { file, span } = origin(span);
             if report.help.is_none() {
-                report.help = sources.text(&file).and_then(|text| python_help(&text, &span));
+                report.help =
+                    sources.text(&file).and_then(|text| python_help(&text, &span, is_parse_error));
             }
             report = report.at(sources, &file, span, "here");
         } else {
             report.message = format!("{file}: {}", report.message);
         }
-        let frames: Vec<&Frame> = error.call_stack().frames.iter().collect();
-        // The last frame is the failing call itself, which the report points at already.
-        for frame in frames.iter().rev().skip(1).take(MAX_FRAMES) {
+        let mut frames: Vec<&Frame> = error.call_stack().frames.iter().collect();
+        // A call that failed itself is what the report points at already.
+        if frames.last().is_some_and(|frame| frame.location.as_ref() == error.span()) {
+            frames.pop();
+        }
+        for frame in frames.iter().rev().take(MAX_FRAMES) {
             if let Some(location) = &frame.location {
                 let Origin { file, span } = origin(location);
                 report.related.push(
-                    Self::new(format!("called from {}", frame.name))
+                    Self::new(format!("in `{}`, called here", frame.name))
                         .at(sources, &file, span, "here"),
                 );
             }
@@ -187,11 +216,45 @@ fn find_argument(
     expression.node.visit_expr(|inner| find_argument(inner, call, field, found));
 }
 
+/// Where the last top-level assignment to `name` has its value, or an element of it.
+fn assigned(text: &str, name: &str, element: Option<usize>) -> Option<Range<usize>> {
+    let module = AstModule::parse("", text.to_owned(), &DIALECT).ok()?;
+    let statement = module.statement();
+    let statements: &[AstStmt] = match &statement.node {
+        StmtP::Statements(statements) => statements,
+        _ => std::slice::from_ref(statement),
+    };
+    let value = statements.iter().rev().find_map(|statement| match &statement.node {
+        StmtP::Assign(assign) => match &assign.lhs.node {
+            AssignTargetP::Identifier(ident) if ident.node.ident == name => Some(&assign.rhs),
+            _ => None,
+        },
+        _ => None,
+    })?;
+    let value = match (&value.node, element) {
+        (ExprP::List(items), Some(index)) => items.get(index).unwrap_or(value),
+        _ => value,
+    };
+    Some(value.span.begin().get() as usize..value.span.end().get() as usize)
+}
+
+fn shortened(message: String) -> String {
+    match message.char_indices().nth(MAX_MESSAGE) {
+        Some((end, _)) => format!("{}…", &message[..end]),
+        None => message,
+    }
+}
+
 /// What to write instead of Python that this language does not have.
-fn python_help(text: &str, span: &Range<usize>) -> Option<String> {
+fn python_help(text: &str, span: &Range<usize>, is_parse_error: bool) -> Option<String> {
+    const NO_PRINT: &str =
+        "nothing can be printed: to see what a job comes to, use `aurora job inspect`";
+    if !is_parse_error {
+        return (text.get(span.clone())? == "print").then(|| NO_PRINT.to_owned());
+    }
     let line_start = text.get(..span.start)?.rfind('\n').map_or(0, |at| at + 1);
     let line = text.get(line_start..)?.lines().next()?.trim_start();
-    let word = line.split(|c: char| !c.is_ascii_alphabetic()).next()?;
+    let word = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next()?;
     let help = match word {
         "import" | "from" => {
             "modules cannot be imported: pass what the file needs with --bind, or include() another file"
@@ -202,7 +265,12 @@ fn python_help(text: &str, span: &Range<usize>) -> Option<String> {
             "exceptions are not in this language: use fail(\"…\") to refuse a value"
         }
         "with" => "files cannot be opened: a configuration depends on nothing but its own files",
-        "print" if !line.starts_with("print(") => "print is a function: print(…)",
+        "print" => NO_PRINT,
+        _ if text.get(span.start..)?.starts_with(['f', 'F'])
+            && text.get(span.clone())?.len() > 2 =>
+        {
+            "f\"…\" is not in this language: use {{…}} with .bind(), or \"%s\" % value"
+        }
         _ => return None,
     };
     Some(help.to_owned())
@@ -222,7 +290,7 @@ impl Diagnostic for Report {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.source.as_ref().map(|source| source as &dyn SourceCode)
+        self.source.as_deref().map(|source| source as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {

@@ -1,6 +1,6 @@
 //! Finding what a reference means, and putting it into place (`dsl.md` 2.2 and 3).
 
-use aurora_template::{Address, Component, InterpolateError, interpolate};
+use aurora_template::{Address, Component, InterpolateError, beginning, interpolate};
 
 use crate::object::{Bound, Kind, Object, Origin, Scope};
 use crate::types::{Plain, Type};
@@ -10,6 +10,8 @@ const MAX_DEPTH: usize = 60;
 /// How many references one job may resolve: far above any real file, and soon reached by values
 /// that double at every step.
 const MAX_LOOKUPS: usize = 2_000_000;
+/// How many bytes of text one job may come to, found values counted wherever they are put in.
+const MAX_TEXT: usize = 64 << 20;
 
 /// Something about a value that is wrong, and where the value is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub(crate) struct Problem {
     pub(crate) message: String,
     /// The innermost call that made a part of it.
     pub(crate) origin: Option<Origin>,
+    /// The reference that leads back to itself, if that is what is wrong.
+    pub(crate) cycle: Option<Address>,
 }
 
 /// An object after interpolation, without scopes.
@@ -30,7 +34,7 @@ pub(crate) struct Resolved {
 
 /// Interpolates an object that stands by itself.
 pub(crate) fn resolve(object: &Object) -> Resolved {
-    let mut resolver = Resolver { problems: Vec::new(), path: Vec::new(), lookups: 0 };
+    let mut resolver = Resolver::default();
     let object = resolver.resolve(object, None);
     Resolved { object, problems: resolver.problems }
 }
@@ -50,10 +54,22 @@ enum Frame<'a> {
     Fields(&'a Object),
 }
 
+#[derive(Default)]
 struct Resolver {
     problems: Vec<Problem>,
     path: Vec<String>,
+    /// The references that are being looked up, each found in the value of the one before.
+    trail: Vec<Address>,
     lookups: usize,
+    bytes: usize,
+    /// More was looked up than may be: whatever is left stays as it is.
+    exhausted: bool,
+}
+
+/// Why a text cannot be interpolated.
+enum Failure {
+    Cycle(Address),
+    Other(String),
 }
 
 impl Resolver {
@@ -62,10 +78,15 @@ impl Resolver {
             path: self.path.clone(),
             message: message.into(),
             origin: origin.cloned(),
+            cycle: None,
         });
     }
 
     fn resolve(&mut self, object: &Object, outer: Option<&Chain<'_>>) -> Object {
+        // One problem is enough to know that what refers to this has no text.
+        if self.exhausted || !(self.trail.is_empty() || self.problems.is_empty()) {
+            return object.clone();
+        }
         let chain = Chain { frame: Frame::Bound(object.scopes()), outer };
         let plain = |kind| Object::new(object.ty().clone(), kind, object.origin().cloned());
         match object.kind() {
@@ -120,13 +141,25 @@ impl Resolver {
     fn scalar(&mut self, object: &Object, value: &Plain, chain: &Chain<'_>) -> Object {
         let mut open = false;
         let value = match value {
-            Plain::Text(text) => match self.text(text, chain, 0) {
+            Plain::Text(text) => match self.text(text, chain) {
                 Ok((text, is_open)) => {
                     open = is_open;
                     Plain::Text(text)
                 }
-                Err(message) => {
+                Err(Failure::Other(message)) => {
                     self.problem(message, object.origin());
+                    return object.clone();
+                }
+                Err(Failure::Cycle(address)) => {
+                    let text = beginning(text);
+                    self.problems.push(Problem {
+                        path: self.path.clone(),
+                        message: format!(
+                            "unable to interpolate {text:?}: {{{{{address}}}}} leads back to itself"
+                        ),
+                        origin: object.origin().cloned(),
+                        cycle: Some(address),
+                    });
                     return object.clone();
                 }
             },
@@ -168,38 +201,58 @@ impl Resolver {
     }
 
     /// The text with what is found put in, and whether references are left.
-    fn text(
-        &mut self,
-        text: &str,
-        chain: &Chain<'_>,
-        depth: usize,
-    ) -> Result<(String, bool), String> {
+    fn text(&mut self, text: &str, chain: &Chain<'_>) -> Result<(String, bool), Failure> {
         if !text.contains("{{") {
+            self.take_text(text.len())?;
             return Ok((text.to_owned(), false));
         }
-        if depth > MAX_DEPTH {
-            return Err(format!(
-                "unable to interpolate {text:?}: its references lead back to themselves"
-            ));
+        if self.trail.len() > MAX_DEPTH {
+            return Err(self.endless());
         }
         let done = interpolate(text, |address| {
             self.lookups += 1;
             if self.lookups > MAX_LOOKUPS {
-                return Err(Failure("it refers to too many values".to_owned()));
+                self.exhausted = true;
+                return Err(Failure::Other(format!(
+                    "the job refers to more than {MAX_LOOKUPS} values"
+                )));
             }
-            self.find(address, chain, depth + 1).map_err(Failure)
-        })
-        .map_err(|Failure(message)| message)?;
+            self.trail.push(address.clone());
+            let found = self.find(address, chain);
+            self.trail.pop();
+            let found = found?;
+            self.take_text(found.as_ref().map_or(0, String::len))?;
+            Ok(found)
+        })?;
+        self.take_text(done.text.len())?;
         Ok((done.text, !done.unbound.is_empty()))
     }
 
+    fn take_text(&mut self, bytes: usize) -> Result<(), Failure> {
+        self.bytes += bytes;
+        if self.bytes > MAX_TEXT {
+            self.exhausted = true;
+            let limit = MAX_TEXT >> 20;
+            return Err(Failure::Other(format!(
+                "the texts of the job come to more than {limit} MB, with what their references \
+                 lead to"
+            )));
+        }
+        Ok(())
+    }
+
+    /// What to say of a trail that is too long: most likely it goes round.
+    fn endless(&self) -> Failure {
+        match self.trail.split_last() {
+            Some((last, before)) if before.contains(last) => Failure::Cycle(last.clone()),
+            _ => Failure::Other(format!(
+                "its references lead to references more than {MAX_DEPTH} deep"
+            )),
+        }
+    }
+
     /// The text form of what the address means here.
-    fn find(
-        &mut self,
-        address: &Address,
-        chain: &Chain<'_>,
-        depth: usize,
-    ) -> Result<Option<String>, String> {
+    fn find(&mut self, address: &Address, chain: &Chain<'_>) -> Result<Option<String>, Failure> {
         let components = address.components();
         if let [Component::Name(first), rest @ ..] = components
             && first == "super"
@@ -208,7 +261,7 @@ impl Resolver {
             let frames: Vec<Chain<'_>> =
                 std::iter::successors(Some(*chain), |link| link.outer.copied()).collect();
             for link in frames.iter().rev() {
-                if let Some(text) = self.find_in(link, rest, depth)? {
+                if let Some(text) = self.find_in(link, rest)? {
                     return Ok(Some(text));
                 }
             }
@@ -216,7 +269,7 @@ impl Resolver {
         }
         let mut link = Some(chain);
         while let Some(here) = link {
-            if let Some(text) = self.find_in(here, components, depth)? {
+            if let Some(text) = self.find_in(here, components)? {
                 return Ok(Some(text));
             }
             link = here.outer;
@@ -228,8 +281,7 @@ impl Resolver {
         &mut self,
         link: &Chain<'_>,
         components: &[Component],
-        depth: usize,
-    ) -> Result<Option<String>, String> {
+    ) -> Result<Option<String>, Failure> {
         match link.frame {
             Frame::Fields(object) => {
                 let components = match components {
@@ -238,16 +290,16 @@ impl Resolver {
                     }
                     all => all,
                 };
-                self.find_in_fields(object, components, link, depth)
+                self.find_in_fields(object, components, link)
             }
             Frame::Bound(scopes) => {
                 for scope in scopes {
                     let found = match scope {
                         Scope::Object(object) => {
                             let own = Chain { frame: Frame::Bound(object.scopes()), outer: None };
-                            self.descend(object, components, &own, depth)?
+                            self.descend(object, components, &own)?
                         }
-                        Scope::Names(names) => self.find_in_names(names, components, depth)?,
+                        Scope::Names(names) => self.find_in_names(names, components)?,
                     };
                     if found.is_some() {
                         return Ok(found);
@@ -263,8 +315,7 @@ impl Resolver {
         &mut self,
         names: &std::collections::BTreeMap<Address, Bound>,
         components: &[Component],
-        depth: usize,
-    ) -> Result<Option<String>, String> {
+    ) -> Result<Option<String>, Failure> {
         for length in (1..=components.len()).rev() {
             let Some(address) = Address::from_components(components[..length].to_vec()) else {
                 continue;
@@ -275,7 +326,7 @@ impl Resolver {
                 }
                 Some(Bound::Object(object)) => {
                     let own = Chain { frame: Frame::Bound(object.scopes()), outer: None };
-                    let found = self.descend(object, &components[length..], &own, depth)?;
+                    let found = self.descend(object, &components[length..], &own)?;
                     if found.is_some() {
                         return Ok(found);
                     }
@@ -291,12 +342,11 @@ impl Resolver {
         object: &Object,
         components: &[Component],
         link: &Chain<'_>,
-        depth: usize,
-    ) -> Result<Option<String>, String> {
+    ) -> Result<Option<String>, Failure> {
         let [Component::Name(name), rest @ ..] = components else { return Ok(None) };
         let Some(value) = object.field(name) else { return Ok(None) };
         let inner = Chain { frame: Frame::Bound(value.scopes()), outer: Some(link) };
-        self.descend(value, rest, &inner, depth)
+        self.descend(value, rest, &inner)
     }
 
     /// Follows an address into a value; `chain` begins with the value's own scopes.
@@ -305,15 +355,14 @@ impl Resolver {
         value: &Object,
         components: &[Component],
         chain: &Chain<'_>,
-        depth: usize,
-    ) -> Result<Option<String>, String> {
+    ) -> Result<Option<String>, Failure> {
         if components.is_empty() {
-            return self.shown(value, chain, depth).map(Some);
+            return self.shown(value, chain).map(Some);
         }
         let inner = match (value.kind(), components) {
             (Kind::Struct(_), all) => {
                 let own = Chain { frame: Frame::Fields(value), outer: Some(chain) };
-                return self.find_in_fields(value, all, &own, depth);
+                return self.find_in_fields(value, all, &own);
             }
             (Kind::List(items), [Component::Index(index), ..]) => {
                 let Ok(index) = index.parse::<i64>() else { return Ok(None) };
@@ -330,36 +379,41 @@ impl Resolver {
             None => Ok(None),
             Some(inner) => {
                 let chain = Chain { frame: Frame::Bound(inner.scopes()), outer: Some(chain) };
-                self.descend(inner, &components[1..], &chain, depth)
+                self.descend(inner, &components[1..], &chain)
             }
         }
     }
 
     /// The text that stands for a found value: interpolated where it is at home.
-    fn shown(&mut self, value: &Object, chain: &Chain<'_>, depth: usize) -> Result<String, String> {
+    fn shown(&mut self, value: &Object, chain: &Chain<'_>) -> Result<String, Failure> {
         match value.kind() {
-            Kind::Scalar(Plain::Text(text)) => Ok(self.text(text, chain, depth)?.0),
+            Kind::Scalar(Plain::Text(text)) => Ok(self.text(text, chain)?.0),
             Kind::Scalar(_) => Ok(text_form(value)),
             _ => {
-                let outer = chain.outer;
-                let mut inner =
-                    Self { problems: Vec::new(), path: Vec::new(), lookups: self.lookups };
-                if depth > MAX_DEPTH {
-                    return Err("its references lead back to themselves".to_owned());
+                let outer = (std::mem::take(&mut self.problems), std::mem::take(&mut self.path));
+                let resolved = self.resolve(value, chain.outer);
+                let problems = std::mem::replace(&mut self.problems, outer.0);
+                self.path = outer.1;
+                match problems.into_iter().next() {
+                    None => {
+                        let text = text_form(&resolved);
+                        self.take_text(text.len())?;
+                        Ok(text)
+                    }
+                    Some(Problem { cycle: Some(address), .. }) => Err(Failure::Cycle(address)),
+                    Some(problem) => Err(Failure::Other(problem.message)),
                 }
-                let resolved = inner.resolve(value, outer);
-                self.lookups = inner.lookups;
-                Ok(text_form(&resolved))
             }
         }
     }
 }
 
-struct Failure(String);
-
 impl From<InterpolateError> for Failure {
     fn from(error: InterpolateError) -> Self {
-        Self(error.to_string())
+        match error {
+            InterpolateError::Cycle { address, .. } => Self::Cycle(address),
+            error => Self::Other(error.to_string()),
+        }
     }
 }
 

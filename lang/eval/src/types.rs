@@ -71,7 +71,8 @@ impl fmt::Display for Type {
     }
 }
 
-/// A value as the interpreter has it, before it is of a type.
+/// A value as the interpreter has it, before it is of a type. Shown as messages show it, long texts
+/// by their beginning.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Plain {
     Text(String),
@@ -90,14 +91,14 @@ pub(crate) enum Plain {
 impl fmt::Display for Plain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text(text) => write!(f, "{text:?}"),
+            Self::Text(text) => write!(f, "{:?}", aurora_template::beginning(text)),
             Self::Int(value) => write!(f, "{value}"),
             Self::Float(value) => f.write_str(&aurora_template::number::text_of_float(*value)),
             Self::Bool(true) => f.write_str("True"),
             Self::Bool(false) => f.write_str("False"),
             Self::List(items) => write!(f, "a list of {}", items.len()),
             Self::Map(entries) => write!(f, "a dict of {}", entries.len()),
-            Self::Object(object) => write!(f, "a {}", object.ty()),
+            Self::Object(object) => f.write_str(&object.ty().with_article()),
             Self::Empty => f.write_str("Empty"),
             Self::Other(text) => f.write_str(text),
         }
@@ -119,7 +120,8 @@ impl TypeMismatch {
         Self { field: None, message: message.into(), help: None }
     }
 
-    fn within(mut self, field: &str) -> Self {
+    /// The same about a field of the struct under construction.
+    pub(crate) fn within(mut self, field: &str) -> Self {
         if self.field.is_none() {
             self.field = Some(field.to_owned());
         }
@@ -154,7 +156,7 @@ impl Type {
                 } else {
                     Err(TypeMismatch {
                         help: Some(format!("use one of {}", ty.values.join(", "))),
-                        ..TypeMismatch::new(format!("{} cannot be {text:?}", ty.name))
+                        ..TypeMismatch::new(format!("{} cannot be {}", ty.name, Plain::Text(text)))
                     })
                 }
             }
@@ -191,6 +193,13 @@ impl Type {
         }
     }
 
+    /// Such as "a Job" and "an Announcer".
+    pub(crate) fn with_article(&self) -> String {
+        let name = self.to_string();
+        let article = if name.starts_with(['A', 'E', 'I', 'O', 'U']) { "an" } else { "a" };
+        format!("{article} {name}")
+    }
+
     fn in_words(&self) -> String {
         match self {
             Self::String => "text".to_owned(),
@@ -200,7 +209,7 @@ impl Type {
             Self::Enum(ty) => format!("one of {}", ty.values.join(", ")),
             Self::List(element) => format!("a list of {element}"),
             Self::Map(_) => "a dict".to_owned(),
-            Self::Struct(ty) => format!("a {}", ty.name),
+            Self::Struct(_) => self.with_article(),
             Self::Choice(ty) => format!(
                 "one of {}",
                 ty.alternatives.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
@@ -270,7 +279,7 @@ impl Object {
         origin: Option<&Origin>,
     ) -> Result<Self, TypeMismatch> {
         let (Type::Struct(ty), Kind::Struct(current)) = (self.ty(), self.kind()) else {
-            return Err(TypeMismatch::new(format!("a {} has no fields", self.ty())));
+            return Err(TypeMismatch::new(format!("{} has no fields", self.ty().with_article())));
         };
         let mut replaced = current.clone();
         for (name, value) in fields {
@@ -307,10 +316,17 @@ fn unknown_field(ty: &StructType, name: &str) -> TypeMismatch {
 /// The known name that is most like `name`, if one is near enough to be meant.
 pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
-        .map(|candidate| (edit_distance(name, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.len().min(name.len()) / 3)
+        .filter_map(|candidate| Some((slips(name, candidate)?, candidate)))
         .min()
         .map(|(_, candidate)| candidate)
+}
+
+/// How many slips of the hand lie between two names; [`None`] if it is too many for one to be meant
+/// by the other.
+pub(crate) fn slips(name: &str, candidate: &str) -> Option<usize> {
+    let shorter = candidate.len().min(name.len());
+    let distance = edit_distance(name, candidate);
+    (distance <= 1 + shorter / 4 && distance < shorter.max(1)).then_some(distance)
 }
 
 /// Levenshtein's distance, for short names.
@@ -327,4 +343,25 @@ fn edit_distance(a: &str, b: &str) -> usize {
         }
     }
     row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_meant_is_near() {
+        let fields = ["instances", "cpu", "ram", "disk", "x"];
+        for (name, meant) in [
+            ("instancs", Some("instances")),
+            ("instence", Some("instances")),
+            ("rma", None),
+            ("rams", Some("ram")),
+            ("y", None),
+            ("gpu", Some("cpu")),
+            ("priority", None),
+        ] {
+            assert_eq!(nearest(name, fields.into_iter()), meant, "{name}");
+        }
+    }
 }

@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use allocative::Allocative;
-use aurora_template::Address;
+use aurora_template::{Address, beginning};
 use starlark::eval::{Arguments, Evaluator};
 use starlark::starlark_simple_value;
 use starlark::values::dict::DictRef;
@@ -22,6 +22,7 @@ use starlark::values::{
     ValueLike, starlark_value,
 };
 
+use crate::limits::Budget;
 use crate::object::{Bound, Kind, Object, Origin, Scope};
 use crate::render;
 use crate::scope::{resolve, text_form};
@@ -48,52 +49,109 @@ pub(crate) fn here(eval: &Evaluator<'_, '_, '_>) -> Option<Origin> {
     })
 }
 
-/// An interpreter's value as a plain one.
-pub(crate) fn plain(value: Value<'_>) -> Plain {
-    plain_at(value, 0)
+/// What the evaluation may use up.
+pub(crate) fn budget<'a>(eval: &Evaluator<'_, 'a, '_>) -> starlark::Result<&'a Budget> {
+    match eval.extra.and_then(|extra| extra.downcast_ref::<Budget>()) {
+        Some(budget) => Ok(budget),
+        None => fail("the evaluation has no limits"),
+    }
 }
 
-fn plain_at(value: Value<'_>, depth: usize) -> Plain {
+/// A new object as a value of the interpreter.
+pub(crate) fn alloc<'v>(
+    object: Object,
+    eval: &Evaluator<'v, '_, '_>,
+) -> starlark::Result<Value<'v>> {
+    budget(eval)?.take_object(&object).map_err(failure)?;
+    Ok(eval.heap().alloc(ObjectValue(Some(object))))
+}
+
+/// The arguments that a call gives by name, as plain values.
+pub(crate) fn named<'v>(
+    args: &Arguments<'v, '_>,
+    eval: &Evaluator<'v, '_, '_>,
+) -> starlark::Result<Vec<(String, Plain)>> {
+    let budget = budget(eval)?;
+    args.names_map()?
+        .into_iter()
+        .map(|(name, value)| {
+            let name = name.as_str();
+            let value = plain(value, budget).map_err(|error| failure(error.within(name)))?;
+            Ok((name.to_owned(), value))
+        })
+        .collect()
+}
+
+/// The arguments that a call gives by position, as plain values.
+pub(crate) fn positional<'v>(
+    args: &Arguments<'v, '_>,
+    eval: &Evaluator<'v, '_, '_>,
+) -> starlark::Result<Vec<Plain>> {
+    let budget = budget(eval)?;
+    args.positions(eval.heap())?.map(|value| plain(value, budget).map_err(failure)).collect()
+}
+
+/// An interpreter's value as a plain one.
+pub(crate) fn plain(value: Value<'_>, budget: &Budget) -> Result<Plain, TypeMismatch> {
+    plain_at(value, 0, budget)
+}
+
+fn plain_at(value: Value<'_>, depth: usize, budget: &Budget) -> Result<Plain, TypeMismatch> {
     if depth > MAX_NESTING {
-        return Plain::Other("a value nested too deeply".to_owned());
+        return Err(TypeMismatch::new(format!(
+            "lists and dicts stand more than {MAX_NESTING} deep in each other"
+        )));
     }
+    let text = value.unpack_str();
+    budget.take(1, text.map_or(0, str::len))?;
+    let list = |items: &[Value<'_>]| {
+        items
+            .iter()
+            .map(|item| plain_at(*item, depth + 1, budget))
+            .collect::<Result<_, _>>()
+            .map(Plain::List)
+    };
     if let Some(object) = ObjectValue::from_value(value) {
-        return match &object.0 {
+        return Ok(match &object.0 {
             Some(object) => Plain::Object(object.clone()),
             None => Plain::Empty,
-        };
+        });
     }
-    if let Some(text) = value.unpack_str() {
-        return Plain::Text(text.to_owned());
+    if let Some(text) = text {
+        return Ok(Plain::Text(text.to_owned()));
     }
     if let Some(truth) = value.unpack_bool() {
-        return Plain::Bool(truth);
+        return Ok(Plain::Bool(truth));
     }
     if let Ok(Some(number)) = i64::unpack_value(value) {
-        return Plain::Int(number);
+        return Ok(Plain::Int(number));
     }
     if let Some(float) = value.downcast_ref::<StarlarkFloat>() {
-        return Plain::Float(float.0);
+        return Ok(Plain::Float(float.0));
     }
-    if let Some(list) = ListRef::from_value(value) {
-        return Plain::List(list.iter().map(|item| plain_at(item, depth + 1)).collect());
+    if let Some(items) = ListRef::from_value(value) {
+        return list(items.content());
     }
-    if let Some(tuple) = TupleRef::from_value(value) {
-        return Plain::List(tuple.iter().map(|item| plain_at(item, depth + 1)).collect());
+    if let Some(items) = TupleRef::from_value(value) {
+        return list(items.content());
     }
     if let Some(dict) = DictRef::from_value(value) {
-        return Plain::Map(
-            dict.iter().map(|(k, v)| (plain_at(k, depth + 1), plain_at(v, depth + 1))).collect(),
-        );
+        return dict
+            .iter()
+            .map(|(key, value)| {
+                Ok((plain_at(key, depth + 1, budget)?, plain_at(value, depth + 1, budget)?))
+            })
+            .collect::<Result<_, _>>()
+            .map(Plain::Map);
     }
     if let Some(ty) = TypeValue::from_value(value) {
-        return Plain::Other(format!("the type {} itself", ty.0.name));
+        return Ok(Plain::Other(format!("the type {} itself", ty.0.name)));
     }
     let mut text = value.to_repr();
     if text.len() > 80 {
         text = value.get_type().to_owned();
     }
-    Plain::Other(text)
+    Ok(Plain::Other(text))
 }
 
 /// A struct type: calling it makes an object.
@@ -116,10 +174,9 @@ impl<'v> StarlarkValue<'v> for TypeValue {
         eval: &mut Evaluator<'v, '_, '_>,
     ) -> starlark::Result<Value<'v>> {
         let origin = here(eval);
-        let heap = eval.heap();
         let mut fields = Vec::new();
-        for value in args.positions(heap)? {
-            match plain(value) {
+        for value in positional(args, eval)? {
+            match value {
                 Plain::Map(entries) => {
                     for (key, value) in entries {
                         let Plain::Text(name) = key else {
@@ -139,13 +196,11 @@ impl<'v> StarlarkValue<'v> for TypeValue {
                 }
             }
         }
-        for (name, value) in args.names_map()? {
-            fields.push((name.as_str().to_owned(), plain(value)));
-        }
+        fields.extend(named(args, eval)?);
         let object = Object::blank(&self.0, origin.clone())
             .with_fields(fields, origin.as_ref())
             .map_err(failure)?;
-        Ok(heap.alloc(ObjectValue(Some(object))))
+        alloc(object, eval)
     }
 }
 
@@ -188,19 +243,14 @@ impl<'v> StarlarkValue<'v> for ObjectValue {
         args: &Arguments<'v, '_>,
         eval: &mut Evaluator<'v, '_, '_>,
     ) -> starlark::Result<Value<'v>> {
-        let heap = eval.heap();
         let Some(object) = &self.0 else { return fail("Empty is a value, not a function") };
-        if args.positions(heap)?.next().is_some() {
-            return fail(format!("a copy of a {} takes fields by name only", object.ty()));
+        if args.positions(eval.heap())?.next().is_some() {
+            let object = object.ty().with_article();
+            return fail(format!("a copy of {object} takes fields by name only"));
         }
         let origin = here(eval);
-        let fields = args
-            .names_map()?
-            .into_iter()
-            .map(|(name, value)| (name.as_str().to_owned(), plain(value)))
-            .collect();
-        let copy = object.with_fields(fields, origin.as_ref()).map_err(failure)?;
-        Ok(heap.alloc(Self(Some(copy))))
+        let copy = object.with_fields(named(args, eval)?, origin.as_ref()).map_err(failure)?;
+        alloc(copy, eval)
     }
 
     fn get_attr(&self, attribute: &str, heap: Heap<'v>) -> Option<Value<'v>> {
@@ -232,7 +282,7 @@ impl<'v> StarlarkValue<'v> for ObjectValue {
                 Kind::List(items) => {
                     Ok(items.iter().map(|item| heap.alloc(Self(Some(item.clone())))).collect())
                 }
-                _ => fail(format!("a {} is not a list", object.ty())),
+                _ => fail(format!("{} is not a list", object.ty().with_article())),
             },
             None => fail("Empty is not a list"),
         }
@@ -242,21 +292,24 @@ impl<'v> StarlarkValue<'v> for ObjectValue {
         let Some(object) = self.0.as_ref().map(|object| resolve(object).object) else {
             return fail("Empty has no elements");
         };
-        let found = match (object.kind(), plain(index)) {
-            (Kind::List(items), Plain::Int(index)) => {
+        let found = match object.kind() {
+            Kind::List(items) => index.unpack_i32().and_then(|index| {
+                let index = i64::from(index);
                 let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
                 let index = if index < 0 { index + length } else { index };
-                usize::try_from(index).ok().and_then(|index| items.get(index)).cloned()
-            }
-            (Kind::Map(entries), Plain::Text(wanted)) => entries
-                .iter()
-                .find(|(key, _)| text_form(key) == wanted)
-                .map(|(_, value)| value.clone()),
+                usize::try_from(index).ok().and_then(|index| items.get(index))
+            }),
+            Kind::Map(entries) => index.unpack_str().and_then(|wanted| {
+                entries.iter().find(|(key, _)| text_form(key) == wanted).map(|(_, value)| value)
+            }),
             _ => None,
         };
         match found {
-            Some(value) => Ok(heap.alloc(Self(Some(value)))),
-            None => fail(format!("a {} has no element {}", object.ty(), index.to_repr())),
+            Some(value) => Ok(heap.alloc(Self(Some(value.clone())))),
+            None => {
+                let object = object.ty().with_article();
+                fail(format!("{object} has no element {}", beginning(&index.to_repr())))
+            }
         }
     }
 }
@@ -305,14 +358,16 @@ impl<'v> StarlarkValue<'v> for MethodValue {
         let heap = eval.heap();
         match &self.action {
             Action::Bind => {
-                let scopes = scopes(args, heap)?;
-                Ok(heap.alloc(ObjectValue(Some(self.object.bound(scopes)))))
+                let scopes = scopes(args, eval)?;
+                alloc(self.object.bound(scopes), eval)
             }
             Action::Get(field) => {
                 args.no_named_args()?;
                 args.no_positional_args(heap)?;
-                let resolved = resolve(&self.object).object;
-                Ok(heap.alloc(ObjectValue(resolved.field(field).cloned())))
+                match resolve(&self.object).object.field(field) {
+                    Some(found) => alloc(found.clone(), eval),
+                    None => Ok(heap.alloc(ObjectValue(None))),
+                }
             }
             Action::Has(field) => {
                 args.no_named_args()?;
@@ -325,10 +380,13 @@ impl<'v> StarlarkValue<'v> for MethodValue {
 
 /// The scopes that a call of `bind` adds, nearest first: names before positional ones, later
 /// before earlier.
-fn scopes<'v>(args: &Arguments<'v, '_>, heap: Heap<'v>) -> starlark::Result<Vec<Scope>> {
+fn scopes<'v>(
+    args: &Arguments<'v, '_>,
+    eval: &Evaluator<'v, '_, '_>,
+) -> starlark::Result<Vec<Scope>> {
     let mut scopes = Vec::new();
-    for value in args.positions(heap)? {
-        scopes.push(match plain(value) {
+    for value in positional(args, eval)? {
+        scopes.push(match value {
             Plain::Object(object) => Scope::Object(object),
             Plain::Map(entries) => Scope::Names(Arc::new(names(entries)?)),
             other => {
@@ -337,11 +395,8 @@ fn scopes<'v>(args: &Arguments<'v, '_>, heap: Heap<'v>) -> starlark::Result<Vec<
         });
     }
     scopes.reverse();
-    let named: Vec<(Plain, Plain)> = args
-        .names_map()?
-        .into_iter()
-        .map(|(name, value)| (Plain::Text(name.as_str().to_owned()), plain(value)))
-        .collect();
+    let named: Vec<(Plain, Plain)> =
+        named(args, eval)?.into_iter().map(|(name, value)| (Plain::Text(name), value)).collect();
     if !named.is_empty() {
         scopes.insert(0, Scope::Names(Arc::new(names(named)?)));
     }

@@ -1,8 +1,8 @@
 //! Replaces the references of a text (`dsl.md` 2.2).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{Address, AddressError, Fragment, split};
+use crate::{Address, AddressError, Fragment, references, split};
 
 /// How often a text is gone through before it is taken for endless.
 pub const MAX_PASSES: usize = 100;
@@ -16,13 +16,19 @@ pub enum InterpolateError {
     /// Something between double braces is no address.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// References lead to references without end.
-    #[error("unable to interpolate {text:?}: references lead back to themselves ({cycle})")]
+    /// A reference leads back to itself.
+    #[error("unable to interpolate {text:?}: {{{{{address}}}}} leads back to itself")]
+    Cycle {
+        /// The beginning of the text.
+        text: String,
+        /// The reference.
+        address: Address,
+    },
+    /// References lead to references, none of them back to itself, more than [`MAX_PASSES`] times.
+    #[error("unable to interpolate {text:?}: references lead to references without end")]
     Endless {
         /// The beginning of the text.
         text: String,
-        /// The reference that is found again and again.
-        cycle: String,
     },
     /// The text grows beyond [`MAX_TEXT_LEN`].
     #[error("unable to interpolate {text:?}: the result is longer than {MAX_TEXT_LEN} bytes")]
@@ -51,8 +57,8 @@ pub fn interpolate<E: From<InterpolateError>>(
     mut lookup: impl FnMut(&Address) -> Result<Option<String>, E>,
 ) -> Result<Interpolated, E> {
     let mut current = text.to_owned();
-    let mut last_found = None;
-    for _ in 0..MAX_PASSES {
+    let mut leads = BTreeMap::new();
+    for pass in 0..MAX_PASSES {
         let mut next = String::with_capacity(current.len());
         let mut unbound = BTreeSet::new();
         let mut found_any = false;
@@ -69,7 +75,11 @@ pub fn interpolate<E: From<InterpolateError>>(
                     if let Some(value) = lookup(&address)? {
                         found_any = true;
                         next.push_str(&value);
-                        last_found = Some(address);
+                        // Few texts come this far, and what comes this far goes round.
+                        if pass >= MAX_PASSES / 2 {
+                            let inner = references(&value).filter_map(|(r, _)| r.parse().ok());
+                            leads.entry(address).or_insert_with(BTreeSet::new).extend(inner);
+                        }
                     } else {
                         next.push_str(&format!("{{{{{address}}}}}"));
                         unbound.insert(address);
@@ -85,11 +95,29 @@ pub fn interpolate<E: From<InterpolateError>>(
         }
         current = next;
     }
-    Err(InterpolateError::Endless {
-        text: beginning(text),
-        cycle: last_found.map(|address| format!("{{{{{address}}}}}")).unwrap_or_default(),
+    let text = beginning(text);
+    Err(match leads.keys().find(|address| leads_back(&leads, address)) {
+        Some(address) => InterpolateError::Cycle { text, address: address.clone() },
+        None => InterpolateError::Endless { text },
     }
     .into())
+}
+
+/// Whether following an address comes to it again.
+fn leads_back(leads: &BTreeMap<Address, BTreeSet<Address>>, start: &Address) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut next = vec![start];
+    while let Some(address) = next.pop() {
+        for inner in leads.get(address).into_iter().flatten() {
+            if inner == start {
+                return true;
+            }
+            if seen.insert(inner) {
+                next.push(inner);
+            }
+        }
+    }
+    false
 }
 
 fn unescape(text: &str) -> String {
@@ -107,7 +135,8 @@ fn unescape(text: &str) -> String {
     plain
 }
 
-fn beginning(text: &str) -> String {
+/// A text as a message shows it: the whole of it, or its first characters.
+pub fn beginning(text: &str) -> String {
     let mut short: String = text.chars().take(60).collect();
     if short.len() < text.len() {
         short.push('…');
@@ -149,7 +178,18 @@ mod tests {
 
     #[test]
     fn what_never_ends_is_refused() {
-        assert!(matches!(with("{{x}}", &[("x", "{{x}}")]), Err(InterpolateError::Endless { .. })));
+        for values in [
+            [("x", "{{x}} {{other}}"), ("other", "fine")],
+            [("x", "{{y}}"), ("y", "{{x}}")],
+            [("x", "{{a}}{{x}}"), ("a", "")],
+        ] {
+            match with("{{x}}", &values) {
+                Err(InterpolateError::Cycle { address, .. }) => {
+                    assert!(["x", "y"].contains(&address.to_string().as_str()), "{address}");
+                }
+                other => panic!("{values:?}: {other:?}"),
+            }
+        }
         let growing = with("{{x}}", &[("x", "{{x}}{{x}}")]);
         assert!(matches!(growing, Err(InterpolateError::TooLong { .. })), "{growing:?}");
         assert!(matches!(with("awk '{{print $1}}'", &[]), Err(InterpolateError::Address(_))));

@@ -12,5 +12,7 @@ pub mod number;
 mod split;
 
 pub use address::{Address, AddressError, Component};
-pub use interpolate::{InterpolateError, Interpolated, MAX_PASSES, MAX_TEXT_LEN, interpolate};
+pub use interpolate::{
+    InterpolateError, Interpolated, MAX_PASSES, MAX_TEXT_LEN, beginning, interpolate,
+};
 pub use split::{Fragment, references, split};

@@ -1,8 +1,8 @@
 //! What is said about files that are wrong, word for word.
 
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
-use aurora_eval::{Loader, Report, evaluate};
+use aurora_eval::{Disk, Loader, Report, evaluate};
 use miette::{GraphicalReportHandler, GraphicalTheme};
 
 /// Files in memory.
@@ -10,11 +10,25 @@ struct Files<'a>(&'a [(&'a str, &'a str)]);
 
 impl Loader for Files<'_> {
     fn read(&self, path: &Path) -> std::io::Result<String> {
+        let path = self.identity(path);
         self.0
             .iter()
             .find(|(name, _)| Path::new(name) == path)
             .map(|(_, text)| (*text).to_owned())
             .ok_or_else(|| std::io::Error::new(std::io::ErrorKind::NotFound, "no such file"))
+    }
+
+    /// There are no links here: `..` is the folder before.
+    fn identity(&self, path: &Path) -> PathBuf {
+        let mut plain = PathBuf::new();
+        for component in path.components() {
+            match component {
+                Component::ParentDir => _ = plain.pop(),
+                Component::CurDir => {}
+                other => plain.push(other),
+            }
+        }
+        plain
     }
 }
 
@@ -155,22 +169,215 @@ fn includes_share_one_namespace_and_keep_their_places() {
 
 #[test]
 fn hostile_files_are_stopped() {
+    let nested_lists = format!("x = {}{}\njobs = []\n", "[".repeat(20_000), "]".repeat(20_000));
+    let long_sum = format!("x = 1{}\njobs = []\n", " + 1".repeat(50_000));
+    let elifs = format!("if 1 == 2:\n  x = 1\n{}", "elif 1 == 3:\n  x = 2\n".repeat(5_000));
+    let doubled = job(FINE, "echo", "\n    metadata = x,");
+    let doubled = format!("x = [0]\nfor i in range(26):\n    x = [x, x]\n{doubled}");
+    let itself = job(FINE, "echo", "\n    metadata = x,");
+    let itself = format!("x = []\nx.append(x)\n{itself}");
+    let many_texts = "t = Process(name = \"a\", cmdline = \"a\")\nb = \"b\" * 3000000\n\
+                      jobs = [t(cmdline = b) for i in range(400)]\n";
     for (text, message) in [
         ("def f():\n    f()\nf()\n", "stack"),
         (
             "x = [0]\nfor i in x:\n    pass\ndef g():\n    for i in range(1000000000):\n        pass\ng()\n",
-            "tick",
+            "turns of loops",
         ),
         ("jobs = [[[[[]]]]]\n", "must be a job"),
-        ("jobs = 3\n", "must be a list"),
-        ("a = {}\na['a'] = a\njobs = [Job(a)]\n", ""),
+        ("jobs = 3\n", "must be a list, got 3"),
+        ("a = {}\na['a'] = a\njobs = [Job(a)]\n", "deep"),
+        (&nested_lists, "brackets stand more than"),
+        (&long_sum, "the expression has more than"),
+        (&elifs, "`elif`"),
+        (&doubled, "more than 2000000 parts"),
+        (&itself, "deep in each other"),
+        (many_texts, "more than 512 mb"),
+        (
+            "q = Process(name = 'q')\np = q\nfor i in range(300000):\n    p = q.bind(a = p)\n",
+            "deep",
+        ),
+        ("p = Process()\nfor i in range(300000):\n    p = p.bind(a = 1)\n", "times"),
+        ("a = Job()\nfor i in range(300000):\n    a = Job(container = a)\n", "deep"),
+        ("x = []\nfor i in range(100000):\n    x = [x]\njobs = x\n", "deep in each other"),
     ] {
         let report = report(&[("job.aurora", text)]);
-        assert!(report.to_string().to_lowercase().contains(message), "{text}: {report}");
+        let start = &text[..text.len().min(60)];
+        assert!(report.to_string().to_lowercase().contains(message), "{start}: {report}");
     }
     let doubling = job(FINE, "{{a0}}", "").replace(
         "task = task,",
         "task = task.bind({\"a%d\" % i: (\"{{a%d}}\" % (i + 1)) * 2 for i in range(60)}),",
     );
     assert!(report(&[("job.aurora", doubling.as_str())]).to_string().contains("longer than"));
+    let spread = job(FINE, "{{big}}", "").replace(
+        "processes = [hello],",
+        "processes = [hello(name = \"p%d\" % i) for i in range(400)],",
+    );
+    let spread = spread.replace("task = task,", "task = task.bind(big = \"a\" * 3000000),");
+    let report = report(&[("job.aurora", spread.as_str())]);
+    assert!(report.to_string().contains("more than 64 MB"), "{report}");
+}
+
+#[test]
+fn what_leads_back_to_itself_is_refused_wherever_it_is_found() {
+    let whole = "unable to interpolate";
+    for (text, address) in [
+        (job(FINE, "run {{task}}", ""), "task"),
+        (job(FINE, "{{processes}}", ""), "processes"),
+        (
+            job(
+                FINE,
+                "echo",
+                "\n    metadata = [Metadata(key = \"a\", value = \"{{metadata}}\")],",
+            ),
+            "metadata",
+        ),
+        (job("cpu = 1, ram = \"{{resources}}\", disk = 1", "echo", ""), "resources"),
+    ] {
+        let report = report(&[("job.aurora", text.as_str())]);
+        let message = report.to_string();
+        assert!(message.contains(whole), "{message}");
+        assert!(message.contains(&format!("{{{{{address}}}}} leads back to itself")), "{message}");
+    }
+}
+
+#[test]
+fn one_fault_is_told_once() {
+    let own = shown(&job("cpu = \"{{cpu}}\", ram = 16 * MB, disk = 16 * MB", "echo", ""));
+    assert!(own.contains("{{cpu}} leads back to itself"), "{own}");
+    assert!(!own.contains("nothing is bound") && !own.contains("Error:"), "{own}");
+    // The names of task and job come from that of the process.
+    let text =
+        job(FINE, "echo", "").replace("name = \"hello\", cmdline", "name = \"{{x}}\", cmdline");
+    let name = shown(&text);
+    assert!(name.contains("task.processes[0].name: nothing is bound to {{x}}"), "{name}");
+    assert_eq!(name.matches("nothing is bound").count(), 1, "{name}");
+}
+
+#[test]
+fn many_faults_are_counted() {
+    let text =
+        job(FINE, "{{x}}", "").replace("[hello]", "[hello(name = \"p%d\" % i) for i in range(30)]");
+    let shown = shown(&text);
+    assert_eq!(shown.matches("nothing is bound").count(), 20, "{shown}");
+    assert!(shown.contains("and 10 more"), "{shown}");
+}
+
+#[test]
+fn a_fault_is_shown_where_the_value_was_given() {
+    let text = job(FINE, "echo", "\n    max_task_failures = 99999999999,")
+        .replace("jobs = [Service(", "base = Service(")
+        .replace(")]\n", ")\njobs = [base(instances = 2)]\n");
+    insta::assert_snapshot!(shown(&text));
+}
+
+#[test]
+fn a_bad_process_name() {
+    let text = job(FINE, "echo", "")
+        .replace("[hello]", "[hello, Process(name = \"a/b\", cmdline = \"x\")]");
+    insta::assert_snapshot!(shown(&text));
+}
+
+#[test]
+fn a_job_that_is_none() {
+    insta::assert_snapshot!(shown("task = Task()\njobs = [\n    task,\n]\n"));
+}
+
+#[test]
+fn an_error_of_a_call_within_a_function() {
+    insta::assert_snapshot!(shown(
+        "def make(n):\n    return Process(nam = n)\n\njobs = [make(\"a\")]\n"
+    ));
+}
+
+#[test]
+fn include_that_is_no_statement() {
+    insta::assert_snapshot!(shown("if True:\n    include(\"a.aurora\")\njobs = []\n"));
+}
+
+#[test]
+fn text_with_expressions() {
+    insta::assert_snapshot!(shown("name = \"a\"\nx = f\"{{task.name}} {name}\"\njobs = []\n"));
+}
+
+#[test]
+fn help_fits_what_is_wrong() {
+    let cases = [
+        ("from_env = undefined_thing\n", None),
+        ("print(\"x\")\n", Some("nothing can be printed")),
+        ("print \"x\"\n", Some("nothing can be printed")),
+        ("while True:\n    pass\n", Some("for … in range")),
+    ];
+    for (text, help) in cases {
+        let shown = shown(text);
+        match help {
+            Some(help) => assert!(shown.contains(help), "{shown}"),
+            None => assert!(!shown.contains("help:"), "{shown}"),
+        }
+    }
+}
+
+#[test]
+fn a_long_value_is_shown_by_its_beginning() {
+    let report = report(&[("job.aurora", &job(FINE, "echo", "\n    instances = \"x\" * 100000,"))]);
+    assert!(report.to_string().len() < 200, "{report}");
+}
+
+#[test]
+fn a_job_that_is_not_found() {
+    let incomplete = job(FINE, "echo", "").replace("environment = \"prod\", ", "");
+    let files = [("job.aurora", incomplete.as_str())];
+    let config = evaluate(Path::new("job.aurora"), &Files(&files), &[]).unwrap();
+    let report = config.find(&"devcluster/www-data/prod/hello".parse().unwrap()).unwrap_err();
+    let mut out = String::new();
+    GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
+        .render_report(&mut out, &report)
+        .unwrap();
+    assert!(out.contains("environment required for job"), "{out}");
+    assert!(!out.contains("did you mean"), "{out}");
+
+    let whole = job(FINE, "echo", "");
+    let files = [("job.aurora", whole.as_str())];
+    let config = evaluate(Path::new("job.aurora"), &Files(&files), &[]).unwrap();
+    for (key, help) in [
+        ("devcluster/www-data/prod/helo", "did you mean devcluster/www-data/prod/hello?"),
+        ("devcluster/www-data/prod/web", "the file has devcluster/www-data/prod/hello"),
+    ] {
+        let report = config.find(&key.parse().unwrap()).unwrap_err();
+        assert_eq!(miette::Diagnostic::help(&report).unwrap().to_string(), help);
+    }
+}
+
+#[test]
+fn included_files_share_one_count_of_turns() {
+    let turns = "def f():\n    for i in range(15000000):\n        pass\nf()\n";
+    let files = [
+        ("job.aurora", "include('a.aurora')\ninclude('b.aurora')\njobs = []\n"),
+        ("a.aurora", turns),
+        ("b.aurora", turns),
+    ];
+    let report = report(&files);
+    assert!(report.to_string().contains("turns of loops"), "{report}");
+}
+
+#[test]
+fn includes_go_where_the_system_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir_all(at("far/inner")).unwrap();
+    std::os::unix::fs::symlink(at("far/inner"), at("link")).unwrap();
+    std::fs::write(at("far/x.aurora"), "jobs = 'behind the link'\n").unwrap();
+    std::fs::write(at("x.aurora"), "jobs = 'beside it'\n").unwrap();
+    std::fs::write(at("job.aurora"), "include('link/../x.aurora')\n").unwrap();
+    let report = evaluate(&at("job.aurora"), &Disk, &[]).unwrap_err();
+    assert!(report.to_string().contains("behind the link"), "{report}");
+
+    std::fs::write(at("far/x.aurora"), "include('../link/../../job.aurora')\n").unwrap();
+    let report = evaluate(&at("job.aurora"), &Disk, &[]).unwrap_err();
+    assert!(report.to_string().contains("includes itself"), "{report}");
+
+    std::fs::write(at("job.aurora"), "include('/dev/null')\n").unwrap();
+    let report = evaluate(&at("job.aurora"), &Disk, &[]).unwrap_err();
+    assert!(report.to_string().contains("not a regular file"), "{report}");
 }
