@@ -218,3 +218,52 @@ fn of_a_killed_job_nothing_is_left() {
     cluster.run(&["job", "killall", &job]).expect(0);
     cluster.run(&["job", "killall", &job, "--strict"]).expect(6);
 }
+
+/// A batch job that ends while a daemon is away has ended: it is not run again.
+fn ends_while_away(kill: impl Fn(&mut Cluster), restart: impl Fn(&mut Cluster)) {
+    let mut cluster = Cluster::start();
+    let gate = cluster.home.path().join("gate");
+    let runs = cluster.home.path().join("runs");
+    let command = format!(
+        "echo run >> {}; while [ ! -e {} ]; do sleep 0.05; done",
+        runs.display(),
+        gate.display()
+    );
+    let text = service(&role(), "once", 1, &command).replace("Service(", "Job(");
+    let file = cluster.home.file("once.aurora", &text);
+    let job = format!("test/{}/prod/once", role());
+    cluster.run(&["job", "create", &job, file.to_str().unwrap()]).expect(0);
+    let task = cluster.running_task(&job);
+    let pid = cluster.pid_of(&task);
+    kill(&mut cluster);
+    std::fs::write(&gate, "").unwrap();
+    wait_for("the process to end", || (!is_alive(pid)).then_some(()));
+    restart(&mut cluster);
+    let ended = wait_for("the job to end", || {
+        let ran = cluster.run(&["job", "status", &job, "-o", "json"]);
+        if ran.code() != 0 {
+            return None;
+        }
+        let status = ran.json();
+        let ended = status[0]["inactive"].as_array()?.clone();
+        (status[0]["active"].as_array()?.is_empty() && !ended.is_empty()).then_some(ended)
+    });
+    assert_eq!(ended.len(), 1, "{ended:#?}");
+    assert_eq!(ended[0]["status"], "FINISHED", "{ended:#?}");
+    assert_eq!(std::fs::read_to_string(&runs).unwrap(), "run\n");
+}
+
+#[test]
+fn what_ends_while_the_scheduler_is_away_has_ended() {
+    ends_while_away(|cluster| cluster.scheduler.kill(), Cluster::restart_scheduler);
+}
+
+#[test]
+fn what_ends_while_the_master_is_away_has_ended() {
+    ends_while_away(|cluster| cluster.master.kill(), Cluster::restart_master);
+}
+
+#[test]
+fn what_ends_while_the_agent_is_away_has_ended() {
+    ends_while_away(|cluster| cluster.agent.kill(), Cluster::restart_agent);
+}
