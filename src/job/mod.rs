@@ -84,10 +84,25 @@ impl File {
         let config = self.evaluate()?;
         let job = config.find(key).map_err(Failure::report)?;
         let job = job.ready(&owner()?).map_err(Failure::report)?;
-        for warning in &job.warnings {
-            warn(warning);
-        }
+        tell_warnings(&job);
         Ok(job)
+    }
+}
+
+/// Tells what is doubtful about a job, and what of it has no effect so far.
+pub(crate) fn tell_warnings(job: &ReadyJob) {
+    for warning in &job.warnings {
+        warn(warning);
+    }
+    let name = &job.config.name;
+    let health = &job.config.health_check_config.health_checker;
+    if health.shell.is_some() || job.request.task.resources.ports.contains("health") {
+        warn(&format!(
+            "job {name:?}: its health is not checked yet: an instance is well once it runs"
+        ));
+    }
+    if job.config.announce.is_some() {
+        warn(&format!("job {name:?}: its instances are not announced in ZooKeeper yet"));
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use aurora_daemon::fsutil;
 use rustix::fs::{FlockOperation, flock};
 
 use crate::failure::{Code, Failure};
@@ -82,6 +83,27 @@ impl DataDir {
 
     pub(super) fn agent(&self) -> PathBuf {
         self.path.join("agent")
+    }
+
+    /// The port to ask for so that the agent is where it was when it last was asked to be at
+    /// `wanted`: executors from before look for it there.
+    pub(super) fn agent_port(&self, wanted: u16) -> u16 {
+        // Without it only those executors are lost that still run.
+        let text = std::fs::read_to_string(self.agent_port_file()).unwrap_or_default();
+        let mut ports = text.split_whitespace().map(str::parse);
+        match (ports.next(), ports.next()) {
+            (Some(Ok(asked)), Some(Ok(got))) if wanted == asked => got,
+            _ => wanted,
+        }
+    }
+
+    /// Remembers which port the agent has got.
+    pub(super) fn set_agent_port(&self, wanted: u16, got: u16) -> io::Result<()> {
+        fsutil::write_atomically(&self.agent_port_file(), format!("{wanted} {got}\n").as_bytes())
+    }
+
+    fn agent_port_file(&self) -> PathBuf {
+        self.path.join("agent-port")
     }
 
     /// The executors' checkpoint root.

@@ -65,12 +65,16 @@ impl House {
     ) -> Result<Self, Failure> {
         let scheduler = bind("scheduler", ip, ports.scheduler_port)?;
         let master = bind("master", ip, ports.master_port)?;
-        let agent = bind("agent", ip, ports.agent_port)?;
+        let agent = bind("agent", ip, data.agent_port(ports.agent_port))?;
         let observer = bind("observer", ip, ports.observer_port)?;
         let address =
             |listener: &TcpListener| listener.local_addr().map_err(|error| failed(&error));
         let (scheduler_at, master_at, observer_at) =
             (address(&scheduler)?, address(&master)?, address(&observer)?);
+        let agent_port = address(&agent)?.port();
+        data.set_agent_port(ports.agent_port, agent_port).map_err(|error| {
+            failed(&format!("failed to write to {}: {error}", data.path().display()))
+        })?;
         let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let host = listen::url_host(ip, &name);
         let stop = CancellationToken::new();

@@ -8,8 +8,8 @@ use aurora_model::job::{JobConfiguration, ScheduledTask};
 
 use crate::connect::{Scheduler, tasks_of};
 use crate::failure::{Code, Failure};
-use crate::job::{File, active_states, owner, wait};
-use crate::output::{note, warn};
+use crate::job::{File, active_states, owner, tell_warnings, wait};
+use crate::output::note;
 
 /// The jobs of a file, all of which must be fit to run.
 pub(super) fn read(file: &File) -> Result<Vec<ReadyJob>, Failure> {
@@ -18,9 +18,7 @@ pub(super) fn read(file: &File) -> Result<Vec<ReadyJob>, Failure> {
     let mut keys = BTreeSet::new();
     for job in file.evaluate()?.jobs() {
         let job = job.ready(&owner).map_err(Failure::report)?;
-        for warning in &job.warnings {
-            warn(warning);
-        }
+        tell_warnings(&job);
         let key = job.key();
         if let Some(schedule) = &job.request.cron_schedule {
             return Err(Failure::new(

@@ -53,6 +53,17 @@ fn mistakes_in_a_file_are_pointed_at() {
 }
 
 #[test]
+fn what_has_no_effect_yet_is_said() {
+    let announced = job("task = task, announce = Announcer()");
+    let ran = inspect(&announced).expect(0);
+    assert!(ran.err().contains("warning:") && ran.err().contains("ZooKeeper"), "{}", ran.err());
+    let checked = job("task = task").replace("'true'", "'serve {{thermos.ports[health]}}'");
+    let ran = inspect(&checked).expect(0);
+    assert!(ran.err().contains("health is not checked yet"), "{}", ran.err());
+    assert_eq!(inspect(&job("task = task")).expect(0).err(), "");
+}
+
+#[test]
 fn wrong_command_lines_end_with_status_2() {
     let home = Home::new();
     for words in [

@@ -1,6 +1,11 @@
 //! What files evaluate to, and what is said when they do not.
 
-#![allow(clippy::disallowed_methods, reason = "the tests read fixtures")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the tests read fixtures, and fail by panicking"
+)]
 
 mod conformance;
 mod diagnostics;
