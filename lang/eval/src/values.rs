@@ -4,6 +4,10 @@
     unsafe_code,
     reason = "the derives of the interpreter's value traits expand to unsafe impls"
 )]
+#![allow(
+    clippy::panic,
+    reason = "of the derives, too: values are never written to the interpreter's page files"
+)]
 
 use std::collections::BTreeMap;
 use std::fmt;
