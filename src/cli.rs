@@ -76,29 +76,26 @@ const ORIGINALS: [&str; 5] = ["scheduler", "master", "agent", "observer", "execu
 /// The words of a command line, a daemon's flags spelled as they are here: `--cluster-name`.
 fn spelled(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut words: Vec<OsString> = words.collect();
-    let is_daemon =
-        words.get(1).and_then(|word| word.to_str()).is_some_and(|word| ORIGINALS.contains(&word));
-    if is_daemon {
-        for word in words.iter_mut().skip(2) {
-            if let Some(flag) = word.to_str().and_then(flag) {
-                *word = flag.into();
-            }
+    let name = words.get(1).and_then(|word| word.to_str());
+    let Some(name) = name.filter(|name| ORIGINALS.contains(name)) else { return words };
+    let command = Cli::command();
+    let Some(daemon) = command.find_subcommand(name) else { return words };
+    for word in words.iter_mut().skip(2) {
+        if let Some(flag) = word.to_str().and_then(|word| flag(daemon, word)) {
+            *word = flag.into();
         }
     }
     words
 }
 
-/// A flag as it is spelled here; none if the word is no flag, or a short one such as `-h`.
-fn flag(word: &str) -> Option<String> {
+/// A flag of a daemon as it is spelled here; none if the word is no long one of its flags.
+fn flag(daemon: &clap::Command, word: &str) -> Option<String> {
     let (name, value) = match word.split_once('=') {
         Some((name, value)) => (name, Some(value)),
         None => (word, None),
     };
-    let name = name.strip_prefix("--").or_else(|| name.strip_prefix('-'))?;
-    let is_flag = name.len() > 1
-        && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'));
-    let name = is_flag.then(|| name.replace('_', "-"))?;
+    let name = name.strip_prefix("--").or_else(|| name.strip_prefix('-'))?.replace('_', "-");
+    daemon.get_arguments().find(|argument| argument.get_long() == Some(&name))?;
     Some(match value {
         Some(value) => format!("--{name}={value}"),
         None => format!("--{name}"),
@@ -128,6 +125,11 @@ mod tests {
             (
                 "aurora agent --resources cpus:1 -- -a_b!",
                 "aurora agent --resources cpus:1 -- -a_b!",
+            ),
+            // A value may look like a flag: only this daemon's own are spelled anew.
+            (
+                "aurora scheduler --thermos-executor-flags --my_own=x",
+                "aurora scheduler --thermos-executor-flags --my_own=x",
             ),
             ("aurora up my_file -d --bind a_b=c", "aurora up my_file -d --bind a_b=c"),
         ] {

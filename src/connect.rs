@@ -82,9 +82,7 @@ impl Scheduler {
         loop {
             match act(self.clone()).await {
                 Ok(answer) => return Ok(answer.into_inner()),
-                Err(status)
-                    if status.code() == Grpc::Unavailable && Instant::now() + pause < until =>
-                {
+                Err(status) if is_unreachable(&status) && Instant::now() + pause < until => {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
@@ -97,7 +95,7 @@ impl Scheduler {
     fn failure(&self, status: &Status, refused: Code) -> Failure {
         let address = &self.address;
         match status.code() {
-            Grpc::Unavailable => Failure::new(
+            _ if is_unreachable(status) => Failure::new(
                 Code::Network,
                 format!(
                     "failed to reach the scheduler at {address}: {}; is it running?",
@@ -215,6 +213,16 @@ pub(crate) fn tasks_of(job: &JobKey) -> v1::TaskQuery {
         environment: job.environment().to_owned(),
         name: job.name().to_owned(),
         ..v1::TaskQuery::default()
+    }
+}
+
+/// Whether a call may never have arrived, or its answer was lost: then it can be made again.
+pub(crate) fn is_unreachable(status: &Status) -> bool {
+    match status.code() {
+        Grpc::Unavailable => true,
+        Grpc::Cancelled | Grpc::DeadlineExceeded => false,
+        // What the scheduler itself says has no cause here; a broken connection has.
+        _ => std::error::Error::source(status).is_some(),
     }
 }
 

@@ -28,6 +28,26 @@ pub(crate) enum Code {
     Interrupted = 130,
 }
 
+impl Code {
+    const ALL: [Self; 10] = [
+        Self::Error,
+        Self::Usage,
+        Self::InvalidConfiguration,
+        Self::CommandFailure,
+        Self::InvalidParameter,
+        Self::Network,
+        Self::Timeout,
+        Self::Api,
+        Self::Auth,
+        Self::Interrupted,
+    ];
+
+    /// The code of a command that ended with this status, if it is one of these.
+    pub(crate) fn of(status: i32) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| *code as i32 == status)
+    }
+}
+
 impl From<Code> for ExitCode {
     fn from(code: Code) -> Self {
         Self::from(code as u8)

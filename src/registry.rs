@@ -54,13 +54,16 @@ impl Registered {
     }
 }
 
-/// The folder of the files: `$XDG_RUNTIME_DIR/aurora`, `/run/aurora` for root, else one below
-/// `/tmp` that is this user's.
-fn folder() -> PathBuf {
+/// The folder of the files: below `$XDG_RUNTIME_DIR`, which may be left from a user of before and
+/// not be there; `/run/aurora` for root; below `/run/user`, or `/tmp`, what is this user's.
+pub(crate) fn folder() -> PathBuf {
     let user = rustix::process::geteuid();
-    match std::env::var_os("XDG_RUNTIME_DIR").filter(|folder| Path::new(folder).is_absolute()) {
-        Some(folder) => PathBuf::from(folder).join("aurora"),
+    let given = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let usual = PathBuf::from(format!("/run/user/{}", user.as_raw()));
+    match given.filter(|folder| folder.is_absolute() && folder.is_dir()) {
+        Some(folder) => folder.join("aurora"),
         None if user.is_root() => PathBuf::from("/run/aurora"),
+        None if usual.is_dir() => usual.join("aurora"),
         None => PathBuf::from(format!("/tmp/aurora-{}", user.as_raw())),
     }
 }

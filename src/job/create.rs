@@ -61,8 +61,12 @@ impl Args {
             };
             wait::wait(&scheduler, &job.request.key, None, until).await?;
         }
-        let info = scheduler.info().await?;
-        let page = format!("{}/scheduler/{}", info.web_url.trim_end_matches('/'), job.request.key);
+        // The job is created, whether or not the scheduler also says where its pages are.
+        let web = match scheduler.info().await {
+            Ok(info) => info.web_url,
+            Err(_) => scheduler.address().to_owned(),
+        };
+        let page = format!("{}/scheduler/{}", web.trim_end_matches('/'), job.request.key);
         if self.output.is_json() {
             print_json(&json!({
                 "job": self.key.to_string(),

@@ -7,7 +7,7 @@ use aurora_api::v1::ScheduledTask;
 use aurora_model::job::TaskState;
 use aurora_model::key::JobKey;
 
-use crate::connect::{Scheduler, tasks_of};
+use crate::connect::{Scheduler, is_unreachable, tasks_of};
 use crate::failure::{Code, Failure};
 
 /// What is waited for. An instance that has ended for good is never waited for.
@@ -51,18 +51,25 @@ pub(crate) async fn wait(
     let mut latest = Latest::new(until);
     let mut synced = false;
     loop {
-        let message = stream.message().await.map_err(|status| {
-            Failure::new(
-                Code::Network,
-                format!(
-                    "lost the scheduler at {} while waiting: {}",
-                    scheduler.address(),
-                    status.message()
-                ),
-            )
-        })?;
-        let Some(message) = message else {
-            return Err(Failure::new(Code::Network, "the scheduler has ended while being watched"));
+        let message = match stream.message().await {
+            Ok(Some(message)) => message,
+            Err(status) if status.code() != tonic::Code::Aborted && !is_unreachable(&status) => {
+                return Err(Failure::new(
+                    Code::Api,
+                    format!(
+                        "the scheduler at {} has failed while it was watched: {}",
+                        scheduler.address(),
+                        status.message()
+                    ),
+                ));
+            }
+            // It drops those who are too slow, and it may be started again: what has happened
+            // meanwhile is told by the next.
+            Ok(None) | Err(_) => {
+                stream = scheduler.watch(query.clone()).await?;
+                synced = false;
+                continue;
+            }
         };
         synced |= message.synced;
         if let Some(task) = message.task.filter(|_| !message.deleted) {

@@ -36,6 +36,7 @@ impl DataDir {
             .mode(0o755)
             .create(&path)
             .map_err(|error| failed(&error))?;
+        let path = path.canonicalize().map_err(|error| failed(&error))?;
         let mut lock = OpenOptions::new()
             .read(true)
             .write(true)
@@ -85,16 +86,25 @@ impl DataDir {
         self.path.join("agent")
     }
 
-    /// The port to ask for so that the agent is where it was when it last was asked to be at
-    /// `wanted`: executors from before look for it there.
-    pub(super) fn agent_port(&self, wanted: u16) -> u16 {
+    /// The port that the agent got when it was last asked to be at `wanted`.
+    pub(super) fn agent_port(&self, wanted: u16) -> Option<u16> {
         // Without it only those executors are lost that still run.
-        let text = std::fs::read_to_string(self.agent_port_file()).unwrap_or_default();
+        let text = std::fs::read_to_string(self.agent_port_file()).ok()?;
         let mut ports = text.split_whitespace().map(str::parse);
         match (ports.next(), ports.next()) {
-            (Some(Ok(asked)), Some(Ok(got))) if wanted == asked => got,
-            _ => wanted,
+            (Some(Ok(asked)), Some(Ok(got))) if wanted == asked => Some(got),
+            _ => None,
         }
+    }
+
+    /// Empties the log of what goes on in the background.
+    pub(super) fn begin_log(&self) -> Result<(), Failure> {
+        let log = log_file(&self.path);
+        OpenOptions::new().write(true).open(&log).and_then(|file| file.set_len(0)).map_err(
+            |error| {
+                Failure::new(Code::Error, format!("failed to empty {}: {error}", log.display()))
+            },
+        )
     }
 
     /// Remembers which port the agent has got.
@@ -110,6 +120,11 @@ impl DataDir {
     pub(super) fn thermos(&self) -> PathBuf {
         self.path.join("thermos")
     }
+}
+
+/// Where an `aurora up` in the background prints to.
+pub(super) fn log_file(folder: &Path) -> PathBuf {
+    folder.join("up.log")
 }
 
 /// The absolute path of the folder: the one that was asked for, or the user's own.

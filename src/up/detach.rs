@@ -31,18 +31,16 @@ pub(super) fn run(args: &UpArgs, jobs: &[ReadyJob]) -> Result<(), Failure> {
         )
     };
     std::fs::create_dir_all(&folder).map_err(failed)?;
-    let log = folder.join("up.log");
-    let file = OpenOptions::new()
-        .create(true)
-        .write(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&log)
-        .map_err(failed)?;
+    let log = data::log_file(&folder);
+    // It may be that of another one that runs: the one that gets the folder empties it.
+    let file =
+        OpenOptions::new().create(true).append(true).mode(0o600).open(&log).map_err(failed)?;
+    let before = file.metadata().map_err(failed)?.len();
     let program = std::env::current_exe().map_err(failed)?;
     let mut words: Vec<std::ffi::OsString> =
         std::env::args_os().skip(1).filter(|word| word != "-d" && word != "--detach").collect();
-    words.push("--detached".into());
+    // After `up`; what comes last may be a file.
+    words.insert(1.min(words.len()), "--detached".into());
     let child = Command::new(program)
         .args(words)
         .stdin(Stdio::null())
@@ -54,21 +52,21 @@ pub(super) fn run(args: &UpArgs, jobs: &[ReadyJob]) -> Result<(), Failure> {
         .map_err(failed)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    runtime.block_on(wait(child, jobs, &folder, &log))
+    runtime.block_on(wait(child, jobs, &folder, (&log, before)))
 }
 
 async fn wait(
     mut child: Child,
     jobs: &[ReadyJob],
     folder: &Path,
-    log: &Path,
+    (log, before): (&Path, u64),
 ) -> Result<(), Failure> {
     let deadline = Instant::now() + PATIENCE;
     let registered = loop {
         if let Ok(Some(status)) = child.try_wait() {
             return Err(Failure::new(
-                Code::CommandFailure,
-                format!("the cluster did not start ({status}):\n{}", tail(log)),
+                status.code().and_then(Code::of).unwrap_or(Code::Error),
+                format!("the cluster did not start ({status}):\n{}", tail(log, before)),
             ));
         }
         if let Some(found) = find(&child)? {
@@ -87,7 +85,7 @@ async fn wait(
         }
         tokio::time::sleep(LOOK).await;
     };
-    for line in tail(log).lines() {
+    for line in tail(log, 0).lines() {
         note(line);
     }
     let scheduler = Scheduler::at(&registered.scheduler, Duration::from_secs(5))?;
@@ -121,10 +119,12 @@ fn find(child: &Child) -> Result<Option<Registered>, Failure> {
         .find(|up| u32::try_from(up.pid).is_ok_and(|pid| pid == child.id()) && up.ready))
 }
 
-/// The last lines of the log.
-fn tail(log: &Path) -> String {
-    let text = std::fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let text = text.unwrap_or_default();
+/// The last lines of the log, of what came after its first `before` bytes.
+fn tail(log: &Path, before: u64) -> String {
+    let bytes = std::fs::read(log).unwrap_or_default();
+    // One that is shorter now was emptied.
+    let before = usize::try_from(before).unwrap_or(usize::MAX);
+    let text = String::from_utf8_lossy(bytes.get(before..).unwrap_or(&bytes)).into_owned();
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(TAIL)..].join("\n")
 }

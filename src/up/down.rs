@@ -36,7 +36,22 @@ impl DownArgs {
         let chosen = match &self.data_dir {
             Some(folder) => {
                 let folder = data::locate(Some(folder))?;
-                running.into_iter().filter(|up| up.data_dir == folder).collect()
+                let folder = folder.canonicalize().map_err(|error| {
+                    Failure::new(
+                        Code::InvalidParameter,
+                        format!("failed to find the data directory {}: {error}", folder.display()),
+                    )
+                })?;
+                let (chosen, others): (Vec<_>, Vec<_>) =
+                    running.into_iter().partition(|up| up.data_dir == folder);
+                if chosen.is_empty() {
+                    note(&format!("No `aurora up` uses {}", folder.display()));
+                    for up in others {
+                        note(&format!("One uses {}", up.data_dir.display()));
+                    }
+                    return Ok(());
+                }
+                chosen
             }
             None => running,
         };

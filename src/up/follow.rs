@@ -8,7 +8,7 @@ use aurora_api::v1;
 use aurora_eval::ReadyJob;
 use aurora_model::job::{ScheduledTask, TaskState};
 use aurora_model::key::JobKey;
-use aurora_thermos::logs::Follower;
+use aurora_thermos::logs::{self, Follower};
 use aurora_thermos::view::{ProcessState, Run, Stream, Tasks};
 use tonic::Streaming;
 
@@ -120,10 +120,14 @@ impl Follow {
         loop {
             let has_ended = tokio::select! {
                 message = self.stream.message() => self.take(message, scheduler).await?,
-                _ = timer.tick() => { self.look(); false }
+                _ = timer.tick() => {
+                    if self.look() {
+                        timer.reset_immediately();
+                    }
+                    false
+                }
             };
             if has_ended && self.is_done(scheduler).await? {
-                self.look();
                 let failed = self
                     .ends
                     .values()
@@ -139,7 +143,9 @@ impl Follow {
         loop {
             tokio::select! {
                 message = self.stream.message() => { self.take(message, scheduler).await?; }
-                _ = timer.tick() => self.look(),
+                _ = timer.tick() => if self.look() {
+                    timer.reset_immediately();
+                },
             }
             let wanted: u32 = self.jobs.values().map(|job| job.instances).sum();
             let mut reached: BTreeSet<(&JobKey, u32)> =
@@ -186,10 +192,10 @@ impl Follow {
         }
         let task = ScheduledTask::try_from(task)
             .map_err(|error| Failure::new(Code::Api, error.to_string()))?;
-        Ok(self.task(&task, message.pending_reason))
+        Ok(self.task(&task, message.pending_reason).await)
     }
 
-    fn task(&mut self, task: &ScheduledTask, reason: Option<String>) -> bool {
+    async fn task(&mut self, task: &ScheduledTask, reason: Option<String>) -> bool {
         let Some(job) = self.jobs.get(task.job()) else { return false };
         let id = task.id().to_string();
         if self.old.contains(&id) {
@@ -231,7 +237,10 @@ impl Follow {
             self.ends.remove(&(task.job().clone(), instance));
             return false;
         }
-        self.look_at(&id);
+        // All that it has printed, however much that is; Ctrl-C is heard in between.
+        while self.look_at(&id) {
+            tokio::task::yield_now().await;
+        }
         self.ends.insert((task.job().clone(), instance), task.state);
         if task.state == TaskState::Failed {
             self.tell_failure(&id);
@@ -256,11 +265,12 @@ impl Follow {
         }))
     }
 
-    /// Prints what is new of all tasks.
-    fn look(&mut self) {
+    /// Prints what is new of all tasks; gives whether there is more.
+    fn look(&mut self) -> bool {
         let ids: Vec<String> = self.tasks.keys().cloned().collect();
+        let mut more = false;
         for id in ids {
-            self.look_at(&id);
+            more |= self.look_at(&id);
             let Some(task) = self.tasks.get_mut(&id) else { continue };
             if let Some(waiting) = &mut task.waiting
                 && !waiting.told
@@ -270,13 +280,18 @@ impl Follow {
                 tell(&task.label, task.state, &waiting.reason);
             }
         }
+        more
     }
 
-    /// Prints what the processes of a task have printed since the last look.
-    fn look_at(&mut self, id: &str) {
-        let Some(followed) = self.tasks.get_mut(id).filter(|_| self.with_logs) else { return };
+    /// Prints what the processes of a task have printed since the last look, of each a piece at
+    /// most; gives whether there is more.
+    fn look_at(&mut self, id: &str) -> bool {
+        let Some(followed) = self.tasks.get_mut(id).filter(|_| self.with_logs) else {
+            return false;
+        };
         // A checkpoint that cannot be read says so in the observer; here it only means silence.
-        let Ok(Some(task)) = self.view.get(id) else { return };
+        let Ok(Some(task)) = self.view.get(id) else { return false };
+        let mut more = false;
         let ended = followed.state.is_terminal();
         let mut runs: Vec<(&String, &Run)> = task
             .history()
@@ -295,14 +310,11 @@ impl Follow {
                     let new = if followed.found { Follower::from_end } else { Follower::new };
                     (new(root, below), Splitter::default())
                 });
-                let mut said = Vec::new();
                 // An unreadable file is looked at again next time.
-                while let Ok(bytes) = log.read()
-                    && !bytes.is_empty()
-                {
-                    said.extend(lines.push(&bytes));
-                }
-                if ended {
+                let bytes = log.read().unwrap_or_default();
+                more |= !bytes.is_empty();
+                let mut said = lines.push(&bytes);
+                if ended && bytes.is_empty() {
                     said.extend(lines.finish());
                 }
                 if !said.is_empty() {
@@ -313,6 +325,7 @@ impl Follow {
         }
         // What runs from now on is new.
         followed.found = false;
+        more
     }
 
     /// Shows the end of what the failed processes of a task printed to standard error.
@@ -323,8 +336,9 @@ impl Follow {
             let Some(run) = runs.last().filter(|run| run.state == ProcessState::Failed) else {
                 continue;
             };
-            let Some(path) = task.log_path(process, run.number, Stream::Stderr) else { continue };
-            let lines = tail(&path);
+            let place = task.log_place(process, run.number, Stream::Stderr);
+            let Some((root, below)) = place else { continue };
+            let lines = tail(&root, &below);
             let how = match (run.exit_code, run.signal) {
                 (Some(code), _) => format!("exited with status {code}"),
                 (None, Some(signal)) => format!("was ended by signal {signal}"),
@@ -350,18 +364,11 @@ fn tell(label: &str, state: TaskState, message: &str) {
     note(text.trim_end());
 }
 
-/// The last lines of a file; none if it cannot be read.
-fn tail(path: &Path) -> Vec<String> {
-    use std::os::unix::fs::FileExt;
-    let Ok(file) = std::fs::File::open(path) else { return Vec::new() };
-    let Ok(size) = file.metadata().map(|found| found.len()) else { return Vec::new() };
-    let from = size.saturating_sub(TAIL_BYTES);
-    let mut bytes = vec![0; usize::try_from(size - from).unwrap_or(0)];
-    if file.read_exact_at(&mut bytes, from).is_err() {
-        return Vec::new();
-    }
+/// The last lines of a file in a sandbox; none if it cannot be read.
+fn tail(root: &Path, below: &Path) -> Vec<String> {
+    let Ok((bytes, is_all)) = logs::tail(root, below, TAIL_BYTES) else { return Vec::new() };
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<String> = text.lines().map(super::lines::clean).collect();
-    let skip = lines.len().saturating_sub(TAIL_LINES).max(usize::from(from > 0));
+    let skip = lines.len().saturating_sub(TAIL_LINES).max(usize::from(!is_all));
     lines.into_iter().skip(skip).collect()
 }

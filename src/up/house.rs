@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::data::DataDir;
 use crate::daemons::failed;
 use crate::failure::{Code, Failure};
+use crate::job::owner;
 use crate::output::note;
 
 /// Seconds that the processes of a task have to end when it is told to.
@@ -65,7 +66,12 @@ impl House {
     ) -> Result<Self, Failure> {
         let scheduler = bind("scheduler", ip, ports.scheduler_port)?;
         let master = bind("master", ip, ports.master_port)?;
-        let agent = bind("agent", ip, data.agent_port(ports.agent_port))?;
+        // Executors from before look for the agent where it was.
+        let known = data.agent_port(ports.agent_port);
+        let agent = match known.and_then(|port| TcpListener::bind((ip, port)).ok()) {
+            Some(listener) => listener,
+            None => bind("agent", ip, ports.agent_port)?,
+        };
         let observer = bind("observer", ip, ports.observer_port)?;
         let address =
             |listener: &TcpListener| listener.local_addr().map_err(|error| failed(&error));
@@ -118,6 +124,16 @@ impl House {
 
     pub(super) fn observer_address(&self) -> String {
         format!("http://{}:{}", self.host, self.observer.port())
+    }
+
+    /// Where this machine reaches the scheduler.
+    pub(super) fn local_scheduler(&self) -> String {
+        format!("http://{}", reachable(self.scheduler))
+    }
+
+    /// Where this machine reaches the observer.
+    pub(super) fn local_observer(&self) -> String {
+        format!("http://{}", reachable(self.observer))
     }
 
     /// Where executors write the state of their tasks.
@@ -252,6 +268,7 @@ fn scheduler_config(
     let program = std::env::current_exe().map_err(|error| {
         Failure::new(Code::Error, format!("failed to find this program: {error}"))
     })?;
+    let owner = owner()?;
     let (log, checkpoints) = (data.scheduler(), data.thermos());
     let (master, observer) = (reachable(master).to_string(), observer.port().to_string());
     let executor = format!(
@@ -270,6 +287,9 @@ fn scheduler_config(
         host,
         "--observer-port",
         &observer,
+        // A user without a name runs tasks as himself, too.
+        "--executor-user",
+        &owner,
         "--thermos-executor-path",
         text(&program)?,
         "--thermos-executor-flags",

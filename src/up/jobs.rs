@@ -1,15 +1,18 @@
 //! The jobs of the file: read, created, created anew if they have changed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use aurora_api::v1;
 use aurora_eval::ReadyJob;
-use aurora_model::job::{JobConfiguration, ScheduledTask};
+use aurora_model::job::{JobConfiguration, ScheduledTask, TaskState};
+use aurora_model::key::JobKey;
 
 use crate::connect::{Scheduler, tasks_of};
 use crate::failure::{Code, Failure};
 use crate::job::{File, active_states, owner, tell_warnings, wait};
-use crate::output::note;
+use crate::output::{note, warn};
 
 /// The jobs of a file, all of which must be fit to run.
 pub(super) fn read(file: &File) -> Result<Vec<ReadyJob>, Failure> {
@@ -40,19 +43,39 @@ pub(super) fn read(file: &File) -> Result<Vec<ReadyJob>, Failure> {
     Ok(jobs)
 }
 
-/// Says which roles' tasks will not run as the role's user.
-pub(super) fn tell_users(jobs: &[ReadyJob]) {
+/// Says which roles' tasks will not run as the role's user, and what keeps such a user from his
+/// sandbox.
+pub(super) fn tell_users(jobs: &[ReadyJob], data: &Path) {
     let me = nix::unistd::Uid::effective();
     let Ok(my_name) = owner() else { return };
     let roles: BTreeSet<&str> = jobs.iter().map(|job| job.request.key.role()).collect();
     for role in roles {
         let exists = matches!(nix::unistd::User::from_name(role), Ok(Some(_)));
+        if me.is_root()
+            && exists
+            && role != my_name
+            && let Some(closed) = closed_to_others(data)
+        {
+            warn(&format!(
+                "{role} cannot pass through {}, which is closed to others: its tasks will fail; \
+                 choose another --data-dir",
+                closed.display()
+            ));
+        }
         if me.is_root() && !exists {
             note(&format!("There is no user {role}: its tasks run as {my_name}"));
         } else if !me.is_root() && role != my_name {
             note(&format!("Only root can run tasks as {role}: they run as {my_name}"));
         }
     }
+}
+
+/// The topmost folder on the way to a path that only its owner and group may pass through.
+fn closed_to_others(path: &Path) -> Option<&Path> {
+    let all: Vec<&Path> = path.ancestors().collect();
+    all.into_iter().rev().find(|folder| {
+        std::fs::metadata(folder).is_ok_and(|found| found.permissions().mode() & 0o001 == 0)
+    })
 }
 
 /// Creates each job that does not run yet, and anew each that runs otherwise than it should.
@@ -83,10 +106,27 @@ pub(super) async fn create(scheduler: &Scheduler, jobs: &[ReadyJob]) -> Result<(
         }
         scheduler.create(v1::JobConfiguration::from(&job.request)).await?;
     }
+    tell_others(scheduler, jobs).await
+}
+
+/// Says which jobs run that the file does not name: they are from files of before.
+async fn tell_others(scheduler: &Scheduler, jobs: &[ReadyJob]) -> Result<(), Failure> {
+    let cluster = jobs.first().map_or("local", |job| job.config.cluster.as_str());
+    for other in scheduler.list("").await? {
+        let key = other.key.as_ref().and_then(|key| JobKey::try_from(key).ok());
+        let Some(key) = key.filter(|_| other.pending + other.active > 0) else { continue };
+        if !jobs.iter().any(|job| job.request.key == key) {
+            note(&format!(
+                "{cluster}/{key} goes on from before; `aurora job killall {cluster}/{key}` ends it"
+            ));
+        }
+    }
     Ok(())
 }
 
 fn is_as_wanted(running: &BTreeMap<u32, ScheduledTask>, wanted: &JobConfiguration) -> bool {
     running.len() == wanted.instance_count as usize
-        && running.values().all(|task| *task.assigned.task == wanted.task)
+        && running
+            .values()
+            .all(|task| task.state != TaskState::Killing && *task.assigned.task == wanted.task)
 }

@@ -15,6 +15,7 @@ use std::time::Duration;
 use aurora_daemon::shutdown::{self, Signals};
 use aurora_daemon::telemetry;
 use aurora_thermos::process::tree;
+use rustix::fs::Mode;
 
 pub(crate) use down::DownArgs;
 
@@ -22,7 +23,7 @@ use crate::connect::Scheduler;
 use crate::failure::{Code, Failure};
 use crate::job::File;
 use crate::output::note;
-use crate::registry::Registered;
+use crate::registry::{self, Registered};
 use data::DataDir;
 use follow::{Follow, Outcome};
 use house::{House, Ports};
@@ -46,7 +47,7 @@ pub(crate) struct UpArgs {
     /// Do not follow the output of processes.
     #[arg(long)]
     no_logs: bool,
-    /// What is logged to standard error, such as info; nothing but warnings by default.
+    /// What is logged to standard error, such as info; nothing but errors by default.
     #[arg(long, env = "AURORA_LOG", default_value = "error", value_name = "FILTER")]
     log_filter: String,
     /// Runs the cluster for a command that has returned.
@@ -75,8 +76,15 @@ impl UpArgs {
         let signals = shutdown::signals().map_err(|error| {
             Failure::new(Code::Error, format!("failed to watch signals: {error}"))
         })?;
+        if rustix::process::geteuid().is_root() {
+            // The users of roles must reach their sandboxes, whatever root's own files are like.
+            rustix::process::umask(Mode::WGRP | Mode::WOTH);
+        }
         let data = DataDir::open(self.data_dir.as_deref())?;
-        jobs::tell_users(&jobs);
+        if self.detached {
+            data.begin_log()?;
+        }
+        jobs::tell_users(&jobs, data.path());
         let house = House::start(&data, self.ip, self.ports, &jobs).await?;
         let registered = register(&house, &data, &jobs);
         // Whatever happens from here on, the house is left in good order.
@@ -86,11 +94,12 @@ impl UpArgs {
         };
         let stopped = house.stop(&signals).await;
         registered.map(|registered| registered.remove())?;
-        match result? {
-            Outcome::Failed => return Err(Failure::said(Code::CommandFailure)),
-            Outcome::Done | Outcome::Stopped => {}
+        match (stopped, result) {
+            // Why a part has ended says more than that it was lost.
+            (Err(failure), _) | (Ok(()), Err(failure)) => Err(failure),
+            (Ok(()), Ok(Outcome::Failed)) => Err(Failure::said(Code::CommandFailure)),
+            (Ok(()), Ok(Outcome::Done | Outcome::Stopped)) => Ok(()),
         }
-        stopped
     }
 
     async fn run_jobs(
@@ -101,23 +110,26 @@ impl UpArgs {
         signals: &Signals,
     ) -> Result<Outcome, Failure> {
         let scheduler = Scheduler::at(&registered.scheduler, Duration::from_secs(10))?;
-        if !self.detached {
-            note(&format!("Scheduler  {}", registered.scheduler));
-            note(&format!("Observer   {}", registered.observer));
-        }
-        let mut follow = Follow::open(&scheduler, jobs, house.checkpoints(), !self.no_logs).await?;
         let work = async {
-            jobs::create(&scheduler, jobs).await?;
             if self.detached {
+                jobs::create(&scheduler, jobs).await?;
                 Registered { ready: true, ..registered.clone() }.write().map_err(|error| {
                     Failure::new(
                         Code::Error,
-                        format!("failed to register this `aurora up`: {error}"),
+                        format!(
+                            "failed to register this `aurora up` in {}: {error}",
+                            registry::folder().display()
+                        ),
                     )
                 })?;
                 // Its jobs may end, the cluster goes on until it is told to stop.
                 std::future::pending::<()>().await;
             }
+            note(&format!("Scheduler  {}", house.scheduler_address()));
+            note(&format!("Observer   {}", house.observer_address()));
+            let logs = !self.no_logs;
+            let mut follow = Follow::open(&scheduler, jobs, house.checkpoints(), logs).await?;
+            jobs::create(&scheduler, jobs).await?;
             follow.run(&scheduler).await
         };
         tokio::select! {
@@ -134,7 +146,13 @@ fn register(
     jobs: &[aurora_eval::ReadyJob],
 ) -> Result<Registered, Failure> {
     let failed = |error: std::io::Error| {
-        Failure::new(Code::Error, format!("failed to register this `aurora up`: {error}"))
+        Failure::new(
+            Code::Error,
+            format!(
+                "failed to register this `aurora up` in {}: {error}",
+                registry::folder().display()
+            ),
+        )
     };
     let pid = i32::try_from(std::process::id()).map_err(std::io::Error::other).map_err(failed)?;
     let mut clusters: Vec<String> = jobs.iter().map(|job| job.config.cluster.clone()).collect();
@@ -144,8 +162,8 @@ fn register(
         pid,
         start_ticks: tree::identify(pid).map_err(failed)?.start_ticks,
         clusters,
-        scheduler: house.scheduler_address(),
-        observer: house.observer_address(),
+        scheduler: house.local_scheduler(),
+        observer: house.local_observer(),
         data_dir: data.path().to_owned(),
         ready: false,
     };

@@ -270,34 +270,7 @@ fn a_full_disk_ends_the_scheduler_with_the_reason() {
         "/bin/true",
     ];
     let mut scheduler = crate::support::process::Process::start(&mut home.aurora(&words));
-    let address = format!("http://127.0.0.1:{port}");
-    let filler = "x".repeat(8 << 10);
-    let mut acknowledged = 0;
-    let mut refused = None;
-    for number in 0..100 {
-        let name = format!("job{number}");
-        let file =
-            home.file("svc.aurora", &service(&role(), &name, 1, &format!("true # {filler}")));
-        let key = format!("test/{}/prod/{name}", role());
-        let words = [
-            "job",
-            "create",
-            &key,
-            file.to_str().unwrap(),
-            "--scheduler",
-            &address,
-            "--retry-for",
-            if number == 0 { "20" } else { "0" },
-        ];
-        let ran = home.run(&words);
-        if ran.code() != 0 {
-            refused = Some(ran);
-            break;
-        }
-        acknowledged += 1;
-    }
-    let refused = refused.unwrap();
-    assert!(acknowledged > 0);
+    let refused = fill(&home, &format!("http://127.0.0.1:{port}"));
     assert!(matches!(refused.code(), 7 | 10), "{}: {}", refused.code(), refused.err());
     assert_eq!(scheduler.ended(), 1);
     let last = scheduler.lines().join("\n");
@@ -305,4 +278,56 @@ fn a_full_disk_ends_the_scheduler_with_the_reason() {
         last.contains("No space left on device") && last.contains(small.to_str().unwrap()),
         "{last}"
     );
+}
+
+/// Creates jobs until one is refused.
+fn fill(home: &Home, scheduler: &str) -> Ran {
+    let filler = "x".repeat(8 << 10);
+    for number in 0..100 {
+        let name = format!("job{number}");
+        let file =
+            home.file("svc.aurora", &service(&role(), &name, 1, &format!("true # {filler}")));
+        let key = format!("test/{}/prod/{name}", role());
+        let patience = if number == 0 { "20" } else { "0" };
+        let words = ["job", "create", &key, file.to_str().unwrap()];
+        let where_to = ["--scheduler", scheduler, "--retry-for", patience];
+        let ran = home.run(&[&words[..], &where_to[..]].concat());
+        if ran.code() != 0 {
+            assert!(number > 0, "{}", ran.err());
+            return ran;
+        }
+    }
+    panic!("the disk is not full");
+}
+
+#[test]
+fn a_full_disk_ends_a_cluster_of_its_own_with_the_reason() {
+    if !nix::unistd::Uid::effective().is_root() {
+        println!("skipped: needs root");
+        return;
+    }
+    let home = Home::new();
+    let small = home.data().join("scheduler");
+    std::fs::create_dir_all(&small).unwrap();
+    let _mounted = match SmallDisk::mount(&small) {
+        Ok(mounted) => mounted,
+        Err(reason) => {
+            println!("skipped: cannot mount: {reason}");
+            return;
+        }
+    };
+    let file = home.file("one.aurora", &service(&role(), "one", 1, "sleep 1000"));
+    let data = home.data();
+    let words = ["up", file.to_str().unwrap(), "--data-dir", data.to_str().unwrap()];
+    let ports = ["--scheduler-port", "--master-port", "--agent-port", "--observer-port"];
+    let ports = ports.iter().flat_map(|port| [*port, "0"]);
+    let words: Vec<&str> = words.into_iter().chain(ports).collect();
+    let mut up = crate::support::process::Process::start(&mut home.aurora(&words));
+    let line = up.expect("Scheduler  ");
+    up.expect("one/0  RUNNING");
+    let refused = fill(&home, line.split_whitespace().last().unwrap());
+    assert!(matches!(refused.code(), 7 | 10), "{}: {}", refused.code(), refused.err());
+    assert_eq!(up.ended(), 1, "{}", up.lines().join("\n"));
+    up.expect_last("No space left on device");
+    crate::support::process::assert_nothing_left(home.path());
 }

@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::support::cluster::{Cluster, task_id};
-use crate::support::process::processes_of;
+use crate::support::process::{Process, processes_of};
 use crate::support::{role, service, wait_for};
 
 fn create(cluster: &Cluster, name: &str, instances: u32, command: &str) -> String {
@@ -217,6 +217,27 @@ fn of_a_killed_job_nothing_is_left() {
     // There is nothing more to kill, which is no error unless one insists.
     cluster.run(&["job", "killall", &job]).expect(0);
     cluster.run(&["job", "killall", &job, "--strict"]).expect(6);
+}
+
+#[test]
+fn who_waits_does_not_mind_another_scheduler() {
+    let mut cluster = Cluster::start();
+    // Without an agent the job waits.
+    cluster.agent.kill();
+    let file = cluster.home.file("svc.aurora", &service(&role(), "svc", 1, "exec sleep 1000"));
+    let job = format!("test/{}/prod/svc", role());
+    let words = ["job", "create", &job, file.to_str().unwrap(), "--wait-until", "RUNNING"];
+    let words = cluster.words(&[&words[..], &["--retry-for", "60"]].concat());
+    let mut waiting = Process::start(&mut cluster.home.aurora(&words));
+    wait_for("the job to be created", || {
+        let ran = cluster.run(&["job", "list", "test"]);
+        ran.out().contains(&job).then_some(())
+    });
+    cluster.scheduler.kill();
+    cluster.restart_scheduler();
+    cluster.restart_agent();
+    assert_eq!(waiting.ended(), 0, "{}", waiting.lines().join("\n"));
+    cluster.wait_running(&job, 1);
 }
 
 /// A batch job that ends while a daemon is away has ended: it is not run again.

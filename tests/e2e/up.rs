@@ -174,7 +174,7 @@ fn it_detaches_and_goes_down() {
     let home = Home::new();
     let file = home.file("svc.aurora", &service(&role(), "svc", 2, "echo up; exec sleep 1000"));
     let data = home.data();
-    let start = words(data.to_str().unwrap(), file.to_str().unwrap(), &["-d"]);
+    let start = words(data.to_str().unwrap(), "-d", &["--", file.to_str().unwrap()]);
     let ran = home.run(&start).expect(0);
     assert_in_order(
         &ran.err().lines().map(str::to_owned).collect::<Vec<_>>(),
@@ -187,7 +187,16 @@ fn it_detaches_and_goes_down() {
     let again = home.run(&words(data.to_str().unwrap(), file.to_str().unwrap(), &[])).expect(4);
     assert!(again.err().contains("`aurora down`"), "{}", again.err());
 
-    home.run(&["down"]).expect(0);
+    let log = std::fs::read_to_string(data.join("up.log")).unwrap();
+    assert!(!log.contains("another `aurora up`"), "{log}");
+    // The same folder by another name.
+    let link = home.path().join("link");
+    std::os::unix::fs::symlink(&data, &link).unwrap();
+    let link = link.to_str().unwrap();
+    let ran = home.run(&["down", "--data-dir", home.path().to_str().unwrap()]).expect(0);
+    assert!(ran.err().contains(&format!("One uses {}", data.display())), "{}", ran.err());
+    home.run(&["down", "--data-dir", "/nowhere"]).expect(6);
+    home.run(&["down", "--data-dir", link]).expect(0);
     assert_nothing_left(home.path());
     let ran = home.run(&["down"]).expect(0);
     assert!(ran.err().contains("No `aurora up` runs"));
@@ -212,6 +221,20 @@ fn a_changed_job_is_created_anew() {
     let key = format!("test/{}/prod/svc", role());
     let status: Value = home.run(&["job", "status", &key, "-o", "json"]).expect(0).json();
     assert_eq!(status[0]["active"].as_array().unwrap().len(), 2);
+    up.stop();
+}
+
+#[test]
+fn jobs_of_another_file_go_on_and_are_named() {
+    let home = Home::new();
+    let first = home.file("a.aurora", &service(&role(), "first", 1, "exec sleep 1000"));
+    let up = Up::start(&home, first.to_str().unwrap(), &[]);
+    up.process.expect("first/0  RUNNING");
+    up.stop();
+    let second = home.file("b.aurora", &service(&role(), "second", 1, "exec sleep 1000"));
+    let up = Up::start(&home, second.to_str().unwrap(), &[]);
+    up.process.expect(&format!("test/{}/prod/first goes on from before", role()));
+    up.process.expect("second/0  RUNNING");
     up.stop();
 }
 

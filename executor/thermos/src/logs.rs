@@ -1,9 +1,9 @@
 //! Following what a process prints, as `tail -f` does.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 
@@ -39,13 +39,7 @@ impl Follower {
     }
 
     fn open(&self) -> io::Result<File> {
-        let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let root = rustix::fs::open(&self.root, folder, Mode::empty())?;
-        // Opening a pipe must not wait for its other end.
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-        let file = File::from(openat2(root, &self.below, flags, Mode::empty(), resolve)?);
-        if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
+        open(&self.root, &self.below)
     }
 
     /// What has been added since the last call, at most 64 KiB of it; empty if nothing.
@@ -91,6 +85,32 @@ impl Follower {
         self.offset += read as u64;
         Ok(bytes)
     }
+}
+
+/// Opens a regular file below a directory whose content is not to be trusted.
+fn open(root: &Path, below: &Path) -> io::Result<File> {
+    let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let root = rustix::fs::open(root, folder, Mode::empty())?;
+    // Opening a pipe must not wait for its other end.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    let file = File::from(openat2(root, below, flags, Mode::empty(), resolve)?);
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
+}
+
+/// The end of a file below a directory, at most `len` bytes of it, and whether that is all of it. As
+/// with [`Follower`], no link leads out of the directory.
+///
+/// # Errors
+/// There is no such file, or it cannot be read.
+pub fn tail(root: &Path, below: &Path, len: u64) -> io::Result<(Vec<u8>, bool)> {
+    let file = open(root, below)?;
+    let from = file.metadata()?.len().saturating_sub(len);
+    let mut bytes = Vec::new();
+    let mut end = &file;
+    end.seek(SeekFrom::Start(from))?;
+    end.take(len).read_to_end(&mut bytes)?;
+    Ok((bytes, from == 0))
 }
 
 #[cfg(test)]

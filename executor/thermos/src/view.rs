@@ -280,11 +280,6 @@ impl Task {
         names
     }
 
-    /// The file that a run prints to; `None` while the header is missing. See [`log_path`].
-    pub fn log_path(&self, process: &str, run: u32, stream: Stream) -> Option<PathBuf> {
-        self.header().map(|header| log_path(&header.log_dir, process, run, stream))
-    }
-
     /// The same in two parts: a directory that nobody but an operator can have put elsewhere, and
     /// the path below it, which is the job's to change.
     pub fn log_place(&self, process: &str, run: u32, stream: Stream) -> Option<(PathBuf, PathBuf)> {

@@ -15,7 +15,6 @@
     clippy::disallowed_types,
     reason = "a shell crate: it reads files"
 )]
-#![allow(clippy::panic, reason = "what starlark derives for its values cannot do without")]
 
 mod config;
 mod globals;

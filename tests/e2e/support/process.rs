@@ -72,6 +72,14 @@ impl Process {
         }
     }
 
+    /// The last line, which must hold a text.
+    #[track_caller]
+    pub(crate) fn expect_last(&self, text: &str) {
+        let lines = self.lines();
+        let last = lines.last().map_or("", String::as_str);
+        assert!(last.contains(text), "{text:?} is not in the last of:\n{}", lines.join("\n"));
+    }
+
     /// All lines so far.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.lines.0.lock().unwrap().all.clone()
