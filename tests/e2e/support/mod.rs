@@ -43,6 +43,31 @@ impl Home {
         Self { folder }
     }
 
+    /// Removes the cgroups of containers whose agent was killed before it could.
+    fn remove_cgroups(&self) {
+        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+        let (mounts, cgroups) = (read("/proc/mounts"), read("/proc/self/cgroup"));
+        let mount = mounts.lines().find_map(|line| {
+            let mut fields = line.split(' ').skip(1);
+            let folder = fields.next()?;
+            (fields.next()? == "cgroup2").then_some(folder)
+        });
+        let mine = cgroups.lines().find_map(|line| line.strip_prefix("0::/"));
+        let (Some(mount), Some(mine)) = (mount, mine) else { return };
+        let parent = Path::new(mount).join(mine).join("aurora");
+        for container in containers(self.path()) {
+            let folder = parent.join(container);
+            // What was killed a moment ago may still be on its way out.
+            let deadline = Instant::now() + Duration::from_secs(5);
+            while folder.exists()
+                && std::fs::remove_dir(&folder).is_err()
+                && Instant::now() < deadline
+            {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -79,6 +104,32 @@ impl Home {
         let output = self.aurora(words).output().unwrap();
         Ran(output)
     }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        self.remove_cgroups();
+    }
+}
+
+/// The ids of all containers that an agent below a folder has made.
+fn containers(folder: &Path) -> Vec<std::ffi::OsString> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let is_runs = folder.file_name().is_some_and(|name| name == "runs");
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                continue;
+            }
+            if is_runs {
+                found.push(entry.file_name());
+            } else {
+                folders.push(entry.path());
+            }
+        }
+    }
+    found
 }
 
 /// A command that has ended.
