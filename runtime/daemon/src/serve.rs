@@ -12,6 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a client may take to send the head of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How HTTP/2 begins (RFC 9113, 3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// How often a client that has sent a part of [`PREFACE`] is looked at again.
+const PREFACE_CHECK: Duration = Duration::from_millis(20);
 /// Connections at the same time; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 4096;
 /// How long open requests may go on after the stop.
@@ -52,6 +56,13 @@ pub async fn serve(
         let service = TowerToHyperService::new(router.clone());
         let stop = stop.clone();
         connections.spawn(async move {
+            let begun = tokio::select! {
+                begun = tokio::time::timeout(HEADER_TIMEOUT, begins(&stream)) => begun,
+                () = stop.cancelled() => return,
+            };
+            if !matches!(begun, Ok(Ok(true))) {
+                return;
+            }
             let mut builder = Builder::new(TokioExecutor::new());
             builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
             builder
@@ -77,4 +88,54 @@ pub async fn serve(
     drop(listener);
     while connections.join_next().await.is_some() {}
     Ok(())
+}
+
+/// Waits until a client has sent enough to tell which HTTP it speaks. `false` if it has gone.
+/// What finds that out later waits without an end, and every connection counts.
+async fn begins(stream: &tokio::net::TcpStream) -> std::io::Result<bool> {
+    let mut seen = [0; PREFACE.len()];
+    loop {
+        let length = stream.peek(&mut seen).await?;
+        let seen = seen.get(..length).unwrap_or_default();
+        if length == 0 || length == PREFACE.len() || !PREFACE.starts_with(seen) {
+            return Ok(length > 0);
+        }
+        // Peeking again gives at once what was there before.
+        tokio::time::sleep(PREFACE_CHECK).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    // The clock goes on by itself when there is nothing else to do.
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_say_anything_is_hung_up_on() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route("/", axum::routing::get(|| async { "here" }));
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(serve(listener, router, stop.clone()));
+        for beginning in ["", "P", "PRI * HTTP/2.0\r\n"] {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(beginning.as_bytes()).await.unwrap();
+            let read = tokio::time::timeout(HEADER_TIMEOUT * 3, stream.read(&mut [0; 64])).await;
+            // Hung up on, with or without a reset.
+            assert!(matches!(read, Ok(Ok(0) | Err(_))), "{beginning:?}: {read:?}");
+        }
+        tokio::time::resume();
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("here"), "{answer}");
+        // Neither does a silent one keep the daemon from ending.
+        let _silent = TcpStream::connect(address).await.unwrap();
+        stop.cancel();
+        serving.await.unwrap().unwrap();
+    }
 }
