@@ -17,6 +17,8 @@ pub(crate) struct Group {
     pub(crate) banned: BTreeSet<AgentId>,
     /// The offer that came nearest to fitting.
     pub(crate) nearest: Option<Nearest>,
+    /// Why these tasks wait, as far as those who watch them have been told.
+    pub(crate) told: Option<String>,
 }
 
 /// What speaks against an agent's offer.
@@ -33,7 +35,7 @@ const NEAREST_MS: i64 = 10 * 60 * 1000;
 impl Group {
     /// Remembers what speaks against an agent's offer. What is known already stays if it is of
     /// another agent, not too old and no farther from fitting.
-    pub(crate) fn remember(&mut self, now: Timestamp, agent: &AgentId, vetoes: Vec<Veto>) {
+    fn remember(&mut self, now: Timestamp, agent: &AgentId, vetoes: Vec<Veto>) {
         if vetoes.iter().all(|veto| veto.is_static) {
             self.banned.insert(agent.clone());
         }
@@ -58,6 +60,8 @@ pub(crate) struct Groups {
     by_task: BTreeMap<TaskId, u64>,
     /// Groups to which something has happened since they were last tried.
     changed: BTreeSet<u64>,
+    /// Groups that may wait for another reason than those who watch have been told.
+    untold: BTreeSet<u64>,
     made: u64,
 }
 
@@ -79,6 +83,7 @@ impl Groups {
                     tasks: VecDeque::new(),
                     banned: BTreeSet::new(),
                     nearest: None,
+                    told: None,
                 },
             );
             self.made
@@ -88,6 +93,7 @@ impl Groups {
         }
         self.by_task.insert(task, id);
         self.changed.insert(id);
+        self.untold.insert(id);
     }
 
     pub(crate) fn remove(&mut self, task: &TaskId) {
@@ -101,6 +107,7 @@ impl Groups {
             let job = group.config.job.clone();
             self.groups.remove(&id);
             self.changed.remove(&id);
+            self.untold.remove(&id);
             if let Some(ids) = self.by_job.get_mut(&job) {
                 ids.retain(|known| *known != id);
                 if ids.is_empty() {
@@ -116,6 +123,13 @@ impl Groups {
 
     pub(crate) fn get_mut(&mut self, id: u64) -> Option<&mut Group> {
         self.groups.get_mut(&id)
+    }
+
+    /// See [`Group::remember`].
+    pub(crate) fn remember(&mut self, id: u64, now: Timestamp, agent: &AgentId, vetoes: Vec<Veto>) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        group.remember(now, agent, vetoes);
+        self.untold.insert(id);
     }
 
     pub(crate) fn of_task(&self, task: &TaskId) -> Option<&Group> {
@@ -145,6 +159,15 @@ impl Groups {
 
     pub(crate) fn all_changed(&mut self) {
         self.changed.extend(self.groups.keys());
+    }
+
+    /// Every group may wait for another reason.
+    pub(crate) fn all_untold(&mut self) {
+        self.untold.extend(self.groups.keys());
+    }
+
+    pub(crate) fn take_untold(&mut self) -> BTreeSet<u64> {
+        std::mem::take(&mut self.untold)
     }
 
     pub(crate) fn take_changed(&mut self) -> BTreeSet<u64> {

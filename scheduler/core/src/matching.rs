@@ -21,6 +21,11 @@ impl Veto {
     fn new(reason: impl Into<String>, score: u64) -> Self {
         Self { reason: reason.into(), score, is_static: true }
     }
+
+    /// The reason without its numbers, which are other ones all the time.
+    pub(crate) fn gist(&self) -> &str {
+        self.reason.split(" (").next().unwrap_or_default()
+    }
 }
 
 /// How many tasks of a job are on hosts with an attribute's value.

@@ -11,7 +11,7 @@ use aurora_model::job::{AssignedTask, TaskConfig, TaskState};
 use aurora_model::key::{AgentId, TaskId};
 
 use crate::input::{Effect, Op};
-use crate::matching::{Spread, Wanted, take, vetoes};
+use crate::matching::{Spread, Veto, Wanted, take, vetoes};
 use crate::scheduler::{Scheduler, Turn};
 
 impl Turn<'_> {
@@ -46,6 +46,23 @@ impl Turn<'_> {
             self.step.effects.push(Effect::Launch { offers, tasks });
         }
         self.scheduler.groups.take_changed();
+    }
+
+    /// Tells those who watch of every group that now waits for another kind of reason. Numbers in
+    /// a reason are no news: they would make some of every offer, for each task of a large group.
+    pub(crate) fn tell_reasons(&mut self) {
+        for id in self.scheduler.groups.take_untold() {
+            let group = self.scheduler.groups.get(id);
+            let reason = self.scheduler.group_reason(group, Veto::gist);
+            let Some(group) = self.scheduler.groups.get_mut(id) else { continue };
+            if group.told.as_ref() == Some(&reason) {
+                continue;
+            }
+            // The tasks of a new group have changed in this step already.
+            if group.told.replace(reason).is_some() {
+                self.step.effects.extend(group.tasks.iter().cloned().map(Effect::Changed));
+            }
+        }
     }
 
     /// How the job of a group is spread over hosts, if it has limits that ask.
@@ -97,9 +114,7 @@ impl Turn<'_> {
                 let vetoes = vetoes(&wanted, offer, spread, now, threshold);
                 self.scheduler.count("veto_evaluated_offers", 1);
                 if !vetoes.is_empty() {
-                    if let Some(group) = self.scheduler.groups.get_mut(group) {
-                        group.remember(now, &agent, vetoes);
-                    }
+                    self.scheduler.groups.remember(group, now, &agent, vetoes);
                     break;
                 }
                 let id = id.clone();

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aurora_model::job::{ScheduledTask, TaskState};
 use aurora_model::key::{JobKey, TaskId};
 
+use crate::groups::Group;
+use crate::matching::Veto;
 use crate::scheduler::Scheduler;
 
 /// Which tasks are meant: all conditions must hold, an empty one always does
@@ -131,22 +133,21 @@ impl Scheduler {
             TaskState::Pending => {}
             _ => return None,
         }
+        Some(self.group_reason(self.groups.of_task(id), |veto| &veto.reason))
+    }
+
+    /// Why the tasks of a group wait, in words that `of_veto` chooses.
+    pub(crate) fn group_reason(&self, group: Option<&Group>, of_veto: fn(&Veto) -> &str) -> String {
         if !self.registered {
-            return Some("Waiting for a Mesos master".to_owned());
+            return "Waiting for a Mesos master".to_owned();
         }
         if !self.launching {
-            return Some("The scheduler is not launching tasks".to_owned());
+            return "The scheduler is not launching tasks".to_owned();
         }
-        let nearest = self.groups.of_task(id).and_then(|group| group.nearest.as_ref());
-        Some(match nearest {
-            Some(nearest) => nearest
-                .vetoes
-                .iter()
-                .map(|veto| veto.reason.as_str())
-                .collect::<Vec<_>>()
-                .join(", "),
+        match group.and_then(|group| group.nearest.as_ref()) {
+            Some(nearest) => nearest.vetoes.iter().map(of_veto).collect::<Vec<_>>().join(", "),
             None => "Waiting for offers of resources".to_owned(),
-        })
+        }
     }
 
     /// Numbers about the whole.

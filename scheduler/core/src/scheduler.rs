@@ -64,6 +64,7 @@ impl Scheduler {
         turn.run_timers();
         turn.take(input);
         turn.place();
+        turn.tell_reasons();
         turn.step
     }
 
@@ -132,6 +133,7 @@ impl Turn<'_> {
             }
             Input::Launching(launching) => {
                 self.scheduler.launching = launching;
+                self.scheduler.groups.all_untold();
                 if launching {
                     self.scheduler.groups.all_changed();
                 }
@@ -173,6 +175,7 @@ impl Turn<'_> {
         self.scheduler.offers.clear();
         self.scheduler.hosts.clear();
         self.scheduler.groups.forget_vetoes();
+        self.scheduler.groups.all_untold();
     }
 
     fn add_offer(&mut self, offer: Offer) {

@@ -3,7 +3,7 @@
 use aurora_model::job::{
     Constraint, ConstraintRule, Container, PartitionPolicy, TaskState, Volume,
 };
-use aurora_model::key::{AgentId, JobKey};
+use aurora_model::key::{AgentId, JobKey, TaskId};
 use aurora_scheduler_core::{Effect, ErrorKind, Input, Op, Request, Response, Settings, Tier};
 
 use crate::world::{World, job, launched};
@@ -378,6 +378,42 @@ fn the_reason_to_wait_is_of_what_is_on_offer_now() {
     world.put(Input::Disconnected);
     world.register();
     assert_eq!(reason(&world), "Waiting for offers of resources");
+}
+
+#[test]
+fn who_watches_hears_of_every_new_kind_of_reason_to_wait_once() {
+    let mut world = World::new();
+    let mut big = job("big", 3, true);
+    big.task.resources.cpus.0 = 8000;
+    world.create(big).unwrap();
+    let id = world.tasks("big")[1].id().clone();
+    let told = |world: &World, effects: Vec<Effect>, times: usize, reason: &str| {
+        let changed: Vec<TaskId> = effects
+            .into_iter()
+            .filter_map(|effect| match effect {
+                Effect::Changed(task) => Some(task),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(world.scheduler.pending_reason(&id).unwrap(), reason);
+        assert_eq!(changed.len(), times * 3, "{reason}");
+        assert_eq!(changed.contains(&id), times > 0, "{reason}");
+    };
+    let effects = world.register();
+    told(&world, effects, 1, "Waiting for offers of resources");
+    let effects = world.offer("A", 2);
+    told(&world, effects, 1, "Insufficient: CPU (asks for 8.0, 2.0 free)");
+    // How much is free varies all the time; what is missing is the same.
+    let effects = world.offer("B", 4);
+    told(&world, effects, 0, "Insufficient: CPU (asks for 8.0, 4.0 free)");
+    let effects = world.wait(1000);
+    told(&world, effects, 0, "Insufficient: CPU (asks for 8.0, 4.0 free)");
+    let effects = world.put(Input::Launching(false));
+    told(&world, effects, 1, "The scheduler is not launching tasks");
+    let effects = world.put(Input::Disconnected);
+    told(&world, effects, 1, "Waiting for a Mesos master");
+    let effects = world.put(Input::Disconnected);
+    told(&world, effects, 0, "Waiting for a Mesos master");
 }
 
 #[test]
