@@ -51,13 +51,6 @@ impl Turn<'_> {
                 message: format!("Job already exists: {}", job.key),
             });
         }
-        let max = self.scheduler.settings.max_tasks_per_job;
-        if job.instance_count > max {
-            return Err(RequestError::invalid(format!(
-                "{} asks for {} instances; a job may have at most {max}",
-                job.key, job.instance_count
-            )));
-        }
         let tasks: Vec<TaskRecord> = (0..job.instance_count)
             .map(|instance| TaskRecord {
                 id: TaskId::for_instance(

@@ -26,6 +26,13 @@ pub(crate) fn validate(
     if job.instance_count == 0 {
         return refuse("instance count must be positive");
     }
+    let max = settings.max_tasks_per_job;
+    if job.instance_count > max {
+        return refuse(format!(
+            "{} asks for {} instances; a job may have at most {max}",
+            job.key, job.instance_count
+        ));
+    }
     if job.task.job != job.key {
         return refuse(format!("the task is of job {}, not of {}", job.task.job, job.key));
     }

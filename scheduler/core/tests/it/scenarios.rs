@@ -184,8 +184,10 @@ fn bad_jobs_are_refused_with_a_reason() {
     for (change, message) in cases {
         let mut bad = job("bad", 1, true);
         change(&mut bad);
-        let error = world.create(bad).unwrap_err();
+        let error = world.create(bad.clone()).unwrap_err();
         assert!(error.message.contains(message), "{error}");
+        // Who asks beforehand is told the same.
+        assert_eq!(world.ask(Request::ValidateJob(Box::new(bad))).unwrap_err(), error);
     }
     assert!(world.tasks("bad").is_empty());
 }
