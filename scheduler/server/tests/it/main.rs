@@ -142,6 +142,27 @@ async fn bad_requests_name_what_is_wrong_and_change_nothing() {
 }
 
 #[tokio::test]
+async fn the_message_of_a_kill_is_short() {
+    let folder = tempfile::tempdir().unwrap();
+    let stop = CancellationToken::new();
+    let scheduler = start(config(folder.path()), stop.clone()).await.unwrap();
+    let mut jobs = JobsClient::new(channel(&scheduler).await);
+    jobs.create_job(create("one", "a")).await.unwrap();
+    let kill = |length: usize| v1::KillTasksRequest {
+        job: job("a").key,
+        message: Some("x".repeat(length)),
+        ..v1::KillTasksRequest::default()
+    };
+    let refused = jobs.kill_tasks(kill(4097)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+    assert!(refused.message().contains("message"), "{refused}");
+    let killed = jobs.kill_tasks(kill(4096)).await.unwrap().into_inner().killed;
+    assert_eq!(killed, [0, 1]);
+    stop.cancel();
+    scheduler.wait().await.unwrap();
+}
+
+#[tokio::test]
 async fn who_watches_is_told_of_every_change() {
     let folder = tempfile::tempdir().unwrap();
     let stop = CancellationToken::new();
