@@ -44,13 +44,12 @@ impl Dispatcher {
         let ticket = Ticket(self.tickets.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
         let (sender, receiver) = oneshot::channel();
         self.lock().insert(ticket, sender);
+        let _entry = Entry { dispatcher: self, ticket };
         let sent = self.core.put(Input::Request { ticket, request_id, user, request }).await;
-        let answer = match sent {
+        match sent {
             Ok(()) => receiver.await.map_err(|_| Ended),
             Err(ended) => Err(ended),
-        };
-        self.lock().remove(&ticket);
-        answer
+        }
     }
 
     /// The ids of tasks that change from now on.
@@ -95,5 +94,44 @@ impl Dispatcher {
         // Every client that still waits is told that the scheduler ends.
         self.lock().clear();
         calling.abort();
+    }
+}
+
+/// A client that waits. When it has its answer, or has hung up before, nothing of it is left.
+struct Entry<'a> {
+    dispatcher: &'a Dispatcher,
+    ticket: Ticket,
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        self.dispatcher.lock().remove(&self.ticket);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aurora_model::key::JobKey;
+    use aurora_scheduler_core::{Scheduler, Settings, State};
+    use aurora_scheduler_storage::Store;
+    use futures::FutureExt;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_that_hangs_up_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(folder.path()).unwrap();
+        let scheduler = Scheduler::new(Settings::default(), State::default());
+        let stop = CancellationToken::new();
+        let running = crate::actor::start(scheduler, Box::new(store), 1, stop.clone()).unwrap();
+        let dispatcher = Dispatcher::new(running.core);
+        let job = JobKey::new("www", "prod", "web").unwrap();
+        let request = Request::KillTasks { job, instances: [].into(), message: None };
+        let answer = dispatcher.request(None, "me".to_owned(), request).now_or_never();
+        assert!(answer.is_none(), "nobody brings the answers");
+        assert!(dispatcher.lock().is_empty());
+        stop.cancel();
     }
 }

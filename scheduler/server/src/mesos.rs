@@ -85,12 +85,18 @@ fn input(event: Event, offers: &OpenOffers) -> Result<Option<Input>, String> {
     Ok(match event.r#type() {
         event::Type::Offers => {
             let made = event.offers.map(|offers| offers.offers).unwrap_or_default();
-            let known: Vec<_> = made
-                .iter()
-                .map(core_offer)
-                .collect::<Result<_, _>>()
-                .map_err(|error| error.to_string())?;
-            lock(offers).extend(made.into_iter().map(|offer| (offer.id.value.clone(), offer)));
+            let mut known = Vec::with_capacity(made.len());
+            for offer in made {
+                match core_offer(&offer) {
+                    Ok(read) => {
+                        known.push(read);
+                        lock(offers).insert(offer.id.value.clone(), offer);
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, offer = offer.id.value, "an offer is unusable");
+                    }
+                }
+            }
             Some(Input::Offers(known))
         }
         event::Type::Rescind => {
@@ -285,5 +291,31 @@ impl Mesos {
             // Without a core the scheduler is ending.
             let _ = self.core.put(Input::Status(update)).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offer_that_cannot_be_read_takes_no_other_with_it() {
+        let offer = |id: &str| v1::Offer {
+            id: v1::OfferId { value: id.to_owned() },
+            agent_id: v1::AgentId { value: "A".to_owned() },
+            hostname: "host".to_owned(),
+            ..v1::Offer::default()
+        };
+        let made = vec![offer("1"), offer(""), offer("3")];
+        let event = Event {
+            r#type: Some(event::Type::Offers as i32),
+            offers: Some(event::Offers { offers: made }),
+            ..Event::default()
+        };
+        let open = OpenOffers::default();
+        let Ok(Some(Input::Offers(known))) = input(event, &open) else { panic!("no offers") };
+        let known: Vec<&str> = known.iter().map(|offer| offer.id.as_str()).collect();
+        assert_eq!(known, ["1", "3"]);
+        assert!(lock(&open).keys().eq(["1", "3"]));
     }
 }
