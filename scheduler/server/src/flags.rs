@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use aurora_daemon::listen::Listen;
+use aurora_mesos::executor::parse_duration;
 use aurora_model::job::{MilliCpus, ResourceBag};
 use aurora_scheduler_core::Settings;
 
@@ -43,18 +44,23 @@ pub struct Flags {
     /// Cores that an executor needs beside its task.
     #[arg(long, value_name = "CORES", default_value_t = 0.25)]
     pub thermos_executor_cpu: f64,
-    /// Memory that an executor needs beside its task, in MB.
-    #[arg(long, value_name = "MB", default_value_t = 128)]
+    /// Memory that an executor needs beside its task, such as 128MB; a number alone is of MB.
+    #[arg(long, value_name = "SIZE", default_value = "128MB", value_parser = megabytes)]
     pub thermos_executor_ram: u64,
     /// The name under which Mesos shows this scheduler.
     #[arg(long, value_name = "NAME", default_value = "Aurora")]
     pub framework_name: String,
-    /// Seconds that tasks run on while no scheduler is there.
-    #[arg(long, value_name = "SECONDS", default_value_t = 21.0 * 86_400.0)]
+    /// How long tasks run on while no scheduler is there, such as 21days; a number alone is of
+    /// seconds, here and wherever a duration is asked for.
+    #[arg(long, value_name = "DURATION", default_value = "21days", value_parser = seconds)]
     pub framework_failover_timeout: f64,
     /// The Mesos role whose resources are used.
     #[arg(long, value_name = "ROLE", default_value = "*")]
     pub mesos_role: String,
+    /// Whether agents offer resources that they may take back.
+    #[arg(long, value_name = "BOOL", default_value_t = false, action = clap::ArgAction::Set,
+        num_args = 0..=1, default_missing_value = "true")]
+    pub receive_revocable_resources: bool,
     /// The user as whom agents start the executor.
     #[arg(long, value_name = "USER")]
     pub executor_user: Option<String>,
@@ -64,26 +70,26 @@ pub struct Flags {
     /// Instances that a job may have.
     #[arg(long, value_name = "COUNT", default_value_t = 4000)]
     pub max_tasks_per_job: u32,
-    /// Seconds that offers are held before they are given back.
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    /// How long offers are held before they are given back.
+    #[arg(long, value_name = "DURATION", default_value = "5mins", value_parser = whole_seconds)]
     pub min_offer_hold_time: u32,
-    /// Seconds that agents' resources are not offered again after they were given back.
-    #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
+    /// How long agents' resources are not offered again after they were given back.
+    #[arg(long, value_name = "DURATION", default_value = "5secs", value_parser = seconds)]
     pub offer_filter_duration: f64,
-    /// A run that ends sooner than after these seconds is flapping.
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    /// A run that ends sooner is flapping.
+    #[arg(long, value_name = "DURATION", default_value = "5mins", value_parser = whole_seconds)]
     pub flapping_task_threshold: u32,
-    /// Seconds that the first flapping run costs.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    /// How long the first flapping run keeps its instance waiting.
+    #[arg(long, value_name = "DURATION", default_value = "30secs", value_parser = whole_seconds)]
     pub initial_flapping_task_delay: u32,
-    /// Seconds that a flapping run costs at most.
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    /// How long a flapping run keeps its instance waiting at most.
+    #[arg(long, value_name = "DURATION", default_value = "5mins", value_parser = whole_seconds)]
     pub max_flapping_task_delay: u32,
-    /// Seconds after which a task that is on its way is given up.
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    /// How long a task may be on its way before it is given up.
+    #[arg(long, value_name = "DURATION", default_value = "5mins", value_parser = whole_seconds)]
     pub transient_task_state_timeout: u32,
-    /// Seconds after which an unanswered kill is repeated.
-    #[arg(long, value_name = "SECONDS", default_value_t = 15)]
+    /// How long a kill may be unanswered before it is repeated.
+    #[arg(long, value_name = "DURATION", default_value = "15secs", value_parser = whole_seconds)]
     pub initial_task_kill_retry_interval: u32,
 }
 
@@ -195,6 +201,42 @@ impl TryFrom<Flags> for Config {
     }
 }
 
+/// A number of seconds, or a duration with its unit.
+fn seconds(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .or_else(|| parse_duration(text).map(|duration| duration.as_secs_f64()))
+        .ok_or_else(|| "give seconds, or a number with secs, mins, hrs or days".to_owned())
+}
+
+fn whole_seconds(text: &str) -> Result<u32, String> {
+    let seconds = seconds(text)?;
+    let max = f64::from(u32::MAX);
+    if seconds.fract() != 0.0 || !(0.0..=max).contains(&seconds) {
+        return Err(format!("give whole seconds, from 0 to {max}"));
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it has been checked"
+    )]
+    Ok(seconds as u32)
+}
+
+/// A number of MB, or a size with its unit.
+fn megabytes(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 3] = [("MB", 1), ("GB", 1 << 10), ("TB", 1 << 20)];
+    let (number, scale) = UNITS
+        .into_iter()
+        .find_map(|(unit, scale)| Some((text.strip_suffix(unit)?, scale)))
+        .unwrap_or((text, 1));
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(scale))
+        .ok_or_else(|| "give MB, or a whole number with MB, GB or TB".to_owned())
+}
+
 fn hostname() -> String {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     if name.is_empty() { "localhost".to_owned() } else { name }
@@ -229,12 +271,12 @@ fn credential(path: &std::path::Path) -> Result<aurora_mesos::scheduler::Credent
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use clap::{Args, Command, FromArgMatches};
 
     use super::*;
 
-    fn config(more: &[&str]) -> Result<Config, FlagsError> {
+    pub(crate) fn config(more: &[&str]) -> Result<Config, FlagsError> {
         let given = [
             "scheduler",
             "--cluster-name=c",
@@ -254,6 +296,38 @@ mod tests {
         for flag in ["transient-task-state-timeout", "initial-task-kill-retry-interval"] {
             let error = config(&[&format!("--{flag}=0")]).unwrap_err().to_string();
             assert_eq!(error, format!("--{flag} is out of range: 0"));
+        }
+    }
+    #[test]
+    fn durations_and_sizes_are_given_with_and_without_a_unit() {
+        let with = config(&[
+            "--framework-failover-timeout=21days",
+            "--thermos-executor-ram=1GB",
+            "--min-offer-hold-time=5mins",
+            "--offer-filter-duration=2.5secs",
+        ])
+        .unwrap();
+        let without = config(&[
+            "--framework-failover-timeout=1814400",
+            "--thermos-executor-ram=1024",
+            "--min-offer-hold-time=300",
+            "--offer-filter-duration=2.5",
+        ])
+        .unwrap();
+        assert_eq!(with.settings, without.settings);
+        assert_eq!(with.settings.min_offer_hold_ms, 300_000);
+        assert_eq!(with.settings.executor_overhead.ram_mb, 1024);
+        assert_eq!(with.flags.framework_failover_timeout, 1_814_400.0);
+        assert_eq!(without.flags.framework_failover_timeout, 1_814_400.0);
+        assert_eq!(
+            (with.flags.offer_filter_duration, without.flags.offer_filter_duration),
+            (2.5, 2.5)
+        );
+        for text in ["", "MB", "-1MB", "1.5GB", "9KB", "99999999999999TB"] {
+            assert!(megabytes(text).is_err(), "{text}");
+        }
+        for text in ["", "mins", "5parsecs", "-1", "1.5secs", "NaN", "inf", "200000days"] {
+            assert!(whole_seconds(text).is_err(), "{text}");
         }
     }
 }

@@ -159,6 +159,8 @@ pub async fn start_with_log(
     let (seed, _) = uuid::Uuid::new_v4().as_u64_pair();
     // The parts end in order: first what brings work in, then the core and its log.
     let inner = CancellationToken::new();
+    // Without the part that waits for their end, none may go on.
+    let parts = inner.clone().drop_guard();
     let actor = actor::start(scheduler, log, seed, inner.clone())
         .map_err(|source| Error::Io { action: "start the log's thread", source })?;
     let core = actor.core.clone();
@@ -188,12 +190,17 @@ pub async fn start_with_log(
     let guard = over.clone().drop_guard();
     let running = tokio::spawn(async move {
         let _guard = guard;
+        let _parts = parts;
+        let mut log_ended = false;
         let result = tokio::select! {
             () = stop.cancelled() => Ok(()),
             // The log's thread ends the rest when it fails.
-            written = &mut ended => match written {
-                Ok(Err(error)) => Err(Error::Log(error)),
-                _ => Err(Error::Unexpected),
+            written = &mut ended => {
+                log_ended = true;
+                match written {
+                    Ok(Err(error)) => Err(Error::Log(error)),
+                    _ => Err(Error::Unexpected),
+                }
             },
             session = &mut listening => match session {
                 Ok(Some(message)) => Err(Error::Removed(message)),
@@ -204,11 +211,9 @@ pub async fn start_with_log(
         gauges.abort();
         listening.abort();
         let served = serving.await;
-        if !matches!(result, Err(Error::Log(_))) {
-            // What was taken is on disk before this ends.
-            if let Ok(Err(error)) = ended.await {
-                return Err(Error::Log(error));
-            }
+        // What was taken is on disk before this ends.
+        if !log_ended && let Ok(Err(error)) = ended.await {
+            return Err(Error::Log(error));
         }
         dispatching.abort();
         match served {
@@ -237,9 +242,11 @@ fn framework(
         roles: vec![flags.mesos_role.clone()],
         hostname: Some(hostname.to_owned()),
         webui_url: Some(web_url(address, hostname)),
-        capabilities: [Type::PartitionAware, Type::MultiRole, Type::RevocableResources]
+        capabilities: [Type::PartitionAware, Type::MultiRole]
+            .into_iter()
+            .chain(flags.receive_revocable_resources.then_some(Type::RevocableResources))
             .map(|ty| Capability { r#type: Some(ty as i32) })
-            .to_vec(),
+            .collect(),
         ..v1::FrameworkInfo::default()
     }
 }
@@ -313,6 +320,30 @@ async fn read_gauges(core: Core) {
         metrics::gauge!("outstanding_offers").set(stats.offers as f64);
         for (name, value) in counters {
             metrics::counter!(name).absolute(value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use v1::framework_info::capability::Type;
+
+    use super::*;
+    use crate::flags::tests::config;
+
+    #[test]
+    fn resources_that_may_be_taken_back_are_asked_for_only_if_wanted() {
+        for (flags, wanted) in [
+            (&[][..], false),
+            (&["--receive-revocable-resources"][..], true),
+            (&["--receive-revocable-resources=true"][..], true),
+            (&["--receive-revocable-resources=false"][..], false),
+        ] {
+            let flags = config(flags).unwrap().flags;
+            let address = SocketAddr::from(([127, 0, 0, 1], 8081));
+            let info = framework(&flags, "host", "me".into(), address, &State::default());
+            let asked = info.capabilities.iter().any(|c| c.r#type() == Type::RevocableResources);
+            assert_eq!(asked, wanted);
         }
     }
 }
