@@ -148,10 +148,10 @@ async fn job(
         })
         .await;
     let Ok(tasks) = found else { return ending() };
-    let Some((first, _)) = tasks.last() else {
+    let Some(latest) = latest(&tasks) else {
         return page.error(StatusCode::NOT_FOUND, "There is no such job.");
     };
-    let config = first.assigned.task.clone();
+    let config = latest.assigned.task.clone();
     let (active, ended): (Vec<_>, Vec<_>) =
         tasks.iter().partition(|(task, _)| task.state.is_active());
     let time = now();
@@ -178,6 +178,13 @@ async fn job(
             h2 { "Ended runs" }
             (instances(&ended, time, pages.observer_port))
         }
+    })
+}
+
+/// The run that began last, of those that are active if there are any: what the job is now.
+fn latest(tasks: &[(ScheduledTask, Option<String>)]) -> Option<&ScheduledTask> {
+    tasks.iter().map(|(task, _)| task).max_by_key(|task| {
+        (task.state.is_active(), task.events.first().map(|event| event.timestamp))
     })
 }
 
@@ -255,5 +262,47 @@ async fn pending(State(pages): State<Pages>) -> Response {
     match found {
         Ok(found) => Json(found).into_response(),
         Err(_) => ending(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aurora_api::v1;
+
+    use super::*;
+
+    fn run(id: &str, instance: u32, state: v1::TaskState, at: i64) -> ScheduledTask {
+        let job = v1::JobKey { role: "www".into(), environment: "prod".into(), name: "web".into() };
+        let event = v1::TaskEvent { timestamp_ms: at, state: state.into(), ..Default::default() };
+        let assigned = v1::AssignedTask {
+            task_id: id.into(),
+            instance,
+            task: Some(v1::TaskConfig {
+                job: Some(job),
+                resources: Some(v1::Resources::default()),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        ScheduledTask::try_from(v1::ScheduledTask {
+            assigned: Some(assigned),
+            state: state.into(),
+            events: vec![event],
+            ..Default::default()
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn a_job_is_what_its_latest_active_run_is() {
+        let runs = [
+            run("old", 0, v1::TaskState::Running, 1),
+            run("new", 1, v1::TaskState::Running, 2),
+            run("older", 2, v1::TaskState::Running, 0),
+            run("ended", 3, v1::TaskState::Failed, 3),
+        ]
+        .map(|run| (run, None));
+        assert_eq!(latest(&runs).unwrap().id().as_str(), "new");
+        assert_eq!(latest(&runs[3..]).unwrap().id().as_str(), "ended");
     }
 }
