@@ -121,6 +121,10 @@ impl Groups {
         self.groups.get(&id)
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Group> {
+        self.groups.values()
+    }
+
     pub(crate) fn get_mut(&mut self, id: u64) -> Option<&mut Group> {
         self.groups.get_mut(&id)
     }

@@ -40,7 +40,7 @@ pub use input::{
     Effect, ErrorKind, Input, Offer, Op, PortRange, RecordedResponse, Request, RequestError,
     Response, StatusUpdate, Step, TaskRecord, Ticket,
 };
-pub use queries::{JobCounts, Stats, TaskQuery};
+pub use queries::{JobCounts, PendingGroup, Stats, TaskQuery};
 pub use scheduler::Scheduler;
 pub use settings::{Settings, Tier};
 pub use state::{Host, State, UnknownTask};

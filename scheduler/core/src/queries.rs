@@ -81,6 +81,17 @@ pub struct Stats {
     pub registered: bool,
 }
 
+/// Tasks that wait and are alike: what keeps one from a place keeps all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingGroup {
+    /// Their job.
+    pub job: JobKey,
+    /// In the order in which they began to wait.
+    pub tasks: Vec<TaskId>,
+    /// What speaks against the offer that came nearest to fitting, if there was one.
+    pub reasons: Vec<String>,
+}
+
 impl Scheduler {
     /// The tasks that are meant, by job, instance and time; the active run of an instance last.
     pub fn tasks(&self, query: &TaskQuery) -> Vec<&ScheduledTask> {
@@ -148,6 +159,23 @@ impl Scheduler {
             Some(nearest) => nearest.vetoes.iter().map(of_veto).collect::<Vec<_>>().join(", "),
             None => "Waiting for offers of resources".to_owned(),
         }
+    }
+
+    /// All tasks that wait for a place, in groups.
+    pub fn pending_groups(&self) -> Vec<PendingGroup> {
+        self.groups
+            .iter()
+            .map(|group| PendingGroup {
+                job: group.config.job.clone(),
+                tasks: group.tasks.iter().cloned().collect(),
+                reasons: group
+                    .nearest
+                    .iter()
+                    .flat_map(|nearest| &nearest.vetoes)
+                    .map(|veto| veto.reason.clone())
+                    .collect(),
+            })
+            .collect()
     }
 
     /// Numbers about the whole.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aurora_daemon::web::{Crumb, Page, duration, state_badge, utc};
 use aurora_model::job::{ScheduledTask, Timestamp};
-use aurora_model::key::JobKey;
+use aurora_model::key::{JobKey, TaskId};
 use aurora_scheduler_core::{JobCounts, TaskQuery};
 use axum::Router;
 use axum::extract::{Path, State};
@@ -239,30 +239,24 @@ fn instances(
     }
 }
 
-/// Every task that waits, and why.
+/// What waits, and why, in the form that the original's tools read.
 async fn pending(State(pages): State<Pages>) -> Response {
-    let found = pages
-        .core
-        .ask(|scheduler| {
-            scheduler
-                .state()
-                .tasks()
-                .filter_map(|task| {
-                    let reason = scheduler.pending_reason(task.id())?;
-                    Some(serde_json::json!({
-                        "taskId": task.id().as_str(),
-                        "name": task.job().to_string(),
-                        "instance": task.assigned.instance,
-                        "reason": reason,
-                    }))
-                })
-                .collect::<Vec<_>>()
+    let Ok(groups) = pages.core.ask(|scheduler| scheduler.pending_groups()).await else {
+        return ending();
+    };
+    let groups: Vec<serde_json::Value> = groups
+        .into_iter()
+        .map(|group| {
+            serde_json::json!({
+                "name": group.job.to_string(),
+                "taskIds": group.tasks.iter().map(TaskId::as_str).collect::<Vec<_>>(),
+                // Groups are tried when something has changed, not after a while.
+                "penaltyMs": 0,
+                "reason": format!("[{}]", group.reasons.join(", ")),
+            })
         })
-        .await;
-    match found {
-        Ok(found) => Json(found).into_response(),
-        Err(_) => ending(),
-    }
+        .collect();
+    Json(groups).into_response()
 }
 
 #[cfg(test)]

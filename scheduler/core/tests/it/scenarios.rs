@@ -352,6 +352,9 @@ fn the_reason_to_wait_outlives_another_task_of_the_group() {
     let id = world.task_in("big", TaskState::Pending);
     let reason = world.scheduler.pending_reason(&id).unwrap();
     assert_eq!(reason, "Insufficient: CPU (asks for 8.0, 4.0 free)");
+    let groups = world.scheduler.pending_groups();
+    assert_eq!(groups.len(), 1, "{groups:?}");
+    assert_eq!((&groups[0].tasks, &groups[0].reasons), (&vec![id], &vec![reason]));
 }
 
 #[test]

@@ -16,6 +16,7 @@ use aurora_scheduler_core::{Op, State};
 use aurora_scheduler_server::{Config, Error, Flags, Handle, start, start_with_log};
 use aurora_scheduler_storage::{Log, Store, StoreError};
 use clap::{Args, Command, FromArgMatches};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
@@ -185,6 +186,28 @@ async fn who_watches_is_told_of_every_change() {
     stop.cancel();
     let last = changes.filter_map(Result::err).next().await.unwrap();
     assert_eq!(last.code(), Code::Unavailable, "{last}");
+    scheduler.wait().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_waits_is_told_by_group() {
+    let folder = tempfile::tempdir().unwrap();
+    let stop = CancellationToken::new();
+    let scheduler = start(config(folder.path()), stop.clone()).await.unwrap();
+    let mut jobs = JobsClient::new(channel(&scheduler).await);
+    jobs.create_job(create("one", "a")).await.unwrap();
+    let mut stream = tokio::net::TcpStream::connect(scheduler.addr()).await.unwrap();
+    let request = b"GET /pendingtasks HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    let groups: serde_json::Value = serde_json::from_str(body).unwrap();
+    let [group] = groups.as_array().unwrap().as_slice() else { panic!("{groups}") };
+    assert_eq!(group["name"], "www/prod/a");
+    assert_eq!(group["taskIds"].as_array().unwrap().len(), 2);
+    assert_eq!((&group["penaltyMs"], &group["reason"]), (&0.into(), &"[]".into()));
+    stop.cancel();
     scheduler.wait().await.unwrap();
 }
 
