@@ -1,9 +1,13 @@
-//! The executors of an agent, their tasks, and the updates on their way to the frameworks.
+//! The executors of an agent, their tasks (`container`), and the updates on their way to the
+//! frameworks (`updates`).
 //!
 //! An update is on disk before the executor is told that it has been taken, and is sent to the
 //! master again and again, one at a time for each task, until its framework has acknowledged it.
 
-use std::collections::{BTreeMap, VecDeque};
+mod container;
+mod updates;
+
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,23 +19,13 @@ use bytes::Bytes;
 use prost::Message;
 use tokio::sync::mpsc;
 
+use self::container::{Doom, Executor, Task};
 use super::cgroup;
-use super::checkpoint::{self, Folders, VERSION};
+use super::checkpoint::{self, Folders};
 use super::launch::{self, Process, Surroundings};
 use super::leftovers;
 use crate::api::Events;
-use crate::master::is_terminal;
-use crate::proto::{
-    self, AgentMessage, CheckpointedTask, Container, Register, Running, agent_message::Kind,
-};
-
-/// When an update is first sent again; the wait doubles, as in Mesos.
-const RESEND: Duration = Duration::from_secs(10);
-/// The longest wait.
-const MAX_RESEND: Duration = Duration::from_secs(600);
-
-/// How many updates of a task are remembered to tell those that come again.
-const MAX_RECEIVED: usize = 64;
+use crate::proto::{self, AgentMessage, Container, Register, Running, agent_message::Kind};
 
 pub(crate) type Link = mpsc::UnboundedSender<AgentMessage>;
 
@@ -85,63 +79,6 @@ struct Inner {
     recovering_until: Option<Instant>,
     /// Whether all executors were told to end: none is started any more.
     closing: bool,
-}
-
-struct Executor {
-    framework: v1::FrameworkInfo,
-    info: v1::ExecutorInfo,
-    container: String,
-    sandbox: PathBuf,
-    meta: PathBuf,
-    cgroup: Option<PathBuf>,
-    boot_id: String,
-    /// None until it was started.
-    process: Option<Process>,
-    events: Option<Events>,
-    /// Whether it has ever subscribed.
-    subscribed: bool,
-    tasks: BTreeMap<String, Task>,
-    ended_ms: i64,
-    /// When it is killed, and why.
-    deadline: Option<(Instant, Doom)>,
-    /// Whether its framework was removed: nobody acknowledges updates.
-    forsaken: bool,
-}
-
-/// Why an executor is killed when its time is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Doom {
-    NeverSubscribed,
-    /// After a restart of the agent.
-    NeverCameBack,
-    ToldToEnd,
-}
-
-struct Task {
-    info: v1::TaskInfo,
-    latest: Option<v1::TaskStatus>,
-    pending: VecDeque<v1::TaskStatus>,
-    delivered: bool,
-    /// The uuids of the last updates, of those too that are acknowledged.
-    received: VecDeque<Bytes>,
-    resend: Option<(Instant, Duration)>,
-}
-
-impl Task {
-    fn new(info: v1::TaskInfo) -> Self {
-        Self {
-            info,
-            latest: None,
-            pending: VecDeque::new(),
-            delivered: false,
-            received: VecDeque::new(),
-            resend: None,
-        }
-    }
-
-    fn is_over(&self) -> bool {
-        self.latest.as_ref().is_some_and(|status| is_terminal(status.state()))
-    }
 }
 
 impl Executors {
@@ -793,33 +730,6 @@ impl Executors {
 }
 
 impl Inner {
-    fn tell(&self, kind: Kind) {
-        if let Some(link) = &self.link {
-            // A link that has just broken is made again, and then everything is told anew.
-            let _ = link.send(AgentMessage { kind: Some(kind) });
-        }
-    }
-
-    /// Sends the first update that waits, of one task or of each.
-    fn send_first(&mut self, key: &ExecutorKey, only: Option<&str>) {
-        let Some(link) = self.link.clone() else { return };
-        let Some(executor) = self.executors.get_mut(key) else { return };
-        for (id, task) in &mut executor.tasks {
-            if only.is_some_and(|only| only != id) {
-                continue;
-            }
-            let Some(status) = task.pending.front() else { continue };
-            let wait = task.resend.map_or(RESEND, |(_, wait)| (wait * 2).min(MAX_RESEND));
-            task.resend = Some((Instant::now() + wait, wait));
-            let update = proto::Update {
-                framework_id: key.0.clone(),
-                status: status.encode_to_vec().into(),
-            };
-            // See `tell`.
-            let _ = link.send(AgentMessage { kind: Some(Kind::Update(update)) });
-        }
-    }
-
     fn check(&self, key: &ExecutorKey) -> Result<(), CallRefused> {
         match self.executors.get(key) {
             Some(executor) if executor.ended_ms == 0 && executor.subscribed => Ok(()),
@@ -851,257 +761,6 @@ impl Inner {
             executor.kill();
         }
         Some(process)
-    }
-
-    /// Takes an update that has a uuid: to disk, acknowledged to the executor, on to the master.
-    fn take_update(
-        &mut self,
-        key: &ExecutorKey,
-        mut status: v1::TaskStatus,
-    ) -> Result<(), CallRefused> {
-        let agent = self.agent.id.clone();
-        let Some(executor) = self.executors.get_mut(key) else { return Ok(()) };
-        let id = status.task_id.value.clone();
-        let uuid = status.uuid.clone();
-        status.agent_id = agent;
-        status.executor_id = Some(v1::ExecutorId { value: key.1.clone() });
-        status.container_status = Some(v1::ContainerStatus {
-            container_id: Some(v1::ContainerId {
-                value: executor.container.clone(),
-                ..Default::default()
-            }),
-            executor_pid: executor
-                .process
-                .as_ref()
-                .and_then(|process| u32::try_from(process.pid).ok()),
-            ..Default::default()
-        });
-        let by_executor = status.source() == v1::task_status::Source::Executor;
-        let mut forsaken = None;
-        // One that is gone was acknowledged by its framework to its end: nothing is left to say.
-        if let Some(task) = executor.tasks.get_mut(&id)
-            && let Some(uuid) = uuid.clone()
-            && !task.received.contains(&uuid)
-        {
-            let before = task.latest.replace(status.clone());
-            task.received.push_back(uuid);
-            if task.received.len() > MAX_RECEIVED {
-                task.received.pop_front();
-            }
-            if executor.forsaken {
-                forsaken = Some(status);
-            } else {
-                task.pending.push_back(status);
-            }
-            if let Err(error) = executor.save() {
-                executor.log(&error);
-                // The agent's own are made anew by the next agent.
-                if by_executor && let Some(task) = executor.tasks.get_mut(&id) {
-                    task.latest = before;
-                    task.received.pop_back();
-                    task.pending.pop_back();
-                    return Err(CallRefused::NotWritten);
-                }
-            }
-        }
-        if by_executor && let Some(uuid) = uuid {
-            executor.send(&Event {
-                r#type: Some(event::Type::Acknowledged as i32),
-                acknowledged: Some(event::Acknowledged {
-                    task_id: v1::TaskId { value: id.clone() },
-                    uuid,
-                }),
-                ..Event::default()
-            });
-        }
-        let first = executor.tasks.get(&id).is_some_and(|task| task.pending.len() == 1);
-        if let Some(status) = forsaken {
-            // Nobody acknowledges it: the master hears of it once, for its books.
-            if is_terminal(status.state()) {
-                executor.tasks.remove(&id);
-                executor.save_or_log();
-            }
-            self.tell(Kind::Update(proto::Update {
-                framework_id: key.0.clone(),
-                status: status.encode_to_vec().into(),
-            }));
-        } else if first {
-            self.send_first(key, Some(&id));
-        }
-        Ok(())
-    }
-
-    /// Makes an update of the agent's own.
-    fn make_update(
-        &mut self,
-        key: &ExecutorKey,
-        task: &str,
-        state: v1::TaskState,
-        message: &str,
-        reason: v1::task_status::Reason,
-    ) {
-        #[expect(clippy::cast_precision_loss, reason = "Mesos gives times as floats")]
-        let timestamp = now_ms() as f64 / 1000.0;
-        let status = v1::TaskStatus {
-            task_id: v1::TaskId { value: task.to_owned() },
-            state: state as i32,
-            message: Some(message.to_owned()),
-            reason: Some(reason as i32),
-            source: Some(v1::task_status::Source::Agent as i32),
-            timestamp: Some(timestamp),
-            uuid: Some(Bytes::copy_from_slice(uuid::Uuid::new_v4().as_bytes())),
-            ..v1::TaskStatus::default()
-        };
-        // Only those of executors are refused.
-        let _ = self.take_update(key, status);
-    }
-
-    /// A task for which there is no container: what becomes of it is told once, and again when the
-    /// scheduler asks.
-    fn refuse(&self, framework: &str, task: &v1::TaskInfo, state: v1::TaskState, message: &str) {
-        let status = v1::TaskStatus {
-            task_id: task.task_id.clone(),
-            state: state as i32,
-            message: Some(message.to_owned()),
-            reason: Some(v1::task_status::Reason::ContainerLaunchFailed as i32),
-            source: Some(v1::task_status::Source::Agent as i32),
-            agent_id: self.agent.id.clone(),
-            ..v1::TaskStatus::default()
-        };
-        self.tell(Kind::Update(proto::Update {
-            framework_id: framework.to_owned(),
-            status: status.encode_to_vec().into(),
-        }));
-    }
-
-    fn executor_ended(
-        &mut self,
-        key: &ExecutorKey,
-        message: &str,
-        reason: v1::task_status::Reason,
-    ) {
-        let Some(executor) = self.executors.get_mut(key) else { return };
-        executor.ended_ms = now_ms();
-        executor.deadline = None;
-        if let Some(events) = executor.events.take() {
-            events.end();
-        }
-        executor.save_or_log();
-        let live: Vec<String> = executor
-            .tasks
-            .iter()
-            .filter(|(_, task)| !task.is_over())
-            .map(|(id, _)| id.clone())
-            .collect();
-        for task in live {
-            self.make_update(key, &task, v1::TaskState::TaskFailed, message, reason);
-        }
-        if self.executors.get(key).is_some_and(|executor| executor.tasks.is_empty()) {
-            self.executors.remove(key);
-        }
-    }
-}
-
-impl Executor {
-    fn send(&mut self, event: &Event) -> bool {
-        let sent = self.events.as_ref().is_some_and(|events| events.send(event));
-        // One that misses an event has to subscribe anew.
-        if !sent && let Some(events) = self.events.take() {
-            tracing::warn!(container = self.container, "the executor does not read its events");
-            events.end();
-        }
-        sent
-    }
-
-    /// Gives the executor the tasks it does not have yet.
-    fn deliver(&mut self) {
-        if self.events.is_none() {
-            return;
-        }
-        let waiting: Vec<String> = self
-            .tasks
-            .iter()
-            .filter(|(_, task)| !task.delivered && task.latest.is_none())
-            .map(|(id, _)| id.clone())
-            .collect();
-        for id in waiting {
-            let Some(info) = self.tasks.get(&id).map(|task| task.info.clone()) else { continue };
-            let sent = self.send(&Event {
-                r#type: Some(event::Type::Launch as i32),
-                launch: Some(event::Launch { task: info }),
-                ..Event::default()
-            });
-            if sent && let Some(task) = self.tasks.get_mut(&id) {
-                task.delivered = true;
-                // What cannot be written is put right by the executor: it says what it has.
-                self.save_or_log();
-            }
-        }
-    }
-
-    /// Tells the executor to end; it is killed if it has not by the deadline.
-    fn shut_down(&mut self, deadline: Instant) {
-        if self.ended_ms > 0 || matches!(self.deadline, Some((_, Doom::ToldToEnd))) {
-            return;
-        }
-        self.deadline = Some((deadline, Doom::ToldToEnd));
-        let told =
-            self.send(&Event { r#type: Some(event::Type::Shutdown as i32), ..Event::default() });
-        if !told {
-            self.kill();
-        }
-    }
-
-    fn kill(&self) {
-        let Some(process) = self.process.as_ref().filter(|_| self.ended_ms == 0) else { return };
-        if let Some(handle) = launch::handle(process) {
-            // It may have ended meanwhile.
-            let _ = rustix::process::pidfd_send_signal(handle, rustix::process::Signal::KILL);
-        }
-    }
-
-    /// Writes down what is to be remembered; what cannot be written is forgotten by a restart.
-    fn save_or_log(&self) {
-        if let Err(error) = self.save() {
-            self.log(&error);
-        }
-    }
-
-    fn log(&self, error: &std::io::Error) {
-        tracing::error!(%error, path = %self.meta.display(), "failed to write down the state of a container");
-    }
-
-    /// Writes down what is to be remembered.
-    fn save(&self) -> std::io::Result<()> {
-        let tasks = self
-            .tasks
-            .values()
-            .map(|task| CheckpointedTask {
-                task: task.info.encode_to_vec().into(),
-                latest: task.latest.as_ref().map(Message::encode_to_vec).unwrap_or_default().into(),
-                pending: task.pending.iter().map(|status| status.encode_to_vec().into()).collect(),
-                delivered: task.delivered,
-                received: task.received.iter().cloned().collect(),
-            })
-            .collect();
-        let container = Container {
-            version: VERSION,
-            container_id: self.container.clone(),
-            framework: self.framework.encode_to_vec().into(),
-            executor: self.info.encode_to_vec().into(),
-            sandbox: self.sandbox.to_string_lossy().into_owned(),
-            pid: self.process.as_ref().map_or(0, |process| process.pid),
-            start_ticks: self.process.as_ref().map_or(0, |process| process.start_ticks),
-            boot_id: self.boot_id.clone(),
-            tasks,
-            ended_ms: self.ended_ms,
-            cgroup: self
-                .cgroup
-                .as_ref()
-                .map(|cgroup| cgroup.to_string_lossy().into_owned())
-                .unwrap_or_default(),
-        };
-        checkpoint::write(&self.meta, &container)
     }
 }
 
