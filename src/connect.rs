@@ -31,10 +31,27 @@ pub(crate) struct Scheduler {
 }
 
 impl Scheduler {
-    /// The scheduler of a cluster. Nothing is sent yet.
-    pub(crate) fn of_cluster(cluster: &str, connection: &Connection) -> Result<Self, Failure> {
+    /// The scheduler of a cluster. One whose address was given says which cluster it is of, so that
+    /// no command meant for one cluster reaches another.
+    pub(crate) async fn of_cluster(
+        cluster: &str,
+        connection: &Connection,
+    ) -> Result<Self, Failure> {
         let address = connection.find(cluster)?;
-        Self::at(&address, Duration::from_secs(connection.retry_for.into()))
+        let scheduler = Self::at(&address, Duration::from_secs(connection.retry_for.into()))?;
+        if connection.scheduler.is_some() {
+            let info = scheduler.info().await?;
+            if info.cluster != cluster {
+                return Err(Failure::new(
+                    Code::InvalidConfiguration,
+                    format!(
+                        "the scheduler at {} is of cluster {}, not {cluster}; nothing was done",
+                        scheduler.address, info.cluster
+                    ),
+                ));
+            }
+        }
+        Ok(scheduler)
     }
 
     /// The scheduler at an address. Nothing is sent yet.

@@ -52,7 +52,7 @@ impl Args {
                 ),
             ));
         }
-        let scheduler = Scheduler::of_cluster(&self.key.cluster, &self.connection)?;
+        let scheduler = Scheduler::of_cluster(&self.key.cluster, &self.connection).await?;
         let created = scheduler.create(v1::JobConfiguration::from(&job.request)).await?;
         if self.wait_until != WaitUntil::Pending {
             let until = match self.wait_until {

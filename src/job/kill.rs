@@ -87,7 +87,7 @@ impl How {
         named: Option<BTreeSet<u32>>,
         verb: &str,
     ) -> Result<(), Failure> {
-        let scheduler = Scheduler::of_cluster(&key.cluster, &self.connection)?;
+        let scheduler = Scheduler::of_cluster(&key.cluster, &self.connection).await?;
         let active = active(&scheduler, &key.job).await?;
         let wanted: Vec<u32> = match &named {
             Some(named) => named.intersection(&active).copied().collect(),

@@ -23,7 +23,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let scheduler = Scheduler::of_cluster(&self.pattern.cluster, &self.connection)?;
+        let scheduler = Scheduler::of_cluster(&self.pattern.cluster, &self.connection).await?;
         let found = matching(&scheduler, &self.pattern).await?;
         if self.output.is_json() {
             let jobs: Vec<_> = found

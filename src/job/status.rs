@@ -38,7 +38,7 @@ struct Tasks {
 
 impl Args {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let scheduler = Scheduler::of_cluster(&self.pattern.cluster, &self.connection)?;
+        let scheduler = Scheduler::of_cluster(&self.pattern.cluster, &self.connection).await?;
         let mut found = Vec::new();
         for (key, _) in matching(&scheduler, &self.pattern).await? {
             let answer = scheduler.tasks(tasks_of(&key)).await?;

@@ -107,7 +107,7 @@ async fn wait(
         }
     }
     note(&format!("Runs on as process {}; `aurora down` stops it", registered.pid));
-    Ok(())
+    if follow.has_failed() { Err(Failure::said(Code::CommandFailure)) } else { Ok(()) }
 }
 
 fn find(child: &Child) -> Result<Option<Registered>, Failure> {

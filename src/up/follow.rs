@@ -128,13 +128,17 @@ impl Follow {
                 }
             };
             if has_ended && self.is_done(scheduler).await? {
-                let failed = self
-                    .ends
-                    .values()
-                    .any(|state| matches!(state, TaskState::Failed | TaskState::Lost));
-                return Ok(if failed { Outcome::Failed } else { Outcome::Done });
+                return Ok(if self.has_failed() { Outcome::Failed } else { Outcome::Done });
             }
         }
+    }
+
+    /// Whether an instance of a batch job has failed for good.
+    pub(super) fn has_failed(&self) -> bool {
+        self.ends.iter().any(|((job, _), state)| {
+            matches!(state, TaskState::Failed | TaskState::Lost)
+                && self.jobs.get(job).is_some_and(|job| !job.is_service)
+        })
     }
 
     /// Follows until every instance runs or has ended.
@@ -272,7 +276,9 @@ impl Follow {
         for id in ids {
             more |= self.look_at(&id);
             let Some(task) = self.tasks.get_mut(&id) else { continue };
+            // Why a task is throttled it has said when it was.
             if let Some(waiting) = &mut task.waiting
+                && task.state == TaskState::Pending
                 && !waiting.told
                 && waiting.since.elapsed() > PATIENCE
             {

@@ -155,7 +155,8 @@ impl House {
     pub(super) async fn stop(self, signals: &Signals) -> Result<(), Failure> {
         self.scheduler_handle.pause_launching().await;
         let running = self.agent_handle.running_executors();
-        if running > 0 {
+        // Without a signal all tasks have ended, and their executors are about to.
+        if running > 0 && signals.stop.is_cancelled() {
             let tasks = if running == 1 { "task" } else { "tasks" };
             note(&format!("Stopping {running} {tasks} (Ctrl-C again stops at once)"));
         }

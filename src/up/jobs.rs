@@ -57,8 +57,8 @@ pub(super) fn tell_users(jobs: &[ReadyJob], data: &Path) {
             && let Some(closed) = closed_to_others(data)
         {
             warn(&format!(
-                "{role} cannot pass through {}, which is closed to others: its tasks will fail; \
-                 choose another --data-dir",
+                "{role} cannot pass through {}, which is closed to others: its tasks cannot use \
+                 their sandboxes' full paths; choose another --data-dir",
                 closed.display()
             ));
         }
@@ -80,10 +80,15 @@ fn closed_to_others(path: &Path) -> Option<&Path> {
 
 /// Creates each job that does not run yet, and anew each that runs otherwise than it should.
 pub(super) async fn create(scheduler: &Scheduler, jobs: &[ReadyJob]) -> Result<(), Failure> {
+    // All or none: one that is refused keeps those before it from being touched.
+    let mut all = Vec::with_capacity(jobs.len());
     for job in jobs {
         let wanted = scheduler.validate(v1::JobConfiguration::from(&job.request)).await?;
         let wanted = JobConfiguration::try_from(wanted)
             .map_err(|error| Failure::new(Code::Api, error.to_string()))?;
+        all.push((job, wanted));
+    }
+    for (job, wanted) in all {
         let key = &job.request.key;
         let mut query = tasks_of(key);
         query.states = active_states();

@@ -110,6 +110,7 @@ impl UpArgs {
         signals: &Signals,
     ) -> Result<Outcome, Failure> {
         let scheduler = Scheduler::at(&registered.scheduler, Duration::from_secs(10))?;
+        let mut follow = None;
         let work = async {
             if self.detached {
                 jobs::create(&scheduler, jobs).await?;
@@ -128,15 +129,19 @@ impl UpArgs {
             note(&format!("Scheduler  {}", house.scheduler_address()));
             note(&format!("Observer   {}", house.observer_address()));
             let logs = !self.no_logs;
-            let mut follow = Follow::open(&scheduler, jobs, house.checkpoints(), logs).await?;
+            let watched = Follow::open(&scheduler, jobs, house.checkpoints(), logs).await?;
+            let follow = follow.insert(watched);
             jobs::create(&scheduler, jobs).await?;
             follow.run(&scheduler).await
         };
-        tokio::select! {
-            outcome = work => outcome,
-            () = signals.stop.cancelled() => Ok(Outcome::Stopped),
-            () = house.ended() => Ok(Outcome::Stopped),
-        }
+        let outcome = tokio::select! {
+            outcome = work => outcome?,
+            () = signals.stop.cancelled() => Outcome::Stopped,
+            () = house.ended() => Outcome::Stopped,
+        };
+        // A batch job beside services may have failed before somebody stopped it all.
+        let failed = follow.is_some_and(|follow| follow.has_failed());
+        Ok(if failed { Outcome::Failed } else { outcome })
     }
 }
 

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 
 use crate::support::cluster::Cluster;
-use crate::support::{Home, Ran, role, service, wait_for};
+use crate::support::{Home, Ran, role, service, skip, wait_for};
 
 const KEY: &str = "devcluster/www-data/prod/hello";
 
@@ -129,6 +129,19 @@ fn unknown_clusters_and_absent_schedulers_are_told_apart() {
 }
 
 #[test]
+fn a_command_for_another_cluster_is_not_carried_out() {
+    let cluster = Cluster::start();
+    let file = cluster.home.file("svc.aurora", &service(&role(), "svc", 1, "exec sleep 1000"));
+    let key = format!("test/{}/prod/svc", role());
+    cluster.run(&["job", "create", &key, file.to_str().unwrap()]).expect(0);
+    cluster.wait_running(&key, 1);
+    let other = key.replace("test/", "tset/");
+    let ran = cluster.run(&["job", "killall", &other]).expect(3);
+    assert!(ran.err().contains("is of cluster test, not tset"), "{}", ran.err());
+    cluster.wait_running(&key, 1);
+}
+
+#[test]
 fn what_does_not_fit_waits_and_says_why() {
     let cluster = Cluster::start();
     let text = service(&role(), "big", 1, "true").replace("cpu = 0.01", "cpu = 4000");
@@ -194,7 +207,7 @@ fn a_daemon_whose_port_is_taken_says_so() {
 #[test]
 fn a_folder_that_cannot_be_used_is_named() {
     if !nix::unistd::Uid::effective().is_root() {
-        println!("skipped: needs root");
+        skip("needs root");
         return;
     }
     let home = Home::new();
@@ -242,7 +255,7 @@ impl Drop for SmallDisk {
 #[test]
 fn a_full_disk_ends_the_scheduler_with_the_reason() {
     if !nix::unistd::Uid::effective().is_root() {
-        println!("skipped: needs root");
+        skip("needs root");
         return;
     }
     let home = Home::new();
@@ -251,7 +264,7 @@ fn a_full_disk_ends_the_scheduler_with_the_reason() {
     let _mounted = match SmallDisk::mount(&small) {
         Ok(mounted) => mounted,
         Err(reason) => {
-            println!("skipped: cannot mount: {reason}");
+            skip(&format!("cannot mount: {reason}"));
             return;
         }
     };
@@ -303,7 +316,7 @@ fn fill(home: &Home, scheduler: &str) -> Ran {
 #[test]
 fn a_full_disk_ends_a_cluster_of_its_own_with_the_reason() {
     if !nix::unistd::Uid::effective().is_root() {
-        println!("skipped: needs root");
+        skip("needs root");
         return;
     }
     let home = Home::new();
@@ -312,7 +325,7 @@ fn a_full_disk_ends_a_cluster_of_its_own_with_the_reason() {
     let _mounted = match SmallDisk::mount(&small) {
         Ok(mounted) => mounted,
         Err(reason) => {
-            println!("skipped: cannot mount: {reason}");
+            skip(&format!("cannot mount: {reason}"));
             return;
         }
     };

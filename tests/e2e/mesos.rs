@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::support::process::{Process, end_all};
-use crate::support::{Home, free_port, request, wait_for};
+use crate::support::{Home, free_port, request, skip, wait_for};
 
 /// A real master and agent.
 struct Mesos {
@@ -23,7 +23,7 @@ impl Mesos {
             PathBuf::from,
         );
         if !tools.join("start").exists() {
-            println!("skipped: no Mesos here; AURORA_TEST_MESOS names the folder of its `start`");
+            skip("no Mesos here; AURORA_TEST_MESOS names the folder of its `start`");
             return None;
         }
         let mesos = Self { tools, home: Home::new(), port: free_port() };
@@ -100,8 +100,14 @@ fn the_same_files_run_on_a_real_mesos() {
     for (file, key, until) in examples {
         run(&["job", "create", key, file, "--wait-until", until]).expect(0);
     }
+    let failing = "devcluster/www-data/devel/failing";
+    run(&["job", "create", failing, "examples/failing.aurora", "--wait-until", "FINISHED"])
+        .expect(0);
     let status = |key: &str| run(&["job", "status", key, "-o", "json"]).expect(0).json();
     assert_eq!(status(examples[2].1)[0]["inactive"][0]["status"], "FINISHED");
+    let failed = status(failing)[0]["inactive"].clone();
+    assert_eq!(failed.as_array().unwrap().len(), 2, "{failed:#?}");
+    assert!(failed.as_array().unwrap().iter().all(|run| run["status"] == "FAILED"), "{failed:#?}");
     let hello = status(examples[0].1)[0]["active"][0]["assignedTask"]["taskId"].clone();
     let web: Value = status(examples[1].1);
     for task in web[0]["active"].as_array().unwrap() {
@@ -130,7 +136,11 @@ fn the_same_files_run_on_a_real_mesos() {
     for (_, key, _) in &examples[..2] {
         run(&["job", "killall", key, "--no-batching"]).expect(0);
     }
-    assert_eq!(status(examples[0].1)[0]["active"].as_array().unwrap().len(), 0);
+    // Both ended as they were told to, by the scheduler and the agent that came back.
+    let ended = status(examples[0].1);
+    assert_eq!(ended[0]["active"].as_array().unwrap().len(), 0);
+    assert_eq!(ended[0]["inactive"][0]["assignedTask"]["taskId"], hello);
+    assert_eq!(ended[0]["inactive"][0]["status"], "KILLED");
     running.signal(nix::sys::signal::Signal::SIGTERM);
     assert_eq!(running.ended(), 0);
 }

@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::support::process::{Process, assert_nothing_left, end_all, processes_of};
-use crate::support::{Home, get, role, service, wait_for};
+use crate::support::{Home, get, role, service, skip, wait_for};
 
 /// A running `aurora up` on ports of its own.
 struct Up {
@@ -225,6 +225,34 @@ fn a_changed_job_is_created_anew() {
 }
 
 #[test]
+fn a_failed_batch_job_beside_a_service_is_not_forgotten() {
+    let home = Home::new();
+    let both = service(&role(), "svc", 1, "exec sleep 1000")
+        + "jobs.append(Job(cluster = 'test', role = jobs[0].role(), environment = 'prod', name = 'bad',\n\
+           task = Task(processes = [Process(name = 'main', cmdline = 'exit 5')],\n\
+           resources = Resources(cpu = 0.01, ram = 8 * MB, disk = 8 * MB))))\n";
+    let file = home.file("both.aurora", &both);
+    let mut up = Up::start(&home, file.to_str().unwrap(), &[]);
+    up.process.expect("bad/0  FAILED");
+    up.process.expect("svc/0  RUNNING");
+    up.process.signal(Signal::SIGINT);
+    assert_eq!(up.process.ended(), 4, "{}", up.process.lines().join("\n"));
+    assert_nothing_left(home.path());
+}
+
+#[test]
+fn one_bad_job_keeps_all_from_being_created() {
+    let home = Home::new();
+    let bad = service(&role(), "bad", 5000, "true").replace("jobs = [", "jobs.extend([");
+    let two = service(&role(), "good", 1, "exec sleep 1000") + bad.trim_end() + ")\n";
+    let file = home.file("two.aurora", &two);
+    let mut up = Up::start(&home, file.to_str().unwrap(), &[]);
+    assert_eq!(up.process.ended(), 4, "{}", up.process.lines().join("\n"));
+    let lines = up.process.lines().join("\n");
+    assert!(lines.contains("4000") && !lines.contains("good/0"), "{lines}");
+}
+
+#[test]
 fn jobs_of_another_file_go_on_and_are_named() {
     let home = Home::new();
     let first = home.file("a.aurora", &service(&role(), "first", 1, "exec sleep 1000"));
@@ -299,7 +327,7 @@ fn killed_and_started_again_it_keeps_its_tasks() {
 /// What runs as a user of its own: root only.
 fn as_nobody(home: &Home, file: &Path) -> Option<Command> {
     if !nix::unistd::Uid::effective().is_root() {
-        println!("skipped: needs root");
+        skip("needs root");
         return None;
     }
     std::os::unix::fs::chown(home.path(), Some(65534), Some(65534)).unwrap();
@@ -322,7 +350,7 @@ fn an_ordinary_user_runs_tasks_as_himself() {
 #[test]
 fn root_runs_tasks_as_the_role_or_says_that_it_cannot() {
     if !nix::unistd::Uid::effective().is_root() {
-        println!("skipped: needs root");
+        skip("needs root");
         return;
     }
     let home = Home::new();
