@@ -7,7 +7,7 @@ use aurora_api::v1::cluster_client::ClusterClient;
 use aurora_api::v1::jobs_client::JobsClient;
 use aurora_model::key::JobKey;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Code as Grpc, Response, Status};
+use tonic::{Code as Grpc, Response, Status, TimeoutExpired};
 
 use crate::discovery::Connection;
 use crate::failure::{Code, Failure};
@@ -235,12 +235,16 @@ pub(crate) fn tasks_of(job: &JobKey) -> v1::TaskQuery {
 
 /// Whether a call may never have arrived, or its answer was lost: then it can be made again.
 pub(crate) fn is_unreachable(status: &Status) -> bool {
-    match status.code() {
-        Grpc::Unavailable => true,
-        Grpc::Cancelled | Grpc::DeadlineExceeded => false,
-        // What the scheduler itself says has no cause here; a broken connection has.
-        _ => std::error::Error::source(status).is_some(),
+    // What the scheduler itself says has no cause here; a broken connection has, whatever its code.
+    let mut cause = std::error::Error::source(status);
+    let is_local = cause.is_some();
+    while let Some(error) = cause {
+        if error.is::<TimeoutExpired>() {
+            return false;
+        }
+        cause = error.source();
     }
+    is_local || status.code() == Grpc::Unavailable
 }
 
 fn request_id() -> String {
@@ -256,4 +260,19 @@ fn reason(status: &Status) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_lost_calls_are_made_again() {
+        let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        assert!(is_unreachable(&Status::from_error(Box::new(reset))));
+        assert!(is_unreachable(&Status::unavailable("the scheduler is shutting down")));
+        assert!(!is_unreachable(&Status::from_error(Box::new(TimeoutExpired(())))));
+        assert!(!is_unreachable(&Status::cancelled("by the scheduler")));
+        assert!(!is_unreachable(&Status::internal("a mistake")));
+    }
 }
