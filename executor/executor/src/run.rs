@@ -96,21 +96,9 @@ pub async fn run(
     let children = Children::adopt().map_err(Error::Children)?;
     let session = CancellationToken::new();
     let (updates, events) = executor::start(&environment, ContentType::Protobuf, session.clone());
-    let mut executor = Executor {
-        flags,
-        environment,
-        path,
-        children,
-        updates,
-        events,
-        signals: [terminate, interrupt],
-        session_over: false,
-        running: None,
-        task: None,
-        idle_until: None,
-        last_update: None,
-        give_up_at: None,
-    };
+    let signals = [terminate, interrupt];
+    let mut executor =
+        Executor::new(flags, environment, path, children, (updates, events), signals);
     executor.run().await;
     session.cancel();
     executor.leave_nothing().await;
@@ -140,6 +128,32 @@ struct Executor {
 }
 
 impl Executor {
+    /// An executor that waits for its task.
+    fn new(
+        flags: Flags,
+        environment: Environment,
+        path: Option<OsString>,
+        children: Children,
+        (updates, events): (Updates, mpsc::Receiver<SessionEvent>),
+        signals: [Signal; 2],
+    ) -> Self {
+        Self {
+            flags,
+            environment,
+            path,
+            children,
+            updates,
+            events,
+            signals,
+            session_over: false,
+            running: None,
+            task: None,
+            idle_until: None,
+            last_update: None,
+            give_up_at: None,
+        }
+    }
+
     async fn run(&mut self) {
         loop {
             if self.session_over && self.running.is_none() {
@@ -465,21 +479,14 @@ mod tests {
         session.cancel();
         let (updates, _none) = executor::start(&environment, ContentType::Protobuf, session);
         let (agent, events) = mpsc::channel(1);
-        let mut executor = Executor {
-            flags: Args::parse_from(["executor"]).flags,
+        let mut executor = Executor::new(
+            Args::parse_from(["executor"]).flags,
             environment,
-            path: None,
-            children: Children::adopt().unwrap(),
-            updates,
-            events,
-            signals: [SignalKind::terminate(), SignalKind::interrupt()].map(|s| signal(s).unwrap()),
-            session_over: false,
-            running: None,
-            task: None,
-            idle_until: None,
-            last_update: None,
-            give_up_at: None,
-        };
+            None,
+            Children::adopt().unwrap(),
+            (updates, events),
+            [SignalKind::terminate(), SignalKind::interrupt()].map(|s| signal(s).unwrap()),
+        );
         agent.send(SessionEvent::Subscribed(Box::default())).await.unwrap();
         let began = Instant::now();
         executor.run().await;
