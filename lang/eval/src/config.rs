@@ -14,12 +14,12 @@ use starlark::environment::Module;
 
 use crate::limits::on_large_stack;
 use crate::load::{Loader, Runner, Sources};
-use crate::object::{Bound, Kind, Object, Origin, Scope};
-use crate::render::{check, to_json};
 use crate::report::{MAX_REPORTS, Report};
-use crate::scope::{Problem, resolve};
-use crate::types::{Plain, Type, slips};
 use crate::values::plain;
+use aurora_template::object::{Bound, Kind, Object, Origin, Scope};
+use aurora_template::render::{check, to_json};
+use aurora_template::scope::{Problem, resolve};
+use aurora_template::types::{Plain, Type, slips};
 
 /// A value bound from outside: `name=value`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,11 +18,11 @@ use starlark::values::{
     NoSerialize, ProvidesStaticType, StarlarkPagablePanic, StarlarkValue, Value, starlark_value,
 };
 
-use crate::object::{Kind, Object, Origin};
 use crate::schema::{Schema, schema};
-use crate::scope::{resolve, text_form};
-use crate::types::{Plain, Type, TypeMismatch};
 use crate::values::{ObjectValue, TypeValue, alloc, failure, here, named, positional};
+use aurora_template::object::{Kind, Object, Origin};
+use aurora_template::scope::{resolve, text_form};
+use aurora_template::types::{Plain, Type, TypeMismatch};
 
 /// The struct types.
 pub(crate) static SCHEMA: LazyLock<Schema> = LazyLock::new(schema);

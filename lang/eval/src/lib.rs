@@ -20,15 +20,11 @@ mod config;
 mod globals;
 mod limits;
 mod load;
-mod object;
-mod render;
 mod report;
 mod schema;
-mod scope;
-mod types;
 mod values;
 
+pub use aurora_template::object::Origin;
 pub use config::{Binding, BindingError, Config, EvaluatedJob, ReadyJob, evaluate};
 pub use load::{Disk, Loader, MAX_FILE_LEN};
-pub use object::Origin;
 pub use report::Report;

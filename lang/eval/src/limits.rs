@@ -14,9 +14,9 @@ use starlark_syntax::codemap::CodeMap;
 use starlark_syntax::lexer::{Lexer, Token};
 
 use crate::load::DIALECT;
-use crate::object::{Kind, Object};
 use crate::report::Report;
-use crate::types::TypeMismatch;
+use aurora_template::object::{Kind, Object};
+use aurora_template::types::TypeMismatch;
 
 /// The stack of an evaluation, of which only what is used takes memory. Parser, interpreter and
 /// templates go as deep as what they work on; this is enough for whatever the other limits let pass.

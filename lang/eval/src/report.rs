@@ -11,8 +11,8 @@ use starlark::syntax::AstModule;
 use starlark_syntax::syntax::ast::{ArgumentP, AssignTargetP, AstExpr, AstStmt, ExprP, StmtP};
 
 use crate::load::{DIALECT, Sources};
-use crate::object::Origin;
-use crate::types::TypeMismatch;
+use aurora_template::object::Origin;
+use aurora_template::types::TypeMismatch;
 
 /// How many calls that led to an error are shown.
 const MAX_FRAMES: usize = 4;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::object::{Kind, Object};
-use crate::types::{ChoiceType, EnumType, Field, Plain, StructType, Type};
+use aurora_template::object::{Kind, Object};
+use aurora_template::types::{ChoiceType, EnumType, Field, Plain, StructType, Type};
 
 /// Every struct type and the objects that stand beside them, by the names files use.
 pub(crate) struct Schema {

@@ -27,10 +27,10 @@ use starlark::values::{
 };
 
 use crate::limits::Budget;
-use crate::object::{Bound, Kind, Object, Origin, Scope};
-use crate::render;
-use crate::scope::{resolve, text_form};
-use crate::types::{Plain, StructType, Type, TypeMismatch};
+use aurora_template::object::{Bound, Kind, Object, Origin, Scope};
+use aurora_template::render;
+use aurora_template::scope::{resolve, text_form};
+use aurora_template::types::{Plain, StructType, Type, TypeMismatch};
 
 /// How deep plain lists and dicts may nest.
 const MAX_NESTING: usize = 64;

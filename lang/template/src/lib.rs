@@ -1,15 +1,20 @@
 //! Text with references: `{{a.b[c]}}` (`dsl.md` 2).
 //!
 //! [`split`] finds the references of a text, [`Address`] is one, [`interpolate`] replaces those
-//! that can be found and says which are left. What a reference means is the caller's business: it
-//! gives a function. [`number`] is how numbers look once they are text.
+//! that can be found and says which are left. [`types`] and [`object`] are the values of the language
+//! that hold such texts, [`scope`] finds what a reference means in them, [`render`] checks and prints
+//! them. [`number`] is how numbers look once they are text.
 //!
 //! Nothing here does I/O.
 
 mod address;
 mod interpolate;
 pub mod number;
+pub mod object;
+pub mod render;
+pub mod scope;
 mod split;
+pub mod types;
 
 pub use address::{Address, AddressError, Component};
 pub use interpolate::{

@@ -7,7 +7,7 @@ use crate::object::{Kind, Object, Origin};
 
 /// A type of the language.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Type {
+pub enum Type {
     String,
     Integer,
     Float,
@@ -21,36 +21,36 @@ pub(crate) enum Type {
 
 /// Text that is one of a few.
 #[derive(Debug, PartialEq)]
-pub(crate) struct EnumType {
-    pub(crate) name: &'static str,
-    pub(crate) values: &'static [&'static str],
+pub struct EnumType {
+    pub name: &'static str,
+    pub values: &'static [&'static str],
 }
 
 /// One of several types, tried in order.
 #[derive(Debug, PartialEq)]
-pub(crate) struct ChoiceType {
-    pub(crate) name: &'static str,
-    pub(crate) alternatives: Vec<Type>,
+pub struct ChoiceType {
+    pub name: &'static str,
+    pub alternatives: Vec<Type>,
 }
 
 /// A type with named fields.
 #[derive(Debug, PartialEq)]
-pub(crate) struct StructType {
-    pub(crate) name: String,
-    pub(crate) fields: Vec<Field>,
+pub struct StructType {
+    pub name: String,
+    pub fields: Vec<Field>,
 }
 
 /// A field of a [`StructType`].
 #[derive(Debug, PartialEq)]
-pub(crate) struct Field {
-    pub(crate) name: &'static str,
-    pub(crate) ty: Type,
-    pub(crate) required: bool,
-    pub(crate) default: Option<Object>,
+pub struct Field {
+    pub name: &'static str,
+    pub ty: Type,
+    pub required: bool,
+    pub default: Option<Object>,
 }
 
 impl StructType {
-    pub(crate) fn position(&self, field: &str) -> Option<usize> {
+    pub fn position(&self, field: &str) -> Option<usize> {
         self.fields.iter().position(|known| known.name == field)
     }
 }
@@ -74,7 +74,7 @@ impl fmt::Display for Type {
 /// A value as the interpreter has it, before it is of a type. Shown as messages show it, long texts
 /// by their beginning.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Plain {
+pub enum Plain {
     Text(String),
     Int(i64),
     Float(f64),
@@ -91,9 +91,9 @@ pub(crate) enum Plain {
 impl fmt::Display for Plain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text(text) => write!(f, "{:?}", aurora_template::beginning(text)),
+            Self::Text(text) => write!(f, "{:?}", crate::beginning(text)),
             Self::Int(value) => write!(f, "{value}"),
-            Self::Float(value) => f.write_str(&aurora_template::number::text_of_float(*value)),
+            Self::Float(value) => f.write_str(&crate::number::text_of_float(*value)),
             Self::Bool(true) => f.write_str("True"),
             Self::Bool(false) => f.write_str("False"),
             Self::List(items) => write!(f, "a list of {}", items.len()),
@@ -108,20 +108,20 @@ impl fmt::Display for Plain {
 /// Why a value is not of a type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub(crate) struct TypeMismatch {
+pub struct TypeMismatch {
     /// The field of the struct under construction that is at fault, if one is.
-    pub(crate) field: Option<String>,
-    pub(crate) message: String,
-    pub(crate) help: Option<String>,
+    pub field: Option<String>,
+    pub message: String,
+    pub help: Option<String>,
 }
 
 impl TypeMismatch {
-    pub(crate) fn new(message: impl Into<String>) -> Self {
+    pub fn new(message: impl Into<String>) -> Self {
         Self { field: None, message: message.into(), help: None }
     }
 
     /// The same about a field of the struct under construction.
-    pub(crate) fn within(mut self, field: &str) -> Self {
+    pub fn within(mut self, field: &str) -> Self {
         if self.field.is_none() {
             self.field = Some(field.to_owned());
         }
@@ -132,11 +132,7 @@ impl TypeMismatch {
 impl Type {
     /// Makes an object of `value`. Scalars are taken as they are: whether the text is a number is
     /// only known once its references are resolved.
-    pub(crate) fn build(
-        &self,
-        value: Plain,
-        origin: Option<&Origin>,
-    ) -> Result<Object, TypeMismatch> {
+    pub fn build(&self, value: Plain, origin: Option<&Origin>) -> Result<Object, TypeMismatch> {
         let object = |kind| Object::new(self.clone(), kind, origin.cloned());
         let wrong =
             |value: &Plain| TypeMismatch::new(format!("expected {}, got {value}", self.in_words()));
@@ -150,7 +146,7 @@ impl Type {
                 }
             }
             (Self::Enum(ty), Plain::Text(text)) => {
-                let open = aurora_template::references(&text).next().is_some();
+                let open = crate::references(&text).next().is_some();
                 if open || ty.values.contains(&text.as_str()) {
                     Ok(object(Kind::Scalar(Plain::Text(text))))
                 } else {
@@ -194,7 +190,7 @@ impl Type {
     }
 
     /// Such as "a Job" and "an Announcer".
-    pub(crate) fn with_article(&self) -> String {
+    pub fn with_article(&self) -> String {
         let name = self.to_string();
         let article = if name.starts_with(['A', 'E', 'I', 'O', 'U']) { "an" } else { "a" };
         format!("{article} {name}")
@@ -218,7 +214,7 @@ impl Type {
     }
 
     /// A scalar without references as the value of its type (`dsl.md` 1.1).
-    pub(crate) fn coerce(&self, value: &Plain) -> Result<Plain, String> {
+    pub fn coerce(&self, value: &Plain) -> Result<Plain, String> {
         let wrong = || Err(format!("expected {}, got {value}", self.in_words()));
         match (self, value) {
             (Self::String, Plain::Text(_)) => Ok(value.clone()),
@@ -273,7 +269,7 @@ impl Type {
 
 impl Object {
     /// A copy with these fields replaced; [`Plain::Empty`] takes a field away.
-    pub(crate) fn with_fields(
+    pub fn with_fields(
         &self,
         fields: Vec<(String, Plain)>,
         origin: Option<&Origin>,
@@ -314,7 +310,7 @@ fn unknown_field(ty: &StructType, name: &str) -> TypeMismatch {
 }
 
 /// The known name that is most like `name`, if one is near enough to be meant.
-pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
         .filter_map(|candidate| Some((slips(name, candidate)?, candidate)))
         .min()
@@ -323,7 +319,7 @@ pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
 
 /// How many slips of the hand lie between two names; [`None`] if it is too many for one to be meant
 /// by the other.
-pub(crate) fn slips(name: &str, candidate: &str) -> Option<usize> {
+pub fn slips(name: &str, candidate: &str) -> Option<usize> {
     let shorter = candidate.len().min(name.len());
     let distance = edit_distance(name, candidate);
     (distance <= 1 + shorter / 4 && distance < shorter.max(1)).then_some(distance)

@@ -7,7 +7,7 @@ use crate::scope::{Problem, text_form};
 use crate::types::{Plain, Type};
 
 /// Everything that is missing or open where it may not be, in an object that [`crate::scope::resolve`] made.
-pub(crate) fn check(object: &Object) -> Vec<Problem> {
+pub fn check(object: &Object) -> Vec<Problem> {
     let mut problems = Vec::new();
     check_at(object, &mut Vec::new(), &mut problems);
     problems
@@ -56,8 +56,8 @@ fn check_at(object: &Object, path: &mut Vec<String>, problems: &mut Vec<Problem>
         (
             Type::Integer | Type::Float | Type::Boolean | Type::Enum(_),
             Kind::Scalar(Plain::Text(text)),
-        ) if aurora_template::references(text).next().is_some() => {
-            let text = aurora_template::beginning(text);
+        ) if crate::references(text).next().is_some() => {
+            let text = crate::beginning(text);
             problem(path, format!("expected {}, but nothing is bound to {text}", object.ty()));
         }
         _ => {}
@@ -65,7 +65,7 @@ fn check_at(object: &Object, path: &mut Vec<String>, problems: &mut Vec<Problem>
 }
 
 /// The JSON of an interpolated object: absent fields left out.
-pub(crate) fn to_json(object: &Object) -> Value {
+pub fn to_json(object: &Object) -> Value {
     match object.kind() {
         Kind::Scalar(Plain::Text(text)) => Value::String(text.clone()),
         Kind::Scalar(Plain::Int(number)) => Value::from(*number),

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aurora_template::Address;
+use crate::Address;
 
 use crate::types::{Plain, StructType, Type};
 
@@ -19,7 +19,7 @@ pub struct Origin {
 
 /// A value of the language. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Object(Arc<Node>);
+pub struct Object(Arc<Node>);
 
 #[derive(Debug, Clone)]
 struct Node {
@@ -34,7 +34,7 @@ struct Node {
 
 /// What an object holds.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Kind {
+pub enum Kind {
     Scalar(Plain),
     List(Vec<Object>),
     Map(Vec<(Object, Object)>),
@@ -46,14 +46,14 @@ pub(crate) enum Kind {
 
 /// Where references are looked up.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Scope {
+pub enum Scope {
     Names(Arc<BTreeMap<Address, Bound>>),
     Object(Object),
 }
 
 /// What a name is bound to.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Bound {
+pub enum Bound {
     Text(String),
     Object(Object),
 }
@@ -69,7 +69,7 @@ impl PartialEq for Object {
 }
 
 impl Object {
-    pub(crate) fn new(ty: Type, kind: Kind, origin: Option<Origin>) -> Self {
+    pub fn new(ty: Type, kind: Kind, origin: Option<Origin>) -> Self {
         Self::made(Node { ty, kind, scopes: Vec::new(), origin, depth: 0 })
     }
 
@@ -93,34 +93,34 @@ impl Object {
     }
 
     /// A struct with nothing but its defaults.
-    pub(crate) fn blank(ty: &Arc<StructType>, origin: Option<Origin>) -> Self {
+    pub fn blank(ty: &Arc<StructType>, origin: Option<Origin>) -> Self {
         let fields = ty.fields.iter().map(|field| field.default.clone()).collect();
         Self::new(Type::Struct(ty.clone()), Kind::Struct(fields), origin)
     }
 
-    pub(crate) fn ty(&self) -> &Type {
+    pub fn ty(&self) -> &Type {
         &self.0.ty
     }
 
-    pub(crate) fn kind(&self) -> &Kind {
+    pub fn kind(&self) -> &Kind {
         &self.0.kind
     }
 
-    pub(crate) fn scopes(&self) -> &[Scope] {
+    pub fn scopes(&self) -> &[Scope] {
         &self.0.scopes
     }
 
-    pub(crate) fn origin(&self) -> Option<&Origin> {
+    pub fn origin(&self) -> Option<&Origin> {
         self.0.origin.as_ref()
     }
 
     /// How deep objects are held by this one, as its content or bound to it: 1 if none is.
-    pub(crate) fn depth(&self) -> usize {
+    pub fn depth(&self) -> usize {
         self.0.depth
     }
 
     /// The field of a struct, if it is there.
-    pub(crate) fn field(&self, name: &str) -> Option<&Self> {
+    pub fn field(&self, name: &str) -> Option<&Self> {
         match (&self.0.ty, &self.0.kind) {
             (Type::Struct(ty), Kind::Struct(fields)) => fields.get(ty.position(name)?)?.as_ref(),
             _ => None,
@@ -128,7 +128,7 @@ impl Object {
     }
 
     /// The same object with other content, its scopes kept.
-    pub(crate) fn with_kind(&self, kind: Kind, origin: Option<Origin>) -> Self {
+    pub fn with_kind(&self, kind: Kind, origin: Option<Origin>) -> Self {
         Self::made(Node {
             ty: self.0.ty.clone(),
             kind,
@@ -139,7 +139,7 @@ impl Object {
     }
 
     /// The same object with scopes put in front of its own.
-    pub(crate) fn bound(&self, mut scopes: Vec<Scope>) -> Self {
+    pub fn bound(&self, mut scopes: Vec<Scope>) -> Self {
         scopes.extend(self.0.scopes.iter().cloned());
         Self::made(Node { scopes, ..(*self.0).clone() })
     }

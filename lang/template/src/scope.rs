@@ -1,6 +1,6 @@
 //! Finding what a reference means, and putting it into place (`dsl.md` 2.2 and 3).
 
-use aurora_template::{Address, Component, InterpolateError, beginning, interpolate};
+use crate::{Address, Component, InterpolateError, beginning, interpolate};
 
 use crate::object::{Bound, Kind, Object, Origin, Scope};
 use crate::types::{Plain, Type};
@@ -15,25 +15,25 @@ const MAX_TEXT: usize = 64 << 20;
 
 /// Something about a value that is wrong, and where the value is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Problem {
+pub struct Problem {
     /// The names of the fields that lead to it; elements of lists as `[n]`.
-    pub(crate) path: Vec<String>,
-    pub(crate) message: String,
+    pub path: Vec<String>,
+    pub message: String,
     /// The innermost call that made a part of it.
-    pub(crate) origin: Option<Origin>,
+    pub origin: Option<Origin>,
     /// The reference that leads back to itself, if that is what is wrong.
-    pub(crate) cycle: Option<Address>,
+    pub cycle: Option<Address>,
 }
 
 /// An object after interpolation, without scopes.
 #[derive(Debug)]
-pub(crate) struct Resolved {
-    pub(crate) object: Object,
-    pub(crate) problems: Vec<Problem>,
+pub struct Resolved {
+    pub object: Object,
+    pub problems: Vec<Problem>,
 }
 
 /// Interpolates an object that stands by itself.
-pub(crate) fn resolve(object: &Object) -> Resolved {
+pub fn resolve(object: &Object) -> Resolved {
     let mut resolver = Resolver::default();
     let object = resolver.resolve(object, None);
     Resolved { object, problems: resolver.problems }
@@ -418,7 +418,7 @@ impl From<InterpolateError> for Failure {
 }
 
 /// An object as it looks within a text: `IntegerList(10, 20)`, `StringStringMap(k => v)`.
-pub(crate) fn text_form(object: &Object) -> String {
+pub fn text_form(object: &Object) -> String {
     match object.kind() {
         Kind::Scalar(Plain::Text(text)) => text.clone(),
         Kind::Scalar(value) => value.to_string(),
