@@ -127,7 +127,7 @@ fn jobs(module: &Module<'_>, path: &Path, runner: &Runner<'_>) -> Result<Vec<Obj
         return Err(Report::new(format!("{file} defines no jobs"))
             .with_help("end the file with a list of its jobs: jobs = [hello]"));
     };
-    let items = match plain(value, &runner.budget) {
+    let items = match plain(value, &runner.context.budget) {
         Ok(Plain::List(items)) => items,
         Ok(other) => {
             let report = Report::new(format!("{file}: jobs must be a list, got {other}"));

@@ -17,6 +17,7 @@
 )]
 
 mod config;
+mod context;
 mod globals;
 mod limits;
 mod load;
@@ -26,5 +27,6 @@ mod values;
 
 pub use aurora_template::object::Origin;
 pub use config::{Binding, BindingError, Config, EvaluatedJob, ReadyJob, evaluate};
+pub use context::{Cancel, Inputs, Reads};
 pub use load::{Disk, Loader, MAX_FILE_LEN};
 pub use report::Report;

@@ -11,8 +11,9 @@ use starlark::eval::Evaluator;
 use starlark::syntax::{AstModule, Dialect};
 use starlark_syntax::syntax::ast::{ArgumentP, AstLiteral, AstStmt, ExprP, StmtP};
 
+use crate::context::{Cancel, Context, Inputs};
 use crate::globals::GLOBALS;
-use crate::limits::{Budget, too_deep};
+use crate::limits::too_deep;
 use crate::report::Report;
 
 /// The largest file that is read, in bytes.
@@ -52,6 +53,14 @@ pub trait Loader: Sync {
     /// Why it cannot be read; the path is added by the caller.
     fn include(&self, path: &Path) -> std::io::Result<String> {
         self.read(path)
+    }
+
+    /// The bytes of a file that a function of the language asks for, to be read once.
+    ///
+    /// # Errors
+    /// Why it cannot be read; the path is added by the caller.
+    fn open(&self, path: &Path) -> std::io::Result<Box<dyn Read + '_>> {
+        Ok(Box::new(std::io::Cursor::new(self.include(path)?.into_bytes())))
     }
 
     /// The same for every path that leads to the same file, so that a file that includes itself
@@ -95,6 +104,16 @@ impl Loader for Disk {
         self.read(path)
     }
 
+    fn open(&self, path: &Path) -> std::io::Result<Box<dyn Read + '_>> {
+        if !std::fs::metadata(path)?.is_file() {
+            return Err(std::io::Error::new(
+                std::io::ErrorKind::InvalidInput,
+                "it is not a regular file",
+            ));
+        }
+        Ok(Box::new(std::fs::File::open(path)?))
+    }
+
     fn identity(&self, path: &Path) -> PathBuf {
         path.canonicalize().unwrap_or_else(|_| path.to_owned())
     }
@@ -114,7 +133,7 @@ impl Sources {
 pub(crate) struct Runner<'a> {
     pub(crate) loader: &'a dyn Loader,
     pub(crate) sources: Sources,
-    pub(crate) budget: Budget,
+    pub(crate) context: Context<'a>,
     /// The identities of the files that are being run, outermost first.
     open: Vec<PathBuf>,
     read: usize,
@@ -127,7 +146,7 @@ impl<'a> Runner<'a> {
         Self {
             loader,
             sources: Sources::default(),
-            budget: Budget::default(),
+            context: Context::new(loader, Inputs::default(), Cancel::default()),
             open: Vec::new(),
             read: 0,
             ticks: MAX_TICKS,
@@ -243,7 +262,9 @@ impl<'a> Runner<'a> {
 
     fn evaluate(&mut self, module: &Module<'_>, file: &str, ast: AstModule) -> Result<(), Report> {
         let mut evaluator = Evaluator::new(module);
-        evaluator.extra = Some(&self.budget);
+        evaluator.extra = Some(&self.context);
+        let cancel = self.context.cancel.clone();
+        evaluator.set_check_cancelled(Box::new(move || cancel.is_cancelled()));
         evaluator
             .set_max_callstack_size(MAX_CALLS)
             .and_then(|()| evaluator.set_max_tick_count(self.ticks.max(1)))

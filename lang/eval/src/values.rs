@@ -26,6 +26,7 @@ use starlark::values::{
     ValueLike, starlark_value,
 };
 
+use crate::context::context;
 use crate::limits::Budget;
 use aurora_template::object::{Bound, Kind, Object, Origin, Scope};
 use aurora_template::render;
@@ -55,10 +56,7 @@ pub(crate) fn here(eval: &Evaluator<'_, '_, '_>) -> Option<Origin> {
 
 /// What the evaluation may use up.
 pub(crate) fn budget<'a>(eval: &Evaluator<'_, 'a, '_>) -> starlark::Result<&'a Budget> {
-    match eval.extra.and_then(|extra| extra.downcast_ref::<Budget>()) {
-        Some(budget) => Ok(budget),
-        None => fail("the evaluation has no limits"),
-    }
+    Ok(&context(eval).map_err(failure)?.budget)
 }
 
 /// A new object as a value of the interpreter.

@@ -1,0 +1,158 @@
+//! What an evaluation may see of the outside and what it has seen (`dsl.md` 10): the inputs are
+//! declared, and each that is read is recorded.
+
+#![expect(
+    unsafe_code,
+    reason = "the derives of the interpreter's value traits expand to unsafe impls"
+)]
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use starlark::eval::Evaluator;
+use starlark::values::ProvidesStaticType;
+
+use crate::limits::Budget;
+use crate::load::Loader;
+use aurora_template::types::TypeMismatch;
+
+/// How many lines an evaluation may print.
+const MAX_PRINTED: usize = 10_000;
+/// How many bytes they may have together.
+const MAX_PRINTED_LEN: usize = 1 << 20;
+/// The names under which the system tells who the user is. They are the declared input `user`.
+const USER_NAMES: [&str; 2] = ["USER", "LOGNAME"];
+
+/// The outside of an evaluation, as far as it is declared.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inputs {
+    /// Who evaluates the file.
+    pub user: String,
+    /// The environment variables that a file may read; [`None`] is one that is not set.
+    pub env: BTreeMap<String, Option<String>>,
+    /// The folder outside of which no file is read by functions of the language. If it is empty, it
+    /// is the folder of the file that asks.
+    pub root: PathBuf,
+}
+
+/// What an evaluation has read of its [`Inputs`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Reads {
+    /// Whether it has asked for the user.
+    pub user: bool,
+    /// The environment variables that it has read, and whether they were set.
+    pub env: BTreeMap<String, bool>,
+    /// The files that functions of the language have read, with the SHA-256 of their contents;
+    /// [`None`] is a file that was found to be missing.
+    pub files: BTreeMap<String, Option<String>>,
+}
+
+/// Ends an evaluation from another thread.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Ends the evaluation, soon.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the evaluation is to end.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The state of an evaluation that the functions of the language work with.
+#[derive(ProvidesStaticType)]
+pub(crate) struct Context<'a> {
+    pub(crate) loader: &'a dyn Loader,
+    pub(crate) budget: Budget,
+    pub(crate) inputs: Inputs,
+    pub(crate) cancel: Cancel,
+    reads: RefCell<Reads>,
+    printed: RefCell<Vec<String>>,
+    printed_len: Cell<usize>,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(loader: &'a dyn Loader, inputs: Inputs, cancel: Cancel) -> Self {
+        Self {
+            loader,
+            budget: Budget::default(),
+            inputs,
+            cancel,
+            reads: RefCell::default(),
+            printed: RefCell::default(),
+            printed_len: Cell::new(0),
+        }
+    }
+
+    /// What was read so far.
+    pub(crate) fn reads(&self) -> Reads {
+        self.reads.borrow().clone()
+    }
+
+    /// What was printed so far, line by line.
+    pub(crate) fn printed(&self) -> Vec<String> {
+        self.printed.borrow().clone()
+    }
+
+    /// Who evaluates the file.
+    pub(crate) fn user(&self) -> &str {
+        self.reads.borrow_mut().user = true;
+        &self.inputs.user
+    }
+
+    /// An environment variable, if it is set.
+    pub(crate) fn env(&self, name: &str) -> Result<Option<&str>, TypeMismatch> {
+        if let Some(value) = self.inputs.env.get(name) {
+            self.reads.borrow_mut().env.insert(name.to_owned(), value.is_some());
+            return Ok(value.as_deref());
+        }
+        if USER_NAMES.contains(&name) {
+            return Ok(Some(self.user()));
+        }
+        let name = aurora_template::beginning(name);
+        Err(TypeMismatch {
+            help: Some(format!(
+                "allow it with --env {name}, or in the `env` list of the project's aurora.toml; or \
+                 write {{{{{name}}}}} and pass it with --bind {name}=…"
+            )),
+            ..TypeMismatch::new(format!(
+                "the environment variable {name} is not a declared input of this file"
+            ))
+        })
+    }
+
+    /// Notes that a file was read, or that it is missing.
+    pub(crate) fn note_file(&self, path: &Path, sha256: Option<String>) {
+        self.reads.borrow_mut().files.insert(path.display().to_string(), sha256);
+    }
+
+    /// Keeps a line that the file prints.
+    pub(crate) fn print(&self, line: &str) -> Result<(), TypeMismatch> {
+        let len = self.printed_len.get() + line.len();
+        if len > MAX_PRINTED_LEN || self.printed.borrow().len() >= MAX_PRINTED {
+            return Err(TypeMismatch::new(format!(
+                "the file prints more than {MAX_PRINTED} lines or {} MB",
+                MAX_PRINTED_LEN >> 20
+            )));
+        }
+        self.printed_len.set(len);
+        self.printed.borrow_mut().push(line.to_owned());
+        Ok(())
+    }
+}
+
+/// The state of the evaluation that calls.
+pub(crate) fn context<'a, 'x>(
+    eval: &Evaluator<'_, 'a, 'x>,
+) -> Result<&'a Context<'x>, TypeMismatch> {
+    eval.extra
+        .and_then(|extra| extra.downcast_ref::<Context<'x>>())
+        .ok_or_else(|| TypeMismatch::new("the evaluation has no limits"))
+}
