@@ -16,9 +16,9 @@
     reason = "a shell crate: it reads files"
 )]
 
-mod config;
 mod context;
 mod globals;
+mod job;
 mod limits;
 mod load;
 mod report;
@@ -26,7 +26,7 @@ mod schema;
 mod values;
 
 pub use aurora_template::object::Origin;
-pub use config::{Binding, BindingError, Config, EvaluatedJob, ReadyJob, evaluate};
 pub use context::{Cancel, Inputs, Reads};
+pub use job::{Binding, BindingError, Config, EvaluatedJob, ReadyJob, evaluate};
 pub use load::{Disk, Loader, MAX_FILE_LEN};
 pub use report::Report;

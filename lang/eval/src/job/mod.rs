@@ -1,8 +1,12 @@
 //! The jobs of a file, and how one becomes a request (`dsl.md` 7.3 and 8).
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-use std::str::FromStr;
+mod binding;
+mod file;
+
+pub use binding::{Binding, BindingError};
+pub use file::evaluate;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aurora_model::config;
@@ -10,54 +14,14 @@ use aurora_model::convert::to_job_configuration;
 use aurora_model::job::JobConfiguration;
 use aurora_model::key::ClusterJobKey;
 use aurora_template::{Address, Component};
-use starlark::environment::Module;
 
 use crate::limits::on_large_stack;
-use crate::load::{Loader, Runner, Sources};
+use crate::load::Sources;
 use crate::report::{MAX_REPORTS, Report};
-use crate::values::plain;
 use aurora_template::object::{Bound, Kind, Object, Origin, Scope};
 use aurora_template::render::{check, to_json};
 use aurora_template::scope::{Problem, resolve};
 use aurora_template::types::{Plain, Type, slips};
-
-/// A value bound from outside: `name=value`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Binding {
-    /// What it is bound to.
-    pub address: Address,
-    /// The text.
-    pub value: String,
-}
-
-/// A text that is no binding.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BindingError {
-    /// There is no `=`.
-    #[error("binding parameter {0:?} must be formatted name=value")]
-    Shape(String),
-    /// The name is no address.
-    #[error("could not parse binding parameter {parameter:?}: {reason}")]
-    Name {
-        /// What was given.
-        parameter: String,
-        /// What is wrong with the name.
-        reason: String,
-    },
-}
-
-impl FromStr for Binding {
-    type Err = BindingError;
-
-    fn from_str(text: &str) -> Result<Self, BindingError> {
-        let (name, value) =
-            text.split_once('=').ok_or_else(|| BindingError::Shape(text.to_owned()))?;
-        let address = name.parse().map_err(|error: aurora_template::AddressError| {
-            BindingError::Name { parameter: text.to_owned(), reason: error.reason.to_owned() }
-        })?;
-        Ok(Self { address, value: value.to_owned() })
-    }
-}
 
 /// An evaluated file.
 #[derive(Debug)]
@@ -90,70 +54,6 @@ impl ReadyJob {
     pub fn key(&self) -> ClusterJobKey {
         ClusterJobKey { cluster: self.config.cluster.clone(), job: self.request.key.clone() }
     }
-}
-
-/// Evaluates a file and binds its jobs.
-///
-/// # Errors
-/// The file, or one it includes, cannot be read, is no program, fails, or defines no jobs.
-pub fn evaluate(path: &Path, loader: &dyn Loader, bindings: &[Binding]) -> Result<Config, Report> {
-    on_large_stack(|| evaluate_here(path, loader, bindings))
-}
-
-fn evaluate_here(path: &Path, loader: &dyn Loader, bindings: &[Binding]) -> Result<Config, Report> {
-    let mut runner = Runner::new(loader);
-    let objects = Module::with_temp_heap(|module| {
-        runner.run(&module, path)?;
-        jobs(&module, path, &runner)
-    })?;
-    let sources = Arc::new(runner.sources);
-    let outside: BTreeMap<Address, Bound> = bindings
-        .iter()
-        .map(|binding| (binding.address.clone(), Bound::Text(binding.value.clone())))
-        .collect();
-    let outside = Scope::Names(Arc::new(outside));
-    let jobs = objects
-        .into_iter()
-        .map(|object| EvaluatedJob::new(object.bound(vec![outside.clone()]), sources.clone()))
-        .collect();
-    Ok(Config { jobs })
-}
-
-fn jobs(module: &Module<'_>, path: &Path, runner: &Runner<'_>) -> Result<Vec<Object>, Report> {
-    let file = path.display().to_string();
-    let at =
-        |report: Report, element| report.at_assignment(&runner.sources, &file, "jobs", element);
-    let Some(value) = module.get("jobs") else {
-        return Err(Report::new(format!("{file} defines no jobs"))
-            .with_help("end the file with a list of its jobs: jobs = [hello]"));
-    };
-    let items = match plain(value, &runner.context.budget) {
-        Ok(Plain::List(items)) => items,
-        Ok(other) => {
-            let report = Report::new(format!("{file}: jobs must be a list, got {other}"));
-            return Err(at(report, None).with_help("write jobs = [hello]"));
-        }
-        Err(error) => return Err(at(Report::new(error.message), None)),
-    };
-    if items.is_empty() {
-        let report = Report::new(format!("{file} defines no jobs: its list of jobs is empty"));
-        return Err(at(report, None));
-    }
-    items
-        .into_iter()
-        .enumerate()
-        .map(|(index, item)| match item {
-            Plain::Object(object)
-                if matches!(object.ty(), Type::Struct(ty) if ty.name == "Job") =>
-            {
-                Ok(object)
-            }
-            other => {
-                let report = Report::new(format!("{file}: jobs[{index}] must be a Job, got {other}"));
-                Err(at(report, Some(index)))
-            }
-        })
-        .collect()
 }
 
 impl Config {
