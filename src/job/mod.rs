@@ -10,8 +10,9 @@ pub(crate) mod wait;
 pub(crate) use kill::active_states;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use aurora_eval::{Binding, Config, Disk, ReadyJob};
+use aurora_eval::{Binding, Config, Disk, Options, ReadyJob};
 use aurora_model::key::ClusterJobKey;
 
 use crate::failure::{Code, Failure};
@@ -75,7 +76,7 @@ pub(crate) struct Bindings {
 }
 
 impl File {
-    pub(crate) fn evaluate(&self) -> Result<Config, Failure> {
+    pub(crate) fn evaluate(&self) -> Result<Arc<Config>, Failure> {
         evaluate(&self.path, &self.bindings.bindings)
     }
 
@@ -107,8 +108,9 @@ pub(crate) fn tell_warnings(job: &ReadyJob) {
 }
 
 /// Evaluates a file.
-pub(crate) fn evaluate(path: &Path, bindings: &[Binding]) -> Result<Config, Failure> {
-    aurora_eval::evaluate(path, &Disk, bindings).map_err(Failure::report)
+pub(crate) fn evaluate(path: &Path, bindings: &[Binding]) -> Result<Arc<Config>, Failure> {
+    let options = Options { bindings: bindings.to_vec(), ..Options::default() };
+    aurora_eval::evaluate(path, &Disk, &options).map_err(Failure::report)
 }
 
 /// The Unix user who runs this command: the owner of what is submitted.

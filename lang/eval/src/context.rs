@@ -15,8 +15,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use starlark::eval::Evaluator;
 use starlark::values::ProvidesStaticType;
 
+use crate::engine::{Engine, Loaded, Opened};
 use crate::limits::Budget;
 use crate::load::Loader;
+use crate::run::OpenFile;
+use crate::sources::Sources;
 use aurora_template::types::TypeMismatch;
 
 /// How many lines an evaluation may print.
@@ -73,14 +76,34 @@ pub(crate) struct Context<'a> {
     pub(crate) budget: Budget,
     pub(crate) inputs: Inputs,
     pub(crate) cancel: Cancel,
+    /// What keeps the modules that were loaded.
+    pub(crate) engine: &'a Engine,
+    /// The texts that were read.
+    pub(crate) sources: RefCell<Sources>,
+    /// The files that are being run, outermost first.
+    pub(crate) open: RefCell<Vec<OpenFile>>,
+    /// The files that were read besides the main one, in order.
+    pub(crate) opened: RefCell<Vec<Opened>>,
+    /// The modules that were loaded, by the identity of their files.
+    pub(crate) modules: RefCell<BTreeMap<PathBuf, Arc<Loaded>>>,
     reads: RefCell<Reads>,
     printed: RefCell<Vec<String>>,
     printed_len: Cell<usize>,
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(loader: &'a dyn Loader, inputs: Inputs, cancel: Cancel) -> Self {
+    pub(crate) fn new(
+        engine: &'a Engine,
+        loader: &'a dyn Loader,
+        inputs: Inputs,
+        cancel: Cancel,
+    ) -> Self {
         Self {
+            engine,
+            sources: RefCell::default(),
+            open: RefCell::default(),
+            opened: RefCell::default(),
+            modules: RefCell::default(),
             loader,
             budget: Budget::default(),
             inputs,

@@ -9,6 +9,7 @@
     reason = "of the derives, too: values are never written to the interpreter's page files"
 )]
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use starlark::environment::{Globals, GlobalsBuilder};
@@ -56,13 +57,20 @@ pub(crate) static GLOBALS: LazyLock<Globals> = LazyLock::new(|| {
     builder.build()
 });
 
+static NAMES: LazyLock<BTreeSet<String>> =
+    LazyLock::new(|| GLOBALS.names().map(|name| name.as_str().to_owned()).collect());
+
+/// Whether every file knows a name.
+pub(crate) fn is_global(name: &str) -> bool {
+    NAMES.contains(name)
+}
+
 /// The functions of the language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Helper {
     Order,
     SimpleTask,
     SequentialTask,
-    /// Where it is written as a statement of its own, the loader has followed it already.
     Include,
 }
 
@@ -108,20 +116,17 @@ impl<'v> StarlarkValue<'v> for HelperValue {
                 let constraint = alloc(constraint, eval)?;
                 Ok(eval.heap().alloc(vec![constraint]))
             }
-            Helper::SimpleTask => {
-                alloc(simple_task(given, named, origin).map_err(failure)?, eval)
-            }
+            Helper::SimpleTask => alloc(simple_task(given, named, origin).map_err(failure)?, eval),
             Helper::SequentialTask => {
                 alloc(sequential(given, named, origin).map_err(failure)?, eval)
             }
-            Helper::Include => Err(failure(TypeMismatch {
-                help: Some(
-                    "write include(\"…\") on a line of its own, outside of any block, with the path \
-                     in quotes"
-                        .to_owned(),
-                ),
-                ..TypeMismatch::new("include() is followed before the file runs, so not from here")
-            })),
+            Helper::Include => {
+                let [Plain::Text(path)] = given.as_slice() else {
+                    return Err(failure(TypeMismatch::new("include takes the path of a file")));
+                };
+                crate::run::include(eval, path)?;
+                Ok(Value::new_none())
+            }
         }
     }
 }

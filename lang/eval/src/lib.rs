@@ -4,11 +4,10 @@
 //! binds, checks and converts one of them into what the scheduler takes. Everything that is wrong
 //! is a [`Report`], a `miette` diagnostic with the place in the file.
 //!
-//! Evaluation is hermetic: files are read through a [`Loader`], and nothing else of the outside is
-//! seen: no clock, no environment, no network. Calls, turns of loops, the depth of texts and values
-//! and what they come to are bounded, and a file that goes beyond is refused. One operation of the
-//! interpreter is not: `"a" * 2000000000` takes its seconds and its memory. So do not evaluate files
-//! of people you do not trust in a process that matters.
+//! Evaluation is hermetic: files are read through a [`Loader`], and of the rest of the outside only
+//! the declared [`Inputs`] are seen: no clock, no network. Calls, turns of loops, memory, the depth
+//! of texts and values and what they come to are bounded, and a file that goes beyond is refused.
+//! An [`Engine`] evaluates what has not changed only once.
 
 #![allow(
     clippy::disallowed_methods,
@@ -17,16 +16,22 @@
 )]
 
 mod context;
+mod dialect;
+mod engine;
 mod globals;
 mod job;
 mod limits;
 mod load;
 mod report;
+mod run;
 mod schema;
+mod sources;
+mod stdlib;
 mod values;
 
 pub use aurora_template::object::Origin;
 pub use context::{Cancel, Inputs, Reads};
-pub use job::{Binding, BindingError, Config, EvaluatedJob, ReadyJob, evaluate};
+pub use engine::{Engine, Options, evaluate, evaluate_text};
+pub use job::{Binding, BindingError, Config, EvaluatedJob, ReadyJob};
 pub use load::{Disk, Loader, MAX_FILE_LEN};
 pub use report::Report;

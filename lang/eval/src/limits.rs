@@ -13,7 +13,7 @@ use starlark::values::ProvidesStaticType;
 use starlark_syntax::codemap::CodeMap;
 use starlark_syntax::lexer::{Lexer, Token};
 
-use crate::load::DIALECT;
+use crate::dialect::DIALECT;
 use crate::report::Report;
 use aurora_template::object::{Kind, Object};
 use aurora_template::types::TypeMismatch;

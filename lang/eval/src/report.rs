@@ -10,7 +10,8 @@ use starlark::errors::Frame;
 use starlark::syntax::AstModule;
 use starlark_syntax::syntax::ast::{ArgumentP, AssignTargetP, AstExpr, AstStmt, ExprP, StmtP};
 
-use crate::load::{DIALECT, Sources};
+use crate::dialect::DIALECT;
+use crate::sources::Sources;
 use aurora_template::object::Origin;
 use aurora_template::types::TypeMismatch;
 
@@ -139,11 +140,11 @@ impl Report {
             report.message = shortened(mismatch.message.clone());
             report.help.clone_from(&mismatch.help);
             if let Some(span) = span {
-                let origin = origin(span);
+                let origin = origin(span, sources);
                 report = report.at_field(sources, Some(&origin), mismatch.field.as_deref());
             }
         } else if let Some(span) = span {
-            let Origin { file, span } = origin(span);
+            let Origin { file, span } = origin(span, sources);
             if report.help.is_none() {
                 report.help =
                     sources.text(&file).and_then(|text| python_help(&text, &span, is_parse_error));
@@ -159,7 +160,7 @@ impl Report {
         }
         for frame in frames.iter().rev().take(MAX_FRAMES) {
             if let Some(location) = &frame.location {
-                let Origin { file, span } = origin(location);
+                let Origin { file, span } = origin(location, sources);
                 report.related.push(
                     Self::new(format!("in `{}`, called here", frame.name))
                         .at(sources, &file, span, "here"),
@@ -170,11 +171,10 @@ impl Report {
     }
 }
 
-fn origin(span: &FileSpan) -> Origin {
-    Origin {
-        file: Arc::from(span.filename()),
-        span: span.span.begin().get() as usize..span.span.end().get() as usize,
-    }
+fn origin(span: &FileSpan, sources: &Sources) -> Origin {
+    let range = span.span.begin().get() as usize..span.span.end().get() as usize;
+    let (file, span) = sources.place(span.filename(), range);
+    Origin { file, span }
 }
 
 /// The span of the argument `field` of the call at `call`; else that of the called name.

@@ -48,10 +48,10 @@ fn fail<T>(message: impl Into<String>) -> starlark::Result<T> {
 /// Where the interpreter is: the call that is being made.
 pub(crate) fn here(eval: &Evaluator<'_, '_, '_>) -> Option<Origin> {
     let location = eval.call_stack_top_location()?;
-    Some(Origin {
-        file: Arc::from(location.filename()),
-        span: location.span.begin().get() as usize..location.span.end().get() as usize,
-    })
+    let span = location.span.begin().get() as usize..location.span.end().get() as usize;
+    let context = context(eval).ok()?;
+    let (file, span) = context.sources.borrow().place(location.filename(), span);
+    Some(Origin { file, span })
 }
 
 /// What the evaluation may use up.

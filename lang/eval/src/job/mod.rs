@@ -4,7 +4,7 @@ mod binding;
 mod file;
 
 pub use binding::{Binding, BindingError};
-pub use file::evaluate;
+pub(crate) use file::jobs;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,9 +15,10 @@ use aurora_model::job::JobConfiguration;
 use aurora_model::key::ClusterJobKey;
 use aurora_template::{Address, Component};
 
+use crate::context::{Context, Reads};
 use crate::limits::on_large_stack;
-use crate::load::Sources;
 use crate::report::{MAX_REPORTS, Report};
+use crate::sources::Sources;
 use aurora_template::object::{Bound, Kind, Object, Origin, Scope};
 use aurora_template::render::{check, to_json};
 use aurora_template::scope::{Problem, resolve};
@@ -27,6 +28,8 @@ use aurora_template::types::{Plain, Type, slips};
 #[derive(Debug)]
 pub struct Config {
     jobs: Vec<EvaluatedJob>,
+    reads: Reads,
+    printed: Vec<String>,
 }
 
 /// A job of a file, bound but not yet checked.
@@ -57,6 +60,30 @@ impl ReadyJob {
 }
 
 impl Config {
+    pub(crate) fn new(
+        objects: Vec<Object>,
+        sources: &Arc<Sources>,
+        bindings: &[Binding],
+        context: &Context<'_>,
+    ) -> Self {
+        let outside = Binding::scope(bindings);
+        let jobs = objects
+            .into_iter()
+            .map(|object| EvaluatedJob::new(object.bound(vec![outside.clone()]), sources.clone()))
+            .collect();
+        Self { jobs, reads: context.reads(), printed: context.printed() }
+    }
+
+    /// What the evaluation has read of its inputs.
+    pub fn reads(&self) -> &Reads {
+        &self.reads
+    }
+
+    /// The lines that the file has printed.
+    pub fn printed(&self) -> &[String] {
+        &self.printed
+    }
+
     /// The jobs, in the order of the file.
     pub fn jobs(&self) -> &[EvaluatedJob] {
         &self.jobs

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use aurora_eval::{Binding, Disk, EvaluatedJob, evaluate};
+use aurora_eval::{Binding, Disk, EvaluatedJob, Options, evaluate};
 use serde_json::Value;
 
 /// Cases that need what the language does not have yet.
@@ -54,7 +54,10 @@ fn case(name: &str) -> Result<(), String> {
         .map(|text| text.parse().map_err(|e: aurora_eval::BindingError| e.to_string()))
         .collect::<Result<_, _>>()?;
     let path = folder().join(format!("{name}.aurora"));
-    let config = match (evaluate(&path, &Disk, &bindings), &expected["error"]) {
+    let config = match (
+        evaluate(&path, &Disk, &Options { bindings, ..Options::default() }),
+        &expected["error"],
+    ) {
         (Err(_), Value::Object(_)) => return Ok(()),
         (Err(report), _) => return Err(format!("refused: {report}")),
         (Ok(_), Value::Object(error)) => {

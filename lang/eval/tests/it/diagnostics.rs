@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use aurora_eval::{Disk, Loader, Report, evaluate};
+use aurora_eval::{Disk, Loader, Options, Report, evaluate};
 use miette::{GraphicalReportHandler, GraphicalTheme};
 
 /// Files in memory.
@@ -33,7 +33,7 @@ impl Loader for Files<'_> {
 }
 
 fn report(files: &[(&str, &str)]) -> Report {
-    match evaluate(Path::new("job.aurora"), &Files(files), &[]) {
+    match evaluate(Path::new("job.aurora"), &Files(files), &Options::default()) {
         Err(report) => report,
         Ok(config) => config
             .jobs()
@@ -155,7 +155,7 @@ fn includes_share_one_namespace_and_keep_their_places() {
         ("parts/base.aurora", "include('../units.aurora')\nCPU = 0.5\n"),
         ("units.aurora", "RAM = 64 * MB\n"),
     ];
-    let config = evaluate(Path::new("job.aurora"), &Files(&files), &[]).unwrap();
+    let config = evaluate(Path::new("job.aurora"), &Files(&files), &Options::default()).unwrap();
     let ready = config.jobs()[0].ready("someone").unwrap();
     assert_eq!(
         (ready.request.task.resources.cpus.0, ready.request.task.resources.ram_mb),
@@ -328,7 +328,7 @@ fn a_long_value_is_shown_by_its_beginning() {
 fn a_job_that_is_not_found() {
     let incomplete = job(FINE, "echo", "").replace("environment = \"prod\", ", "");
     let files = [("job.aurora", incomplete.as_str())];
-    let config = evaluate(Path::new("job.aurora"), &Files(&files), &[]).unwrap();
+    let config = evaluate(Path::new("job.aurora"), &Files(&files), &Options::default()).unwrap();
     let report = config.find(&"devcluster/www-data/prod/hello".parse().unwrap()).unwrap_err();
     let mut out = String::new();
     GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
@@ -339,7 +339,7 @@ fn a_job_that_is_not_found() {
 
     let whole = job(FINE, "echo", "");
     let files = [("job.aurora", whole.as_str())];
-    let config = evaluate(Path::new("job.aurora"), &Files(&files), &[]).unwrap();
+    let config = evaluate(Path::new("job.aurora"), &Files(&files), &Options::default()).unwrap();
     for (key, help) in [
         ("devcluster/www-data/prod/helo", "did you mean devcluster/www-data/prod/hello?"),
         ("devcluster/www-data/prod/web", "the file has devcluster/www-data/prod/hello"),
@@ -370,14 +370,14 @@ fn includes_go_where_the_system_goes() {
     std::fs::write(at("far/x.aurora"), "jobs = 'behind the link'\n").unwrap();
     std::fs::write(at("x.aurora"), "jobs = 'beside it'\n").unwrap();
     std::fs::write(at("job.aurora"), "include('link/../x.aurora')\n").unwrap();
-    let report = evaluate(&at("job.aurora"), &Disk, &[]).unwrap_err();
+    let report = evaluate(&at("job.aurora"), &Disk, &Options::default()).unwrap_err();
     assert!(report.to_string().contains("behind the link"), "{report}");
 
     std::fs::write(at("far/x.aurora"), "include('../link/../../job.aurora')\n").unwrap();
-    let report = evaluate(&at("job.aurora"), &Disk, &[]).unwrap_err();
+    let report = evaluate(&at("job.aurora"), &Disk, &Options::default()).unwrap_err();
     assert!(report.to_string().contains("includes itself"), "{report}");
 
     std::fs::write(at("job.aurora"), "include('/dev/null')\n").unwrap();
-    let report = evaluate(&at("job.aurora"), &Disk, &[]).unwrap_err();
+    let report = evaluate(&at("job.aurora"), &Disk, &Options::default()).unwrap_err();
     assert!(report.to_string().contains("not a regular file"), "{report}");
 }

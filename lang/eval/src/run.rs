@@ -1,0 +1,316 @@
+//! Runs files: one namespace into which `include` brings others, and modules that `load` takes
+//! names from (`dsl.md` 7).
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use starlark::environment::{FrozenModule, Module};
+use starlark::eval::{Evaluator, FileLoader};
+
+use crate::context::Context;
+use crate::dialect;
+use crate::engine::Loaded;
+use crate::globals::{GLOBALS, is_global};
+use crate::report::Report;
+use crate::stdlib;
+
+/// How deep files may include or load files.
+const MAX_FILE_DEPTH: usize = 32;
+/// How many files one evaluation may read.
+const MAX_FILES: usize = 1000;
+/// Calls and turns of loops after which an evaluation is stopped.
+const MAX_TICKS: u64 = 20_000_000;
+/// Bytes of the interpreter's heap after which an evaluation is stopped.
+const MAX_HEAP: usize = 512 << 20;
+/// How deep functions may call functions.
+const MAX_CALLS: usize = 200;
+/// What the paths of the library's modules begin with.
+const LIBRARY: &str = "@std//";
+
+/// A file that is being run.
+#[derive(Debug)]
+pub(crate) struct OpenFile {
+    /// Where it is; [`None`] for a stream and for a module of the library.
+    pub(crate) path: Option<PathBuf>,
+    /// The same for every path that leads to it.
+    identity: PathBuf,
+    /// As reports name it.
+    name: Arc<str>,
+    /// Whether `load` brought it.
+    is_loaded: bool,
+}
+
+/// Runs the main file of an evaluation into a module, and everything it includes and loads.
+pub(crate) fn run_main(
+    context: &Context<'_>,
+    module: &Module<'_>,
+    main: OpenFile,
+    text: &str,
+) -> Result<(), Report> {
+    run_in(context, module, main, text)
+}
+
+impl OpenFile {
+    /// The main file.
+    pub(crate) fn main(context: &Context<'_>, path: &Path) -> Self {
+        Self {
+            path: Some(path.to_owned()),
+            identity: context.loader.identity(path),
+            name: path.display().to_string().into(),
+            is_loaded: false,
+        }
+    }
+
+    /// A main file that has no place, such as a stream.
+    pub(crate) fn stream(name: &str) -> Self {
+        Self { path: None, identity: PathBuf::from(name), name: name.into(), is_loaded: false }
+    }
+}
+
+/// Runs a file into a module of its own.
+fn run_in(
+    context: &Context<'_>,
+    module: &Module<'_>,
+    file: OpenFile,
+    text: &str,
+) -> Result<(), Report> {
+    let modules = Modules(context);
+    let mut evaluator = Evaluator::new(module);
+    evaluator.extra = Some(context);
+    evaluator.set_loader(&modules);
+    let cancel = context.cancel.clone();
+    evaluator.set_check_cancelled(Box::new(move || cancel.is_cancelled()));
+    evaluator
+        .set_max_callstack_size(MAX_CALLS)
+        .and_then(|()| evaluator.set_max_tick_count(MAX_TICKS))
+        .and_then(|()| evaluator.set_max_heap_size(MAX_HEAP))
+        .map_err(|error| {
+            Report::new(format!("{}: cannot limit the evaluation: {error}", file.name))
+        })?;
+    run_open(context, &mut evaluator, file, text)
+}
+
+/// Runs a file into the module of an evaluator.
+fn run_open(
+    context: &Context<'_>,
+    evaluator: &mut Evaluator<'_, '_, '_>,
+    file: OpenFile,
+    text: &str,
+) -> Result<(), Report> {
+    let name = file.name.clone();
+    let is_loaded = file.is_loaded;
+    let text: Arc<str> = text.strip_prefix('\u{feff}').unwrap_or(text).into();
+    context.sources.borrow_mut().add(&name, text.clone());
+    // What a file that is included, now or later, defines is only known once it has run. A module
+    // that is loaded includes nothing.
+    let known =
+        |wanted: &str| is_loaded || is_global(wanted) || evaluator.module().get(wanted).is_some();
+    let ast = dialect::parse(context, &name, &text, &known)?;
+    context.open.borrow_mut().push(file);
+    let result = evaluator.eval_module(ast, &GLOBALS);
+    context.open.borrow_mut().pop();
+    result.map(|_| ()).map_err(|error| {
+        carried(&error).unwrap_or_else(|| {
+            let report = Report::of_interpreter(&error, &context.sources.borrow(), &name);
+            if evaluator.get_total_tick_count() > MAX_TICKS {
+                report.with_message(format!(
+                    "the file takes more than {MAX_TICKS} calls and turns of loops"
+                ))
+            } else {
+                report
+            }
+        })
+    })
+}
+
+/// `include(path)`: runs another file into the same module, as if it stood here.
+pub(crate) fn include(evaluator: &mut Evaluator<'_, '_, '_>, target: &str) -> starlark::Result<()> {
+    let context = crate::context::context(evaluator).map_err(crate::values::failure)?;
+    // Values of the calls around this one are not known to the collector while the other file runs.
+    evaluator.disable_gc();
+    included(context, evaluator, target).map_err(carry)
+}
+
+fn included(
+    context: &Context<'_>,
+    evaluator: &mut Evaluator<'_, '_, '_>,
+    target: &str,
+) -> Result<(), Report> {
+    let at = crate::values::here(evaluator);
+    let place = |report: Report| match &at {
+        Some(at) => {
+            report.at(&context.sources.borrow(), &at.file, at.span.clone(), "included here")
+        }
+        None => report,
+    };
+    if context.open.borrow().last().is_some_and(|file| file.is_loaded) {
+        return Err(place(
+            Report::new("a module that is loaded cannot include() files")
+                .with_help("write load(\"file.aurora\", \"name\") to take names from another file"),
+        ));
+    }
+    let path = context.sibling(target).map_err(place)?;
+    let identity = context.loader.identity(&path);
+    context.check_opening(&path, &identity).map_err(place)?;
+    let name = path.display().to_string();
+    let text =
+        context.read(&path, &identity).map_err(|error| place(Report::unreadable(&name, &error)))?;
+    let file = OpenFile { path: Some(path), identity, name: name.into(), is_loaded: false };
+    run_open(context, evaluator, file, &text)
+}
+
+/// Finds the modules that files load.
+struct Modules<'a, 'x>(&'a Context<'x>);
+
+impl FileLoader for Modules<'_, '_> {
+    fn load(&self, target: &str) -> starlark::Result<FrozenModule> {
+        self.module(target).map_err(carry)
+    }
+}
+
+impl Modules<'_, '_> {
+    fn module(&self, target: &str) -> Result<FrozenModule, Report> {
+        let context = self.0;
+        let (file, text) = self.find(target)?;
+        if let Some(loaded) = context.loaded(&file.identity) {
+            return Ok(loaded.module.clone());
+        }
+        context.check_opening(Path::new(&*file.name), &file.identity)?;
+        let text = match text {
+            Some(text) => text.into(),
+            None => context
+                .read(Path::new(&*file.name), &file.identity)
+                .map_err(|error| Report::unreadable(&file.name, &error))?,
+        };
+        let identity = file.identity.clone();
+        let before = context.opened.borrow().len();
+        let module = Module::with_temp_heap(|module| {
+            run_in(context, &module, file, &text)?;
+            module
+                .freeze()
+                .map_err(|error| Report::new(format!("{target}: cannot be loaded: {error:?}")))
+        })?;
+        context.keep_loaded(identity, before, module.clone());
+        Ok(module)
+    }
+
+    /// The file that a path means in the file that loads it, and its text if it is the library's.
+    fn find(&self, target: &str) -> Result<(OpenFile, Option<&'static str>), Report> {
+        if let Some(name) = target.strip_prefix(LIBRARY) {
+            let Some(text) = stdlib::module(name) else {
+                let near = aurora_template::types::nearest(name, stdlib::names());
+                let help = match near {
+                    Some(near) => format!("did you mean {LIBRARY}{near}?"),
+                    None => format!(
+                        "the library has {}",
+                        stdlib::names().collect::<Vec<_>>().join(", ")
+                    ),
+                };
+                return Err(Report::new(format!("there is no module {target} in the library"))
+                    .with_help(help));
+            };
+            let file = OpenFile {
+                path: None,
+                identity: PathBuf::from(target),
+                name: target.into(),
+                is_loaded: true,
+            };
+            return Ok((file, Some(text)));
+        }
+        let path = self.0.sibling(target)?;
+        let identity = self.0.loader.identity(&path);
+        let name = path.display().to_string().into();
+        Ok((OpenFile { path: Some(path), identity, name, is_loaded: true }, None))
+    }
+}
+
+impl Context<'_> {
+    /// The path that `target` means in the file that is being run.
+    fn sibling(&self, target: &str) -> Result<PathBuf, Report> {
+        let open = self.open.borrow();
+        let Some(folder) = open.last().and_then(|file| file.path.as_deref()) else {
+            return Err(Report::new(format!("{target} cannot be found from here")).with_help(
+                "a text that is read from a stream has no place to look from: give the file's path",
+            ));
+        };
+        Ok(folder.parent().unwrap_or(Path::new("")).join(target))
+    }
+
+    fn check_opening(&self, path: &Path, identity: &Path) -> Result<(), Report> {
+        let open = self.open.borrow();
+        if let Some(first) = open.iter().position(|file| file.identity == identity) {
+            let mut round: Vec<&str> = open[first..].iter().map(|file| &*file.name).collect();
+            let again = round[0];
+            round.push(again);
+            return Err(Report::new(format!(
+                "files lead back to themselves: {}",
+                round.join(" -> ")
+            )));
+        }
+        if open.len() >= MAX_FILE_DEPTH {
+            return Err(Report::new(format!(
+                "files include files more than {MAX_FILE_DEPTH} deep"
+            )));
+        }
+        if self.opened.borrow().len() >= MAX_FILES {
+            return Err(Report::new(format!("more than {MAX_FILES} files are read")));
+        }
+        let root = &self.inputs.root;
+        if !root.as_os_str().is_empty() && !identity.starts_with(self.loader.identity(root)) {
+            return Err(Report::new(format!(
+                "{} is outside of {}",
+                path.display(),
+                root.display()
+            ))
+            .with_help(
+                "a configuration reads files of its own project only: move the file there, or \
+                     put an aurora.toml into a folder that holds both",
+            ));
+        }
+        Ok(())
+    }
+
+    fn read(&self, path: &Path, identity: &Path) -> std::io::Result<Arc<str>> {
+        let text: Arc<str> = self.loader.include(path)?.into();
+        self.opened.borrow_mut().push((identity.to_owned(), path.to_owned(), text.clone()));
+        Ok(text)
+    }
+
+    /// The module of a file, if this evaluation has it or an earlier one of the same engine has.
+    fn loaded(&self, identity: &Path) -> Option<Arc<Loaded>> {
+        let known = self.modules.borrow().get(identity).cloned();
+        let loaded = known.or_else(|| self.engine.loaded(identity, self))?;
+        self.sources.borrow_mut().extend(&loaded.sources);
+        // A module depends on what it loads, whoever loaded that first.
+        self.opened.borrow_mut().extend(loaded.files.iter().cloned());
+        self.modules.borrow_mut().insert(identity.to_owned(), loaded.clone());
+        Some(loaded)
+    }
+
+    fn keep_loaded(&self, identity: PathBuf, before: usize, module: FrozenModule) {
+        let files = self.opened.borrow().get(before..).unwrap_or_default().to_vec();
+        let loaded = Arc::new(Loaded {
+            files,
+            module,
+            sources: self.sources.borrow().clone(),
+            inputs: self.inputs.clone(),
+            reads: self.reads(),
+        });
+        self.engine.keep_loaded(identity.clone(), loaded.clone());
+        self.modules.borrow_mut().insert(identity, loaded);
+    }
+}
+
+/// A report on its way through the interpreter.
+#[derive(Debug, thiserror::Error)]
+#[error("a file failed")]
+struct Carried(Mutex<Option<Report>>);
+
+fn carry(report: Report) -> starlark::Error {
+    starlark::Error::new_other(Carried(Mutex::new(Some(report))))
+}
+
+fn carried(error: &starlark::Error) -> Option<Report> {
+    let starlark::ErrorKind::Other(cause) = error.kind() else { return None };
+    cause.downcast_ref::<Carried>()?.0.lock().ok()?.take()
+}

@@ -1,0 +1,50 @@
+//! The texts that an evaluation has read, for places in them.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::dialect::SpanMap;
+
+/// The texts that were read, by the names of their files.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Sources(BTreeMap<Arc<str>, Source>);
+
+#[derive(Debug, Clone)]
+struct Source {
+    text: Arc<str>,
+    /// From what the interpreter was given to the text; [`None`] until it was.
+    map: Option<Arc<SpanMap>>,
+}
+
+impl Sources {
+    pub(crate) fn text(&self, file: &str) -> Option<Arc<str>> {
+        self.0.get(file).map(|source| source.text.clone())
+    }
+
+    pub(crate) fn add(&mut self, file: &str, text: Arc<str>) {
+        self.0.insert(file.into(), Source { text, map: None });
+    }
+
+    pub(crate) fn set_map(&mut self, file: &str, map: SpanMap) {
+        if let Some(source) = self.0.get_mut(file) {
+            source.map = Some(Arc::new(map));
+        }
+    }
+
+    /// Takes over what another evaluation has read.
+    pub(crate) fn extend(&mut self, other: &Self) {
+        for (file, source) in &other.0 {
+            self.0.entry(file.clone()).or_insert_with(|| source.clone());
+        }
+    }
+
+    /// The file and the place in its text of a place in what the interpreter was given.
+    pub(crate) fn place(&self, file: &str, span: Range<usize>) -> (Arc<str>, Range<usize>) {
+        match self.0.get_key_value(file) {
+            Some((file, Source { map: Some(map), .. })) => (file.clone(), map.original(span)),
+            Some((file, _)) => (file.clone(), span),
+            None => (file.into(), span),
+        }
+    }
+}
