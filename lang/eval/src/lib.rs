@@ -19,6 +19,7 @@ mod context;
 mod dialect;
 mod engine;
 mod globals;
+mod helpers;
 mod job;
 mod limits;
 mod load;

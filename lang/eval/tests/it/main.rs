@@ -10,3 +10,4 @@
 mod conformance;
 mod diagnostics;
 mod examples;
+mod helpers;
