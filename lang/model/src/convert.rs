@@ -85,7 +85,7 @@ pub fn to_job_configuration(
             .collect(),
         partition_policy: partition_policy(job)?,
         sla_policy: sla_policy(job)?,
-        container: container(job),
+        container: container(job)?,
     };
     Ok(JobConfiguration {
         key,
@@ -346,45 +346,44 @@ fn sla_policy(job: &config::Job) -> Result<Option<SlaPolicy>, ConvertError> {
     let seconds = |value: i64| to_u64("sla_policy", value);
     Ok(match &job.sla_policy {
         None => None,
-        Some(config::SlaPolicy::Coordinator { coordinator_url, status_key }) => {
-            Some(SlaPolicy::Coordinator {
-                coordinator_url: coordinator_url.clone(),
-                status_key: status_key.clone(),
-            })
-        }
-        Some(config::SlaPolicy::Count { count, duration_secs }) => Some(SlaPolicy::Count {
-            count: to_u64("sla_policy", *count)?,
-            duration_secs: seconds(*duration_secs)?,
+        Some(config::SlaPolicy::Coordinator(policy)) => Some(SlaPolicy::Coordinator {
+            coordinator_url: policy.coordinator_url.clone(),
+            status_key: policy.status_key.clone(),
         }),
-        Some(config::SlaPolicy::Percentage { percentage, duration_secs }) => {
-            Some(SlaPolicy::Percentage {
-                percentage: *percentage,
-                duration_secs: seconds(*duration_secs)?,
-            })
-        }
+        Some(config::SlaPolicy::Count(policy)) => Some(SlaPolicy::Count {
+            count: to_u64("sla_policy", policy.count)?,
+            duration_secs: seconds(policy.duration_secs)?,
+        }),
+        Some(config::SlaPolicy::Percentage(policy)) => Some(SlaPolicy::Percentage {
+            percentage: policy.percentage,
+            duration_secs: seconds(policy.duration_secs)?,
+        }),
     })
 }
 
-fn container(job: &config::Job) -> Container {
-    match &job.container {
+fn container(job: &config::Job) -> Result<Container, ConvertError> {
+    let docker = |docker: &config::Docker| Container::Docker {
+        image: docker.image.clone(),
+        parameters: docker
+            .parameters
+            .iter()
+            .map(|parameter| (parameter.name.clone(), parameter.value.clone()))
+            .collect(),
+    };
+    Ok(match &job.container {
         None => Container::default(),
-        Some(config::Container::Docker(docker) | config::Container::Wrapped { docker }) => {
-            Container::Docker {
-                image: docker.image.clone(),
-                parameters: docker
-                    .parameters
-                    .iter()
-                    .map(|parameter| (parameter.name.clone(), parameter.value.clone()))
-                    .collect(),
-            }
-        }
+        Some(config::Container::Docker(inner)) => docker(inner),
+        Some(config::Container::Wrapped(wrapper)) => match &wrapper.docker {
+            Some(inner) => docker(inner),
+            None => return fail("container", "a Container needs docker: write Docker(image = …)"),
+        },
         Some(config::Container::Mesos(mesos)) => Container::Mesos {
             image: mesos.image.as_ref().map(|image| match image {
-                config::Image::Appc { name, image_id } => {
-                    Image::Appc { name: name.clone(), image_id: image_id.clone() }
+                config::Image::Appc(image) => {
+                    Image::Appc { name: image.name.clone(), image_id: image.image_id.clone() }
                 }
-                config::Image::Docker { name, tag } => {
-                    Image::Docker { name: name.clone(), tag: tag.clone() }
+                config::Image::Docker(image) => {
+                    Image::Docker { name: image.name.clone(), tag: image.tag.clone() }
                 }
             }),
             volumes: mesos
@@ -397,7 +396,7 @@ fn container(job: &config::Job) -> Container {
                 })
                 .collect(),
         },
-    }
+    })
 }
 
 fn to_i32(field: &'static str, value: i64) -> Result<i32, ConvertError> {

@@ -7,8 +7,10 @@
 //!
 //! Nothing here does I/O, reads a clock or draws a random number.
 
+pub mod catalog;
 pub mod config;
 pub mod convert;
+pub mod declare;
 pub mod job;
 pub mod key;
 pub mod plan;
