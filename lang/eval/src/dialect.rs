@@ -4,6 +4,7 @@ use starlark::syntax::{AstModule, Dialect, DialectTypes};
 
 use std::ops::Range;
 
+use crate::codes::Code;
 use crate::context::Context;
 use crate::limits::too_deep;
 use crate::report::Report;
@@ -35,7 +36,12 @@ pub(crate) fn parse(
     _is_known: &dyn Fn(&str) -> bool,
 ) -> Result<AstModule, Report> {
     if let Some((message, span)) = too_deep(file, text) {
-        return Err(Report::new(message).at(&context.sources.borrow(), file, span, "here"));
+        return Err(Report::new(Code::LimitExceeded, message).at(
+            &context.sources.borrow(),
+            file,
+            span,
+            "here",
+        ));
     }
     context.sources.borrow_mut().set_map(file, SpanMap);
     AstModule::parse(file, text.to_owned(), &DIALECT)

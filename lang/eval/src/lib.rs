@@ -15,6 +15,7 @@
     reason = "a shell crate: it reads files"
 )]
 
+mod codes;
 mod context;
 mod dialect;
 mod engine;
@@ -31,8 +32,9 @@ mod stdlib;
 mod values;
 
 pub use aurora_template::object::Origin;
+pub use codes::{Code, Severity};
 pub use context::{Cancel, Inputs, Reads};
 pub use engine::{Engine, Options, evaluate, evaluate_text};
 pub use job::{Binding, BindingError, Config, EvaluatedJob, ReadyJob};
 pub use load::{Disk, Loader, MAX_FILE_LEN};
-pub use report::Report;
+pub use report::{Edit, Finding, Fix, Label, Location, Position, Report};

@@ -13,6 +13,7 @@ use starlark::values::ProvidesStaticType;
 use starlark_syntax::codemap::CodeMap;
 use starlark_syntax::lexer::{Lexer, Token};
 
+use crate::codes::Code;
 use crate::dialect::DIALECT;
 use crate::report::Report;
 use aurora_template::object::{Kind, Object};
@@ -48,7 +49,12 @@ pub(crate) fn on_large_stack<T: Send>(
             .name("evaluate".to_owned())
             .stack_size(STACK)
             .spawn_scoped(scope, run)
-            .map_err(|error| Report::new(format!("cannot start a thread to evaluate: {error}")))?;
+            .map_err(|error| {
+                Report::new(
+                    Code::EvaluationError,
+                    format!("cannot start a thread to evaluate: {error}"),
+                )
+            })?;
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use starlark::environment::{FrozenModule, Module};
 use starlark::eval::{Evaluator, FileLoader};
 
+use crate::codes::Code;
 use crate::context::Context;
 use crate::dialect;
 use crate::engine::Loaded;
@@ -85,7 +86,10 @@ fn run_in(
         .and_then(|()| evaluator.set_max_tick_count(MAX_TICKS))
         .and_then(|()| evaluator.set_max_heap_size(MAX_HEAP))
         .map_err(|error| {
-            Report::new(format!("{}: cannot limit the evaluation: {error}", file.name))
+            Report::new(
+                Code::EvaluationError,
+                format!("{}: cannot limit the evaluation: {error}", file.name),
+            )
         })?;
     run_open(context, &mut evaluator, file, text)
 }
@@ -113,7 +117,7 @@ fn run_open(
         carried(&error).unwrap_or_else(|| {
             let report = Report::of_interpreter(&error, &context.sources.borrow(), &name);
             if evaluator.get_total_tick_count() > MAX_TICKS {
-                report.with_message(format!(
+                report.with_code(Code::LimitExceeded).with_message(format!(
                     "the file takes more than {MAX_TICKS} calls and turns of loops"
                 ))
             } else {
@@ -145,7 +149,7 @@ fn included(
     };
     if context.open.borrow().last().is_some_and(|file| file.is_loaded) {
         return Err(place(
-            Report::new("a module that is loaded cannot include() files")
+            Report::new(Code::BadInclude, "a module that is loaded cannot include() files")
                 .with_help("write load(\"file.aurora\", \"name\") to take names from another file"),
         ));
     }
@@ -156,7 +160,13 @@ fn included(
     let text =
         context.read(&path, &identity).map_err(|error| place(Report::unreadable(&name, &error)))?;
     let file = OpenFile { path: Some(path), identity, name: name.into(), is_loaded: false };
-    run_open(context, evaluator, file, &text)
+    // What cannot even be read is pointed at here; what is wrong inside is reached through here.
+    run_open(context, evaluator, file, &text).map_err(|report| match &at {
+        Some(at) => {
+            report.through(&context.sources.borrow(), &at.file, at.span.clone(), "included here")
+        }
+        None => report,
+    })
 }
 
 /// Finds the modules that files load.
@@ -186,9 +196,9 @@ impl Modules<'_, '_> {
         let before = context.opened.borrow().len();
         let module = Module::with_temp_heap(|module| {
             run_in(context, &module, file, &text)?;
-            module
-                .freeze()
-                .map_err(|error| Report::new(format!("{target}: cannot be loaded: {error:?}")))
+            module.freeze().map_err(|error| {
+                Report::new(Code::EvaluationError, format!("{target}: cannot be loaded: {error:?}"))
+            })
         })?;
         context.keep_loaded(identity, before, module.clone());
         Ok(module)
@@ -206,8 +216,11 @@ impl Modules<'_, '_> {
                         stdlib::names().collect::<Vec<_>>().join(", ")
                     ),
                 };
-                return Err(Report::new(format!("there is no module {target} in the library"))
-                    .with_help(help));
+                return Err(Report::new(
+                    Code::UnreadableFile,
+                    format!("there is no module {target} in the library"),
+                )
+                .with_help(help));
             };
             let file = OpenFile {
                 path: None,
@@ -229,7 +242,11 @@ impl Context<'_> {
     fn sibling(&self, target: &str) -> Result<PathBuf, Report> {
         let open = self.open.borrow();
         let Some(folder) = open.last().and_then(|file| file.path.as_deref()) else {
-            return Err(Report::new(format!("{target} cannot be found from here")).with_help(
+            return Err(Report::new(
+                Code::BadInclude,
+                format!("{target} cannot be found from here"),
+            )
+            .with_help(
                 "a text that is read from a stream has no place to look from: give the file's path",
             ));
         };
@@ -242,26 +259,29 @@ impl Context<'_> {
             let mut round: Vec<&str> = open[first..].iter().map(|file| &*file.name).collect();
             let again = round[0];
             round.push(again);
-            return Err(Report::new(format!(
-                "files lead back to themselves: {}",
-                round.join(" -> ")
-            )));
+            return Err(Report::new(
+                Code::IncludeCycle,
+                format!("files lead back to themselves: {}", round.join(" -> ")),
+            ));
         }
         if open.len() >= MAX_FILE_DEPTH {
-            return Err(Report::new(format!(
-                "files include files more than {MAX_FILE_DEPTH} deep"
-            )));
+            return Err(Report::new(
+                Code::LimitExceeded,
+                format!("files include files more than {MAX_FILE_DEPTH} deep"),
+            ));
         }
         if self.opened.borrow().len() >= MAX_FILES {
-            return Err(Report::new(format!("more than {MAX_FILES} files are read")));
+            return Err(Report::new(
+                Code::LimitExceeded,
+                format!("more than {MAX_FILES} files are read"),
+            ));
         }
         let root = &self.inputs.root;
         if !root.as_os_str().is_empty() && !identity.starts_with(self.loader.identity(root)) {
-            return Err(Report::new(format!(
-                "{} is outside of {}",
-                path.display(),
-                root.display()
-            ))
+            return Err(Report::new(
+                Code::OutsideRoot,
+                format!("{} is outside of {}", path.display(), root.display()),
+            )
             .with_help(
                 "a configuration reads files of its own project only: move the file there, or \
                      put an aurora.toml into a folder that holds both",

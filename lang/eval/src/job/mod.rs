@@ -15,6 +15,7 @@ use aurora_model::job::JobConfiguration;
 use aurora_model::key::ClusterJobKey;
 use aurora_template::{Address, Component};
 
+use crate::codes::Code;
 use crate::context::{Context, Reads};
 use crate::limits::on_large_stack;
 use crate::report::{MAX_REPORTS, Report};
@@ -98,14 +99,16 @@ impl Config {
         let mut matching = self.jobs.iter().filter(|job| job.key_text() == wanted);
         match (matching.next(), matching.next()) {
             (Some(job), None) => Ok(job),
-            (Some(_), Some(_)) => Err(Report::new(format!("several jobs are called {wanted}"))
-                .with_help("give each job of the file a key of its own")),
+            (Some(_), Some(_)) => {
+                Err(Report::new(Code::AmbiguousJob, format!("several jobs are called {wanted}"))
+                    .with_help("give each job of the file a key of its own"))
+            }
             (None, _) => on_large_stack(|| Err(self.not_found(key))),
         }
     }
 
     fn not_found(&self, key: &ClusterJobKey) -> Report {
-        let mut report = Report::new(format!("could not find job {key}"));
+        let mut report = Report::new(Code::JobNotFound, format!("could not find job {key}"));
         let whole: Vec<&EvaluatedJob> =
             self.jobs.iter().filter(|job| job.key.iter().all(Option::is_some)).collect();
         let wanted = [&*key.cluster, key.job.role(), key.job.environment(), key.job.name()];
@@ -129,7 +132,8 @@ impl Config {
         // A job that lacks a part of its key may be the one that is meant.
         let incomplete = self.jobs.iter().filter_map(|job| job.check_required().err());
         let reports = std::iter::once(report).chain(incomplete).take(MAX_REPORTS).collect();
-        Report::all(reports).unwrap_or_else(|| Report::new(format!("could not find job {key}")))
+        Report::all(reports)
+            .unwrap_or_else(|| Report::new(Code::JobNotFound, format!("could not find job {key}")))
     }
 }
 
@@ -181,8 +185,9 @@ impl EvaluatedJob {
             return Err(report);
         }
         let json = to_json(&resolved.object);
-        let config: config::Job = serde_json::from_value(json)
-            .map_err(|error| Report::new(format!("{} is invalid: {error}", self.key_text())))?;
+        let config: config::Job = serde_json::from_value(json).map_err(|error| {
+            Report::new(Code::InvalidJob, format!("{} is invalid: {error}", self.key_text()))
+        })?;
         let ports = ports(&resolved.object);
         let request = to_job_configuration(&config, owner, &ports).map_err(|error| {
             let path = error.field.replace('[', ".[");
@@ -190,7 +195,11 @@ impl EvaluatedJob {
             let origin = self.origin_of(&path);
             let field = path.iter().rev().find(|step| !step.starts_with('['));
             let field = field.map(String::as_str);
-            Report::new(error.message).at_field(&self.sources, origin.as_ref(), field)
+            Report::new(Code::InvalidJob, error.message).at_field(
+                &self.sources,
+                origin.as_ref(),
+                field,
+            )
         })?;
         Ok(ReadyJob { warnings: warnings(&config), config, request })
     }
@@ -198,9 +207,12 @@ impl EvaluatedJob {
     /// The fields without which nothing else can be said (`dsl.md` 8, step 1).
     fn check_required(&self) -> Result<(), Report> {
         let missing = |field: &str, origin: Option<&Origin>| {
-            Err(Report::new(format!("{field} required for job {:?}", self.key_text()))
-                .at_field(&self.sources, origin, None)
-                .with_help(format!("add `{field} = …`")))
+            Err(Report::new(
+                Code::MissingField,
+                format!("{field} required for job {:?}", self.key_text()),
+            )
+            .at_field(&self.sources, origin, None)
+            .with_help(format!("add `{field} = …`")))
         };
         for field in ["cluster", "role", "environment", "task", "name"] {
             if self.object.field(field).is_none() {
@@ -256,7 +268,7 @@ impl EvaluatedJob {
         let mut reports: Vec<Report> =
             problems.iter().map(|problem| self.report(problem)).collect();
         if more > 0 {
-            reports.push(Report::new(format!("and {more} more")));
+            reports.push(Report::new(Code::InvalidJob, format!("and {more} more")));
         }
         Report::all(reports)
     }
@@ -265,7 +277,8 @@ impl EvaluatedJob {
         let field = problem.path.iter().rev().find(|step| !step.starts_with('['));
         let place = problem.path.join(".").replace(".[", "[");
         let origin = problem.origin.clone().or_else(|| self.origin_of(&problem.path));
-        let report = Report::new(format!("{place}: {}", problem.message));
+        let code = code_of(problem);
+        let report = Report::new(code, format!("{place}: {}", problem.message));
         let report = report.at_field(&self.sources, origin.as_ref(), field.map(String::as_str));
         let is_itself = problem.cycle.as_ref().is_some_and(|address| {
             matches!(address.components(), [Component::Name(name)] if Some(name) == field)
@@ -277,6 +290,23 @@ impl EvaluatedJob {
         } else {
             report
         }
+    }
+}
+
+/// What kind of problem it is.
+fn code_of(problem: &Problem) -> Code {
+    if problem.cycle.is_some() {
+        Code::ReferenceCycle
+    } else if problem.message.contains("nothing is bound to") {
+        Code::UnboundReference
+    } else if problem.message.ends_with("is required") {
+        Code::MissingField
+    } else if problem.message.contains("is not a reference") {
+        Code::BadReference
+    } else if problem.message.contains(" more than ") {
+        Code::LimitExceeded
+    } else {
+        Code::BadValue
     }
 }
 

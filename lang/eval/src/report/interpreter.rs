@@ -1,0 +1,165 @@
+//! What the interpreter has to say, in plain words.
+
+use std::ops::Range;
+
+use starlark::codemap::FileSpan;
+use starlark::errors::Frame;
+
+use super::{Report, shortened};
+use crate::codes::Code;
+use crate::sources::Sources;
+use aurora_template::object::Origin;
+use aurora_template::types::TypeMismatch;
+
+/// How many calls that led to an error are shown.
+const MAX_FRAMES: usize = 4;
+
+/// A function of the language does not go on: why, under which code.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Refusal {
+    pub(crate) code: Code,
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
+}
+
+impl Refusal {
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), help: None }
+    }
+
+    pub(crate) fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+impl From<Refusal> for starlark::Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::new_other(refusal)
+    }
+}
+
+impl Report {
+    pub(crate) fn of_interpreter(error: &starlark::Error, sources: &Sources, file: &str) -> Self {
+        use starlark::ErrorKind as Kind;
+        let mut report =
+            Self::new(Code::EvaluationError, format!("{}", error.without_diagnostic()));
+        let (Kind::Fail(cause)
+        | Kind::StackOverflow(cause)
+        | Kind::Value(cause)
+        | Kind::Function(cause)
+        | Kind::Scope(cause)
+        | Kind::Parser(cause)
+        | Kind::Internal(cause)
+        | Kind::Native(cause)
+        | Kind::Other(cause)) = error.kind()
+        else {
+            return report;
+        };
+        report.0.code = match error.kind() {
+            Kind::Fail(_) => Code::FailedByFile,
+            Kind::StackOverflow(_) => Code::LimitExceeded,
+            Kind::Scope(_) => Code::UnknownName,
+            Kind::Parser(_) => Code::SyntaxError,
+            Kind::Function(_) => Code::WrongArguments,
+            _ => Code::EvaluationError,
+        };
+        let span = error.span();
+        let is_parse_error = matches!(error.kind(), Kind::Parser(_));
+        if let Some(mismatch) = cause.downcast_ref::<TypeMismatch>() {
+            report = report.of_mismatch(mismatch);
+            if let Some(span) = span {
+                let origin = origin(span, sources);
+                let field = mismatch.field.as_deref();
+                report = report.at_field(sources, Some(&origin), field);
+                if let Some(field) = field {
+                    report = report.with_suggestion_for(field);
+                }
+            }
+        } else {
+            if let Some(refusal) = cause.downcast_ref::<Refusal>() {
+                report.0.code = refusal.code;
+                report.0.message = shortened(refusal.message.clone());
+                report.0.help.clone_from(&refusal.help);
+            }
+            if let Some(span) = span {
+                let Origin { file, span } = origin(span, sources);
+                if report.0.help.is_none() {
+                    report.0.help = sources
+                        .text(&file)
+                        .and_then(|text| python_help(&text, &span, is_parse_error));
+                }
+                report = report.at(sources, &file, span, "here");
+            } else {
+                report.0.message = format!("{file}: {}", report.0.message);
+            }
+        }
+        let mut frames: Vec<&Frame> = error.call_stack().frames.iter().collect();
+        // A call that failed itself is what the report points at already.
+        if frames.last().is_some_and(|frame| frame.location.as_ref() == error.span()) {
+            frames.pop();
+        }
+        for frame in frames.iter().rev().take(MAX_FRAMES) {
+            if let Some(location) = &frame.location {
+                let Origin { file, span } = origin(location, sources);
+                let label = format!("in `{}`, called here", frame.name);
+                report = report.through(sources, &file, span, &label);
+            }
+        }
+        report
+    }
+
+    /// Says why a value is not of its type.
+    fn of_mismatch(mut self, mismatch: &TypeMismatch) -> Self {
+        self.0.code = if mismatch.message.contains(" has no field `") {
+            Code::UnknownField
+        } else if mismatch.help.as_deref().is_some_and(|help| help.starts_with("use one of ")) {
+            Code::BadEnumValue
+        } else if mismatch.message.contains("more than") {
+            Code::LimitExceeded
+        } else {
+            Code::TypeMismatch
+        };
+        self.0.message = shortened(mismatch.message.clone());
+        self.0.help.clone_from(&mismatch.help);
+        self
+    }
+}
+
+fn origin(span: &FileSpan, sources: &Sources) -> Origin {
+    let range = span.span.begin().get() as usize..span.span.end().get() as usize;
+    let (file, span) = sources.place(span.filename(), range);
+    Origin { file, span }
+}
+
+/// What to write instead of Python that this language does not have.
+fn python_help(text: &str, span: &Range<usize>, is_parse_error: bool) -> Option<String> {
+    const NO_PRINT: &str =
+        "nothing can be printed: to see what a job comes to, use `aurora job inspect`";
+    if !is_parse_error {
+        return (text.get(span.clone())? == "print").then(|| NO_PRINT.to_owned());
+    }
+    let line_start = text.get(..span.start)?.rfind('\n').map_or(0, |at| at + 1);
+    let line = text.get(line_start..)?.lines().next()?.trim_start();
+    let word = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next()?;
+    let help = match word {
+        "import" | "from" => {
+            "modules cannot be imported: pass what the file needs with --bind, or include() another file"
+        }
+        "class" => "classes cannot be declared: bind a dict, such as .bind(profile = {\"cpu\": 1})",
+        "while" => "`while` is not in this language: use `for … in range(…)`",
+        "try" | "raise" | "assert" => {
+            "exceptions are not in this language: use fail(\"…\") to refuse a value"
+        }
+        "with" => "files cannot be opened: a configuration depends on nothing but its own files",
+        "print" => NO_PRINT,
+        _ if text.get(span.start..)?.starts_with(['f', 'F'])
+            && text.get(span.clone())?.len() > 2 =>
+        {
+            "f\"…\" is not in this language: use {{…}} with .bind(), or \"%s\" % value"
+        }
+        _ => return None,
+    };
+    Some(help.to_owned())
+}
