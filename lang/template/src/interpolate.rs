@@ -1,8 +1,13 @@
 //! Replaces the references of a text (`dsl.md` 2.2).
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
-use crate::{Address, AddressError, Fragment, references, split};
+use crate::address::{Route, Steps};
+use crate::split::fragments;
+use crate::trace::Trace;
+use crate::{Address, AddressError, Fragment};
 
 /// How often a text is gone through before it is taken for endless.
 pub const MAX_PASSES: usize = 100;
@@ -16,16 +21,16 @@ pub enum InterpolateError {
     /// Something between double braces is no address.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// A reference leads back to itself.
-    #[error("unable to interpolate {text:?}: {{{{{address}}}}} leads back to itself")]
+    /// References lead back to themselves.
+    #[error("unable to interpolate {text:?}: {}", ring(cycle))]
     Cycle {
         /// The beginning of the text.
         text: String,
-        /// The reference.
-        address: Address,
+        /// The references, each of which leads to the next and the last to the first.
+        cycle: Vec<Address>,
     },
     /// References lead to references, none of them back to itself, more than [`MAX_PASSES`] times.
-    #[error("unable to interpolate {text:?}: references lead to references without end")]
+    #[error("unable to interpolate {text:?}: references lead to references more than {MAX_PASSES} times")]
     Endless {
         /// The beginning of the text.
         text: String,
@@ -36,6 +41,18 @@ pub enum InterpolateError {
         /// The beginning of the text.
         text: String,
     },
+}
+
+/// References that lead to each other, as a message says it.
+pub(crate) fn ring(cycle: &[Address]) -> String {
+    let names: Vec<String> = cycle.iter().take(10).map(|name| format!("{{{{{name}}}}}")).collect();
+    match names.split_first() {
+        Some((first, [])) => format!("{first} leads back to itself"),
+        Some((first, others)) => {
+            format!("{first} leads back to itself through {}", others.join(" and "))
+        }
+        None => "a reference leads back to itself".to_owned(),
+    }
 }
 
 /// A text after interpolation.
@@ -56,73 +73,97 @@ pub fn interpolate<E: From<InterpolateError>>(
     text: &str,
     mut lookup: impl FnMut(&Address) -> Result<Option<String>, E>,
 ) -> Result<Interpolated, E> {
-    let mut current = text.to_owned();
-    let mut leads = BTreeMap::new();
-    for pass in 0..MAX_PASSES {
-        let mut next = String::with_capacity(current.len());
-        let mut unbound = BTreeSet::new();
-        let mut found_any = false;
-        for fragment in split(&current) {
-            match fragment {
-                Fragment::Text(plain) => next.push_str(plain),
-                Fragment::Escape { inner } => {
-                    next.push_str("{{&");
-                    next.push_str(inner);
-                    next.push_str("}}");
-                }
-                Fragment::Reference { inner, .. } => {
-                    let address: Address = inner.parse().map_err(InterpolateError::from)?;
-                    if let Some(value) = lookup(&address)? {
-                        found_any = true;
-                        next.push_str(&value);
-                        // Few texts come this far, and what comes this far goes round.
-                        if pass >= MAX_PASSES / 2 {
-                            let inner = references(&value).filter_map(|(r, _)| r.parse().ok());
-                            leads.entry(address).or_insert_with(BTreeSet::new).extend(inner);
-                        }
-                    } else {
-                        next.push_str(&format!("{{{{{address}}}}}"));
-                        unbound.insert(address);
-                    }
-                    if next.len() > MAX_TEXT_LEN {
-                        return Err(InterpolateError::TooLong { text: beginning(text) }.into());
-                    }
-                }
-            }
-        }
-        if !found_any {
-            return Ok(Interpolated { text: unescape(&next), unbound });
-        }
-        current = next;
-    }
-    let text = beginning(text);
-    Err(match leads.keys().find(|address| leads_back(&leads, address)) {
-        Some(address) => InterpolateError::Cycle { text, address: address.clone() },
-        None => InterpolateError::Endless { text },
-    }
-    .into())
+    let done = resolve_text(text, |route| match route.text().parse::<Address>() {
+        Ok(address) => lookup(&address),
+        Err(_) => Ok(None),
+    });
+    let done = done.map_err(|failed| failed.error)?;
+    let unbound = done.open.keys().filter_map(|address| address.parse().ok()).collect();
+    Ok(Interpolated { text: done.text, unbound })
 }
 
-/// Whether following an address comes to it again.
-fn leads_back(leads: &BTreeMap<Address, BTreeSet<Address>>, start: &Address) -> bool {
-    let mut seen = BTreeSet::new();
-    let mut next = vec![start];
-    while let Some(address) = next.pop() {
-        for inner in leads.get(address).into_iter().flatten() {
-            if inner == start {
-                return true;
+/// A text after interpolation.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) text: String,
+    /// The references that are left, each with where it comes from in the text as written.
+    pub(crate) open: BTreeMap<String, Range<usize>>,
+}
+
+/// Why a text cannot be interpolated, and which bytes of it are at fault.
+#[derive(Debug)]
+pub(crate) struct Failed<E> {
+    pub(crate) error: E,
+    pub(crate) span: Option<Range<usize>>,
+}
+
+/// [`interpolate`] for a lookup that follows the steps of an address where they stand.
+pub(crate) fn resolve_text<E: From<InterpolateError>>(
+    text: &str,
+    mut lookup: impl FnMut(Route<'_, '_>) -> Result<Option<String>, E>,
+) -> Result<Done, Failed<E>> {
+    let mut trace = Trace::new(text);
+    let mut current = Cow::Borrowed(text);
+    let mut open: BTreeMap<String, Range<usize>> = BTreeMap::new();
+    let endless = |trace: &Trace, other: fn(String) -> InterpolateError| {
+        let text = beginning(text);
+        let (error, span) = match trace.cycle() {
+            Some((cycle, span)) => (InterpolateError::Cycle { text, cycle }, Some(span)),
+            None => (other(text), None),
+        };
+        Failed { error: error.into(), span }
+    };
+    for _ in 0..MAX_PASSES {
+        let mut next = String::with_capacity(current.len());
+        let mut found_any = false;
+        for (fragment, span) in fragments(&current) {
+            let Fragment::Reference { inner, .. } = fragment else {
+                next.push_str(&current[span.clone()]);
+                trace.keep(span, next.len());
+                continue;
+            };
+            let steps = Steps::parse(inner).map_err(|error| Failed {
+                error: InterpolateError::from(error).into(),
+                span: Some(trace.written(&span)),
+            })?;
+            let route = steps.route();
+            let address = route.text();
+            // What was not found in one pass is not found in the next.
+            let found = if open.contains_key(address) {
+                None
+            } else {
+                lookup(route)
+                    .map_err(|error| Failed { error, span: Some(trace.written(&span)) })?
+            };
+            if let Some(value) = found {
+                found_any = true;
+                next.push_str(&value);
+                trace.found(address, span, next.len());
+            } else {
+                if !open.contains_key(address) {
+                    open.insert(address.to_owned(), trace.written(&span));
+                }
+                next.push_str("{{");
+                next.push_str(address);
+                next.push_str("}}");
+                trace.keep(span, next.len());
             }
-            if seen.insert(inner) {
-                next.push(inner);
+            if next.len() > MAX_TEXT_LEN {
+                return Err(endless(&trace, |text| InterpolateError::TooLong { text }));
             }
         }
+        trace.end_pass();
+        current = Cow::Owned(next);
+        if !found_any {
+            return Ok(Done { text: unescape(&current), open });
+        }
     }
-    false
+    Err(endless(&trace, |text| InterpolateError::Endless { text }))
 }
 
 fn unescape(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
-    for fragment in split(text) {
+    for (fragment, _) in fragments(text) {
         match fragment {
             Fragment::Text(piece) => plain.push_str(piece),
             Fragment::Escape { inner } | Fragment::Reference { inner, .. } => {
@@ -151,6 +192,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::split;
 
     fn with(text: &str, values: &[(&str, &str)]) -> Result<Interpolated, InterpolateError> {
         let values: BTreeMap<Address, String> =
@@ -177,22 +219,61 @@ mod tests {
     }
 
     #[test]
-    fn what_never_ends_is_refused() {
-        for values in [
-            [("x", "{{x}} {{other}}"), ("other", "fine")],
-            [("x", "{{y}}"), ("y", "{{x}}")],
-            [("x", "{{a}}{{x}}"), ("a", "")],
-        ] {
-            match with("{{x}}", &values) {
-                Err(InterpolateError::Cycle { address, .. }) => {
-                    assert!(["x", "y"].contains(&address.to_string().as_str()), "{address}");
+    fn what_never_ends_is_refused_and_named() {
+        let cases: [(&str, &[(&str, &str)], &[&str]); 7] = [
+            ("{{x}}", &[("x", "{{x}} {{other}}"), ("other", "fine")], &["x"]),
+            ("{{x}}", &[("x", "{{y}}"), ("y", "{{x}}")], &["x", "y"]),
+            ("{{x}}", &[("x", "{{a}}{{x}}"), ("a", "")], &["x"]),
+            ("a {{z}}", &[("z", "{{x}}"), ("x", "{{y}}"), ("y", "{{x}}")], &["x", "y"]),
+            ("{{x}}", &[("x", "{{x}}{{x}}")], &["x"]),
+            ("{{x}}", &[("x", "{{y{{one}}}}"), ("one", "1"), ("y1", "{{x}}")], &["x", "y1"]),
+            (
+                "{{c}}",
+                &[("a", "{{b}}"), ("b", "{{c}}"), ("c", "{{d}} {{e}}"), ("d", "{{a}}"), ("e", "")],
+                &["c", "d", "a", "b"],
+            ),
+        ];
+        for (text, values, expected) in cases {
+            match with(text, values) {
+                Err(InterpolateError::Cycle { cycle, .. }) => {
+                    let names: Vec<String> = cycle.iter().map(Address::to_string).collect();
+                    assert_eq!(names, expected, "{values:?}");
                 }
                 other => panic!("{values:?}: {other:?}"),
             }
         }
-        let growing = with("{{x}}", &[("x", "{{x}}{{x}}")]);
-        assert!(matches!(growing, Err(InterpolateError::TooLong { .. })), "{growing:?}");
         assert!(matches!(with("awk '{{print $1}}'", &[]), Err(InterpolateError::Address(_))));
+    }
+
+    #[test]
+    fn what_is_left_or_wrong_is_placed_in_the_text_as_written() {
+        let values = [("a", "long value of {{b}}"), ("b", "{{c}}"), ("bad", "{{ x }}")];
+        let values: BTreeMap<&str, &str> = values.into_iter().collect();
+        let lookup = |route: Route<'_, '_>| {
+            Ok::<_, InterpolateError>(values.get(route.text()).map(|value| (*value).to_owned()))
+        };
+        let text = "é {{.y}} {{a}} {{z}}{{y}}";
+        let done = resolve_text(text, lookup).unwrap();
+        assert_eq!(done.text, "é {{y}} long value of {{c}} {{z}}{{y}}");
+        let open: Vec<_> = done.open.iter().map(|(name, at)| (&**name, &text[at.clone()])).collect();
+        assert_eq!(open, [("c", "{{a}}"), ("y", "{{.y}}"), ("z", "{{z}}")]);
+
+        let text = "{{a}} and {{bad}}";
+        let failed = resolve_text(text, lookup).unwrap_err();
+        assert_eq!(&text[failed.span.unwrap()], "{{bad}}");
+        let text = "{{a}} and {{0}}";
+        let failed = resolve_text(text, lookup).unwrap_err();
+        assert_eq!(&text[failed.span.unwrap()], "{{0}}");
+    }
+
+    #[test]
+    fn a_reference_put_together_is_placed_at_all_of_its_parts() {
+        let text = "x {{zone_{{env}}}} y";
+        let done = resolve_text(text, |route| {
+            Ok::<_, InterpolateError>((route.text() == "env").then(|| "prod".to_owned()))
+        });
+        let done = done.unwrap();
+        assert_eq!(&text[done.open["zone_prod"].clone()], "{{zone_{{env}}}}");
     }
 
     #[test]

@@ -8,12 +8,20 @@
 //! Nothing here does I/O.
 
 mod address;
+mod build;
+mod coerce;
+pub mod environment;
+mod find;
 mod interpolate;
+mod nearest;
 pub mod number;
 pub mod object;
+mod plain;
+pub mod problem;
 pub mod render;
 pub mod scope;
 mod split;
+mod trace;
 pub mod types;
 
 pub use address::{Address, AddressError, Component};

@@ -1,418 +1,412 @@
-//! Finding what a reference means, and putting it into place (`dsl.md` 2.2 and 3).
+//! Putting what references mean into place (`dsl.md` 2.2); what they mean is for [`crate::find`].
 
-use crate::{Address, Component, InterpolateError, beginning, interpolate};
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
 
-use crate::object::{Bound, Kind, Object, Origin, Scope};
-use crate::types::{Plain, Type};
+use crate::find::{Chain, Frame};
+use crate::interpolate::resolve_text;
+use crate::object::{Kind, Object, Origin, Size};
+pub use crate::problem::{Problem, ProblemKind};
+use crate::problem::Failure;
+use crate::render::check;
+use crate::types::{ChoiceType, Plain, Type};
+use crate::{Address, Component};
 
-/// How deep values may lead to values before it is taken for a cycle.
-const MAX_DEPTH: usize = 60;
+/// How deep found values may lead to values. Chains within one struct do not count: they are
+/// followed pass by pass.
+const MAX_DEPTH: usize = 150;
 /// How many references one job may resolve: far above any real file, and soon reached by values
 /// that double at every step.
 const MAX_LOOKUPS: usize = 2_000_000;
 /// How many bytes of text one job may come to, found values counted wherever they are put in.
 const MAX_TEXT: usize = 64 << 20;
-
-/// Something about a value that is wrong, and where the value is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The names of the fields that lead to it; elements of lists as `[n]`.
-    pub path: Vec<String>,
-    pub message: String,
-    /// The innermost call that made a part of it.
-    pub origin: Option<Origin>,
-    /// The reference that leads back to itself, if that is what is wrong.
-    pub cycle: Option<Address>,
-}
+/// How many open references of one job are told with their places.
+const MAX_OPEN: usize = 100_000;
 
 /// An object after interpolation, without scopes.
 #[derive(Debug)]
 pub struct Resolved {
+    /// The object, with as much put in as can be.
     pub object: Object,
+    /// What is wrong with it.
     pub problems: Vec<Problem>,
+    /// Every reference that is left.
+    pub unbound: BTreeSet<Address>,
+    /// Where they are left.
+    pub open: Vec<OpenReference>,
+    /// The names bound by `bind` or from outside that something was found under.
+    pub used: BTreeSet<Box<str>>,
+}
+
+/// A reference that is left after interpolation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenReference {
+    /// What it refers to.
+    pub address: Address,
+    /// The way to the value in which it is left.
+    pub path: Vec<String>,
+    /// The call in which the value was made.
+    pub origin: Option<Origin>,
+    /// Which bytes of the text as written led to it.
+    pub in_text: Range<usize>,
 }
 
 /// Interpolates an object that stands by itself.
 pub fn resolve(object: &Object) -> Resolved {
     let mut resolver = Resolver::default();
     let object = resolver.resolve(object, None);
-    Resolved { object, problems: resolver.problems }
+    resolver.done(object)
 }
 
-/// The scopes around a value, nearest first.
-#[derive(Clone, Copy)]
-struct Chain<'a> {
-    frame: Frame<'a>,
-    outer: Option<&'a Chain<'a>>,
+/// Interpolates one field of a struct and nothing else of it; [`None`] if the field is absent.
+pub fn resolve_field(object: &Object, field: &str) -> Option<Resolved> {
+    let value = object.field(field)?;
+    let mut resolver = Resolver::default();
+    let bound = Chain { frame: Frame::Bound(object.scopes()), outer: None };
+    let own = Chain { frame: Frame::Fields(object), outer: Some(&bound) };
+    let value = resolver.resolve(value, Some(&own));
+    Some(resolver.done(value))
 }
 
-#[derive(Clone, Copy)]
-enum Frame<'a> {
-    /// What was bound on an object.
-    Bound(&'a [Scope]),
-    /// The fields of a struct.
-    Fields(&'a Object),
-}
-
-#[derive(Default)]
-struct Resolver {
+#[derive(Debug, Default)]
+pub(crate) struct Resolver {
     problems: Vec<Problem>,
-    path: Vec<String>,
+    open: Vec<OpenReference>,
+    unbound: BTreeSet<Address>,
+    pub(crate) used: BTreeSet<Box<str>>,
+    path: Vec<Step>,
     /// The references that are being looked up, each found in the value of the one before.
-    trail: Vec<Address>,
+    trail: Vec<Box<str>>,
     lookups: usize,
-    bytes: usize,
+    size: Size,
     /// More was looked up than may be: whatever is left stays as it is.
     exhausted: bool,
 }
 
-/// Why a text cannot be interpolated.
-enum Failure {
-    Cycle(Address),
-    Other(String),
+/// A step of the way to a value.
+#[derive(Debug, Clone)]
+enum Step {
+    Field(Arc<str>),
+    Index(usize),
+    Key(String),
+}
+
+/// How much was known at some point, to go back to.
+struct Mark {
+    problems: usize,
+    open: usize,
 }
 
 impl Resolver {
-    fn problem(&mut self, message: impl Into<String>, origin: Option<&Origin>) {
+    fn done(self, object: Object) -> Resolved {
+        let Self { problems, open, unbound, used, .. } = self;
+        Resolved { object, problems, unbound, open, used }
+    }
+
+    fn path(&self) -> Vec<String> {
+        let step = |step: &Step| match step {
+            Step::Field(name) => name.to_string(),
+            Step::Index(index) => format!("[{index}]"),
+            Step::Key(key) => format!("[{key}]"),
+        };
+        self.path.iter().map(step).collect()
+    }
+
+    fn problem(&mut self, failure: Failure, object: &Object, in_text: Option<Range<usize>>) {
+        let mut help = None;
+        let mut message = failure.message;
+        if let ([cycle], Some(Step::Field(field))) = (&*failure.cycle, self.path.last())
+            && matches!(cycle.components(), [Component::Name(name)] if **name == **field)
+            && matches!(object.kind(), Kind::Scalar(Plain::Text(text))
+                if crate::references(text).any(|(inner, _)| *inner == **field))
+        {
+            message = format!("{{{{{field}}}}} is this field itself, so it never comes to an end: {message}");
+            help = Some(
+                "a field finds itself before a binding of the same name: bind another name"
+                    .to_owned(),
+            );
+        }
         self.problems.push(Problem {
-            path: self.path.clone(),
-            message: message.into(),
-            origin: origin.cloned(),
-            cycle: None,
+            help,
+            origin: object.origin().cloned(),
+            cycle: failure.cycle,
+            in_text,
+            ..Problem::new(failure.kind, self.path(), message)
         });
     }
 
-    fn resolve(&mut self, object: &Object, outer: Option<&Chain<'_>>) -> Object {
+    pub(crate) fn resolve(&mut self, object: &Object, outer: Option<&Chain<'_>>) -> Object {
         // One problem is enough to know that what refers to this has no text.
         if self.exhausted || !(self.trail.is_empty() || self.problems.is_empty()) {
             return object.clone();
         }
+        if object.is_resolved() {
+            return match self.take(object.size()) {
+                Ok(()) if object.scopes().is_empty() => object.clone(),
+                Ok(()) => {
+                    Object::new(object.ty().clone(), object.kind().clone(), object.origin().cloned())
+                }
+                Err(failure) => {
+                    self.problem(failure, object, None);
+                    object.clone()
+                }
+            };
+        }
         let chain = Chain { frame: Frame::Bound(object.scopes()), outer };
-        let plain = |kind| Object::new(object.ty().clone(), kind, object.origin().cloned());
-        match object.kind() {
-            Kind::Scalar(value) => self.scalar(object, value, &chain),
-            Kind::List(items) => {
-                let items = items
+        let kind = match object.kind() {
+            Kind::Scalar(value) => return self.scalar(object, value, &chain),
+            Kind::List(items) => Kind::List(
+                items
                     .iter()
                     .enumerate()
                     .map(|(index, item)| {
-                        self.at(format!("[{index}]"), |r| r.resolve(item, Some(&chain)))
+                        self.at(|| Step::Index(index), |r| r.resolve(item, Some(&chain)))
                     })
-                    .collect();
-                plain(Kind::List(items))
-            }
-            Kind::Map(entries) => {
-                let entries = entries
+                    .collect(),
+            ),
+            Kind::Map(entries) => Kind::Map(
+                entries
                     .iter()
                     .map(|(key, value)| {
-                        let name = format!("[{}]", text_form(key));
-                        self.at(name, |r| {
+                        let step = || Step::Key(crate::beginning(&text_form(key)));
+                        self.at(step, |r| {
                             (r.resolve(key, Some(&chain)), r.resolve(value, Some(&chain)))
                         })
                     })
-                    .collect();
-                plain(Kind::Map(entries))
-            }
+                    .collect(),
+            ),
             Kind::Struct(fields) => {
                 let Type::Struct(ty) = object.ty() else { return object.clone() };
                 let own = Chain { frame: Frame::Fields(object), outer: Some(&chain) };
-                let fields = fields
-                    .iter()
-                    .zip(&ty.fields)
-                    .map(|(value, field)| {
-                        value.as_ref().map(|value| {
-                            self.at(field.name.to_owned(), |r| r.resolve(value, Some(&own)))
+                Kind::Struct(
+                    fields
+                        .iter()
+                        .zip(&ty.fields)
+                        .map(|(value, field)| {
+                            let value = value.as_ref()?;
+                            let step = || Step::Field(field.name.clone());
+                            Some(self.at(step, |r| r.resolve(value, Some(&own))))
                         })
-                    })
-                    .collect();
-                plain(Kind::Struct(fields))
+                        .collect(),
+                )
             }
-            Kind::Choice(value) => self.choice(object, value, &chain),
-        }
+            Kind::Choice(value) => {
+                let Type::Choice(ty) = object.ty() else { return object.clone() };
+                return self.choice(object, ty, value, &chain);
+            }
+        };
+        Object::new(object.ty().clone(), kind, object.origin().cloned())
     }
 
-    fn at<T>(&mut self, step: String, act: impl FnOnce(&mut Self) -> T) -> T {
-        self.path.push(step);
+    fn at<T>(&mut self, step: impl FnOnce() -> Step, act: impl FnOnce(&mut Self) -> T) -> T {
+        // What is looked up has no place of its own.
+        if !self.trail.is_empty() {
+            return act(self);
+        }
+        self.path.push(step());
         let result = act(self);
         self.path.pop();
         result
     }
 
     fn scalar(&mut self, object: &Object, value: &Plain, chain: &Chain<'_>) -> Object {
-        let mut open = false;
-        let value = match value {
-            Plain::Text(text) => match self.text(text, chain) {
-                Ok((text, is_open)) => {
-                    open = is_open;
-                    Plain::Text(text)
-                }
-                Err(Failure::Other(message)) => {
-                    self.problem(message, object.origin());
-                    return object.clone();
-                }
-                Err(Failure::Cycle(address)) => {
-                    let text = beginning(text);
-                    self.problems.push(Problem {
-                        path: self.path.clone(),
-                        message: format!(
-                            "unable to interpolate {text:?}: {{{{{address}}}}} leads back to itself"
-                        ),
-                        origin: object.origin().cloned(),
-                        cycle: Some(address),
-                    });
-                    return object.clone();
-                }
-            },
-            other => other.clone(),
-        };
-        let value = if open {
-            value
-        } else {
-            match object.ty().coerce(&value) {
-                Ok(value) => value,
-                Err(message) => {
-                    self.problem(message, object.origin());
-                    value
-                }
-            }
-        };
-        Object::new(object.ty().clone(), Kind::Scalar(value), object.origin().cloned())
-    }
-
-    /// The first alternative that takes the value.
-    fn choice(&mut self, object: &Object, value: &Plain, chain: &Chain<'_>) -> Object {
-        let Type::Choice(ty) = object.ty() else { return object.clone() };
-        for alternative in &ty.alternatives {
-            let Ok(candidate) = alternative.build(value.clone(), object.origin()) else { continue };
-            let complete = match (candidate.kind(), alternative) {
-                (Kind::Struct(fields), Type::Struct(ty)) => {
-                    matches!(value, Plain::Object(_))
-                        || fields.iter().zip(&ty.fields).all(|(v, f)| v.is_some() || !f.required)
-                }
-                _ => true,
-            };
-            if complete {
-                return self.resolve(&candidate, Some(chain));
+        match self.scalar_value(object, value, chain) {
+            Ok(value) => Object::new(object.ty().clone(), Kind::Scalar(value), object.origin().cloned()),
+            Err((failure, span)) => {
+                self.problem(failure, object, span);
+                // Without what is bound to it, like everything that is interpolated.
+                Object::new(object.ty().clone(), object.kind().clone(), object.origin().cloned())
             }
         }
-        let names: Vec<String> = ty.alternatives.iter().map(ToString::to_string).collect();
-        self.problem(format!("expected one of {}, got {value}", names.join(", ")), object.origin());
-        object.clone()
     }
 
-    /// The text with what is found put in, and whether references are left.
-    fn text(&mut self, text: &str, chain: &Chain<'_>) -> Result<(String, bool), Failure> {
+    fn scalar_value(
+        &mut self,
+        object: &Object,
+        value: &Plain,
+        chain: &Chain<'_>,
+    ) -> Result<Plain, (Failure, Option<Range<usize>>)> {
+        let coerce = |value: &Plain| {
+            object
+                .ty()
+                .coerce(value)
+                .map_err(|message| (Failure::new(ProblemKind::Coercion, message), None))
+        };
+        let Plain::Text(text) = value else { return coerce(value) };
         if !text.contains("{{") {
-            self.take_text(text.len())?;
-            return Ok((text.to_owned(), false));
+            self.take(Size { parts: 1, text: text.len() }).map_err(|failure| (failure, None))?;
+            return coerce(value);
         }
         if self.trail.len() > MAX_DEPTH {
-            return Err(self.endless());
+            return Err((self.too_deep(text), None));
         }
-        let done = interpolate(text, |address| {
+        let done = resolve_text(text, |route| {
             self.lookups += 1;
             if self.lookups > MAX_LOOKUPS {
                 self.exhausted = true;
-                return Err(Failure::Other(format!(
-                    "the job refers to more than {MAX_LOOKUPS} values"
-                )));
+                return Err(Failure::new(
+                    ProblemKind::Limit,
+                    format!("the job refers to more than {MAX_LOOKUPS} values"),
+                ));
             }
-            self.trail.push(address.clone());
-            let found = self.find(address, chain);
+            self.trail.push(route.text().into());
+            let found = self.find(route, chain);
             self.trail.pop();
             let found = found?;
-            self.take_text(found.as_ref().map_or(0, String::len))?;
+            self.take(Size { parts: 0, text: found.as_ref().map_or(0, String::len) })?;
             Ok(found)
-        })?;
-        self.take_text(done.text.len())?;
-        Ok((done.text, !done.unbound.is_empty()))
+        });
+        let done = done.map_err(|failed| (failed.error, failed.span))?;
+        self.take(Size { parts: 1, text: done.text.len() }).map_err(|failure| (failure, None))?;
+        let open = !done.open.is_empty();
+        if self.trail.is_empty() {
+            self.note_open(object, done.open);
+        }
+        if open {
+            return Ok(Plain::Text(done.text));
+        }
+        coerce(&Plain::Text(done.text))
     }
 
-    fn take_text(&mut self, bytes: usize) -> Result<(), Failure> {
-        self.bytes += bytes;
-        if self.bytes > MAX_TEXT {
+    fn note_open(
+        &mut self,
+        object: &Object,
+        open: std::collections::BTreeMap<String, Range<usize>>,
+    ) {
+        for (address, in_text) in open {
+            let Ok(address) = address.parse::<Address>() else { continue };
+            if self.open.len() < MAX_OPEN {
+                let path = self.path();
+                let origin = object.origin().cloned();
+                self.open.push(OpenReference { address: address.clone(), path, origin, in_text });
+            }
+            self.unbound.insert(address);
+        }
+    }
+
+    fn mark(&self) -> Mark {
+        Mark { problems: self.problems.len(), open: self.open.len() }
+    }
+
+    /// What was found wrong or left open since then.
+    fn undo(&mut self, mark: &Mark) -> (Vec<Problem>, Vec<OpenReference>) {
+        (self.problems.split_off(mark.problems), self.open.split_off(mark.open))
+    }
+
+    /// The first alternative that takes the value (`dsl.md` 1.4).
+    fn choice(
+        &mut self,
+        object: &Object,
+        ty: &ChoiceType,
+        value: &Plain,
+        chain: &Chain<'_>,
+    ) -> Object {
+        if let Plain::Object(given) = value
+            && ty.alternatives.iter().any(|alternative| given.ty() == alternative)
+        {
+            return self.resolve(given, Some(chain));
+        }
+        let outside = std::mem::take(&mut self.unbound);
+        // The best so far: what it is, what is wrong and left open, and whether it takes the value
+        // at all.
+        let mut best: Option<(Object, (Vec<Problem>, Vec<OpenReference>), BTreeSet<Address>, bool)> = None;
+        let mut tries = 0;
+        for alternative in &ty.alternatives {
+            let Ok(candidate) = alternative.build(value.clone(), object.origin()) else { continue };
+            tries += 1;
+            let mark = self.mark();
+            let resolved = self.resolve(&candidate, Some(chain));
+            let wrong = self.problems.len() > mark.problems;
+            let ends = self.problems[mark.problems..].iter().any(|problem| {
+                matches!(
+                    problem.kind,
+                    ProblemKind::Address | ProblemKind::Cycle | ProblemKind::Limit
+                )
+            });
+            if ends || !wrong && check(&resolved).is_empty() {
+                self.unbound.extend(outside);
+                return resolved;
+            }
+            let notes = self.undo(&mark);
+            let unbound = std::mem::take(&mut self.unbound);
+            if best.as_ref().is_none_or(|(_, _, _, takes)| !takes && !wrong) {
+                best = Some((resolved, notes, unbound, !wrong));
+            }
+        }
+        self.unbound = outside;
+        match best {
+            Some((resolved, (problems, open), unbound, takes)) if takes || tries == 1 => {
+                self.problems.extend(problems);
+                self.open.extend(open);
+                self.unbound.extend(unbound);
+                resolved
+            }
+            _ => {
+                let names: Vec<String> = ty.alternatives.iter().map(ToString::to_string).collect();
+                let message = format!("expected one of {}, got {value}", names.join(", "));
+                self.problem(Failure::new(ProblemKind::Choice, message), object, None);
+                object.unbound()
+            }
+        }
+    }
+
+    fn take(&mut self, size: Size) -> Result<(), Failure> {
+        self.size.text = self.size.text.saturating_add(size.text);
+        if self.size.text > MAX_TEXT {
             self.exhausted = true;
             let limit = MAX_TEXT >> 20;
-            return Err(Failure::Other(format!(
-                "the texts of the job come to more than {limit} MB, with what their references \
-                 lead to"
-            )));
+            return Err(Failure::new(
+                ProblemKind::Limit,
+                format!(
+                    "the texts of the job come to more than {limit} MB, with what their \
+                     references lead to"
+                ),
+            ));
         }
         Ok(())
     }
 
     /// What to say of a trail that is too long: most likely it goes round.
-    fn endless(&self) -> Failure {
-        match self.trail.split_last() {
-            Some((last, before)) if before.contains(last) => Failure::Cycle(last.clone()),
-            _ => Failure::Other(format!(
-                "its references lead to references more than {MAX_DEPTH} deep"
-            )),
+    fn too_deep(&self, text: &str) -> Failure {
+        let ring = self.trail.split_last().and_then(|(last, before)| {
+            let start = before.iter().rposition(|address| address == last)?;
+            let ring = &before[start..];
+            // Said from where the way first comes to it.
+            let entry = self.trail.iter().position(|address| ring.contains(address))?;
+            self.trail[entry..].iter().take(ring.len()).map(|text| text.parse().ok()).collect()
+        });
+        match ring {
+            Some(ring) => Failure::cycle(text, ring),
+            None => Failure::new(
+                ProblemKind::Cycle,
+                format!("its references lead to references more than {MAX_DEPTH} deep"),
+            ),
         }
     }
 
-    /// The text form of what the address means here.
-    fn find(&mut self, address: &Address, chain: &Chain<'_>) -> Result<Option<String>, Failure> {
-        let components = address.components();
-        if let [Component::Name(first), rest @ ..] = components
-            && first == "super"
-            && !rest.is_empty()
-        {
-            let frames: Vec<Chain<'_>> =
-                std::iter::successors(Some(*chain), |link| link.outer.copied()).collect();
-            for link in frames.iter().rev() {
-                if let Some(text) = self.find_in(link, rest)? {
-                    return Ok(Some(text));
-                }
-            }
-            return Ok(None);
+    /// The text that stands for a found value: interpolated where it is at home, which is `chain`.
+    pub(crate) fn shown(&mut self, value: &Object, chain: &Chain<'_>) -> Result<String, Failure> {
+        if let Kind::Scalar(plain) = value.kind() {
+            let plain = self.scalar_value(value, plain, chain).map_err(|(failure, _)| failure)?;
+            return Ok(match plain {
+                Plain::Text(text) => text,
+                other => other.text(),
+            });
         }
-        let mut link = Some(chain);
-        while let Some(here) = link {
-            if let Some(text) = self.find_in(here, components)? {
-                return Ok(Some(text));
-            }
-            link = here.outer;
+        if self.trail.len() > MAX_DEPTH {
+            return Err(self.too_deep(""));
         }
-        Ok(None)
-    }
-
-    fn find_in(
-        &mut self,
-        link: &Chain<'_>,
-        components: &[Component],
-    ) -> Result<Option<String>, Failure> {
-        match link.frame {
-            Frame::Fields(object) => {
-                let components = match components {
-                    [Component::Name(first), rest @ ..] if first == "self" && !rest.is_empty() => {
-                        rest
-                    }
-                    all => all,
-                };
-                self.find_in_fields(object, components, link)
+        let outside = std::mem::take(&mut self.problems);
+        let resolved = self.resolve(value, chain.outer);
+        let problems = std::mem::replace(&mut self.problems, outside);
+        match problems.into_iter().next() {
+            None => {
+                let text = text_form(&resolved);
+                self.take(Size { parts: 0, text: text.len() })?;
+                Ok(text)
             }
-            Frame::Bound(scopes) => {
-                for scope in scopes {
-                    let found = match scope {
-                        Scope::Object(object) => {
-                            let own = Chain { frame: Frame::Bound(object.scopes()), outer: None };
-                            self.descend(object, components, &own)?
-                        }
-                        Scope::Names(names) => self.find_in_names(names, components)?,
-                    };
-                    if found.is_some() {
-                        return Ok(found);
-                    }
-                }
-                Ok(None)
-            }
-        }
-    }
-
-    /// The exact address, else the longest beginning of it whose value has the rest.
-    fn find_in_names(
-        &mut self,
-        names: &std::collections::BTreeMap<Address, Bound>,
-        components: &[Component],
-    ) -> Result<Option<String>, Failure> {
-        for length in (1..=components.len()).rev() {
-            let Some(address) = Address::from_components(components[..length].to_vec()) else {
-                continue;
-            };
-            match names.get(&address) {
-                Some(Bound::Text(text)) if length == components.len() => {
-                    return Ok(Some(text.clone()));
-                }
-                Some(Bound::Object(object)) => {
-                    let own = Chain { frame: Frame::Bound(object.scopes()), outer: None };
-                    let found = self.descend(object, &components[length..], &own)?;
-                    if found.is_some() {
-                        return Ok(found);
-                    }
-                }
-                Some(Bound::Text(_)) | None => {}
-            }
-        }
-        Ok(None)
-    }
-
-    fn find_in_fields(
-        &mut self,
-        object: &Object,
-        components: &[Component],
-        link: &Chain<'_>,
-    ) -> Result<Option<String>, Failure> {
-        let [Component::Name(name), rest @ ..] = components else { return Ok(None) };
-        let Some(value) = object.field(name) else { return Ok(None) };
-        let inner = Chain { frame: Frame::Bound(value.scopes()), outer: Some(link) };
-        self.descend(value, rest, &inner)
-    }
-
-    /// Follows an address into a value; `chain` begins with the value's own scopes.
-    fn descend(
-        &mut self,
-        value: &Object,
-        components: &[Component],
-        chain: &Chain<'_>,
-    ) -> Result<Option<String>, Failure> {
-        if components.is_empty() {
-            return self.shown(value, chain).map(Some);
-        }
-        let inner = match (value.kind(), components) {
-            (Kind::Struct(_), all) => {
-                let own = Chain { frame: Frame::Fields(value), outer: Some(chain) };
-                return self.find_in_fields(value, all, &own);
-            }
-            (Kind::List(items), [Component::Index(index), ..]) => {
-                let Ok(index) = index.parse::<i64>() else { return Ok(None) };
-                let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
-                let index = if index < 0 { index + length } else { index };
-                usize::try_from(index).ok().and_then(|index| items.get(index))
-            }
-            (Kind::Map(entries), [Component::Index(wanted), ..]) => {
-                entries.iter().find(|(key, _)| text_form(key) == *wanted).map(|(_, value)| value)
-            }
-            _ => None,
-        };
-        match inner {
-            None => Ok(None),
-            Some(inner) => {
-                let chain = Chain { frame: Frame::Bound(inner.scopes()), outer: Some(chain) };
-                self.descend(inner, &components[1..], &chain)
-            }
-        }
-    }
-
-    /// The text that stands for a found value: interpolated where it is at home.
-    fn shown(&mut self, value: &Object, chain: &Chain<'_>) -> Result<String, Failure> {
-        match value.kind() {
-            Kind::Scalar(Plain::Text(text)) => Ok(self.text(text, chain)?.0),
-            Kind::Scalar(_) => Ok(text_form(value)),
-            _ => {
-                let outer = (std::mem::take(&mut self.problems), std::mem::take(&mut self.path));
-                let resolved = self.resolve(value, chain.outer);
-                let problems = std::mem::replace(&mut self.problems, outer.0);
-                self.path = outer.1;
-                match problems.into_iter().next() {
-                    None => {
-                        let text = text_form(&resolved);
-                        self.take_text(text.len())?;
-                        Ok(text)
-                    }
-                    Some(Problem { cycle: Some(address), .. }) => Err(Failure::Cycle(address)),
-                    Some(problem) => Err(Failure::Other(problem.message)),
-                }
-            }
-        }
-    }
-}
-
-impl From<InterpolateError> for Failure {
-    fn from(error: InterpolateError) -> Self {
-        match error {
-            InterpolateError::Cycle { address, .. } => Self::Cycle(address),
-            error => Self::Other(error.to_string()),
+            Some(Problem { kind, message, cycle, .. }) => Err(Failure { kind, message, cycle }),
         }
     }
 }
@@ -420,20 +414,17 @@ impl From<InterpolateError> for Failure {
 /// An object as it looks within a text: `IntegerList(10, 20)`, `StringStringMap(k => v)`.
 pub fn text_form(object: &Object) -> String {
     match object.kind() {
-        Kind::Scalar(Plain::Text(text)) => text.clone(),
-        Kind::Scalar(value) => value.to_string(),
+        Kind::Scalar(value) => value.text(),
         Kind::List(items) => {
-            let Type::List(element) = object.ty() else { return String::new() };
             let items: Vec<String> = items.iter().map(text_form).collect();
-            format!("{element}List({})", items.join(", "))
+            format!("{}({})", object.ty(), items.join(", "))
         }
         Kind::Map(entries) => {
-            let Type::Map(types) = object.ty() else { return String::new() };
             let entries: Vec<String> = entries
                 .iter()
                 .map(|(key, value)| format!("{} => {}", text_form(key), text_form(value)))
                 .collect();
-            format!("{}{}Map({})", types.0, types.1, entries.join(", "))
+            format!("{}({})", object.ty(), entries.join(", "))
         }
         Kind::Struct(fields) => {
             let Type::Struct(ty) = object.ty() else { return String::new() };
@@ -446,6 +437,9 @@ pub fn text_form(object: &Object) -> String {
                 .collect();
             format!("{}({})", ty.name, fields.join(", "))
         }
-        Kind::Choice(value) => value.to_string(),
+        Kind::Choice(value) => match &**value {
+            Plain::Object(object) => text_form(object),
+            other => other.text(),
+        },
     }
 }

@@ -23,47 +23,78 @@ pub enum Fragment<'a> {
 
 /// The pieces of a text, in order. Of nested braces the innermost pair is the reference.
 pub fn split(text: &str) -> Vec<Fragment<'_>> {
+    fragments(text).map(|(fragment, _)| fragment).collect()
+}
+
+/// The references of a text: what stands between the braces, and where.
+pub fn references(text: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
+    fragments(text).filter_map(|(fragment, span)| match fragment {
+        Fragment::Reference { inner, .. } => Some((inner, span)),
+        Fragment::Text(_) | Fragment::Escape { .. } => None,
+    })
+}
+
+/// The pieces of a text, each with where it stands.
+pub(crate) fn fragments(text: &str) -> Fragments<'_> {
+    Fragments { text, plain: 0, ready: None }
+}
+
+pub(crate) struct Fragments<'a> {
+    text: &'a str,
+    /// Where the text begins that is in no fragment yet.
+    plain: usize,
+    /// What stands between braces, found behind the plain text that was given last.
+    ready: Option<(Fragment<'a>, Range<usize>)>,
+}
+
+impl<'a> Iterator for Fragments<'a> {
+    type Item = (Fragment<'a>, Range<usize>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some((fragment, span)) = self.ready.take() {
+            self.plain = span.end;
+            return Some((fragment, span));
+        }
+        let plain = self.plain;
+        let Some((fragment, span)) = next_pair(self.text, plain) else {
+            self.plain = self.text.len();
+            let rest = &self.text[plain..];
+            return (!rest.is_empty()).then(|| (Fragment::Text(rest), plain..self.text.len()));
+        };
+        if plain == span.start {
+            self.plain = span.end;
+            return Some((fragment, span));
+        }
+        self.plain = span.start;
+        let before = plain..span.start;
+        self.ready = Some((fragment, span));
+        Some((Fragment::Text(&self.text[before.clone()]), before))
+    }
+}
+
+/// The first reference or escape at or behind `at`.
+fn next_pair(text: &str, mut at: usize) -> Option<(Fragment<'_>, Range<usize>)> {
     let bytes = text.as_bytes();
-    let mut fragments = Vec::new();
-    let mut plain = 0;
-    let mut at = 0;
     while let Some(open) = text[at..].find("{{").map(|offset| at + offset) {
         let start = open + 2;
-        let Some(brace) = text[start..].find(['{', '}']).map(|offset| start + offset) else {
-            break;
-        };
+        let brace = text[start..].find(['{', '}']).map(|offset| start + offset)?;
         let closed = brace > start && bytes[brace..].starts_with(b"}}");
         if !closed {
             // A brace of the wrong kind: the next pair may begin one byte further on, as in `{{{x}}}`.
             at = if brace == start { open + 1 } else { brace };
             continue;
         }
-        let end = brace + 2;
-        if plain < open {
-            fragments.push(Fragment::Text(&text[plain..open]));
-        }
+        let span = open..brace + 2;
         let inner = &text[start..brace];
-        fragments.push(match inner.strip_prefix('&') {
+        let fragment = match inner.strip_prefix('&') {
             Some(escaped) if !escaped.is_empty() => {
                 Fragment::Escape { inner: escaped.strip_suffix('&').unwrap_or(escaped) }
             }
-            _ => Fragment::Reference { inner, span: open..end },
-        });
-        at = end;
-        plain = end;
+            _ => Fragment::Reference { inner, span: span.clone() },
+        };
+        return Some((fragment, span));
     }
-    if plain < text.len() {
-        fragments.push(Fragment::Text(&text[plain..]));
-    }
-    fragments
-}
-
-/// The references of a text: what stands between the braces, and where.
-pub fn references(text: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
-    split(text).into_iter().filter_map(|fragment| match fragment {
-        Fragment::Reference { inner, span } => Some((inner, span)),
-        Fragment::Text(_) | Fragment::Escape { .. } => None,
-    })
+    None
 }
 
 #[cfg(test)]

@@ -1,191 +1,217 @@
-//! The types of the language and how plain values become objects of them (`dsl.md` 1).
+//! The types of the language (`dsl.md` 1).
 
 use std::fmt;
 use std::sync::Arc;
 
-use crate::object::{Kind, Object, Origin};
+pub use crate::build::TypeMismatch;
+pub use crate::nearest::{nearest, slips};
+use crate::object::Object;
+pub use crate::plain::Plain;
 
-/// A type of the language.
-#[derive(Debug, Clone, PartialEq)]
+/// How many types one type may be made of, those of its parts counted each time they occur.
+const MAX_PARTS: usize = 20_000;
+/// How deep types may stand in types.
+const MAX_DEPTH: usize = 50;
+/// The longest name of a type or field, in bytes.
+const MAX_NAME: usize = 1000;
+
+/// A type of the language. Types are the same if they are made alike, wherever they were declared.
+#[derive(Debug, Clone)]
 pub enum Type {
+    /// Text.
     String,
+    /// A whole number.
     Integer,
+    /// A number.
     Float,
+    /// True or False.
     Boolean,
+    /// Text that is one of a few.
     Enum(Arc<EnumType>),
+    /// Values of one type, in order.
     List(Arc<Type>),
+    /// Values found by keys.
     Map(Arc<(Type, Type)>),
+    /// Named fields.
     Struct(Arc<StructType>),
+    /// One of several types.
     Choice(Arc<ChoiceType>),
 }
 
 /// Text that is one of a few.
 #[derive(Debug, PartialEq)]
 pub struct EnumType {
-    pub name: &'static str,
-    pub values: &'static [&'static str],
+    /// Its name.
+    pub name: Arc<str>,
+    /// What it may be.
+    pub values: Vec<Arc<str>>,
 }
 
 /// One of several types, tried in order.
 #[derive(Debug, PartialEq)]
 pub struct ChoiceType {
-    pub name: &'static str,
+    /// Its name.
+    pub name: Arc<str>,
+    /// The types, in the order in which they are tried.
     pub alternatives: Vec<Type>,
 }
 
 /// A type with named fields.
 #[derive(Debug, PartialEq)]
 pub struct StructType {
+    /// Its name.
     pub name: String,
+    /// Its fields, each name once.
     pub fields: Vec<Field>,
 }
 
 /// A field of a [`StructType`].
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Field {
-    pub name: &'static str,
+    /// Its name.
+    pub name: Arc<str>,
+    /// What it holds.
     pub ty: Type,
+    /// Whether it must be given.
     pub required: bool,
+    /// What it is when it is not given.
     pub default: Option<Object>,
 }
 
+impl Field {
+    /// A field that may be absent.
+    pub fn optional(name: &str, ty: Type) -> Self {
+        Self { name: name.into(), ty, required: false, default: None }
+    }
+
+    /// A field that must be given.
+    pub fn required(name: &str, ty: Type) -> Self {
+        Self { required: true, ..Self::optional(name, ty) }
+    }
+
+    /// A field that is `value` when it is not given. Bindings of the value are not kept.
+    ///
+    /// # Errors
+    /// The value is not of the type.
+    pub fn with_default(name: &str, ty: Type, value: Plain) -> Result<Self, TypeMismatch> {
+        let default = match value {
+            Plain::Empty => None,
+            value => Some(ty.build(value, None).map_err(|error| error.within(name))?.unbound()),
+        };
+        Ok(Self { default, ..Self::optional(name, ty) })
+    }
+}
+
 impl StructType {
+    /// A type with these fields; of two with the same name the last one counts.
+    ///
+    /// # Errors
+    /// It would be too large.
+    pub fn new(name: &str, fields: Vec<Field>) -> Result<Arc<Self>, TypeMismatch> {
+        let mut distinct: Vec<Field> = Vec::with_capacity(fields.len());
+        let mut positions = std::collections::HashMap::new();
+        for field in fields {
+            if field.name.len() > MAX_NAME {
+                return Err(TypeMismatch::new("the name of a field is too long"));
+            }
+            match positions.get(&field.name) {
+                Some(&position) => distinct[position] = field,
+                None => {
+                    positions.insert(field.name.clone(), distinct.len());
+                    distinct.push(field);
+                }
+            }
+        }
+        let ty = Arc::new(Self { name: name.to_owned(), fields: distinct });
+        Type::Struct(ty.clone()).limited()?;
+        Ok(ty)
+    }
+
+    /// Where a field stands among the fields.
     pub fn position(&self, field: &str) -> Option<usize> {
-        self.fields.iter().position(|known| known.name == field)
-    }
-}
-
-impl fmt::Display for Type {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::String => f.write_str("String"),
-            Self::Integer => f.write_str("Integer"),
-            Self::Float => f.write_str("Float"),
-            Self::Boolean => f.write_str("Boolean"),
-            Self::Enum(ty) => f.write_str(ty.name),
-            Self::List(element) => write!(f, "List({element})"),
-            Self::Map(types) => write!(f, "Map({}, {})", types.0, types.1),
-            Self::Struct(ty) => f.write_str(&ty.name),
-            Self::Choice(ty) => f.write_str(ty.name),
-        }
-    }
-}
-
-/// A value as the interpreter has it, before it is of a type. Shown as messages show it, long texts
-/// by their beginning.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Plain {
-    Text(String),
-    Int(i64),
-    Float(f64),
-    Bool(bool),
-    List(Vec<Plain>),
-    Map(Vec<(Plain, Plain)>),
-    Object(Object),
-    /// The absent value.
-    Empty,
-    /// What no type takes, as the interpreter prints it.
-    Other(String),
-}
-
-impl fmt::Display for Plain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(text) => write!(f, "{:?}", crate::beginning(text)),
-            Self::Int(value) => write!(f, "{value}"),
-            Self::Float(value) => f.write_str(&crate::number::text_of_float(*value)),
-            Self::Bool(true) => f.write_str("True"),
-            Self::Bool(false) => f.write_str("False"),
-            Self::List(items) => write!(f, "a list of {}", items.len()),
-            Self::Map(entries) => write!(f, "a dict of {}", entries.len()),
-            Self::Object(object) => f.write_str(&object.ty().with_article()),
-            Self::Empty => f.write_str("Empty"),
-            Self::Other(text) => f.write_str(text),
-        }
-    }
-}
-
-/// Why a value is not of a type.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct TypeMismatch {
-    /// The field of the struct under construction that is at fault, if one is.
-    pub field: Option<String>,
-    pub message: String,
-    pub help: Option<String>,
-}
-
-impl TypeMismatch {
-    pub fn new(message: impl Into<String>) -> Self {
-        Self { field: None, message: message.into(), help: None }
+        self.fields.iter().position(|known| &*known.name == field)
     }
 
-    /// The same about a field of the struct under construction.
-    pub fn within(mut self, field: &str) -> Self {
-        if self.field.is_none() {
-            self.field = Some(field.to_owned());
-        }
-        self
+    /// Whether objects of both types can be equal: their names make no difference.
+    pub fn same_fields(&self, other: &Self) -> bool {
+        self.fields.len() == other.fields.len()
+            && self.fields.iter().zip(&other.fields).all(|(a, b)| a.name == b.name && a.ty == b.ty)
     }
 }
 
 impl Type {
-    /// Makes an object of `value`. Scalars are taken as they are: whether the text is a number is
-    /// only known once its references are resolved.
-    pub fn build(&self, value: Plain, origin: Option<&Origin>) -> Result<Object, TypeMismatch> {
-        let object = |kind| Object::new(self.clone(), kind, origin.cloned());
-        let wrong =
-            |value: &Plain| TypeMismatch::new(format!("expected {}, got {value}", self.in_words()));
-        match (self, value) {
-            (Self::Choice(_), value) => Ok(object(Kind::Choice(Box::new(value)))),
-            (_, Plain::Object(given)) => {
-                if given.ty() == self {
-                    Ok(given)
-                } else {
-                    Err(wrong(&Plain::Object(given)))
-                }
+    /// A list of values of a type.
+    ///
+    /// # Errors
+    /// It would be too large.
+    pub fn list(element: Self) -> Result<Self, TypeMismatch> {
+        Self::List(Arc::new(element)).limited()
+    }
+
+    /// A map from keys to values of these types.
+    ///
+    /// # Errors
+    /// It would be too large.
+    pub fn map(key: Self, value: Self) -> Result<Self, TypeMismatch> {
+        Self::Map(Arc::new((key, value))).limited()
+    }
+
+    /// Text that is one of these; named after them if no name is given.
+    ///
+    /// # Errors
+    /// It would be too large.
+    pub fn one_of(name: Option<&str>, values: &[&str]) -> Result<Self, TypeMismatch> {
+        let name = name.map_or_else(|| joined("Enum", values.iter()), str::to_owned);
+        let values = values.iter().map(|value| Arc::from(*value)).collect();
+        Self::Enum(Arc::new(EnumType { name: name.into(), values })).limited()
+    }
+
+    /// One of these types; named after them if no name is given.
+    ///
+    /// # Errors
+    /// It would be too large.
+    pub fn choice(name: Option<&str>, alternatives: Vec<Self>) -> Result<Self, TypeMismatch> {
+        let name = name.map_or_else(|| joined("Choice", alternatives.iter()), str::to_owned);
+        Self::Choice(Arc::new(ChoiceType { name: name.into(), alternatives })).limited()
+    }
+
+    /// The type, unless it is so large that going through it would take long.
+    fn limited(self) -> Result<Self, TypeMismatch> {
+        let name_len = match &self {
+            Self::Struct(ty) => ty.name.len(),
+            Self::Enum(ty) => ty.name.len(),
+            Self::Choice(ty) => ty.name.len(),
+            _ => 0,
+        };
+        if name_len > MAX_NAME {
+            return Err(TypeMismatch::new("the name of a type is too long"));
+        }
+        let mut left = MAX_PARTS;
+        if self.fits(&mut left, MAX_DEPTH) {
+            Ok(self)
+        } else {
+            Err(TypeMismatch::new(format!(
+                "a type is made of more than {MAX_PARTS} types or of types more than {MAX_DEPTH} \
+                 deep"
+            )))
+        }
+    }
+
+    fn fits(&self, left: &mut usize, depth: usize) -> bool {
+        let Some(rest) = left.checked_sub(1) else { return false };
+        let Some(depth) = depth.checked_sub(1) else { return false };
+        *left = rest;
+        match self {
+            Self::String | Self::Integer | Self::Float | Self::Boolean => true,
+            Self::Enum(ty) => {
+                let size = ty.values.len();
+                *left = left.saturating_sub(size);
+                size < MAX_PARTS
             }
-            (Self::Enum(ty), Plain::Text(text)) => {
-                let open = crate::references(&text).next().is_some();
-                if open || ty.values.contains(&text.as_str()) {
-                    Ok(object(Kind::Scalar(Plain::Text(text))))
-                } else {
-                    Err(TypeMismatch {
-                        help: Some(format!("use one of {}", ty.values.join(", "))),
-                        ..TypeMismatch::new(format!("{} cannot be {}", ty.name, Plain::Text(text)))
-                    })
-                }
-            }
-            (
-                Self::String | Self::Integer | Self::Float | Self::Boolean,
-                value @ (Plain::Text(_) | Plain::Int(_) | Plain::Float(_) | Plain::Bool(_)),
-            ) => Ok(object(Kind::Scalar(value))),
-            (Self::List(element), Plain::List(items)) => {
-                let items = items
-                    .into_iter()
-                    .map(|item| element.build(item, origin))
-                    .collect::<Result<_, _>>()?;
-                Ok(object(Kind::List(items)))
-            }
-            (Self::Map(types), Plain::Map(entries)) => {
-                let entries = entries
-                    .into_iter()
-                    .map(|(k, v)| Ok((types.0.build(k, origin)?, types.1.build(v, origin)?)))
-                    .collect::<Result<_, _>>()?;
-                Ok(object(Kind::Map(entries)))
-            }
-            (Self::Struct(ty), Plain::Map(entries)) => {
-                let blank = Object::blank(ty, origin.cloned());
-                let mut named = Vec::new();
-                for (key, value) in entries {
-                    let Plain::Text(name) = key else {
-                        return Err(wrong(&Plain::Map(Vec::new())));
-                    };
-                    named.push((name, value));
-                }
-                blank.with_fields(named, origin)
-            }
-            (_, value) => Err(wrong(&value)),
+            Self::List(element) => element.fits(left, depth),
+            Self::Map(types) => types.0.fits(left, depth) && types.1.fits(left, depth),
+            Self::Struct(ty) => ty.fields.iter().all(|field| field.ty.fits(left, depth)),
+            Self::Choice(ty) => ty.alternatives.iter().all(|ty| ty.fits(left, depth)),
         }
     }
 
@@ -196,13 +222,13 @@ impl Type {
         format!("{article} {name}")
     }
 
-    fn in_words(&self) -> String {
+    pub(crate) fn in_words(&self) -> String {
         match self {
             Self::String => "text".to_owned(),
             Self::Integer => "a whole number".to_owned(),
             Self::Float => "a number".to_owned(),
             Self::Boolean => "True or False".to_owned(),
-            Self::Enum(ty) => format!("one of {}", ty.values.join(", ")),
+            Self::Enum(ty) => format!("one of {}", ty.listed()),
             Self::List(element) => format!("a list of {element}"),
             Self::Map(_) => "a dict".to_owned(),
             Self::Struct(_) => self.with_article(),
@@ -212,133 +238,63 @@ impl Type {
             ),
         }
     }
+}
 
-    /// A scalar without references as the value of its type (`dsl.md` 1.1).
-    pub fn coerce(&self, value: &Plain) -> Result<Plain, String> {
-        let wrong = || Err(format!("expected {}, got {value}", self.in_words()));
-        match (self, value) {
-            (Self::String, Plain::Text(_)) => Ok(value.clone()),
-            (Self::String, Plain::Int(_) | Plain::Float(_) | Plain::Bool(_)) => {
-                Ok(Plain::Text(value.to_string()))
-            }
-            (Self::Integer, Plain::Int(_)) => Ok(value.clone()),
-            (Self::Integer, Plain::Bool(value)) => Ok(Plain::Int(i64::from(*value))),
-            (Self::Integer, Plain::Float(float)) => {
-                #[expect(clippy::cast_precision_loss, reason = "the bounds only guard the cast")]
-                let fits = float.is_finite() && float.abs() < i64::MAX as f64;
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    reason = "fractions are cut off, as specified"
-                )]
-                if fits { Ok(Plain::Int(*float as i64)) } else { wrong() }
-            }
-            (Self::Integer, Plain::Text(text)) => {
-                let digits = text.trim();
-                let unsigned = digits.strip_prefix(['+', '-']).unwrap_or(digits);
-                if unsigned.is_empty() || !unsigned.bytes().all(|b| b.is_ascii_digit()) {
-                    return wrong();
-                }
-                digits.parse().map_or_else(|_| wrong(), |number| Ok(Plain::Int(number)))
-            }
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "a number field is a float, as specified"
-            )]
-            (Self::Float, Plain::Int(number)) => Ok(Plain::Float(*number as f64)),
-            (Self::Float, Plain::Float(number)) if number.is_finite() => Ok(value.clone()),
-            (Self::Float, Plain::Bool(value)) => Ok(Plain::Float(f64::from(u8::from(*value)))),
-            (Self::Float, Plain::Text(text)) => match text.trim().parse::<f64>() {
-                Ok(number) if number.is_finite() => Ok(Plain::Float(number)),
-                _ => wrong(),
-            },
-            (Self::Boolean, Plain::Bool(_)) => Ok(value.clone()),
-            (Self::Boolean, Plain::Int(number)) => Ok(Plain::Bool(*number != 0)),
-            (Self::Boolean, Plain::Float(number)) => Ok(Plain::Bool(*number != 0.0)),
-            (Self::Boolean, Plain::Text(text)) => match text.to_ascii_lowercase().as_str() {
-                "true" | "1" => Ok(Plain::Bool(true)),
-                "false" | "0" => Ok(Plain::Bool(false)),
-                _ => wrong(),
-            },
-            (Self::Enum(ty), Plain::Text(text)) if ty.values.contains(&text.as_str()) => {
-                Ok(value.clone())
-            }
-            _ => wrong(),
+impl EnumType {
+    /// The values as a message lists them.
+    pub fn listed(&self) -> String {
+        crate::beginning(&self.values.join(", "))
+    }
+
+    /// Whether `text` is one of the values.
+    pub fn has(&self, text: &str) -> bool {
+        self.values.iter().any(|value| &**value == text)
+    }
+}
+
+fn joined(first: &str, parts: impl Iterator<Item = impl fmt::Display>) -> String {
+    let mut name = first.to_owned();
+    for part in parts {
+        name.push('_');
+        name.push_str(&part.to_string());
+        if name.len() > MAX_NAME {
+            break;
+        }
+    }
+    name
+}
+
+impl PartialEq for Type {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::String, Self::String)
+            | (Self::Integer, Self::Integer)
+            | (Self::Float, Self::Float)
+            | (Self::Boolean, Self::Boolean) => true,
+            (Self::Enum(a), Self::Enum(b)) => Arc::ptr_eq(a, b) || a == b,
+            (Self::List(a), Self::List(b)) => Arc::ptr_eq(a, b) || a == b,
+            (Self::Map(a), Self::Map(b)) => Arc::ptr_eq(a, b) || a == b,
+            (Self::Struct(a), Self::Struct(b)) => Arc::ptr_eq(a, b) || a == b,
+            (Self::Choice(a), Self::Choice(b)) => Arc::ptr_eq(a, b) || a == b,
+            _ => false,
         }
     }
 }
 
-impl Object {
-    /// A copy with these fields replaced; [`Plain::Empty`] takes a field away.
-    pub fn with_fields(
-        &self,
-        fields: Vec<(String, Plain)>,
-        origin: Option<&Origin>,
-    ) -> Result<Self, TypeMismatch> {
-        let (Type::Struct(ty), Kind::Struct(current)) = (self.ty(), self.kind()) else {
-            return Err(TypeMismatch::new(format!("{} has no fields", self.ty().with_article())));
-        };
-        let mut replaced = current.clone();
-        for (name, value) in fields {
-            let Some(position) = ty.position(&name) else {
-                return Err(unknown_field(ty, &name));
-            };
-            replaced[position] = match value {
-                Plain::Empty => None,
-                value => Some(
-                    ty.fields[position]
-                        .ty
-                        .build(value, origin)
-                        .map_err(|error| error.within(&name))?,
-                ),
-            };
-        }
-        Ok(self.with_kind(Kind::Struct(replaced), origin.cloned()))
-    }
-}
-
-fn unknown_field(ty: &StructType, name: &str) -> TypeMismatch {
-    let known: Vec<&str> = ty.fields.iter().map(|field| field.name).collect();
-    let help = match nearest(name, known.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("{} has the fields {}", ty.name, known.join(", ")),
-    };
-    TypeMismatch {
-        field: Some(name.to_owned()),
-        message: format!("{} has no field `{name}`", ty.name),
-        help: Some(help),
-    }
-}
-
-/// The known name that is most like `name`, if one is near enough to be meant.
-pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .filter_map(|candidate| Some((slips(name, candidate)?, candidate)))
-        .min()
-        .map(|(_, candidate)| candidate)
-}
-
-/// How many slips of the hand lie between two names; [`None`] if it is too many for one to be meant
-/// by the other.
-pub fn slips(name: &str, candidate: &str) -> Option<usize> {
-    let shorter = candidate.len().min(name.len());
-    let distance = edit_distance(name, candidate);
-    (distance <= 1 + shorter / 4 && distance < shorter.max(1)).then_some(distance)
-}
-
-/// Levenshtein's distance, for short names.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().take(64).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::String => f.write_str("String"),
+            Self::Integer => f.write_str("Integer"),
+            Self::Float => f.write_str("Float"),
+            Self::Boolean => f.write_str("Boolean"),
+            Self::Enum(ty) => f.write_str(&ty.name),
+            Self::List(element) => write!(f, "{element}List"),
+            Self::Map(types) => write!(f, "{}{}Map", types.0, types.1),
+            Self::Struct(ty) => f.write_str(&ty.name),
+            Self::Choice(ty) => f.write_str(&ty.name),
         }
     }
-    row[b.len()]
 }
 
 #[cfg(test)]
@@ -346,18 +302,48 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_meant_is_near() {
-        let fields = ["instances", "cpu", "ram", "disk", "x"];
-        for (name, meant) in [
-            ("instancs", Some("instances")),
-            ("instence", Some("instances")),
-            ("rma", None),
-            ("rams", Some("ram")),
-            ("y", None),
-            ("gpu", Some("cpu")),
-            ("priority", None),
-        ] {
-            assert_eq!(nearest(name, fields.into_iter()), meant, "{name}");
-        }
+    fn types_are_named_after_their_parts() {
+        let strings = Type::list(Type::String).unwrap();
+        let map = Type::map(Type::String, strings.clone()).unwrap();
+        assert_eq!(map.to_string(), "StringStringListMap");
+        assert_eq!(Type::one_of(None, &["a", "b"]).unwrap().to_string(), "Enum_a_b");
+        let choice = Type::choice(None, vec![strings, Type::Integer]).unwrap();
+        assert_eq!(choice.to_string(), "Choice_StringList_Integer");
+    }
+
+    #[test]
+    fn types_that_are_made_alike_are_the_same() {
+        let make = |default: i64| {
+            let fields = vec![
+                Field::required("a", Type::list(Type::String).unwrap()),
+                Field::with_default("b", Type::Integer, Plain::Int(default)).unwrap(),
+            ];
+            Type::Struct(StructType::new("T", fields).unwrap())
+        };
+        assert_eq!(make(1), make(1));
+        assert_ne!(make(1), make(2));
+    }
+
+    #[test]
+    fn a_field_that_is_declared_twice_is_there_once() {
+        let fields =
+            vec![Field::optional("a", Type::String), Field::required("a", Type::Integer)];
+        let ty = StructType::new("T", fields).unwrap();
+        assert_eq!(ty.fields, [Field::required("a", Type::Integer)]);
+    }
+
+    #[test]
+    fn types_that_double_are_refused() {
+        let mut ty = Type::String;
+        let doubled = (0..60).find_map(|_| match Type::map(ty.clone(), ty.clone()) {
+            Ok(map) => {
+                ty = map;
+                None
+            }
+            Err(error) => Some(error),
+        });
+        assert!(doubled.is_some());
+        let mut ty = Type::String;
+        assert!((0..60).any(|_| Type::list(ty.clone()).map(|list| ty = list).is_err()));
     }
 }

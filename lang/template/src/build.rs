@@ -1,0 +1,157 @@
+//! Plain values become objects of a type (`dsl.md` 1).
+
+use std::sync::Arc;
+
+use crate::nearest::nearest;
+use crate::object::{Kind, Object, Origin};
+use crate::plain::Plain;
+use crate::types::{StructType, Type};
+
+/// Why a value is not of a type.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct TypeMismatch {
+    /// The field of the struct under construction that is at fault, if one is.
+    pub field: Option<String>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl TypeMismatch {
+    /// A mismatch of no field in particular.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { field: None, message: message.into(), help: None }
+    }
+
+    /// The same with what to do about it.
+    #[must_use]
+    pub fn with_help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+
+    /// The same about a field of the struct under construction.
+    #[must_use]
+    pub fn within(mut self, field: &str) -> Self {
+        if self.field.is_none() {
+            self.field = Some(field.to_owned());
+        }
+        self
+    }
+}
+
+impl Type {
+    /// Makes an object of `value`. Scalars take anything as it is: what becomes of it is only known
+    /// once its references are resolved.
+    ///
+    /// # Errors
+    /// The value cannot be of the type whatever is bound.
+    pub fn build(&self, value: Plain, origin: Option<&Origin>) -> Result<Object, TypeMismatch> {
+        let object = |kind| Object::new(self.clone(), kind, origin.cloned());
+        let wrong =
+            |value: &Plain| TypeMismatch::new(format!("expected {}, got {value}", self.in_words()));
+        match (self, value) {
+            (_, Plain::Object(given)) if given.ty() == self => Ok(given),
+            (Self::Choice(_), value) => Ok(object(Kind::Choice(Box::new(value)))),
+            (Self::Enum(ty), Plain::Text(text)) => {
+                let open = crate::references(&text).next().is_some();
+                if open || ty.has(&text) {
+                    Ok(object(Kind::Scalar(Plain::Text(text))))
+                } else {
+                    let near = nearest(&text, ty.values.iter().map(|value| &**value));
+                    Err(TypeMismatch::new(format!("{} cannot be {}", ty.name, Plain::Text(text)))
+                        .with_help(match near {
+                            Some(near) => format!("did you mean {near:?}?"),
+                            None => format!("use one of {}", ty.listed()),
+                        }))
+                }
+            }
+            (Self::String | Self::Integer | Self::Float | Self::Boolean, value) => {
+                Ok(object(Kind::Scalar(value)))
+            }
+            (Self::List(element), Plain::List(items)) => {
+                let items = items
+                    .into_iter()
+                    .map(|item| element.build(item, origin))
+                    .collect::<Result<_, _>>()?;
+                Ok(object(Kind::List(items)))
+            }
+            (Self::List(_), value @ Plain::Text(_)) => Err(wrong(&value).with_help(
+                "write the list with brackets, also if it has one element: [\"…\"]",
+            )),
+            (Self::Map(types), Plain::Map(entries)) => {
+                let mut built: Vec<(Object, Object)> = Vec::with_capacity(entries.len());
+                for (key, value) in entries {
+                    built.push((types.0.build(key, origin)?, types.1.build(value, origin)?));
+                }
+                Ok(object(Kind::Map(built)))
+            }
+            (Self::Struct(ty), Plain::Map(entries)) => {
+                let mut named = Vec::with_capacity(entries.len());
+                for (key, value) in entries {
+                    let Plain::Text(name) = key else {
+                        return Err(TypeMismatch::new(format!(
+                            "the fields of {} have names, got {key}",
+                            ty.name
+                        )));
+                    };
+                    named.push((name, value));
+                }
+                Object::blank(ty, origin.cloned()).with_fields(named, origin)
+            }
+            (_, value) => Err(wrong(&value)),
+        }
+    }
+}
+
+impl Object {
+    /// A struct with nothing but its defaults.
+    pub fn blank(ty: &Arc<StructType>, origin: Option<Origin>) -> Self {
+        let fields = ty.fields.iter().map(|field| field.default.clone()).collect();
+        Self::new(Type::Struct(ty.clone()), Kind::Struct(fields), origin)
+    }
+
+    /// A copy with these fields replaced; [`Plain::Empty`] takes a field away.
+    ///
+    /// # Errors
+    /// The object is no struct, has no such field, or a value is not of the field's type.
+    pub fn with_fields(
+        &self,
+        fields: Vec<(String, Plain)>,
+        origin: Option<&Origin>,
+    ) -> Result<Self, TypeMismatch> {
+        let (Type::Struct(ty), Kind::Struct(current)) = (self.ty(), self.kind()) else {
+            return Err(TypeMismatch::new(format!("{} has no fields", self.ty().with_article())));
+        };
+        let mut replaced = current.clone();
+        for (name, value) in fields {
+            let Some(position) = ty.position(&name) else {
+                return Err(unknown_field(ty, &name));
+            };
+            replaced[position] = match value {
+                Plain::Empty => None,
+                value => Some(
+                    ty.fields[position]
+                        .ty
+                        .build(value, origin)
+                        .map_err(|error| error.within(&name))?,
+                ),
+            };
+        }
+        Ok(self.with_kind(Kind::Struct(replaced), origin.cloned()))
+    }
+}
+
+fn unknown_field(ty: &StructType, name: &str) -> TypeMismatch {
+    let known: Vec<&str> = ty.fields.iter().map(|field| &*field.name).collect();
+    let help = match nearest(name, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("{} has the fields {}", ty.name, known.join(", ")),
+    };
+    TypeMismatch {
+        field: Some(name.to_owned()),
+        message: format!("{} has no field `{}`", ty.name, crate::beginning(name)),
+        help: Some(help),
+    }
+}
