@@ -145,6 +145,13 @@ impl Budget {
                 "an object is bound more than {MAX_SCOPES} times"
             )));
         }
+        let size = object.size();
+        if size.parts > MAX_PARTS || size.text > MAX_TEXT {
+            return Err(TypeMismatch::new(format!(
+                "an object is made of more than {MAX_PARTS} parts or {} MB of text",
+                MAX_TEXT >> 20
+            )));
+        }
         let fields = match object.kind() {
             Kind::Struct(fields) => fields.len(),
             _ => 0,

@@ -44,7 +44,7 @@ impl Schema {
         let ty = self.ty(&decl.ty);
         let default = decl.default().and_then(|json| ty.build(plain(json), None).ok());
         let required = matches!(decl.presence, Presence::Required);
-        Field { name: decl.name, ty, required, default }
+        Field { name: decl.name.into(), ty, required, default }
     }
 
     fn ty(&mut self, decl: &TypeDecl) -> Type {
@@ -54,16 +54,15 @@ impl Schema {
             TypeDecl::Float => Type::Float,
             TypeDecl::Boolean => Type::Boolean,
             TypeDecl::Enum(decl) => {
-                let values: Vec<&'static str> =
-                    decl.values.iter().map(|(value, _)| *value).collect();
-                Type::Enum(Arc::new(EnumType { name: decl.name, values: values.leak() }))
+                let values = decl.values.iter().map(|(value, _)| Arc::from(*value)).collect();
+                Type::Enum(Arc::new(EnumType { name: decl.name.into(), values }))
             }
             TypeDecl::List(element) => Type::List(Arc::new(self.ty(element))),
             TypeDecl::Map(key, value) => Type::Map(Arc::new((self.ty(key), self.ty(value)))),
             TypeDecl::Struct(decl) => Type::Struct(self.struct_type(decl)),
             TypeDecl::Choice(decl) => {
                 let alternatives = decl.alternatives.iter().map(|ty| self.ty(ty)).collect();
-                Type::Choice(Arc::new(ChoiceType { name: decl.name, alternatives }))
+                Type::Choice(Arc::new(ChoiceType { name: decl.name.into(), alternatives }))
             }
         }
     }

@@ -9,12 +9,12 @@
     reason = "of the derives, too: values are never written to the interpreter's page files"
 )]
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use allocative::Allocative;
-use aurora_template::{Address, beginning};
+use aurora_template::beginning;
+use aurora_template::environment::Environment;
 use starlark::eval::{Arguments, Evaluator};
 use starlark::starlark_simple_value;
 use starlark::values::dict::DictRef;
@@ -28,7 +28,7 @@ use starlark::values::{
 
 use crate::context::context;
 use crate::limits::Budget;
-use aurora_template::object::{Bound, Kind, Object, Origin, Scope};
+use aurora_template::object::{Kind, Object, Origin, Scope};
 use aurora_template::render;
 use aurora_template::scope::{resolve, text_form};
 use aurora_template::types::{Plain, StructType, Type, TypeMismatch};
@@ -273,7 +273,7 @@ impl<'v> StarlarkValue<'v> for ObjectValue {
     fn dir_attr(&self) -> Vec<String> {
         let mut names = vec!["bind".to_owned()];
         if let Some(Type::Struct(ty)) = self.0.as_ref().map(Object::ty) {
-            names.extend(ty.fields.iter().map(|field| field.name.to_owned()));
+            names.extend(ty.fields.iter().map(|field| field.name.to_string()));
         }
         names
     }
@@ -406,44 +406,8 @@ fn scopes<'v>(
 }
 
 /// A table of bindings; nested dicts become longer addresses.
-pub(crate) fn names(entries: Vec<(Plain, Plain)>) -> starlark::Result<BTreeMap<Address, Bound>> {
-    let mut table = BTreeMap::new();
-    add_names(&mut table, &[], entries)?;
+fn names(entries: Vec<(Plain, Plain)>) -> starlark::Result<Environment> {
+    let mut table = Environment::default();
+    table.add(entries).map_err(failure)?;
     Ok(table)
-}
-
-fn add_names(
-    table: &mut BTreeMap<Address, Bound>,
-    prefix: &[aurora_template::Component],
-    entries: Vec<(Plain, Plain)>,
-) -> starlark::Result<()> {
-    for (key, value) in entries {
-        let key = match key {
-            Plain::Text(text) => text,
-            other => other.to_string(),
-        };
-        let address: Address =
-            key.parse().or_else(|error: aurora_template::AddressError| fail(error.to_string()))?;
-        let components = [prefix, address.components()].concat();
-        let Some(address) = Address::from_components(components.clone()) else { continue };
-        match value {
-            Plain::Map(inner) => add_names(table, &components, inner)?,
-            Plain::Object(object) => {
-                table.insert(address, Bound::Object(object));
-            }
-            Plain::Text(text) => {
-                table.insert(address, Bound::Text(text));
-            }
-            Plain::Int(_) | Plain::Float(_) | Plain::Bool(_) => {
-                table.insert(address, Bound::Text(value.to_string()));
-            }
-            Plain::List(_) | Plain::Empty | Plain::Other(_) => {
-                return fail(format!(
-                    "{{{{{address}}}}} cannot be bound to {value}: values are text, numbers, \
-                     objects and dicts of them"
-                ));
-            }
-        }
-    }
-    Ok(())
 }

@@ -1,10 +1,10 @@
 //! A value bound from outside: `name=value` (`dsl.md` 7.3).
 
-use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use aurora_template::Address;
+use aurora_template::environment::Environment;
 use aurora_template::object::{Bound, Scope};
 
 /// A value bound from outside: `name=value`.
@@ -48,7 +48,7 @@ impl FromStr for Binding {
 impl Binding {
     /// The scope that these bindings make; the last one of a name counts.
     pub(crate) fn scope(bindings: &[Self]) -> Scope {
-        let names: BTreeMap<Address, Bound> = bindings
+        let names: Environment = bindings
             .iter()
             .map(|binding| (binding.address.clone(), Bound::Text(binding.value.clone())))
             .collect();

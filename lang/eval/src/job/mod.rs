@@ -22,7 +22,7 @@ use crate::report::{MAX_REPORTS, Report};
 use crate::sources::Sources;
 use aurora_template::object::{Bound, Kind, Object, Origin, Scope};
 use aurora_template::render::{check, to_json};
-use aurora_template::scope::{Problem, resolve};
+use aurora_template::scope::{Problem, ProblemKind, resolve};
 use aurora_template::types::{Plain, Type, slips};
 
 /// An evaluated file.
@@ -280,33 +280,22 @@ impl EvaluatedJob {
         let code = code_of(problem);
         let report = Report::new(code, format!("{place}: {}", problem.message));
         let report = report.at_field(&self.sources, origin.as_ref(), field.map(String::as_str));
-        let is_itself = problem.cycle.as_ref().is_some_and(|address| {
-            matches!(address.components(), [Component::Name(name)] if Some(name) == field)
-        });
-        if is_itself {
-            report.with_help(
-                "a field finds itself before a binding of the same name: bind another name",
-            )
-        } else {
-            report
+        match &problem.help {
+            Some(help) => report.with_help(help),
+            None => report,
         }
     }
 }
 
 /// What kind of problem it is.
 fn code_of(problem: &Problem) -> Code {
-    if problem.cycle.is_some() {
-        Code::ReferenceCycle
-    } else if problem.message.contains("nothing is bound to") {
-        Code::UnboundReference
-    } else if problem.message.ends_with("is required") {
-        Code::MissingField
-    } else if problem.message.contains("is not a reference") {
-        Code::BadReference
-    } else if problem.message.contains(" more than ") {
-        Code::LimitExceeded
-    } else {
-        Code::BadValue
+    match problem.kind {
+        ProblemKind::Cycle => Code::ReferenceCycle,
+        ProblemKind::Open => Code::UnboundReference,
+        ProblemKind::Required => Code::MissingField,
+        ProblemKind::Address => Code::BadReference,
+        ProblemKind::Limit => Code::LimitExceeded,
+        ProblemKind::Coercion | ProblemKind::Choice | ProblemKind::Other => Code::BadValue,
     }
 }
 
@@ -317,14 +306,13 @@ fn open_references(object: &Object) -> Vec<Problem> {
         for (inner, _) in aurora_template::references(text) {
             let known = inner.parse().is_ok_and(|address| is_bound_later(&address));
             if !known {
+                let message = format!(
+                    "nothing is bound to {{{{{}}}}}",
+                    aurora_template::beginning(inner)
+                );
                 found.push(Problem {
-                    path: path.to_vec(),
-                    message: format!(
-                        "nothing is bound to {{{{{}}}}}",
-                        aurora_template::beginning(inner)
-                    ),
                     origin: origin.cloned(),
-                    cycle: None,
+                    ..Problem::new(ProblemKind::Open, path.to_vec(), message)
                 });
             }
         }
@@ -387,7 +375,7 @@ fn each_text(
             let Type::Struct(ty) = object.ty() else { return };
             for (value, field) in fields.iter().zip(&ty.fields) {
                 if let Some(value) = value {
-                    path.push(field.name.to_owned());
+                    path.push(field.name.to_string());
                     each_text(value, path, visit);
                     path.pop();
                 }
