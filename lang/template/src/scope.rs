@@ -121,7 +121,7 @@ impl Resolver {
             && matches!(object.kind(), Kind::Scalar(Plain::Text(text))
                 if crate::references(text).any(|(inner, _)| *inner == **field))
         {
-            message = format!("{{{{{field}}}}} is this field itself, so it never comes to an end: {message}");
+            message = format!("{{{{{field}}}}} is this field itself: it leads back to itself");
             help = Some(
                 "a field finds itself before a binding of the same name: bind another name"
                     .to_owned(),
