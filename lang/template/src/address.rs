@@ -185,7 +185,8 @@ mod tests {
         assert_eq!(whole(route), "a.b[c.d].e");
         let parts: Vec<_> =
             (1..=4).map(|n| route.split_at(n).map(|(t, r)| (t, whole(r))).unwrap()).collect();
-        let expected = [("a", "b[c.d].e"), ("a.b", "[c.d].e"), ("a.b[c.d]", "e"), ("a.b[c.d].e", "")];
+        let expected =
+            [("a", "b[c.d].e"), ("a.b", "[c.d].e"), ("a.b[c.d]", "e"), ("a.b[c.d].e", "")];
         assert_eq!(parts, expected.map(|(a, b)| (a, b.to_owned())));
     }
 

@@ -77,9 +77,8 @@ impl Type {
                     .collect::<Result<_, _>>()?;
                 Ok(object(Kind::List(items)))
             }
-            (Self::List(_), value @ Plain::Text(_)) => Err(wrong(&value).with_help(
-                "write the list with brackets, also if it has one element: [\"…\"]",
-            )),
+            (Self::List(_), value @ Plain::Text(_)) => Err(wrong(&value)
+                .with_help("write the list with brackets, also if it has one element: [\"…\"]")),
             (Self::Map(types), Plain::Map(entries)) => {
                 let mut built: Vec<(Object, Object)> = Vec::with_capacity(entries.len());
                 for (key, value) in entries {

@@ -10,26 +10,26 @@ impl Type {
     /// # Errors
     /// What is wrong with the value.
     pub fn coerce(&self, value: &Plain) -> Result<Plain, String> {
-        self.coerced(value)
-            .ok_or_else(|| match value {
-                Plain::Object(_) if !matches!(self, Self::Struct(_)) => format!(
-                    "expected {}, got {value}; text with a reference to it can stand here",
-                    self.in_words()
-                ),
-                _ => format!("expected {}, got {value}", self.in_words()),
-            })
+        self.coerced(value).ok_or_else(|| match value {
+            Plain::Object(_) if !matches!(self, Self::Struct(_)) => format!(
+                "expected {}, got {value}; text with a reference to it can stand here",
+                self.in_words()
+            ),
+            _ => format!("expected {}, got {value}", self.in_words()),
+        })
     }
 
     fn coerced(&self, value: &Plain) -> Option<Plain> {
         match (self, value) {
             (Self::Enum(ty), Plain::Text(text)) => ty.has(text).then(|| value.clone()),
             (Self::String, Plain::Text(_)) => Some(value.clone()),
-            (
-                Self::String,
-                Plain::Int(_) | Plain::Big(_) | Plain::Float(_) | Plain::Bool(_),
-            ) => Some(Plain::Text(value.text())),
+            (Self::String, Plain::Int(_) | Plain::Big(_) | Plain::Float(_) | Plain::Bool(_)) => {
+                Some(Plain::Text(value.text()))
+            }
             (Self::Integer, value) => integer(value),
-            (Self::Float, value) => float(value).filter(|number| number.is_finite()).map(Plain::Float),
+            (Self::Float, value) => {
+                float(value).filter(|number| number.is_finite()).map(Plain::Float)
+            }
             (Self::Boolean, value) => boolean(value).map(Plain::Bool),
             _ => None,
         }

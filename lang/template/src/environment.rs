@@ -127,7 +127,9 @@ impl Environment {
 
     fn check_size(&self) -> Result<(), TypeMismatch> {
         if self.len() > MAX_NAMES {
-            return Err(TypeMismatch::new(format!("more than {MAX_NAMES} names are bound at once")));
+            return Err(TypeMismatch::new(format!(
+                "more than {MAX_NAMES} names are bound at once"
+            )));
         }
         Ok(())
     }

@@ -30,7 +30,9 @@ pub enum InterpolateError {
         cycle: Vec<Address>,
     },
     /// References lead to references, none of them back to itself, more than [`MAX_PASSES`] times.
-    #[error("unable to interpolate {text:?}: references lead to references more than {MAX_PASSES} times")]
+    #[error(
+        "unable to interpolate {text:?}: references lead to references more than {MAX_PASSES} times"
+    )]
     Endless {
         /// The beginning of the text.
         text: String,
@@ -132,8 +134,7 @@ pub(crate) fn resolve_text<E: From<InterpolateError>>(
             let found = if open.contains_key(address) {
                 None
             } else {
-                lookup(route)
-                    .map_err(|error| Failed { error, span: Some(trace.written(&span)) })?
+                lookup(route).map_err(|error| Failed { error, span: Some(trace.written(&span)) })?
             };
             if let Some(value) = found {
                 found_any = true;
@@ -255,7 +256,8 @@ mod tests {
         let text = "é {{.y}} {{a}} {{z}}{{y}}";
         let done = resolve_text(text, lookup).unwrap();
         assert_eq!(done.text, "é {{y}} long value of {{c}} {{z}}{{y}}");
-        let open: Vec<_> = done.open.iter().map(|(name, at)| (&**name, &text[at.clone()])).collect();
+        let open: Vec<_> =
+            done.open.iter().map(|(name, at)| (&**name, &text[at.clone()])).collect();
         assert_eq!(open, [("c", "{{a}}"), ("y", "{{.y}}"), ("z", "{{z}}")]);
 
         let text = "{{a}} and {{bad}}";

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use crate::find::{Chain, Frame};
 use crate::interpolate::resolve_text;
 use crate::object::{Kind, Object, Origin, Size};
-pub use crate::problem::{Problem, ProblemKind};
 use crate::problem::Failure;
+pub use crate::problem::{Problem, ProblemKind};
 use crate::render::check;
 use crate::types::{ChoiceType, Plain, Type};
 use crate::{Address, Component};
@@ -144,9 +144,11 @@ impl Resolver {
         if object.is_resolved() {
             return match self.take(object.size()) {
                 Ok(()) if object.scopes().is_empty() => object.clone(),
-                Ok(()) => {
-                    Object::new(object.ty().clone(), object.kind().clone(), object.origin().cloned())
-                }
+                Ok(()) => Object::new(
+                    object.ty().clone(),
+                    object.kind().clone(),
+                    object.origin().cloned(),
+                ),
                 Err(failure) => {
                     self.problem(failure, object, None);
                     object.clone()
@@ -212,7 +214,9 @@ impl Resolver {
 
     fn scalar(&mut self, object: &Object, value: &Plain, chain: &Chain<'_>) -> Object {
         match self.scalar_value(object, value, chain) {
-            Ok(value) => Object::new(object.ty().clone(), Kind::Scalar(value), object.origin().cloned()),
+            Ok(value) => {
+                Object::new(object.ty().clone(), Kind::Scalar(value), object.origin().cloned())
+            }
             Err((failure, span)) => {
                 self.problem(failure, object, span);
                 // Without what is bound to it, like everything that is interpolated.
@@ -310,7 +314,12 @@ impl Resolver {
         let outside = std::mem::take(&mut self.unbound);
         // The best so far: what it is, what is wrong and left open, and whether it takes the value
         // at all.
-        let mut best: Option<(Object, (Vec<Problem>, Vec<OpenReference>), BTreeSet<Address>, bool)> = None;
+        let mut best: Option<(
+            Object,
+            (Vec<Problem>, Vec<OpenReference>),
+            BTreeSet<Address>,
+            bool,
+        )> = None;
         let mut tries = 0;
         for alternative in &ty.alternatives {
             let Ok(candidate) = alternative.build(value.clone(), object.origin()) else { continue };

@@ -326,8 +326,7 @@ mod tests {
 
     #[test]
     fn a_field_that_is_declared_twice_is_there_once() {
-        let fields =
-            vec![Field::optional("a", Type::String), Field::required("a", Type::Integer)];
+        let fields = vec![Field::optional("a", Type::String), Field::required("a", Type::Integer)];
         let ty = StructType::new("T", fields).unwrap();
         assert_eq!(ty.fields, [Field::required("a", Type::Integer)]);
     }

@@ -306,10 +306,8 @@ fn open_references(object: &Object) -> Vec<Problem> {
         for (inner, _) in aurora_template::references(text) {
             let known = inner.parse().is_ok_and(|address| is_bound_later(&address));
             if !known {
-                let message = format!(
-                    "nothing is bound to {{{{{}}}}}",
-                    aurora_template::beginning(inner)
-                );
+                let message =
+                    format!("nothing is bound to {{{{{}}}}}", aurora_template::beginning(inner));
                 found.push(Problem {
                     origin: origin.cloned(),
                     ..Problem::new(ProblemKind::Open, path.to_vec(), message)
