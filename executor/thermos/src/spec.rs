@@ -148,9 +148,7 @@ fn process(process: &config::Process) -> Result<ProcessSpec, SpecError> {
             mode: match logger.mode {
                 config::LoggerMode::Standard => Mode::Standard,
                 config::LoggerMode::Rotate => {
-                    let policy = logger
-                        .rotate
-                        .unwrap_or(config::RotatePolicy { log_size: 100 << 20, backups: 5 });
+                    let policy = logger.rotate.unwrap_or_default();
                     let range = |field, value| SpecError::Range { field, of: of.clone(), value };
                     Mode::Rotate {
                         size: u64::try_from(policy.log_size)

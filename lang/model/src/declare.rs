@@ -1,6 +1,6 @@
 //! How a struct of the language is declared: once.
 //!
-//! [`declare!`] takes what a reader needs to know of a struct (name, documentation, fields with
+//! `declare!` takes what a reader needs to know of a struct (name, documentation, fields with
 //! type, limits and default) and makes of it the Rust type with its JSON, and a [`StructDecl`]: the
 //! same as data. The evaluator's constructor, the JSON Schema, `docs/reference` and
 //! `aurora config explain` are made of the latter.

@@ -1,7 +1,7 @@
 //! The job as the user writes it, interpolated: what a `.aurora` file evaluates to and, as JSON,
 //! what the executor is told (`dsl.md` 5).
 //!
-//! Every struct is declared once, by [`declare!`](crate::declare): the comments here are what a
+//! Every struct is declared once, by `declare!` of [`crate::declare`]: the comments here are what a
 //! config author reads in an editor, in the terminal and in `docs/reference`.
 //!
 //! The JSON is the original's: an absent field is left out, every default is written, numbers are
@@ -71,7 +71,7 @@ declare! {
         /// How instances are treated when room is short, by the name of one of the cluster's tiers.
         /// Clusters have `preferred` (not removed for others), `preemptible` (removed for more
         /// important ones) and `revocable` (uses what others have asked for and do not use) unless
-        /// they are set up otherwise. By default the one that fits `production`.
+        /// they are set up otherwise. By default `preemptible`, or `preferred` with `production`.
         pub tier: Option<String>,
         /// Whether instances are run again whenever they end, successfully or not. `Service(…)` is
         /// a job with it set. Not for cron jobs.
@@ -122,7 +122,7 @@ declare! {
         /// they are replaced at once.
         pub partition_policy: Option<PartitionPolicy>,
         /// How many instances must stay up while machines are drained. Without it the cluster's own
-        /// rule holds.
+        /// rule holds. For jobs of production tiers, such as `preferred`.
         pub sla_policy: Option<SlaPolicy>,
         /// What instances run in. Without it they share the file system of the machine.
         pub container: Option<Container>,

@@ -29,7 +29,8 @@ declare! {
         /// Makes the update wait for an outside service: it pauses when it has had no pulse for this
         /// long, and goes on with the next one. Without it no pulse is needed.
         pub pulse_interval_secs: Option<i64> [Seconds, AtLeast(60)],
-        /// Whether an instance is only stopped when the job's `sla_policy` allows it.
+        /// Whether an instance is only stopped when the job's `sla_policy` allows it. The job must
+        /// have one then.
         pub sla_aware: bool = false,
         /// How instances are put into batches. By default a window of `batch_size` instances that
         /// slides on.

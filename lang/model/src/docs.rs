@@ -1,0 +1,334 @@
+//! What is declared, for people: `aurora config explain` and the pages of `docs/reference`.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use crate::catalog::{self, ALIASES, OBJECTS, ObjectDecl};
+use crate::declare::{FieldDecl, Presence, Rule, StructDecl, TypeDecl};
+use crate::names::{self, NameDecl};
+
+pub use crate::reference::{Page, pages};
+
+/// How wide explanations are, in columns.
+const WIDTH: usize = 88;
+/// How many near names are suggested.
+const SUGGESTIONS: usize = 3;
+/// The longest name that near ones are looked up of, in bytes.
+const MAX_NAME: usize = 100;
+
+/// What can be explained.
+enum Topic {
+    Type(&'static TypeDecl),
+    Field(&'static StructDecl, &'static FieldDecl),
+    Object(&'static ObjectDecl),
+    Name(&'static NameDecl),
+}
+
+/// Explains a struct (`Process`), a field (`Job.instances`, or `instances` of whatever struct has
+/// it), or another name of the language (`order`, `MB`), as text for a terminal.
+///
+/// # Errors
+/// Nothing is called so. The names that are most like it, best first; maybe none.
+pub fn explain(name: &str) -> Result<String, Vec<String>> {
+    let name = name.trim().trim_end_matches("()");
+    let topics = topics();
+    let named = |is_it: &dyn Fn(&str) -> bool| {
+        let matching = topics.iter().filter(|(known, _)| is_it(known));
+        matching.map(|(_, topic)| text_of(topic)).collect::<Vec<_>>()
+    };
+    let mut found = named(&|known| known == name);
+    if found.is_empty() {
+        found = named(&|known| known.eq_ignore_ascii_case(name));
+    }
+    if found.is_empty() {
+        return Err(suggestions(name, topics.iter().map(|(known, _)| known.as_str())));
+    }
+    Ok(found.join("\n\n"))
+}
+
+/// Every name under which something is explained; a field has two.
+fn topics() -> Vec<(String, Topic)> {
+    let mut topics = Vec::new();
+    for (_, ty) in catalog::types() {
+        topics.push((ty.name().to_owned(), Topic::Type(ty)));
+    }
+    for decl in catalog::structs() {
+        for field in decl.fields {
+            topics.push((format!("{}.{}", decl.name, field.name), Topic::Field(decl, field)));
+            topics.push((field.name.to_owned(), Topic::Field(decl, field)));
+            // Names that files write as `{{mesos.instance}}`.
+            let space = match decl.name {
+                "MesosContext" => "mesos",
+                "ThermosContext" => "thermos",
+                _ => continue,
+            };
+            topics.push((format!("{space}.{}", field.name), Topic::Field(decl, field)));
+        }
+    }
+    for (alias, decl) in ALIASES {
+        for (_, ty) in catalog::types().filter(|(_, ty)| ty.name() == decl.name) {
+            topics.push(((*alias).to_owned(), Topic::Type(ty)));
+        }
+    }
+    for object in OBJECTS {
+        topics.push((object.name.to_owned(), Topic::Object(object)));
+    }
+    for decl in names::names() {
+        for name in std::iter::once(&decl.name).chain(decl.also) {
+            topics.push(((*name).to_owned(), Topic::Name(decl)));
+        }
+    }
+    topics
+}
+
+/// The names that are most like `name`.
+fn suggestions<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
+    if name.len() > MAX_NAME {
+        return Vec::new();
+    }
+    let lower = name.to_ascii_lowercase();
+    let mut near: Vec<(usize, &str)> = known
+        .filter_map(|known| {
+            let candidate = known.to_ascii_lowercase();
+            let slips = aurora_template::types::slips(&lower, &candidate);
+            // Part of a name, as in `sla` for `sla_policy`.
+            let is_part = lower.len() > 2 && candidate.contains(&lower);
+            slips.or_else(|| is_part.then(|| candidate.len() - lower.len())).map(|d| (d, known))
+        })
+        .collect();
+    near.sort_unstable();
+    near.dedup();
+    near.into_iter().take(SUGGESTIONS).map(|(_, known)| known.to_owned()).collect()
+}
+
+fn text_of(topic: &Topic) -> String {
+    match topic {
+        Topic::Type(TypeDecl::Struct(decl)) => {
+            let mut text = format!("{}\n\n{}", decl.name, paragraphs(decl.doc));
+            let width = decl.fields.iter().map(|field| field.name.len()).max().unwrap_or(0);
+            text.push('\n');
+            for field in decl.fields {
+                let summary = field.doc.summary();
+                let _ = write!(text, "\n  {:width$}  {}", field.name, shortened(&summary, width));
+            }
+            let _ = write!(text, "\n\nExplain one: {}.{}", decl.name, example(decl));
+            text
+        }
+        Topic::Type(TypeDecl::Enum(decl)) => {
+            let mut text = format!("{}\n\n{}\n", decl.name, paragraphs(decl.doc));
+            for (value, doc) in decl.values {
+                let _ = write!(text, "\n  {value}  {}", doc.summary());
+            }
+            text
+        }
+        Topic::Type(ty) => {
+            let mut text = format!("{ty}");
+            if let TypeDecl::Choice(decl) = ty {
+                let names: Vec<String> =
+                    decl.alternatives.iter().map(|ty| format!("  {ty}")).collect();
+                let doc = paragraphs(decl.doc);
+                let _ = write!(text, "\n\n{doc}\n\nOne of\n{}", names.join("\n"));
+            }
+            text
+        }
+        Topic::Field(decl, field) => {
+            let facts = std::iter::once(type_in_words(&field.ty)).chain(facts(field));
+            let facts: Vec<String> = facts.collect();
+            let place = format!("{}.{}", decl.name, field.name);
+            format!("{place}\n{}\n\n{}", wrapped(&facts.join(", ")), paragraphs(field.doc))
+        }
+        Topic::Object(decl) => {
+            format!("{}: a {}\n\n{}", decl.name, decl.ty.name, paragraphs(decl.doc))
+        }
+        Topic::Name(decl) => {
+            let mut text = format!("{}\n\n{}", decl.signature, paragraphs(decl.doc));
+            if !decl.also.is_empty() {
+                let _ = write!(text, "\n\nAlso called {}", decl.also.join(", "));
+            }
+            text
+        }
+    }
+}
+
+/// A field by which to show how one is explained.
+fn example(decl: &StructDecl) -> &'static str {
+    decl.fields.last().map_or("", |field| field.name)
+}
+
+/// A type as a person would say it; the alternatives of a choice one by one.
+pub(crate) fn type_in_words(ty: &TypeDecl) -> String {
+    match ty {
+        TypeDecl::Choice(decl) => {
+            let names: Vec<&str> = decl.alternatives.iter().map(TypeDecl::name).collect();
+            match names.split_last() {
+                Some((last, rest)) if !rest.is_empty() => {
+                    format!("{} or {last}", rest.join(", "))
+                }
+                _ => names.concat(),
+            }
+        }
+        other => other.to_string(),
+    }
+}
+
+/// What holds for a field beside its type: whether it must be given, unit and limits.
+pub(crate) fn facts(field: &FieldDecl) -> impl Iterator<Item = String> {
+    let presence = match field.presence {
+        Presence::Required => "required".to_owned(),
+        Presence::Optional => "optional".to_owned(),
+        Presence::Default(value) => format!("default {}", in_language(field, &value())),
+    };
+    std::iter::once(presence).chain(limits(field))
+}
+
+/// Unit and limits of a field.
+pub(crate) fn limits(field: &FieldDecl) -> impl Iterator<Item = String> {
+    let is_bytes = field.rules.contains(&Rule::Bytes);
+    field.rules.iter().filter_map(move |rule| {
+        let number = |limit: &i64| if is_bytes { bytes(*limit) } else { limit.to_string() };
+        Some(match rule {
+            Rule::Bytes => "in bytes".to_owned(),
+            Rule::Seconds => "in seconds".to_owned(),
+            Rule::Cores => "in cores".to_owned(),
+            Rule::Percent => "in percent".to_owned(),
+            Rule::AtLeast(limit) => format!("at least {}", number(limit)),
+            Rule::AtMost(limit) => format!("at most {}", number(limit)),
+            Rule::MoreThan(limit) => format!("more than {}", number(limit)),
+            Rule::Identifier => "of letters, digits, `_`, `-` and `.`".to_owned(),
+            Rule::FileName => "without `/` and without a leading `.`".to_owned(),
+            Rule::AnyCaseOf(values) => format!("one of {} in any letter case", values.join(", ")),
+            Rule::Deprecated(instead) => format!("deprecated: {instead}"),
+            Rule::Optional => return None,
+        })
+    })
+}
+
+/// A default as a file would have it.
+pub(crate) fn in_language(field: &FieldDecl, value: &Value) -> String {
+    match (&field.ty, value) {
+        (TypeDecl::Struct(decl), value) => struct_in_language(decl, value),
+        (_, Value::Number(number)) if field.rules.contains(&Rule::Bytes) => {
+            number.as_i64().map_or_else(|| number.to_string(), bytes)
+        }
+        (_, Value::Bool(true)) => "True".to_owned(),
+        (_, Value::Bool(false)) => "False".to_owned(),
+        (_, other) => other.to_string(),
+    }
+}
+
+/// A whole struct: by the name of the ready-made object it equals, or as a call.
+fn struct_in_language(decl: &StructDecl, value: &Value) -> String {
+    let is = |fields: &Value| with_defaults(decl, fields) == *value;
+    let object =
+        OBJECTS.iter().find(|object| object.ty.name == decl.name && is(&(object.fields)()));
+    match object {
+        Some(object) => object.name.to_owned(),
+        None => format!("{}()", decl.name),
+    }
+}
+
+/// A struct with the defaults of what is not given.
+fn with_defaults(decl: &StructDecl, given: &Value) -> Value {
+    let mut whole = serde_json::Map::new();
+    for field in decl.fields {
+        let value = match (given.get(field.name), &field.ty) {
+            (Some(inner), TypeDecl::Struct(decl)) => Some(with_defaults(decl, inner)),
+            (Some(value), _) => Some(value.clone()),
+            (None, _) => field.default(),
+        };
+        whole.extend(value.map(|value| (field.name.to_owned(), value)));
+    }
+    Value::Object(whole)
+}
+
+/// A size with the largest unit that fits.
+fn bytes(size: i64) -> String {
+    let units = [("TB", 1 << 40), ("GB", 1 << 30), ("MB", 1 << 20), ("KB", 1 << 10)];
+    let fits = units.iter().find(|(_, unit)| size >= *unit && size % unit == 0);
+    fits.map_or_else(|| size.to_string(), |(name, unit)| format!("{} * {name}", size / unit))
+}
+
+fn paragraphs(doc: crate::declare::Doc) -> String {
+    doc.paragraphs().iter().map(|text| wrapped(text)).collect::<Vec<_>>().join("\n\n")
+}
+
+/// A text in lines that are not too long for a terminal.
+fn wrapped(text: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let Some(last) = lines.last_mut() else { break };
+        if !last.is_empty() && last.chars().count() + 1 + word.chars().count() > WIDTH {
+            lines.push(word.to_owned());
+        } else {
+            if !last.is_empty() {
+                last.push(' ');
+            }
+            last.push_str(word);
+        }
+    }
+    lines.join("\n")
+}
+
+/// A summary that fits beside a name.
+fn shortened(text: &str, taken: usize) -> String {
+    let room = WIDTH.saturating_sub(taken + 4);
+    if text.chars().count() <= room {
+        return text.to_owned();
+    }
+    let beginning: String = text.chars().take(room.saturating_sub(1)).collect();
+    let end = beginning.rfind(' ').unwrap_or(beginning.len());
+    format!("{}…", beginning.get(..end).unwrap_or(&beginning).trim_end_matches([',', ':', ' ']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn structs_fields_and_functions_are_explained() {
+        for (name, said) in [
+            ("Job.instances", &["Job.instances\nInteger, default 1, at least 1", "numbered"][..]),
+            ("instances", &["Job.instances"]),
+            ("max_failures", &["Task.max_failures", "Process.max_failures"]),
+            ("process", &["Process\n", "\n  cmdline ", "Explain one: Process."]),
+            ("Resources.ram", &["at least 1 * MB", "in bytes"]),
+            ("job.lifecycle", &["default DefaultLifecycleConfig"]),
+            ("HealthCheckConfig.health_checker", &["default DefaultHealthChecker"]),
+            ("update_config", &["default UpdateConfig()"]),
+            ("Process.final", &["default False"]),
+            ("container", &["Container, Docker or Mesos, optional"]),
+            ("MesosJob", &["Job\n"]),
+            ("Service", &["Service: a Job"]),
+            ("order()", &["order(first, second", "Also called Processes.order"]),
+            ("Tasks.concat", &["one after the other"]),
+            ("mesos.instance", &["MesosContext.instance"]),
+            ("LoggerMode", &["  rotate  "]),
+            ("SlaPolicy", &["One of", "  CountSlaPolicy"]),
+            ("MB", &["MB = 1024 * KB"]),
+        ] {
+            let text = explain(name).unwrap_or_else(|near| panic!("{name}: {near:?}"));
+            for part in said {
+                assert!(text.contains(part), "{name}: {part:?} is not in\n{text}");
+            }
+            assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_unknown_is_answered_with_what_is_near() {
+        for (name, near) in [
+            ("Job.instancs", "Job.instances"),
+            ("instence", "instances"),
+            ("sla", "sla_aware"),
+            ("Task.combine", "Tasks.combine"),
+            ("Proces", "Process"),
+        ] {
+            let suggestions = explain(name).unwrap_err();
+            assert!(suggestions.iter().any(|known| known == near), "{name}: {suggestions:?}");
+        }
+        assert!(explain("").unwrap_err().is_empty());
+        assert!(explain("qqqqqqqqq").unwrap_err().is_empty());
+        assert!(explain(&"x".repeat(1_000_000)).unwrap_err().is_empty());
+    }
+}

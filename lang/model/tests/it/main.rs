@@ -1,0 +1,7 @@
+//! What is made of the declarations: the pages of the reference and the JSON Schema.
+
+#![allow(clippy::disallowed_methods, reason = "tests read and write files")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may panic")]
+
+mod json_schema;
+mod reference;
