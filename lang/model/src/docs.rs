@@ -25,8 +25,8 @@ enum Topic {
     Name(&'static NameDecl),
 }
 
-/// Explains a struct (`Process`), a field (`Job.instances`, or `instances` of whatever struct has
-/// it), or another name of the language (`order`, `MB`), as text for a terminal.
+/// Explains a struct (`Process`), a field (`Job.instances`, `task.resources.ram`, or `instances` of
+/// whatever struct has it), or another name of the language (`order`, `MB`), as text for a terminal.
 ///
 /// # Errors
 /// Nothing is called so. The names that are most like it, best first; maybe none.
@@ -42,9 +42,46 @@ pub fn explain(name: &str) -> Result<String, Vec<String>> {
         found = named(&|known| known.eq_ignore_ascii_case(name));
     }
     if found.is_empty() {
+        found = along(&topics, name).iter().map(text_of).collect();
+    }
+    if found.is_empty() {
         return Err(suggestions(name, topics.iter().map(|(known, _)| known.as_str())));
     }
     Ok(found.join("\n\n"))
+}
+
+/// The fields at the end of a path through several structs, as in `Job.task.resources.ram`.
+fn along(topics: &[(String, Topic)], path: &str) -> Vec<Topic> {
+    let mut steps = path.split('.').map(|step| step.split('[').next().unwrap_or(step));
+    let first = steps.next().unwrap_or_default();
+    let mut here: Vec<&'static StructDecl> = Vec::new();
+    for (_, topic) in topics.iter().filter(|(known, _)| known == first) {
+        match topic {
+            Topic::Type(ty) => here.extend(structs_in(ty)),
+            Topic::Field(_, field) => here.extend(structs_in(&field.ty)),
+            Topic::Object(object) => here.push(object.ty),
+            Topic::Name(_) => {}
+        }
+    }
+    let mut fields = Vec::new();
+    for step in steps {
+        fields = here
+            .iter()
+            .filter_map(|decl| Some((*decl, decl.field(step)?)))
+            .collect::<Vec<(&StructDecl, &FieldDecl)>>();
+        here = fields.iter().flat_map(|(_, field)| structs_in(&field.ty)).collect();
+    }
+    fields.into_iter().map(|(decl, field)| Topic::Field(decl, field)).collect()
+}
+
+/// The structs that a value of the type is, or consists of.
+fn structs_in(ty: &TypeDecl) -> Vec<&'static StructDecl> {
+    match ty {
+        TypeDecl::Struct(decl) => vec![*decl],
+        TypeDecl::List(inner) | TypeDecl::Map(_, inner) => structs_in(inner),
+        TypeDecl::Choice(decl) => decl.alternatives.iter().flat_map(structs_in).collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// Every name under which something is explained; a field has two.
@@ -52,18 +89,17 @@ fn topics() -> Vec<(String, Topic)> {
     let mut topics = Vec::new();
     for (_, ty) in catalog::types() {
         topics.push((ty.name().to_owned(), Topic::Type(ty)));
+        if let Some(space) = space_of(ty.name()) {
+            topics.push((space.to_owned(), Topic::Type(ty)));
+        }
     }
     for decl in catalog::structs() {
         for field in decl.fields {
             topics.push((format!("{}.{}", decl.name, field.name), Topic::Field(decl, field)));
             topics.push((field.name.to_owned(), Topic::Field(decl, field)));
-            // Names that files write as `{{mesos.instance}}`.
-            let space = match decl.name {
-                "MesosContext" => "mesos",
-                "ThermosContext" => "thermos",
-                _ => continue,
-            };
-            topics.push((format!("{space}.{}", field.name), Topic::Field(decl, field)));
+            if let Some(space) = space_of(decl.name) {
+                topics.push((format!("{space}.{}", field.name), Topic::Field(decl, field)));
+            }
         }
     }
     for (alias, decl) in ALIASES {
@@ -80,6 +116,15 @@ fn topics() -> Vec<(String, Topic)> {
         }
     }
     topics
+}
+
+/// The name under which templates find a context, as in `{{mesos.instance}}`.
+fn space_of(decl: &str) -> Option<&'static str> {
+    match decl {
+        "MesosContext" => Some("mesos"),
+        "ThermosContext" => Some("thermos"),
+        _ => None,
+    }
 }
 
 /// The names that are most like `name`.
@@ -106,13 +151,10 @@ fn text_of(topic: &Topic) -> String {
     match topic {
         Topic::Type(TypeDecl::Struct(decl)) => {
             let mut text = format!("{}\n\n{}", decl.name, paragraphs(decl.doc));
-            let width = decl.fields.iter().map(|field| field.name.len()).max().unwrap_or(0);
-            text.push('\n');
-            for field in decl.fields {
-                let summary = field.doc.summary();
-                let _ = write!(text, "\n  {:width$}  {}", field.name, shortened(&summary, width));
-            }
-            let _ = write!(text, "\n\nExplain one: {}.{}", decl.name, example(decl));
+            text.push_str("\n\n");
+            text.push_str(&fields_of(decl));
+            let example = decl.fields.last().map_or("", |field| field.name);
+            let _ = write!(text, "\nMore about one: {}.{example}", decl.name);
             text
         }
         Topic::Type(TypeDecl::Enum(decl)) => {
@@ -151,9 +193,27 @@ fn text_of(topic: &Topic) -> String {
     }
 }
 
-/// A field by which to show how one is explained.
-fn example(decl: &StructDecl) -> &'static str {
-    decl.fields.last().map_or("", |field| field.name)
+/// A line for each field: its name, what holds if it is not given, what it is.
+fn fields_of(decl: &StructDecl) -> String {
+    let presences: Vec<String> = decl
+        .fields
+        .iter()
+        .map(|field| match field.presence {
+            Presence::Required => "required".to_owned(),
+            Presence::Optional => "optional".to_owned(),
+            Presence::Default(value) => format!("= {}", in_language(field, &value())),
+        })
+        .collect();
+    let widest = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0);
+    let name = widest(&mut decl.fields.iter().map(|field| field.name.len()));
+    let presence = widest(&mut presences.iter().map(String::len));
+    let mut text = String::new();
+    for (field, given) in decl.fields.iter().zip(&presences) {
+        let summary = shortened(&field.doc.summary(), WIDTH.saturating_sub(name + presence + 6));
+        let line = format!("  {:name$}  {given:presence$}  {summary}", field.name);
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
 }
 
 /// A type as a person would say it; the alternatives of a choice one by one.
@@ -213,6 +273,10 @@ pub(crate) fn in_language(field: &FieldDecl, value: &Value) -> String {
         }
         (_, Value::Bool(true)) => "True".to_owned(),
         (_, Value::Bool(false)) => "False".to_owned(),
+        (_, Value::Object(entries)) => {
+            let entries = entries.iter().map(|(key, value)| format!("{key:?}: {value}"));
+            format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+        }
         (_, other) => other.to_string(),
     }
 }
@@ -270,9 +334,8 @@ fn wrapped(text: &str) -> String {
     lines.join("\n")
 }
 
-/// A summary that fits beside a name.
-fn shortened(text: &str, taken: usize) -> String {
-    let room = WIDTH.saturating_sub(taken + 4);
+/// A text that is no longer than that.
+fn shortened(text: &str, room: usize) -> String {
     if text.chars().count() <= room {
         return text.to_owned();
     }
@@ -291,7 +354,10 @@ mod tests {
             ("Job.instances", &["Job.instances\nInteger, default 1, at least 1", "numbered"][..]),
             ("instances", &["Job.instances"]),
             ("max_failures", &["Task.max_failures", "Process.max_failures"]),
-            ("process", &["Process\n", "\n  cmdline ", "Explain one: Process."]),
+            (
+                "process",
+                &["Process\n", "\n  cmdline       required  What bash", "More about one: Process."],
+            ),
             ("Resources.ram", &["at least 1 * MB", "in bytes"]),
             ("job.lifecycle", &["default DefaultLifecycleConfig"]),
             ("HealthCheckConfig.health_checker", &["default DefaultHealthChecker"]),
@@ -306,6 +372,12 @@ mod tests {
             ("LoggerMode", &["  rotate  "]),
             ("SlaPolicy", &["One of", "  CountSlaPolicy"]),
             ("MB", &["MB = 1024 * KB"]),
+            ("Job.task.resources.ram", &["Resources.ram\n"]),
+            ("task.processes[0].name", &["Process.name\n"]),
+            ("container.volumes.mode", &["Volume.mode\nMode, required"]),
+            ("thermos", &["ThermosContext\n"]),
+            ("mesos.role", &["{{mesos.role}}"]),
+            ("portmap", &["default {\"aurora\": \"{{primary_port}}\"}"]),
         ] {
             let text = explain(name).unwrap_or_else(|near| panic!("{name}: {near:?}"));
             for part in said {

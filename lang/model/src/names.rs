@@ -185,6 +185,19 @@ names! {
         /// The name of the executor that knows tasks and processes, as in `ExecutorConfig.name`.
         "AURORA_EXECUTOR_NAME": "AURORA_EXECUTOR_NAME = \"AuroraExecutor\"",
     }
+    "References", "What templates find although nobody binds it, beside the fields around them. What is \
+                   bound where a task runs is a page of its own: [contexts](contexts.md)." {
+        /// The role of the job.
+        "mesos.role": "{{mesos.role}}",
+        /// The cluster of the job.
+        "mesos.cluster": "{{mesos.cluster}}",
+        /// The field of the nearest struct around the text that has it.
+        "self": "{{self.field}}",
+        /// The field or bound name of what is around the struct, the outermost first.
+        "super": "{{super.field}}",
+        /// An image by its digest, for `Docker.image`: asked of the cluster's registry.
+        "docker.image": "{{docker.image[name][tag]}}",
+    }
     "Lists that a file defines", "Read when the file has been evaluated." {
         /// The jobs of the file. A file without any is refused.
         "jobs": "jobs = [job, …]",
