@@ -34,6 +34,15 @@ macro_rules! codes {
                 match self { $($(Self::$variant => $title,)*)* }
             }
 
+            /// The page about it, in Markdown.
+            pub const fn page(self) -> &'static str {
+                match self {
+                    $($(Self::$variant => {
+                        include_str!(concat!("../../../docs/errors/", $id, ".md"))
+                    })*)*
+                }
+            }
+
             /// How bad it is.
             pub const fn severity(self) -> Severity {
                 match self { $($(Self::$variant => Severity::$severity,)*)* }
@@ -100,6 +109,7 @@ codes! {
         CronService "cron-service" "a cron schedule on a service";
         DuplicateJob "duplicate-job" "two jobs of the same key";
         ImpossibleLimit "impossible-limit" "a limit that leaves no room for any instance";
+        OneHost "one-host" "all instances on one host";
         OrderOfUnknown "order-of-unknown" "an order of processes that the task does not have";
         DuplicateProcess "duplicate-process" "two processes of the same name";
         UnknownAllow "unknown-allow" "a comment allows a code that does not exist";
@@ -110,6 +120,26 @@ impl Code {
     /// The code of a name; [`None`] if there is none.
     pub fn of(id: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.id() == id)
+    }
+}
+
+/// What is wrong with a job whose `field`, an address from the job, the scheduler would not take.
+pub(crate) fn of_field(field: &str, message: &str) -> Code {
+    let top = field.split(['.', '[']).next().unwrap_or_default();
+    match top {
+        "role" | "environment" | "name" => Code::BadIdentifier,
+        "task" if field.starts_with("task.processes") && field.ends_with(".name") => {
+            Code::BadIdentifier
+        }
+        "task" if field.starts_with("task.resources") => Code::BadResources,
+        "task" if field.starts_with("task.constraints") => Code::BadOrder,
+        "constraints" => Code::BadConstraint,
+        "container" => Code::BadContainer,
+        "cron_collision_policy" => Code::BadCronPolicy,
+        "update_config" | "health_check_config" => Code::BadUpdateConfig,
+        "announce" if message.contains("cycle") => Code::PortmapCycle,
+        "announce" if message.contains("static port") => Code::StaticPort,
+        _ => Code::InvalidJob,
     }
 }
 

@@ -30,6 +30,7 @@ mod schema;
 mod sources;
 mod stdlib;
 mod values;
+mod warnings;
 
 pub use aurora_template::object::Origin;
 pub use codes::{Code, Severity};
@@ -37,4 +38,4 @@ pub use context::{Cancel, Inputs, Reads};
 pub use engine::{Engine, Options, evaluate, evaluate_text};
 pub use job::{Binding, BindingError, Config, EvaluatedJob, ReadyJob};
 pub use load::{Disk, Loader, MAX_FILE_LEN};
-pub use report::{Edit, Finding, Fix, Label, Location, Position, Report};
+pub use report::{Checked, Edit, Finding, Fix, Label, Location, Position, Report, Summary, sarif};

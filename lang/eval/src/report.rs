@@ -2,8 +2,11 @@
 
 mod finding;
 mod interpreter;
+mod json;
 mod place;
+mod sarif;
 mod terminal;
+mod words;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,6 +14,10 @@ use std::sync::Arc;
 use miette::NamedSource;
 
 pub use crate::report::finding::{Edit, Finding, Fix, Label, Location, Position};
+
+pub(crate) use crate::report::interpreter::Refusal;
+pub use crate::report::json::{Checked, Summary};
+pub use crate::report::sarif::sarif;
 
 use crate::codes::{Code, Severity};
 use crate::sources::Sources;
@@ -198,6 +205,17 @@ impl Report {
         }
     }
 
+    /// Points at a word within the place, as far to its end as it stands.
+    pub(crate) fn at_word(mut self, word: &str) -> Self {
+        if let Some(place) = &mut self.0.place
+            && let Some(at) = place.text().get(place.span.clone()).and_then(|t| t.rfind(word))
+        {
+            let start = place.span.start + at;
+            place.span = start..start + word.len();
+        }
+        self
+    }
+
     /// Offers to write `name` in place of what the report points at, if the help suggests one. The
     /// place may go on behind the name, as an argument `name = value` does.
     pub(crate) fn with_suggestion_for(mut self, name: &str) -> Self {
@@ -232,6 +250,19 @@ impl Report {
             first.0.others.extend(inner);
         }
         Some(first)
+    }
+
+    /// Each thing that is wrong as a report of its own.
+    pub fn apart(mut self) -> Vec<Self> {
+        let others = std::mem::take(&mut self.0.others);
+        let mut all = vec![self];
+        all.extend(others);
+        all
+    }
+
+    /// The file and the byte that it points at.
+    pub(crate) fn place(&self) -> Option<(&str, usize)> {
+        self.0.place.as_ref().map(|place| (place.source.name(), place.span.start))
     }
 
     /// A file that could not be read.

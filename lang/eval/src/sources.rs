@@ -22,6 +22,12 @@ impl Sources {
         self.0.get(file).map(|source| source.text.clone())
     }
 
+    /// The names and texts of the user's files: not those of the library.
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
+        let all = self.0.iter().map(|(name, source)| (name, &source.text));
+        all.filter(|(name, _)| !name.starts_with('@'))
+    }
+
     pub(crate) fn add(&mut self, file: &str, text: Arc<str>) {
         self.0.insert(file.into(), Source { text, map: None });
     }

@@ -1,6 +1,7 @@
 //! The jobs of a file, and how one becomes a request (`dsl.md` 7.3 and 8).
 
 mod binding;
+mod check;
 mod file;
 
 pub use binding::{Binding, BindingError};
@@ -195,11 +196,8 @@ impl EvaluatedJob {
             let origin = self.origin_of(&path);
             let field = path.iter().rev().find(|step| !step.starts_with('['));
             let field = field.map(String::as_str);
-            Report::new(Code::InvalidJob, error.message).at_field(
-                &self.sources,
-                origin.as_ref(),
-                field,
-            )
+            Report::new(crate::codes::of_field(&error.field, &error.message), error.message)
+                .at_field(&self.sources, origin.as_ref(), field)
         })?;
         Ok(ReadyJob { warnings: warnings(&config), config, request })
     }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use starlark::codemap::FileSpan;
 use starlark::errors::Frame;
 
-use super::{Report, shortened};
+use super::{Report, shortened, words};
 use crate::codes::Code;
 use crate::sources::Sources;
 use aurora_template::object::Origin;
@@ -78,10 +78,16 @@ impl Report {
                 }
             }
         } else {
+            let mut word = None;
             if let Some(refusal) = cause.downcast_ref::<Refusal>() {
                 report.0.code = refusal.code;
                 report.0.message = shortened(refusal.message.clone());
                 report.0.help.clone_from(&refusal.help);
+            } else if let Some(meaning) = words::meaning(&report.0.message) {
+                report.0.code = meaning.code;
+                report.0.message = meaning.message;
+                report.0.help = meaning.help;
+                word = meaning.word;
             }
             if let Some(span) = span {
                 let Origin { file, span } = origin(span, sources);
@@ -91,6 +97,9 @@ impl Report {
                         .and_then(|text| python_help(&text, &span, is_parse_error));
                 }
                 report = report.at(sources, &file, span, "here");
+                if let Some(word) = word {
+                    report = report.at_word(&word).with_suggestion_for(&word);
+                }
             } else {
                 report.0.message = format!("{file}: {}", report.0.message);
             }
@@ -114,6 +123,8 @@ impl Report {
     fn of_mismatch(mut self, mismatch: &TypeMismatch) -> Self {
         self.0.code = if mismatch.message.contains(" has no field `") {
             Code::UnknownField
+        } else if mismatch.message.contains(" cannot be bound to ") {
+            Code::BadBinding
         } else if mismatch.help.as_deref().is_some_and(|help| help.starts_with("use one of ")) {
             Code::BadEnumValue
         } else if mismatch.message.contains("more than") {

@@ -7,6 +7,7 @@
     reason = "the tests read fixtures, and fail by panicking"
 )]
 
+mod codes;
 mod conformance;
 mod diagnostics;
 mod examples;
