@@ -21,8 +21,8 @@ use starlark::values::{
 
 use crate::helpers;
 use crate::schema::{Schema, schema};
-use crate::values::{ObjectValue, TypeValue, failure, positional};
-use aurora_template::types::{Plain, TypeMismatch};
+use crate::values::{self, ObjectValue, TypeValue, failure, positional};
+use aurora_template::types::{Plain, Type, TypeMismatch};
 
 /// The struct types.
 pub(crate) static SCHEMA: LazyLock<Schema> = LazyLock::new(schema);
@@ -35,7 +35,7 @@ const UNITS: [(&str, i64); 5] =
 pub(crate) static GLOBALS: LazyLock<Globals> = LazyLock::new(|| {
     let mut builder = GlobalsBuilder::standard();
     for (name, ty) in SCHEMA.types() {
-        builder.set(name, TypeValue(ty.clone()));
+        builder.set(name, TypeValue(Type::Struct(ty.clone())));
     }
     for (name, object) in &SCHEMA.objects {
         builder.set(name, ObjectValue(Some(object.clone())));
@@ -45,6 +45,7 @@ pub(crate) static GLOBALS: LazyLock<Globals> = LazyLock::new(|| {
     }
     builder.set("AURORA_EXECUTOR_NAME", aurora_model::job::AURORA_EXECUTOR);
     builder.set("Empty", ObjectValue(None));
+    values::add(&mut builder);
     helpers::add(&mut builder);
     builder.set("include", IncludeValue);
     builder.build()

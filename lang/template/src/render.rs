@@ -4,7 +4,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::object::{Kind, Object};
 use crate::problem::{Problem, ProblemKind};
-use crate::scope::text_form;
+use crate::scope::{resolve, text_form};
 use crate::types::{Plain, Type};
 
 /// Everything that is missing or open where it may not be, in an object that [`crate::scope::resolve`] made.
@@ -12,6 +12,84 @@ pub fn check(object: &Object) -> Vec<Problem> {
     let mut problems = Vec::new();
     check_at(object, &mut Vec::new(), &mut problems);
     problems
+}
+
+/// Everything that is wrong with an object that stands by itself: what cannot be interpolated, and
+/// what is missing or open where it may not be.
+pub fn check_whole(object: &Object) -> Vec<Problem> {
+    let resolved = resolve(object);
+    let mut problems = resolved.problems;
+    // What could not be interpolated is left open, which is no second fault.
+    let open = check(&resolved.object)
+        .into_iter()
+        .filter(|open| problems.iter().all(|problem| problem.path != open.path))
+        .collect::<Vec<_>>();
+    problems.extend(open);
+    problems
+}
+
+/// What a check of an object says of a problem within it: the way to it, and what is wrong there.
+pub fn message_of(ty: &Type, problem: &Problem) -> String {
+    let mut message = String::new();
+    let mut ty = Some(ty);
+    let last = problem.path.len();
+    for (position, step) in problem.path.iter().enumerate() {
+        let inner = step.strip_prefix('[').and_then(|step| step.strip_suffix(']'));
+        ty = match (ty, inner) {
+            (Some(Type::List(element)), Some(_)) => {
+                message.push_str(&format!("Element in {element}List failed check: "));
+                Some(element)
+            }
+            (Some(map @ Type::Map(types)), Some(key)) => {
+                message.push_str(&format!("{map}[{key}] failed check: "));
+                Some(&types.1)
+            }
+            (Some(Type::Struct(known)), None) => {
+                if problem.kind == ProblemKind::Required && position + 1 == last {
+                    return format!("{message}{}[{step}] is required.", known.name);
+                }
+                message.push_str(&format!("{}[{step}] failed: ", known.name));
+                known.position(step).map(|at| &known.fields[at].ty)
+            }
+            _ => None,
+        };
+    }
+    message + &problem.message
+}
+
+/// Whether two interpolated objects are equal: the names of struct types and the order of maps make
+/// no difference.
+pub fn same(a: &Object, b: &Object) -> bool {
+    if a.is(b) {
+        return true;
+    }
+    match (a.kind(), b.kind()) {
+        (Kind::Scalar(a), Kind::Scalar(b)) => a == b,
+        (Kind::List(a), Kind::List(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
+        }
+        (Kind::Map(a), Kind::Map(b)) => {
+            let sorted = |entries: &[(Object, Object)]| {
+                entries
+                    .iter()
+                    .map(|(key, value)| (text_form(key), value.clone()))
+                    .collect::<std::collections::BTreeMap<_, _>>()
+            };
+            let (a, b) = (sorted(a), sorted(b));
+            a.len() == b.len()
+                && a.iter().zip(&b).all(|((k, a), (l, b))| k == l && same(a, b))
+        }
+        (Kind::Struct(a), Kind::Struct(b)) => {
+            a.len() == b.len()
+                && a.iter().zip(b).all(|pair| match pair {
+                    (Some(a), Some(b)) => same(a, b),
+                    (None, None) => true,
+                    _ => false,
+                })
+        }
+        (Kind::Choice(a), Kind::Choice(b)) => a == b,
+        _ => false,
+    }
 }
 
 fn check_at(object: &Object, path: &mut Vec<String>, problems: &mut Vec<Problem>) {

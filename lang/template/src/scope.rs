@@ -37,6 +37,8 @@ pub struct Resolved {
     pub open: Vec<OpenReference>,
     /// The names bound by `bind` or from outside that something was found under.
     pub used: BTreeSet<Box<str>>,
+    /// How much work it was: values gone through and references looked up.
+    pub cost: usize,
 }
 
 /// A reference that is left after interpolation.
@@ -100,8 +102,8 @@ struct Mark {
 
 impl Resolver {
     fn done(self, object: Object) -> Resolved {
-        let Self { problems, open, unbound, used, .. } = self;
-        Resolved { object, problems, unbound, open, used }
+        let Self { problems, open, unbound, used, lookups, size, .. } = self;
+        Resolved { object, problems, unbound, open, used, cost: lookups + size.parts }
     }
 
     fn path(&self) -> Vec<String> {
@@ -121,7 +123,7 @@ impl Resolver {
             && matches!(object.kind(), Kind::Scalar(Plain::Text(text))
                 if crate::references(text).any(|(inner, _)| *inner == **field))
         {
-            message = format!("{{{{{field}}}}} is this field itself: it leads back to itself");
+            message = format!("{{{{{field}}}}} leads back to itself: it is this very field");
             help = Some(
                 "a field finds itself before a binding of the same name: bind another name"
                     .to_owned(),
@@ -362,6 +364,7 @@ impl Resolver {
 
     fn take(&mut self, size: Size) -> Result<(), Failure> {
         self.size.text = self.size.text.saturating_add(size.text);
+        self.size.parts = self.size.parts.saturating_add(size.parts);
         if self.size.text > MAX_TEXT {
             self.exhausted = true;
             let limit = MAX_TEXT >> 20;
