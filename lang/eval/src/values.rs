@@ -124,11 +124,8 @@ fn printed(resolved: Resolved) -> String {
 /// A problem of a value as a failure of the call that stumbled upon it.
 fn mismatch(problem: Problem) -> TypeMismatch {
     let place = problem.path.join(".").replace(".[", "[");
-    let message = if place.is_empty() {
-        problem.message
-    } else {
-        format!("{place}: {}", problem.message)
-    };
+    let message =
+        if place.is_empty() { problem.message } else { format!("{place}: {}", problem.message) };
     TypeMismatch { field: None, message, help: problem.help }
 }
 

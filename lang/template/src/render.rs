@@ -76,8 +76,7 @@ pub fn same(a: &Object, b: &Object) -> bool {
                     .collect::<std::collections::BTreeMap<_, _>>()
             };
             let (a, b) = (sorted(a), sorted(b));
-            a.len() == b.len()
-                && a.iter().zip(&b).all(|((k, a), (l, b))| k == l && same(a, b))
+            a.len() == b.len() && a.iter().zip(&b).all(|((k, a), (l, b))| k == l && same(a, b))
         }
         (Kind::Struct(a), Kind::Struct(b)) => {
             a.len() == b.len()

@@ -95,15 +95,16 @@ impl<'v> StarlarkValue<'v> for DeclarerValue {
         let heap = eval.heap();
         let given = given(args, eval)?;
         match (self.0, &*given) {
-            (Declarer::Struct, _) => fail("Struct is what declared structs are made of: class Name(Struct)"),
+            (Declarer::Struct, _) => {
+                fail("Struct is what declared structs are made of: class Name(Struct)")
+            }
             (Declarer::Default, [ty, value]) => {
                 args.no_named_args()?;
                 let ty = type_of(*ty, "Default")?;
                 let value = plain(*value, budget).map_err(failure)?;
                 // What does not fit is told where it is written.
-                Field::with_default("", ty.clone(), value.clone()).map_err(|error| {
-                    failure(TypeMismatch { field: None, ..error })
-                })?;
+                Field::with_default("", ty.clone(), value.clone())
+                    .map_err(|error| failure(TypeMismatch { field: None, ..error }))?;
                 Ok(heap.alloc(SpecValue { ty, default: Some(value) }))
             }
             (Declarer::Default, _) => fail("Default takes a type and a value: Default(Integer, 1)"),
@@ -121,7 +122,9 @@ impl<'v> StarlarkValue<'v> for DeclarerValue {
             }
             (Declarer::StructType, [name]) => {
                 let Some(name) = name.unpack_str() else {
-                    return fail("struct_type takes the name of the type first: struct_type(\"Profile\", …)");
+                    return fail(
+                        "struct_type takes the name of the type first: struct_type(\"Profile\", …)",
+                    );
                 };
                 let names = args.names_map()?;
                 let fields = names

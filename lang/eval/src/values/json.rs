@@ -118,7 +118,8 @@ mod tests {
 
     #[test]
     fn json_looks_like_pythons() {
-        let json = parse(r#"{"a": [1, 2.5, "é\n\""], "b": {}, "c": 123456789012345678901}"#).unwrap();
+        let json =
+            parse(r#"{"a": [1, 2.5, "é\n\""], "b": {}, "c": 123456789012345678901}"#).unwrap();
         assert_eq!(
             text_of(&json),
             r#"{"a": [1, 2.5, "\u00e9\n\""], "b": {}, "c": 123456789012345678901}"#

@@ -155,11 +155,9 @@ impl<'v> StarlarkValue<'v> for ObjectValue {
                 let index = if index < 0 { index + length } else { index };
                 usize::try_from(index).ok().and_then(|index| items.get(index))
             }),
-            (Type::Map(types), Kind::Map(entries)) => {
-                as_type(index, &types.0).and_then(|wanted| {
-                    entries.iter().rev().find(|(key, _)| same(key, &wanted)).map(|(_, value)| value)
-                })
-            }
+            (Type::Map(types), Kind::Map(entries)) => as_type(index, &types.0).and_then(|wanted| {
+                entries.iter().rev().find(|(key, _)| same(key, &wanted)).map(|(_, value)| value)
+            }),
             _ => None,
         };
         match found {

@@ -90,7 +90,9 @@ fn entries(pairs: Vec<Plain>, ty: &Type) -> starlark::Result<Plain> {
     let pair = |pair: Plain| match pair {
         Plain::List(pair) => match <[Plain; 2]>::try_from(pair) {
             Ok([key, value]) => Ok((key, value)),
-            Err(other) => fail(format!("{ty} takes pairs of key and value, got {} values", other.len())),
+            Err(other) => {
+                fail(format!("{ty} takes pairs of key and value, got {} values", other.len()))
+            }
         },
         other => fail(format!("{ty} takes a dict or pairs of key and value, got {other}")),
     };
@@ -169,7 +171,9 @@ impl<'v> StarlarkValue<'v> for MakerValue {
         let ty = match &self.0 {
             Maker::JsonLoads(ty) => return json_loads(ty, args, eval),
             Maker::NotHere(name) => {
-                return fail(format!("{name} is part of the original's library, not of the language"));
+                return fail(format!(
+                    "{name} is part of the original's library, not of the language"
+                ));
             }
             Maker::Enum => {
                 args.no_named_args()?;
@@ -189,9 +193,8 @@ impl<'v> StarlarkValue<'v> for MakerValue {
             Maker::Map => {
                 args.no_named_args()?;
                 match &*given {
-                    [key, value] => {
-                        Type::map(type_of(*key, "Map")?, type_of(*value, "Map")?).map_err(failure)?
-                    }
+                    [key, value] => Type::map(type_of(*key, "Map")?, type_of(*value, "Map")?)
+                        .map_err(failure)?,
                     _ => return fail("Map takes two types: Map(String, Integer)"),
                 }
             }
