@@ -193,10 +193,11 @@ fn run(
     text: &str,
     bindings: &[Binding],
 ) -> Result<Arc<Config>, Report> {
-    let objects = Module::with_temp_heap(|module| {
+    let items = Module::with_temp_heap(|module| {
         run_main(context, &module, main, text)?;
         jobs(&module, name, context)
     })?;
     let sources = Arc::new(context.sources.borrow().clone());
-    Ok(Arc::new(Config::new(objects, &sources, bindings, context)))
+    let seen = (context.reads(), context.printed());
+    Config::new(items, name, &sources, bindings, seen).map(Arc::new)
 }

@@ -19,6 +19,7 @@ mod codes;
 mod context;
 mod dialect;
 mod engine;
+mod export;
 mod globals;
 mod helpers;
 mod job;
@@ -36,6 +37,10 @@ pub use aurora_template::object::Origin;
 pub use codes::{Code, Severity};
 pub use context::{Cancel, Inputs, Reads};
 pub use engine::{Engine, Options, evaluate, evaluate_text};
-pub use job::{Binding, BindingError, Config, EvaluatedJob, ReadyJob};
+pub use export::{ExportOptions, export};
+pub use job::{
+    Binding, BindingError, Config, EvaluatedJob, ReadyJob, Stage, UpdateSettings, UpdateStrategy,
+    evaluate_json,
+};
 pub use load::{Disk, Loader, MAX_FILE_LEN};
 pub use report::{Checked, Edit, Finding, Fix, Label, Location, Position, Report, Summary, sarif};

@@ -18,3 +18,5 @@ pub mod key;
 pub mod names;
 pub mod plan;
 mod reference;
+pub mod request;
+pub mod rules;

@@ -41,6 +41,9 @@ impl Resolver {
         chain: &Chain<'_>,
     ) -> Result<Option<String>, Failure> {
         for link in chain.links() {
+            if self.bare && matches!(link.frame, Frame::Bound(_)) {
+                continue;
+            }
             if let Some(text) = self.find_in(link, route)? {
                 return Ok(Some(text));
             }

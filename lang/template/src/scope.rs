@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::find::{Chain, Frame};
-use crate::interpolate::resolve_text;
+use crate::interpolate::{Done, Failed, resolve_text};
 use crate::object::{Kind, Object, Origin, Size};
 use crate::problem::Failure;
 pub use crate::problem::{Problem, ProblemKind};
@@ -61,6 +61,15 @@ pub fn resolve(object: &Object) -> Resolved {
     resolver.done(object)
 }
 
+/// Interpolates an object that stands by itself so many times, each of which takes away one level of
+/// escapes. A text without open references keeps what is bound around it; of one with open
+/// references only the fields around it are left.
+pub fn resolve_times(object: &Object, times: usize) -> Resolved {
+    let mut resolver = Resolver { again: times.saturating_sub(1), ..Resolver::default() };
+    let object = resolver.resolve(object, None);
+    resolver.done(object)
+}
+
 /// Interpolates one field of a struct and nothing else of it; [`None`] if the field is absent.
 pub fn resolve_field(object: &Object, field: &str) -> Option<Resolved> {
     let value = object.field(field)?;
@@ -84,6 +93,10 @@ pub(crate) struct Resolver {
     size: Size,
     /// More was looked up than may be: whatever is left stays as it is.
     exhausted: bool,
+    /// How often each text is interpolated after it was.
+    again: usize,
+    /// Only fields are asked, nothing that is bound.
+    pub(crate) bare: bool,
 }
 
 /// A step of the way to a value.
@@ -247,7 +260,33 @@ impl Resolver {
         if self.trail.len() > MAX_DEPTH {
             return Err((self.too_deep(text), None));
         }
-        let done = resolve_text(text, |route| {
+        let mut done = self.text(text, chain).map_err(|failed| (failed.error, failed.span))?;
+        if self.trail.is_empty() {
+            for _ in 0..self.again {
+                if !done.text.contains("{{") {
+                    break;
+                }
+                self.bare = !done.open.is_empty();
+                let next = self.text(&done.text, chain);
+                self.bare = false;
+                done = next.map_err(|failed| (failed.error, None))?;
+                // They count the bytes of a text that nobody has written.
+                done.open.values_mut().for_each(|span| *span = 0..text.len());
+            }
+        }
+        self.take(Size { parts: 1, text: done.text.len() }).map_err(|failure| (failure, None))?;
+        let open = !done.open.is_empty();
+        if self.trail.is_empty() {
+            self.note_open(object, done.open);
+        }
+        if open {
+            return Ok(Plain::Text(done.text));
+        }
+        coerce(&Plain::Text(done.text))
+    }
+
+    fn text(&mut self, text: &str, chain: &Chain<'_>) -> Result<Done, Failed<Failure>> {
+        resolve_text(text, |route| {
             self.lookups += 1;
             if self.lookups > MAX_LOOKUPS {
                 self.exhausted = true;
@@ -262,17 +301,7 @@ impl Resolver {
             let found = found?;
             self.take(Size { parts: 0, text: found.as_ref().map_or(0, String::len) })?;
             Ok(found)
-        });
-        let done = done.map_err(|failed| (failed.error, failed.span))?;
-        self.take(Size { parts: 1, text: done.text.len() }).map_err(|failure| (failure, None))?;
-        let open = !done.open.is_empty();
-        if self.trail.is_empty() {
-            self.note_open(object, done.open);
-        }
-        if open {
-            return Ok(Plain::Text(done.text));
-        }
-        coerce(&Plain::Text(done.text))
+        })
     }
 
     fn note_open(

@@ -36,7 +36,11 @@ impl Config {
         };
         for job in &jobs {
             match job.ready_here(owner) {
-                Ok(ready) => reports.extend(warnings::of_job(&job.object, &job.sources, &ready)),
+                Ok(ready) => {
+                    let warnings =
+                        job.object().map(|object| warnings::of_job(object, &job.sources, &ready));
+                    reports.extend(warnings.into_iter().flatten());
+                }
                 Err(report) => reports.extend(report.apart()),
             }
         }
@@ -51,19 +55,20 @@ impl Config {
     }
 
     fn jobs_objects(&self) -> Vec<&Object> {
-        self.jobs.iter().map(|job| &job.object).collect()
+        self.jobs.iter().filter_map(EvaluatedJob::object).collect()
     }
 
     /// The jobs whose key another job of the file has, too.
     fn twice(&self) -> Vec<Report> {
         let mut seen: BTreeMap<String, &Object> = BTreeMap::new();
         let mut found = Vec::new();
-        for job in self.jobs.iter().filter(|job| job.key.iter().all(Option::is_some)) {
+        for job in self.jobs.iter().filter(|job| job.key().iter().all(Option::is_some)) {
+            let Some(object) = job.object() else { continue };
             let key = job.key_text();
             if let Some(first) = seen.get(&key) {
-                found.push(warnings::duplicate_job(&key, &job.object, first, &job.sources));
+                found.push(warnings::duplicate_job(&key, object, first, &job.sources));
             } else {
-                seen.insert(key, &job.object);
+                seen.insert(key, object);
             }
         }
         found

@@ -1,54 +1,127 @@
 //! From a file to its jobs (`dsl.md` 7.1).
 
-use aurora_template::object::Object;
+use std::sync::Arc;
+
 use aurora_template::types::{Plain, Type};
 use starlark::environment::Module;
 
+use super::place::is_job;
+use super::{Binding, Config, Content, json};
 use crate::codes::Code;
-use crate::context::Context;
+use crate::context::{Context, Reads};
+use crate::engine::Options;
+use crate::globals::SCHEMA;
+use crate::limits::on_large_stack;
 use crate::report::Report;
+use crate::sources::Sources;
 use crate::values::plain;
 
-/// The jobs that a module defines; `file` is its name.
+/// The elements of a module's list of jobs; `file` is its name.
 pub(crate) fn jobs(
     module: &Module<'_>,
     file: &str,
     context: &Context<'_>,
-) -> Result<Vec<Object>, Report> {
-    let at = |report: Report, element| {
-        report.at_assignment(&context.sources.borrow(), file, "jobs", element)
-    };
+) -> Result<Vec<Plain>, Report> {
+    let at = |report: Report| report.at_assignment(&context.sources.borrow(), file, "jobs", None);
     let Some(value) = module.get("jobs") else {
         return Err(Report::new(Code::NoJobs, format!("{file} defines no jobs"))
             .with_help("end the file with a list of its jobs: jobs = [hello]"));
     };
-    let items = match plain(value, &context.budget) {
-        Ok(Plain::List(items)) => items,
+    match plain(value, &context.budget) {
+        Ok(Plain::List(items)) if items.is_empty() => Err(at(Report::new(
+            Code::NoJobs,
+            format!("{file} defines no jobs: its list of jobs is empty"),
+        ))),
+        Ok(Plain::List(items)) => Ok(items),
         Ok(other) => {
-            let report =
-                Report::new(Code::NotAJob, format!("{file}: jobs must be a list, got {other}"));
-            return Err(at(report, None).with_help("write jobs = [hello]"));
+            Err(at(Report::new(Code::NotAJob, format!("{file}: jobs must be a list, got {other}")))
+                .with_help("write jobs = [hello]"))
         }
-        Err(error) => return Err(at(Report::new(Code::NotAJob, error.message), None)),
-    };
-    if items.is_empty() {
-        let report =
-            Report::new(Code::NoJobs, format!("{file} defines no jobs: its list of jobs is empty"));
-        return Err(at(report, None));
+        Err(error) => Err(at(Report::new(Code::NotAJob, error.message))),
     }
-    items
-        .into_iter()
-        .enumerate()
-        .map(|(index, item)| match item {
-            Plain::Object(object)
-                if matches!(object.ty(), Type::Struct(ty) if ty.name == "Job") =>
-            {
-                Ok(object)
-            }
-            other => {
-                let report = Report::new(Code::NotAJob, format!("{file}: jobs[{index}] must be a Job, got {other}"));
-                Err(at(report, Some(index)))
-            }
-        })
-        .collect()
+}
+
+/// What an element of the list of jobs is, with everything bound on it.
+pub(super) fn content(
+    index: usize,
+    item: Plain,
+    bindings: &[Binding],
+    sources: &Sources,
+    file: &str,
+) -> Result<Content, Report> {
+    match item {
+        Plain::Object(object) => Ok(if is_job(&object) {
+            Content::Job(if bindings.is_empty() {
+                object
+            } else {
+                object.bound(vec![Binding::scope(bindings)])
+            })
+        } else {
+            Content::Other(Plain::Object(object).to_string())
+        }),
+        other if bindings.is_empty() => Ok(Content::Other(other.to_string())),
+        other => Err(Report::new(
+            Code::NotAJob,
+            format!("{file}: jobs[{index}] must be a Job, got {other}: nothing can be bound on it"),
+        )
+        .at_assignment(sources, file, "jobs", Some(index))),
+    }
+}
+
+/// Reads jobs that are written as JSON: `{"jobs": […]}` or one job. `name` is what reports call the
+/// text.
+///
+/// # Errors
+/// The text is no JSON, holds no jobs, or a job has a field that there is not.
+pub fn evaluate_json(name: &str, text: &str, options: &Options) -> Result<Arc<Config>, Report> {
+    on_large_stack(|| {
+        let mut sources = Sources::default();
+        sources.add(name, text.into());
+        let json = serde_json::from_str(text).map_err(|error| {
+            let at = place(text, error.line(), error.column());
+            Report::new(Code::SyntaxError, format!("{name} is no JSON: {error}")).at(
+                &sources,
+                name,
+                at..at,
+                "here",
+            )
+        })?;
+        let Some(ty) = SCHEMA.get("Job") else {
+            return Err(Report::new(Code::NotAJob, "there are no jobs in this language"));
+        };
+        let ty = Type::Struct(ty.clone());
+        let items = json::jobs(json);
+        if items.is_empty() {
+            let message = format!("{name} defines no jobs: its list of jobs is empty");
+            return Err(Report::new(Code::NoJobs, message));
+        }
+        let items = items
+            .into_iter()
+            .enumerate()
+            .map(|(index, item)| match ty.build(item, None) {
+                Ok(object) => Ok(Plain::Object(object)),
+                Err(error) => {
+                    let message = format!("{name}: jobs[{index}]: {}", error.message);
+                    let report = Report::new(Code::TypeMismatch, message);
+                    Err(match error.help {
+                        Some(help) => report.with_help(help),
+                        None => report,
+                    })
+                }
+            })
+            .collect::<Result<_, _>>()?;
+        let sources = Arc::new(sources);
+        Config::new(items, name, &sources, &options.bindings, (Reads::default(), Vec::new()))
+            .map(Arc::new)
+    })
+}
+
+/// The offset of a line and a column, both counted from 1.
+fn place(text: &str, line: usize, column: usize) -> usize {
+    let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let mut at = (before + column.saturating_sub(1)).min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
 }

@@ -64,7 +64,7 @@ impl View<'_> {
 }
 
 /// The call in which the value at `path` was given; that of what is around it for a default.
-fn origin_of(object: &Object, path: &[String]) -> Option<Origin> {
+pub(crate) fn origin_of(object: &Object, path: &[String]) -> Option<Origin> {
     let mut object = object;
     let mut origin = object.origin();
     for step in path {

@@ -334,7 +334,7 @@ fn a_job_that_is_not_found() {
     GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
         .render_report(&mut out, &report)
         .unwrap();
-    assert!(out.contains("environment required for job"), "{out}");
+    assert!(out.contains("Job[environment] is required"), "{out}");
     assert!(!out.contains("did you mean"), "{out}");
 
     let whole = job(FINE, "echo", "");
