@@ -25,8 +25,6 @@ const MAX_TICKS: u64 = 20_000_000;
 const MAX_HEAP: usize = 512 << 20;
 /// How deep functions may call functions.
 const MAX_CALLS: usize = 200;
-/// What the paths of the library's modules begin with.
-const LIBRARY: &str = "@std//";
 
 /// A file that is being run.
 #[derive(Debug)]
@@ -206,11 +204,11 @@ impl Modules<'_, '_> {
 
     /// The file that a path means in the file that loads it, and its text if it is the library's.
     fn find(&self, target: &str) -> Result<(OpenFile, Option<&'static str>), Report> {
-        if let Some(name) = target.strip_prefix(LIBRARY) {
+        if let Some(name) = target.strip_prefix(stdlib::PREFIX) {
             let Some(text) = stdlib::module(name) else {
                 let near = aurora_template::types::nearest(name, stdlib::names());
                 let help = match near {
-                    Some(near) => format!("did you mean {LIBRARY}{near}?"),
+                    Some(near) => format!("did you mean {}{near}?", stdlib::PREFIX),
                     None => format!(
                         "the library has {}",
                         stdlib::names().collect::<Vec<_>>().join(", ")

@@ -1,5 +1,7 @@
 //! The modules of the library, which files load as `@std//name.aurora`.
 
+use starlark::codemap::FileSpan;
+
 macro_rules! modules {
     ($($name:literal),* $(,)?) => {
         &[$(($name, include_str!(concat!("../../../stdlib/", $name)))),*]
@@ -18,6 +20,23 @@ const MODULES: &[(&str, &str)] = modules![
     "task.aurora",
     "updates.aurora",
 ];
+
+/// What the names of the modules begin with.
+pub(crate) const PREFIX: &str = "@std//";
+
+/// The innermost of these calls that does not stand in the library itself, if the last does: what
+/// a module makes, or refuses, is the business of whoever called it.
+pub(crate) fn caller<'a>(
+    last: &FileSpan,
+    calls: impl DoubleEndedIterator<Item = &'a FileSpan>,
+) -> Option<&'a FileSpan> {
+    if is_in(last) { calls.rev().find(|call| !is_in(call)) } else { None }
+}
+
+/// Whether a place is in the library.
+pub(crate) fn is_in(place: &FileSpan) -> bool {
+    place.filename().starts_with(PREFIX)
+}
 
 /// The text of a module.
 pub(crate) fn module(name: &str) -> Option<&'static str> {

@@ -28,6 +28,7 @@ use starlark::values::tuple::TupleRef;
 use starlark::values::{UnpackValue, Value, ValueLike};
 
 use crate::limits::Budget;
+use crate::stdlib;
 use aurora_template::object::{Object, Origin};
 use aurora_template::scope::{Problem, Resolved, text_form};
 use aurora_template::types::{Plain, TypeMismatch};
@@ -71,6 +72,13 @@ thread_local! {
 /// Where the interpreter is: the call that is being made.
 pub(crate) fn here(eval: &Evaluator<'_, '_, '_>) -> Option<Origin> {
     let location = eval.call_stack_top_location()?;
+    let stack;
+    let mut location = &location;
+    if stdlib::is_in(location) {
+        stack = eval.call_stack();
+        let calls = stack.frames.iter().filter_map(|frame| frame.location.as_ref());
+        location = stdlib::caller(location, calls).unwrap_or(location);
+    }
     let file = LAST_FILE.with_borrow_mut(|last| match last {
         Some(file) if **file == *location.filename() => file.clone(),
         _ => last.insert(Arc::from(location.filename())).clone(),

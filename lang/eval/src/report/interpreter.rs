@@ -8,6 +8,7 @@ use starlark::errors::Frame;
 use super::{Report, shortened, words};
 use crate::codes::Code;
 use crate::sources::Sources;
+use crate::stdlib;
 use aurora_template::object::Origin;
 use aurora_template::types::TypeMismatch;
 
@@ -65,7 +66,15 @@ impl Report {
             Kind::Function(_) => Code::WrongArguments,
             _ => Code::EvaluationError,
         };
-        let span = error.span();
+        if let Kind::Fail(_) = error.kind()
+            && let Some(said) = report.0.message.strip_prefix("fail: ")
+        {
+            report.0.message = said.to_owned();
+        }
+        let mut frames: Vec<&Frame> = error.call_stack().frames.iter().collect();
+        let calls = frames.iter().filter_map(|frame| frame.location.as_ref());
+        let caller = error.span().and_then(|span| stdlib::caller(span, calls));
+        let span = caller.or(error.span());
         let is_parse_error = matches!(error.kind(), Kind::Parser(_));
         if let Some(mismatch) = cause.downcast_ref::<TypeMismatch>() {
             report = report.of_mismatch(mismatch);
@@ -96,7 +105,16 @@ impl Report {
                         .text(&file)
                         .and_then(|text| python_help(&text, &span, is_parse_error));
                 }
-                report = report.at(sources, &file, span, "here");
+                // The library begins what it says with the name of the argument that is at fault.
+                let argument = caller.and(report.0.message.split_once(": "));
+                let argument = argument.map(|(name, _)| name.to_owned());
+                report = match argument {
+                    Some(argument) => {
+                        let origin = Origin { file, span };
+                        report.at_field(sources, Some(&origin), Some(&argument))
+                    }
+                    None => report.at(sources, &file, span, "here"),
+                };
                 if let Some(word) = word {
                     report = report.at_word(&word).with_suggestion_for(&word);
                 }
@@ -104,9 +122,13 @@ impl Report {
                 report.0.message = format!("{file}: {}", report.0.message);
             }
         }
-        let mut frames: Vec<&Frame> = error.call_stack().frames.iter().collect();
+        // Within the library nobody has anything to look for.
+        frames.retain(|frame| {
+            let location = frame.location.as_ref();
+            caller.is_none() || location.is_some_and(|at| !stdlib::is_in(at))
+        });
         // A call that failed itself is what the report points at already.
-        if frames.last().is_some_and(|frame| frame.location.as_ref() == error.span()) {
+        if frames.last().is_some_and(|frame| frame.location.as_ref() == span) {
             frames.pop();
         }
         for frame in frames.iter().rev().take(MAX_FRAMES) {

@@ -12,3 +12,4 @@ mod conformance;
 mod diagnostics;
 mod examples;
 mod helpers;
+mod stdlib;
