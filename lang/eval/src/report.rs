@@ -1,7 +1,7 @@
 //! What is wrong with a file, as a diagnostic that points at it.
 
 mod finding;
-mod interpreter;
+pub(crate) mod interpreter;
 mod json;
 mod place;
 mod sarif;
@@ -15,7 +15,6 @@ use miette::NamedSource;
 
 pub use crate::report::finding::{Edit, Finding, Fix, Label, Location, Position};
 
-pub(crate) use crate::report::interpreter::Refusal;
 pub use crate::report::json::{Checked, Summary};
 pub use crate::report::sarif::sarif;
 
@@ -171,7 +170,8 @@ impl Report {
     }
 
     /// Points at a part of the text that was given for `field`: `in_text` counts its bytes. Where
-    /// the text is not written as one plain literal, all of the argument is pointed at.
+    /// the text is not written as one plain literal, the reference that the message names is looked
+    /// for in the argument.
     pub(crate) fn at_text(
         self,
         sources: &Sources,
@@ -179,7 +179,12 @@ impl Report {
         field: Option<&str>,
         in_text: Option<&Range<usize>>,
     ) -> Self {
+        let named = reference_in(&self.0.message).map(str::to_owned);
         let report = self.at_field(sources, origin, field);
+        let report = match named {
+            Some(named) => report.at_word(&named),
+            None => report,
+        };
         let (Some(origin), Some(field), Some(range)) = (origin, field, in_text) else {
             return report;
         };
@@ -304,6 +309,13 @@ impl Place {
         let source = NamedSource::new(file, text);
         Some(Self { source, span, label: label.to_owned() })
     }
+}
+
+/// The reference that a message names.
+fn reference_in(message: &str) -> Option<&str> {
+    let start = message.find("{{")?;
+    let end = start + message[start..].find("}}")? + 2;
+    message.get(start..end)
 }
 
 /// The name in a help of the form "did you mean `name`?".

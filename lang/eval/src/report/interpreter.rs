@@ -100,10 +100,11 @@ impl Report {
             }
             if let Some(span) = span {
                 let Origin { file, span } = origin(span, sources);
-                if report.0.help.is_none() {
-                    report.0.help = sources
-                        .text(&file)
-                        .and_then(|text| python_help(&text, &span, is_parse_error));
+                // Better than the nearest name is what to write instead of Python.
+                if report.0.help.is_none() || word.is_some() {
+                    let python =
+                        sources.text(&file).and_then(|t| python_help(&t, &span, is_parse_error));
+                    report.0.help = python.or(report.0.help);
                 }
                 // The library begins what it says with the name of the argument that is at fault.
                 let argument = caller.and(report.0.message.split_once(": "));

@@ -179,7 +179,7 @@ fn hostile_files_are_stopped() {
     let many_texts = "t = Process(name = \"a\", cmdline = \"a\")\nb = \"b\" * 3000000\n\
                       jobs = [t(cmdline = b) for i in range(400)]\n";
     for (text, message) in [
-        ("def f():\n    f()\nf()\n", "stack"),
+        ("def f():\n    f()\nf()\n", "too deep"),
         (
             "x = [0]\nfor i in x:\n    pass\ndef g():\n    for i in range(1000000000):\n        pass\ng()\n",
             "turns of loops",
