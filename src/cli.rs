@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::daemons::{self, Daemon};
 use crate::failure::Failure;
-use crate::{job, up};
+use crate::{config, job, up};
 
 /// A service scheduler: runs the jobs of .aurora files, on one machine or a Mesos cluster.
 #[derive(Debug, Parser)]
@@ -26,6 +26,9 @@ enum Command {
     /// Create, kill and look at jobs.
     #[command(subcommand)]
     Job(Box<job::Command>),
+    /// Look at configurations; nothing is submitted.
+    #[command(subcommand)]
+    Config(Box<config::Command>),
     /// Run the scheduler.
     Scheduler(Box<Daemon<aurora_scheduler_server::Flags>>),
     /// Run the embedded Mesos master.
@@ -44,6 +47,7 @@ impl Command {
             Self::Up(args) => args.run(),
             Self::Down(args) => args.run(),
             Self::Job(command) => command.run(),
+            Self::Config(command) => command.run(),
             Self::Scheduler(args) => daemons::scheduler(*args),
             Self::Master(args) => daemons::master(*args),
             Self::Agent(args) => daemons::agent(*args),

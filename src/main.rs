@@ -7,6 +7,7 @@
 )]
 
 mod cli;
+mod config;
 mod connect;
 mod daemons;
 mod discovery;
