@@ -22,7 +22,7 @@ const MAX_FILES: usize = 1000;
 /// Calls and turns of loops after which an evaluation is stopped.
 const MAX_TICKS: u64 = 20_000_000;
 /// Bytes of the interpreter's heap after which an evaluation is stopped.
-const MAX_HEAP: usize = 512 << 20;
+pub(crate) const MAX_HEAP: usize = 512 << 20;
 /// How deep functions may call functions.
 const MAX_CALLS: usize = 200;
 

@@ -1,0 +1,52 @@
+//! What Python has and the interpreter has not (`dsl.md` 10): operators, methods, builtins and
+//! modules with Python 2's meaning. What the desugaring writes begins with `__au_`.
+//!
+//! Whatever a function makes is measured before it is made, so that no single call can take much
+//! time or memory.
+
+mod builtins;
+mod call;
+mod digest;
+mod format;
+mod methods;
+mod modules;
+mod native;
+mod number;
+mod operators;
+mod outside;
+mod percent;
+mod runtime;
+mod spec;
+mod text;
+mod types;
+
+use starlark::environment::GlobalsBuilder;
+
+use native::{Kind, Native};
+
+/// Functions, by the names under which files know them.
+type Table = &'static [(&'static str, Kind)];
+
+const TABLES: [Table; 5] =
+    [operators::TABLE, runtime::TABLE, builtins::TABLE, builtins::REFUSED, outside::TABLE];
+
+/// Defines the names of this module.
+pub(crate) fn add(builder: &mut GlobalsBuilder) {
+    for table in TABLES {
+        for (name, kind) in table {
+            builder.set(name, Native::new(name, *kind));
+        }
+    }
+    for ty in types::ALL {
+        builder.set(ty.name(), types::PyType(ty));
+    }
+}
+
+/// The names that [`add`] defines.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    let functions = TABLES.into_iter().flatten().map(|(name, _)| *name);
+    functions.chain(types::ALL.into_iter().map(types::Builtin::name))
+}
+
+#[cfg(test)]
+mod tests;
