@@ -9,7 +9,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use starlark::eval::Evaluator;
@@ -69,6 +69,60 @@ impl Cancel {
     }
 }
 
+/// Declared inputs, and the record of what is read of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Outside(Arc<(Inputs, Mutex<Reads>)>);
+
+impl Outside {
+    fn new(inputs: Inputs) -> Self {
+        Self(Arc::new((inputs, Mutex::default())))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Reads> {
+        self.0.1.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who evaluates the file.
+    pub(crate) fn user(&self) -> &str {
+        self.lock().user = true;
+        &self.0.0.user
+    }
+
+    /// An environment variable, if it is set.
+    pub(crate) fn env(&self, name: &str) -> Result<Option<&str>, TypeMismatch> {
+        if let Some(value) = self.0.0.env.get(name) {
+            self.lock().env.insert(name.to_owned(), value.is_some());
+            return Ok(value.as_deref());
+        }
+        if USER_NAMES.contains(&name) {
+            return Ok(Some(self.user()).filter(|user| !user.is_empty()));
+        }
+        let name = aurora_template::beginning(name);
+        Err(TypeMismatch {
+            help: Some(format!(
+                "allow it with --env {name}, or in the `env` list of the project's aurora.toml; or \
+                 write {{{{{name}}}}} and pass it with --bind {name}=…"
+            )),
+            ..TypeMismatch::new(format!(
+                "the environment variable {name} is not a declared input of this file"
+            ))
+        })
+    }
+
+    /// Notes that a file was read, or that it is missing.
+    pub(crate) fn note_file(&self, path: &Path, sha256: Option<String>) {
+        self.lock().files.insert(path.display().to_string(), sha256);
+    }
+
+    /// Notes what a part that is not evaluated again has read.
+    pub(crate) fn note(&self, reads: &Reads) {
+        let mut all = self.lock();
+        all.user |= reads.user;
+        all.env.extend(reads.env.clone());
+        all.files.extend(reads.files.clone());
+    }
+}
+
 /// The state of an evaluation that the functions of the language work with.
 #[derive(ProvidesStaticType)]
 pub(crate) struct Context<'a> {
@@ -86,7 +140,8 @@ pub(crate) struct Context<'a> {
     pub(crate) opened: RefCell<Vec<Opened>>,
     /// The modules that were loaded, by the identity of their files.
     pub(crate) modules: RefCell<BTreeMap<PathBuf, Arc<Loaded>>>,
-    reads: RefCell<Reads>,
+    /// The same inputs for values that read them by themselves.
+    pub(crate) outside: Outside,
     printed: RefCell<Vec<String>>,
     printed_len: Cell<usize>,
 }
@@ -106,9 +161,9 @@ impl<'a> Context<'a> {
             modules: RefCell::default(),
             loader,
             budget: Budget::default(),
+            outside: Outside::new(inputs.clone()),
             inputs,
             cancel,
-            reads: RefCell::default(),
             printed: RefCell::default(),
             printed_len: Cell::new(0),
         }
@@ -116,44 +171,12 @@ impl<'a> Context<'a> {
 
     /// What was read so far.
     pub(crate) fn reads(&self) -> Reads {
-        self.reads.borrow().clone()
+        self.outside.lock().clone()
     }
 
     /// What was printed so far, line by line.
     pub(crate) fn printed(&self) -> Vec<String> {
         self.printed.borrow().clone()
-    }
-
-    /// Who evaluates the file.
-    pub(crate) fn user(&self) -> &str {
-        self.reads.borrow_mut().user = true;
-        &self.inputs.user
-    }
-
-    /// An environment variable, if it is set.
-    pub(crate) fn env(&self, name: &str) -> Result<Option<&str>, TypeMismatch> {
-        if let Some(value) = self.inputs.env.get(name) {
-            self.reads.borrow_mut().env.insert(name.to_owned(), value.is_some());
-            return Ok(value.as_deref());
-        }
-        if USER_NAMES.contains(&name) {
-            return Ok(Some(self.user()));
-        }
-        let name = aurora_template::beginning(name);
-        Err(TypeMismatch {
-            help: Some(format!(
-                "allow it with --env {name}, or in the `env` list of the project's aurora.toml; or \
-                 write {{{{{name}}}}} and pass it with --bind {name}=…"
-            )),
-            ..TypeMismatch::new(format!(
-                "the environment variable {name} is not a declared input of this file"
-            ))
-        })
-    }
-
-    /// Notes that a file was read, or that it is missing.
-    pub(crate) fn note_file(&self, path: &Path, sha256: Option<String>) {
-        self.reads.borrow_mut().files.insert(path.display().to_string(), sha256);
     }
 
     /// Keeps a line that the file prints.

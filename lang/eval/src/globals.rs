@@ -34,6 +34,7 @@ const UNITS: [(&str, i64); 5] =
 /// The globals of every file.
 pub(crate) static GLOBALS: LazyLock<Globals> = LazyLock::new(|| {
     let mut builder = GlobalsBuilder::standard();
+    crate::python::add(&mut builder);
     for (name, ty) in SCHEMA.types() {
         builder.set(name, TypeValue(Type::Struct(ty.clone())));
     }

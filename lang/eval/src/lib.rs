@@ -25,6 +25,7 @@ mod helpers;
 mod job;
 mod limits;
 mod load;
+mod python;
 mod report;
 mod run;
 mod schema;

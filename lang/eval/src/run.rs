@@ -299,6 +299,7 @@ impl Context<'_> {
         let known = self.modules.borrow().get(identity).cloned();
         let loaded = known.or_else(|| self.engine.loaded(identity, self))?;
         self.sources.borrow_mut().extend(&loaded.sources);
+        self.outside.note(&loaded.reads);
         // A module depends on what it loads, whoever loaded that first.
         self.opened.borrow_mut().extend(loaded.files.iter().cloned());
         self.modules.borrow_mut().insert(identity.to_owned(), loaded.clone());

@@ -1,19 +1,21 @@
 //! Python 2's builtin functions.
 
 use std::cmp::Ordering;
+use std::num::NonZeroI32;
 
 use num_bigint::BigInt;
 use num_traits::Signed;
 use starlark::values::dict::DictRef;
 use starlark::values::list::ListRef;
+use starlark::values::range::Range;
 use starlark::values::tuple::TupleRef;
-use starlark::values::{UnpackValue, Value, ValueLike};
+use starlark::values::{UnpackValue, Value};
 
 use crate::values::{ObjectValue, failure};
 
-use super::call::{Call, Res, check_items, refuse, refuse_with};
+use super::call::{Call, MAX_ITEMS, Res, check_items, refuse, refuse_with};
 use super::native::Kind::{General, Refused};
-use super::number::{Number, Operator, arithmetic, number};
+use super::number::{Number, Operator, number};
 use super::operators::{add, numeric};
 use super::spec::digits;
 use super::text::{kind, repr_of, str_of};
@@ -363,7 +365,7 @@ fn enumerate<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     call.list(pairs)
 }
 
-fn map<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
+pub(super) fn map<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     call.no_named()?;
     if call.positional.len() < 2 {
         return refuse("map() takes a function and what it is applied to");
@@ -388,7 +390,7 @@ fn map<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     call.list(mapped)
 }
 
-fn filter<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
+pub(super) fn filter<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     let [function, items] = call.exactly(["function", "iterable"])?;
     let mut kept = Vec::new();
     for item in call.iterate(items)? {
@@ -405,11 +407,17 @@ fn filter<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     if TupleRef::from_value(items).is_some() { call.tuple(&kept) } else { call.list(kept) }
 }
 
-fn zip<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
+pub(super) fn zip<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     call.no_named()?;
+    let given = std::mem::take(&mut call.positional);
+    // What counts without end is as long as the others.
+    let mut len = usize::MAX;
     let mut rows = Vec::new();
-    for items in std::mem::take(&mut call.positional) {
-        rows.push(call.iterate(items)?);
+    for items in given.iter().filter(|items| items.get_type() != "range") {
+        len = len.min(call.iterate(*items)?.len());
+    }
+    for items in given {
+        rows.push(call.iterate_up_to(items, len)?);
     }
     let len = rows.iter().map(Vec::len).min().unwrap_or(0);
     let mut zipped = Vec::with_capacity(len);
@@ -420,7 +428,7 @@ fn zip<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     call.list(zipped)
 }
 
-fn reduce<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
+pub(super) fn reduce<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     let [function, items, initial] = call.args(["function", "sequence", "initial"], 2)?;
     let function = function.unwrap_or(Value::new_none());
     let mut items = call.iterate(items.unwrap_or(Value::new_none()))?.into_iter();
@@ -467,6 +475,13 @@ fn range<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     };
     let count = if distance > 0 { (distance - 1) / stride + 1 } else { 0 };
     let count = usize::try_from(count).unwrap_or(usize::MAX);
+    if count > MAX_ITEMS
+        && let (Ok(start), Ok(stop), Ok(Some(step))) =
+            (i32::try_from(start), i32::try_from(stop), i32::try_from(step).map(NonZeroI32::new))
+    {
+        // A loop that counts far needs no list.
+        return Ok(call.alloc(Range::new(start, stop, step)));
+    }
     check_items(count)?;
     let heap = call.eval.heap();
     let numbers = (0..count)
@@ -623,9 +638,4 @@ fn print<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     }
     call.context()?.print(&line).map_err(failure)?;
     Ok(Value::new_none())
-}
-
-/// The sum of numbers, for functions that count.
-pub(super) fn plus(a: &Number, b: &Number) -> Res<Number> {
-    arithmetic(Operator::Add, a, b)
 }

@@ -268,6 +268,23 @@ impl<'v, 'a, 'e, 'c> Call<'v, 'a, 'e, 'c> {
         items(value, self.eval)
     }
 
+    /// The first elements; counting without end is not followed further.
+    pub(super) fn iterate_up_to(
+        &mut self,
+        value: Value<'v>,
+        most: usize,
+    ) -> Res<Vec<Value<'v>>> {
+        if value.get_type() != "range" {
+            return self.iterate(value);
+        }
+        let mut found = Vec::new();
+        for item in value.iterate(self.eval.heap())?.take(most) {
+            check_items(found.len() + 1)?;
+            found.push(item);
+        }
+        Ok(found)
+    }
+
     pub(super) fn pairs(&mut self, value: Value<'v>) -> Res<Vec<(Value<'v>, Value<'v>)>> {
         pairs(value, self.eval)
     }

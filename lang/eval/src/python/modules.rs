@@ -21,6 +21,8 @@ mod refused;
 mod string;
 pub(super) mod textwrap;
 
+pub(super) use itertools::chain_of;
+
 use std::fmt;
 
 use allocative::Allocative;

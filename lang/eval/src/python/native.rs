@@ -15,7 +15,7 @@ use allocative::Allocative;
 use starlark::eval::{Arguments, Evaluator};
 use starlark::{starlark_complex_value, starlark_simple_value};
 use starlark::values::{
-    Coerce, Freeze, FreezeResult, NoSerialize, ProvidesStaticType, StarlarkPagablePanic,
+    Coerce, Freeze, NoSerialize, ProvidesStaticType, StarlarkPagablePanic,
     StarlarkValue, Trace, Value, ValueLike, starlark_value,
 };
 
@@ -87,7 +87,13 @@ impl<'v> StarlarkValue<'v> for Native {
     }
 
     fn get_attr(&self, attribute: &str, heap: starlark::values::Heap<'v>) -> Option<Value<'v>> {
-        (attribute == "__name__").then(|| heap.alloc(self.name))
+        match (self.name, attribute) {
+            (name, "__name__") => Some(heap.alloc(name)),
+            ("chain", "from_iterable") => {
+                Some(heap.alloc(Self::new(self.name, Kind::General(super::modules::chain_of))))
+            }
+            _ => None,
+        }
     }
 }
 

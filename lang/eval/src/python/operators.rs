@@ -3,7 +3,7 @@
 use starlark::eval::Evaluator;
 use starlark::values::list::ListRef;
 use starlark::values::tuple::TupleRef;
-use starlark::values::{Value, ValueLike};
+use starlark::values::Value;
 
 use crate::values::{ObjectValue, alloc};
 use aurora_template::object::{Kind as ObjectKind, Object};
@@ -94,14 +94,14 @@ fn add_in_place<'v>(
     }
 }
 
-fn subtract<'v>(a: Value<'v>, b: Value<'v>, eval: &mut Evaluator<'v, '_, '_>) -> Res<Value<'v>> {
+pub(super) fn subtract<'v>(a: Value<'v>, b: Value<'v>, eval: &mut Evaluator<'v, '_, '_>) -> Res<Value<'v>> {
     if a.get_type() == "set" && b.get_type() == "set" {
         return a.sub(b, eval.heap());
     }
     numeric(Operator::Subtract, "-", a, b, eval)
 }
 
-fn multiply<'v>(a: Value<'v>, b: Value<'v>, eval: &mut Evaluator<'v, '_, '_>) -> Res<Value<'v>> {
+pub(super) fn multiply<'v>(a: Value<'v>, b: Value<'v>, eval: &mut Evaluator<'v, '_, '_>) -> Res<Value<'v>> {
     if let (Some(x), Some(y)) = (number(a), number(b)) {
         return Ok(arithmetic(Operator::Multiply, &x, &y)?.alloc(eval.heap()));
     }
@@ -127,7 +127,7 @@ fn multiply<'v>(a: Value<'v>, b: Value<'v>, eval: &mut Evaluator<'v, '_, '_>) ->
     unsupported("*", a, b)
 }
 
-fn remainder<'v>(a: Value<'v>, b: Value<'v>, eval: &mut Evaluator<'v, '_, '_>) -> Res<Value<'v>> {
+pub(super) fn remainder<'v>(a: Value<'v>, b: Value<'v>, eval: &mut Evaluator<'v, '_, '_>) -> Res<Value<'v>> {
     if let Some(format) = a.unpack_str() {
         let text = percent(format, b, eval)?;
         return new_text(&text, eval);

@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use starlark::values::{Value, ValueLike};
+use starlark::values::Value;
 
 use crate::values::{failure, here};
 use aurora_template::beginning;
@@ -28,7 +28,7 @@ pub(super) const TABLE: super::Table = &[
 pub(super) fn env<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     let [name, default] = call.args(["name", "default"], 1)?;
     let name = call.text(name.unwrap_or(Value::new_none()))?;
-    let value = call.context()?.env(name).map_err(failure)?;
+    let value = call.context()?.outside.env(name).map_err(failure)?;
     match (value, default) {
         (Some(value), _) => Ok(call.alloc(value)),
         (None, Some(default)) => Ok(default),
@@ -43,7 +43,7 @@ pub(super) fn env<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
 /// Who evaluates the file.
 pub(super) fn user<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     call.args([], 0)?;
-    let user = call.context()?.user();
+    let user = call.context()?.outside.user();
     if user.is_empty() {
         return refuse_with("it is not known who evaluates this file", "pass --user NAME");
     }
@@ -107,14 +107,14 @@ fn file_digest<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     let [wanted, record] = hashers;
     match read {
         Ok(Some(())) => {
-            context.note_file(&known, Some(record.hex()));
+            context.outside.note_file(&known, Some(record.hex()));
             call.new_text(&wanted.hex())
         }
         Ok(None) if context.cancel.is_cancelled() => refuse("the evaluation was cancelled"),
         Ok(None) => refuse(format!("{text} is larger than {} MB", MAX_DIGESTED >> 20)),
         Err(error) => {
             if error.kind() == std::io::ErrorKind::NotFound {
-                context.note_file(&known, None);
+                context.outside.note_file(&known, None);
             }
             refuse(format!("cannot read {}: {error}", beginning(text)))
         }
@@ -138,6 +138,6 @@ pub(super) fn exists<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
         Err(error) => return refuse(format!("cannot read {}: {error}", beginning(text))),
     };
     let found = sha256.is_some();
-    context.note_file(&known, sha256);
+    context.outside.note_file(&known, sha256);
     Ok(Value::new_bool(found))
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroI32;
 
 use starlark::values::dict::DictRef;
 use starlark::values::range::Range;
-use starlark::values::{Value, ValueLike};
+use starlark::values::Value;
 
 use crate::globals::GLOBALS;
 use aurora_template::beginning;
@@ -16,6 +16,8 @@ use super::modules;
 use super::native::Kind::General;
 use super::text::{kind, repr_of, str_of};
 use super::types::set_of;
+
+const ONE: NonZeroI32 = NonZeroI32::new(1).expect("it is not 0");
 
 pub(super) const TABLE: super::Table = &[
     ("__au_tick", General(tick)),
@@ -109,7 +111,7 @@ fn import<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
 /// What a `while` goes over: it ends by `break`, or by the bound on turns of loops.
 fn forever<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     call.args([], 0)?;
-    Ok(call.alloc(Range::new(0, i32::MAX, NonZeroI32::MIN)))
+    Ok(call.alloc(Range::new(0, i32::MAX, ONE)))
 }
 
 fn assert<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {

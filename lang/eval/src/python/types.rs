@@ -331,10 +331,6 @@ fn not_a_number<'v>(name: &str, value: Value<'v>) -> Res<Value<'v>> {
 
 /// `type(value)`.
 fn type_of<'v>(value: Value<'v>, call: &Call<'v, '_, '_, '_>) -> Value<'v> {
-    let name = type_name(value);
-    if let Some(builtin) = ALL.into_iter().find(|ty| ty.name() == name) {
-        return call.alloc(PyType(builtin));
-    }
     if let Some(object) = ObjectValue::from_value(value).and_then(|object| object.0.as_ref()) {
         let name = object.ty().to_string();
         if let Some(ty) = call.eval.module().get(&name) {
@@ -345,7 +341,11 @@ fn type_of<'v>(value: Value<'v>, call: &Call<'v, '_, '_, '_>) -> Value<'v> {
             None => call.alloc(name),
         };
     }
-    call.alloc(name)
+    let name = type_name(value);
+    match ALL.into_iter().find(|ty| ty.name() == name) {
+        Some(builtin) => call.alloc(PyType(builtin)),
+        None => call.alloc(name),
+    }
 }
 
 /// `isinstance(value, type)`, where the type may be a tuple of types.

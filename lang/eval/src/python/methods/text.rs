@@ -1,6 +1,6 @@
 //! The methods of texts.
 
-use starlark::values::{Value, ValueLike};
+use starlark::values::Value;
 use starlark::values::tuple::TupleRef;
 
 use crate::values::ObjectValue;

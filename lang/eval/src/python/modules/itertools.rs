@@ -3,7 +3,7 @@
 use std::num::NonZeroI32;
 
 use starlark::values::range::Range;
-use starlark::values::{Value, ValueLike};
+use starlark::values::Value;
 
 use super::super::builtins::{equal, filter, map, zip};
 use super::super::call::{Call, Res, check_items, refuse, refuse_with};

@@ -1,7 +1,7 @@
 //! `math`. As in Python 2, `floor` and `ceil` give floats.
 
 use num_bigint::BigInt;
-use starlark::values::{Value, ValueLike};
+use starlark::values::Value;
 
 use super::super::call::{Call, Res, refuse};
 use super::super::native::Kind::General;

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use starlark::values::dict::DictRef;
 use starlark::values::list::ListRef;
 use starlark::values::tuple::TupleRef;
-use starlark::values::{Value, ValueLike};
+use starlark::values::Value;
 
 use super::super::builtins::{compare, equal, reduce};
 use super::super::call::{Call, Res, dict, refuse};

@@ -1,6 +1,6 @@
 //! `os.path`: texts that are paths.
 
-use starlark::values::{Value, ValueLike};
+use starlark::values::Value;
 use starlark::values::list::ListRef;
 
 use super::super::call::{Call, Res, check_text, refuse};

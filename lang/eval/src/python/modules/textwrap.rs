@@ -1,6 +1,6 @@
 //! `textwrap`: paragraphs laid out.
 
-use starlark::values::{Value, ValueLike};
+use starlark::values::Value;
 
 use super::super::call::{Call, Res, check_text, refuse};
 use super::super::native::Kind::General;
