@@ -71,10 +71,7 @@ pub(super) const REFUSED: super::Table = &[
              file include() it",
         ),
     ),
-    (
-        "file",
-        Refused(NO_FILES, "for the checksum of a file write file_digest(\"path\", \"md5\")"),
-    ),
+    ("file", Refused(NO_FILES, "for the checksum of a file write file_digest(\"path\", \"md5\")")),
     ("execfile", Refused(NO_CODE, "write include(\"path\")")),
     ("eval", Refused(NO_CODE, "int(), float() and json.loads() read values from text")),
     ("exec", Refused(NO_CODE, "write include(\"path\") for a file")),
@@ -308,7 +305,16 @@ fn callable<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     let value = call.one()?;
     let plain = matches!(
         value.get_type(),
-        "string" | "int" | "float" | "bool" | "list" | "dict" | "tuple" | "set" | "NoneType" | "range"
+        "string"
+            | "int"
+            | "float"
+            | "bool"
+            | "list"
+            | "dict"
+            | "tuple"
+            | "set"
+            | "NoneType"
+            | "range"
     );
     Ok(Value::new_bool(!plain))
 }

@@ -64,20 +64,14 @@ pub(super) fn check(eval: &mut Evaluator<'_, '_, '_>) -> Res<()> {
 }
 
 /// A new list.
-pub(super) fn list<'v>(
-    items: Vec<Value<'v>>,
-    eval: &mut Evaluator<'v, '_, '_>,
-) -> Res<Value<'v>> {
+pub(super) fn list<'v>(items: Vec<Value<'v>>, eval: &mut Evaluator<'v, '_, '_>) -> Res<Value<'v>> {
     check_items(items.len())?;
     check(eval)?;
     Ok(eval.heap().alloc(items))
 }
 
 /// A new tuple.
-pub(super) fn tuple<'v>(
-    items: &[Value<'v>],
-    eval: &mut Evaluator<'v, '_, '_>,
-) -> Res<Value<'v>> {
+pub(super) fn tuple<'v>(items: &[Value<'v>], eval: &mut Evaluator<'v, '_, '_>) -> Res<Value<'v>> {
     check_items(items.len())?;
     check(eval)?;
     Ok(eval.heap().alloc(AllocTuple(items.iter().copied())))
@@ -91,10 +85,7 @@ pub(super) fn new_text<'v>(text: &str, eval: &mut Evaluator<'v, '_, '_>) -> Res<
 }
 
 /// The elements that a `for` goes over.
-pub(super) fn items<'v>(
-    value: Value<'v>,
-    eval: &mut Evaluator<'v, '_, '_>,
-) -> Res<Vec<Value<'v>>> {
+pub(super) fn items<'v>(value: Value<'v>, eval: &mut Evaluator<'v, '_, '_>) -> Res<Vec<Value<'v>>> {
     if let Some(list) = ListRef::from_value(value) {
         return Ok(list.content().to_vec());
     }
@@ -156,9 +147,8 @@ pub(super) fn dict<'v>(
 
 /// A value as a key of dicts and sets.
 pub(super) fn hashed(key: Value<'_>) -> Res<starlark::collections::Hashed<Value<'_>>> {
-    key.get_hashed().or_else(|_| {
-        refuse(format!("{} cannot be a key: it can change", text::kind(key)))
-    })
+    key.get_hashed()
+        .or_else(|_| refuse(format!("{} cannot be a key: it can change", text::kind(key))))
 }
 
 /// A call of a function.
@@ -253,9 +243,7 @@ impl<'v, 'a, 'e, 'c> Call<'v, 'a, 'e, 'c> {
         }
         match i64::unpack_value(value) {
             Ok(Some(number)) => Ok(number),
-            _ => {
-                refuse(format!("{}() takes a whole number, got {}", self.name, text::kind(value)))
-            }
+            _ => refuse(format!("{}() takes a whole number, got {}", self.name, text::kind(value))),
         }
     }
 
@@ -269,11 +257,7 @@ impl<'v, 'a, 'e, 'c> Call<'v, 'a, 'e, 'c> {
     }
 
     /// The first elements; counting without end is not followed further.
-    pub(super) fn iterate_up_to(
-        &mut self,
-        value: Value<'v>,
-        most: usize,
-    ) -> Res<Vec<Value<'v>>> {
+    pub(super) fn iterate_up_to(&mut self, value: Value<'v>, most: usize) -> Res<Vec<Value<'v>>> {
         if value.get_type() != "range" {
             return self.iterate(value);
         }

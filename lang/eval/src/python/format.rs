@@ -274,9 +274,8 @@ pub(super) fn format_value<'v>(value: Value<'v>, spec: &str, heap: Heap<'v>) -> 
         return str_of(value, heap);
     }
     let parsed = Spec::parse(spec)?;
-    let unknown = || {
-        refuse(format!("{} cannot be formatted by {:?}", kind(value), beginning(spec)))
-    };
+    let unknown =
+        || refuse(format!("{} cannot be formatted by {:?}", kind(value), beginning(spec)));
     let Some(given) = number(value) else {
         if !matches!(parsed.conversion, None | Some('s'))
             || parsed.comma

@@ -31,11 +31,7 @@ pub(super) fn method<'v>(
 }
 
 /// Calls the value's own method.
-fn own<'v>(
-    name: &str,
-    receiver: Value<'v>,
-    call: &mut Call<'v, '_, '_, '_>,
-) -> Res<Value<'v>> {
+fn own<'v>(name: &str, receiver: Value<'v>, call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     let Some(attribute) = receiver.get_attr(name, call.eval.heap())? else {
         let of = super::text::kind(receiver);
         let known = receiver.dir_attr();

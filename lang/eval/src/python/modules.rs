@@ -115,11 +115,7 @@ pub(super) fn import<'v>(
 }
 
 /// The language's own names are there without import.
-fn own<'v>(
-    name: &str,
-    attribute: Option<&str>,
-    call: &Call<'v, '_, '_, '_>,
-) -> Res<Value<'v>> {
+fn own<'v>(name: &str, attribute: Option<&str>, call: &Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     match (name, attribute) {
         ("__future__", Some("division")) => refuse_with(
             "`/` of two whole numbers always rounds down in a configuration",
@@ -171,9 +167,7 @@ impl ModuleValue {
             Member::Float(value) => heap.alloc(*value),
             Member::Text(value) => heap.alloc(*value),
             Member::Type(ty) => heap.alloc(PyType(*ty)),
-            Member::Module(module) => {
-                heap.alloc(Self { module, outside: self.outside.clone() })
-            }
+            Member::Module(module) => heap.alloc(Self { module, outside: self.outside.clone() }),
             Member::Environ => heap.alloc(os::Environ(self.outside.clone())),
         })
     }

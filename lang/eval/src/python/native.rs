@@ -13,11 +13,11 @@ use std::fmt;
 
 use allocative::Allocative;
 use starlark::eval::{Arguments, Evaluator};
-use starlark::{starlark_complex_value, starlark_simple_value};
 use starlark::values::{
-    Coerce, Freeze, NoSerialize, ProvidesStaticType, StarlarkPagablePanic,
-    StarlarkValue, Trace, Value, ValueLike, starlark_value,
+    Coerce, Freeze, NoSerialize, ProvidesStaticType, StarlarkPagablePanic, StarlarkValue, Trace,
+    Value, ValueLike, starlark_value,
 };
+use starlark::{starlark_complex_value, starlark_simple_value};
 
 use super::call::{Call, Res, refuse_with};
 
@@ -141,10 +141,8 @@ where
             named.retain(|(known, _)| known.unpack_str() != Some(name.as_str()));
             named.push((name.to_value(), value));
         }
-        let named: Vec<(&str, Value<'v>)> = named
-            .iter()
-            .filter_map(|(name, value)| Some((name.unpack_str()?, *value)))
-            .collect();
+        let named: Vec<(&str, Value<'v>)> =
+            named.iter().filter_map(|(name, value)| Some((name.unpack_str()?, *value))).collect();
         call.eval.eval_function(self.function.to_value(), &given, &named)
     }
 }

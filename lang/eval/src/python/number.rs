@@ -148,8 +148,12 @@ fn whole(operator: Operator, a: &BigInt, b: &BigInt) -> Res<Number> {
         Divide | FloorDivide => floor_div(a, b),
         Remainder => a - floor_div(a, b) * b,
         Power if b.is_negative() => {
-            return floating(Power, Number::Big(a.clone()).float()?, Number::Big(b.clone()).float()?)
-                .map(Number::Float);
+            return floating(
+                Power,
+                Number::Big(a.clone()).float()?,
+                Number::Big(b.clone()).float()?,
+            )
+            .map(Number::Float);
         }
         Power if unit => {
             let odd = b.bit(0);
@@ -165,7 +169,11 @@ fn whole(operator: Operator, a: &BigInt, b: &BigInt) -> Res<Number> {
 
 fn floor_div(a: &BigInt, b: &BigInt) -> BigInt {
     let quotient = a / b;
-    if (a.is_negative() != b.is_negative()) && &quotient * b != *a { quotient - 1 } else { quotient }
+    if (a.is_negative() != b.is_negative()) && &quotient * b != *a {
+        quotient - 1
+    } else {
+        quotient
+    }
 }
 
 #[expect(clippy::float_cmp, reason = "these are the exact cases of Python")]
@@ -215,7 +223,10 @@ pub(super) fn parse_int(text: &str, base: u32) -> Res<Option<BigInt>> {
     };
     let lower = digits.to_ascii_lowercase();
     let prefixed = |prefix: &str, of: u32| {
-        (base == of || base == 0).then(|| lower.strip_prefix(prefix)).flatten().map(|rest| (rest, of))
+        (base == of || base == 0)
+            .then(|| lower.strip_prefix(prefix))
+            .flatten()
+            .map(|rest| (rest, of))
     };
     let (digits, base) = prefixed("0x", 16)
         .or_else(|| prefixed("0o", 8))
@@ -238,9 +249,14 @@ mod tests {
 
     #[test]
     fn division_rounds_down() {
-        for (a, b, quotient, rest) in
-            [(7, 2, 3, 1), (-7, 2, -4, 1), (7, -2, -4, -1), (-7, -2, 3, -1), (6, 3, 2, 0), (-6, 3, -2, 0)]
-        {
+        for (a, b, quotient, rest) in [
+            (7, 2, 3, 1),
+            (-7, 2, -4, 1),
+            (7, -2, -4, -1),
+            (-7, -2, 3, -1),
+            (6, 3, 2, 0),
+            (-6, 3, -2, 0),
+        ] {
             let divide = |operator| {
                 arithmetic(operator, &Number::Int(a), &Number::Int(b)).expect("in range")
             };

@@ -1,9 +1,9 @@
 //! The operators, as functions that the desugaring calls.
 
 use starlark::eval::Evaluator;
+use starlark::values::Value;
 use starlark::values::list::ListRef;
 use starlark::values::tuple::TupleRef;
-use starlark::values::Value;
 
 use crate::values::{ObjectValue, alloc};
 use aurora_template::object::{Kind as ObjectKind, Object};
@@ -43,7 +43,9 @@ fn unsupported<'v>(sign: &str, a: Value<'v>, b: Value<'v>) -> Res<Value<'v>> {
     let message = format!("{sign} cannot work on {} and {}", kind(a), kind(b));
     let objects = [a, b].map(|value| ObjectValue::from_value(value).and_then(|o| o.0.as_ref()));
     let help = match objects.into_iter().flatten().next().map(Object::kind) {
-        Some(ObjectKind::List(_)) => "make a plain list of it first: list(task.processes()) + [more]",
+        Some(ObjectKind::List(_)) => {
+            "make a plain list of it first: list(task.processes()) + [more]"
+        }
         Some(ObjectKind::Scalar(_)) => {
             "put it into a template such as '{{name}}', or take its text with str()"
         }
@@ -94,14 +96,22 @@ fn add_in_place<'v>(
     }
 }
 
-pub(super) fn subtract<'v>(a: Value<'v>, b: Value<'v>, eval: &mut Evaluator<'v, '_, '_>) -> Res<Value<'v>> {
+pub(super) fn subtract<'v>(
+    a: Value<'v>,
+    b: Value<'v>,
+    eval: &mut Evaluator<'v, '_, '_>,
+) -> Res<Value<'v>> {
     if a.get_type() == "set" && b.get_type() == "set" {
         return a.sub(b, eval.heap());
     }
     numeric(Operator::Subtract, "-", a, b, eval)
 }
 
-pub(super) fn multiply<'v>(a: Value<'v>, b: Value<'v>, eval: &mut Evaluator<'v, '_, '_>) -> Res<Value<'v>> {
+pub(super) fn multiply<'v>(
+    a: Value<'v>,
+    b: Value<'v>,
+    eval: &mut Evaluator<'v, '_, '_>,
+) -> Res<Value<'v>> {
     if let (Some(x), Some(y)) = (number(a), number(b)) {
         return Ok(arithmetic(Operator::Multiply, &x, &y)?.alloc(eval.heap()));
     }
@@ -127,7 +137,11 @@ pub(super) fn multiply<'v>(a: Value<'v>, b: Value<'v>, eval: &mut Evaluator<'v, 
     unsupported("*", a, b)
 }
 
-pub(super) fn remainder<'v>(a: Value<'v>, b: Value<'v>, eval: &mut Evaluator<'v, '_, '_>) -> Res<Value<'v>> {
+pub(super) fn remainder<'v>(
+    a: Value<'v>,
+    b: Value<'v>,
+    eval: &mut Evaluator<'v, '_, '_>,
+) -> Res<Value<'v>> {
     if let Some(format) = a.unpack_str() {
         let text = percent(format, b, eval)?;
         return new_text(&text, eval);

@@ -80,11 +80,7 @@ pub(super) fn percent<'v>(
     let unused = !values.named && values.next < values.all.len();
     if unused && values.mapping.is_none() && ListRef::from_value(value).is_none() {
         return refuse_with(
-            format!(
-                "the text has {} `%` for {} values",
-                values.next,
-                values.all.len()
-            ),
+            format!("the text has {} `%` for {} values", values.next, values.all.len()),
             "not all values find their place in the text: add a %s for each",
         );
     }
@@ -133,7 +129,8 @@ fn convert<'f, 'v>(
     let mut precision = None;
     if let Some(after) = rest.strip_prefix('.') {
         if let Some(after) = after.strip_prefix('*') {
-            precision = Some(usize::try_from(values.count("precision")?.max(0)).unwrap_or(usize::MAX));
+            precision =
+                Some(usize::try_from(values.count("precision")?.max(0)).unwrap_or(usize::MAX));
             rest = after;
         } else {
             let (number, after) = leading_number(after)?;

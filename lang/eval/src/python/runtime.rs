@@ -2,9 +2,9 @@
 
 use std::num::NonZeroI32;
 
+use starlark::values::Value;
 use starlark::values::dict::DictRef;
 use starlark::values::range::Range;
-use starlark::values::Value;
 
 use crate::globals::GLOBALS;
 use aurora_template::beginning;

@@ -184,7 +184,10 @@ mod tests {
             (f64::INFINITY, 'f', None, "inf"),
             (999_999.9, 'g', None, "1e+06"),
         ] {
-            assert_eq!(float_digits(value, conversion, precision, false).ok().as_deref(), Some(expected));
+            assert_eq!(
+                float_digits(value, conversion, precision, false).ok().as_deref(),
+                Some(expected)
+            );
         }
         assert_eq!(float_digits(3.0, 'g', None, true).ok().as_deref(), Some("3.00000"));
     }

@@ -146,7 +146,10 @@ fn objects_are_no_numbers() {
         ("type(Process(name = 'n')) == Process", "True"),
     ]);
     refused(&[
-        ("__au_add(Process(name = 'n').name(), 'x')", "String object and str | put it into a template"),
+        (
+            "__au_add(Process(name = 'n').name(), 'x')",
+            "String object and str | put it into a template",
+        ),
         ("__au_add(Task(processes = []).processes(), [])", "make a plain list of it first: list("),
         ("__au_add(Process(name = 'n'), 1)", "a Process object and int"),
         ("len(Task(processes = []).processes())", "has no len() | make a plain list"),
@@ -208,9 +211,11 @@ fn texts_of_values_are_pythons() {
     agree(&[
         ("str(1.0 / 3)", "'0.333333333333'"),
         ("repr(0.1)", "'0.1'"),
-        ("str([1.5, 0.1, 'a', None, True, (1,), {'k': 'v'}])", "\"[1.5, 0.1, 'a', None, True, (1,), {'k': 'v'}]\""),
+        (
+            "str([1.5, 0.1, 'a', None, True, (1,), {'k': 'v'}])",
+            "\"[1.5, 0.1, 'a', None, True, (1,), {'k': 'v'}]\"",
+        ),
         ("str(1e11)", "'1e+11'"),
-        
         ("repr('a\\n\\\\\\'')", "'\"a\\\\n\\\\\\\\\\'\"'"),
         ("repr('é')", "\"'\\\\xc3\\\\xa9'\""),
         ("str(str)", "\"<type 'str'>\""),
@@ -272,7 +277,10 @@ fn format_lays_out_as_python() {
         ("__au_call('format', '{}', 1.0)", "'1.0'"),
         ("__au_call('format', '{:5}|{:<5}|{:5}', 1, 1, 'a')", "'    1|1    |a    '"),
         ("__au_call('format', '{:05.1f}', -2.25)", "'-02.2'"),
-        ("__au_call('format', '{0.name}', __au_import('collections', 'namedtuple')('T', 'name')('n'))", "'n'"),
+        (
+            "__au_call('format', '{0.name}', __au_import('collections', 'namedtuple')('T', 'name')('n'))",
+            "'n'",
+        ),
         ("format(3, '03d')", "'003'"),
     ]);
     refused(&[
@@ -303,7 +311,10 @@ fn builtins_are_pythons() {
         ("sorted([3, 1, 2], reverse = True)", "[3, 2, 1]"),
         ("sorted(['b', 'A'], key = lambda s: __au_call('lower', s))", "['A', 'b']"),
         ("sorted([1, 2, 3], lambda a, b: b - a)", "[3, 2, 1]"),
-        ("sorted([(1, 'b'), (0, 'z'), (1, 'a')], key = lambda t: t[0], reverse = True)", "[(1, 'b'), (1, 'a'), (0, 'z')]"),
+        (
+            "sorted([(1, 'b'), (0, 'z'), (1, 'a')], key = lambda t: t[0], reverse = True)",
+            "[(1, 'b'), (1, 'a'), (0, 'z')]",
+        ),
         ("sorted({'b': 1, 'a': 2})", "['a', 'b']"),
         ("sorted([2, True, 0.5])", "[0.5, True, 2]"),
         ("range(3)", "[0, 1, 2]"),
@@ -409,7 +420,10 @@ fn methods_are_pythons() {
     ]);
     refused(&[
         ("__au_call('join', ',', [1])", "element 0 is int"),
-        ("__au_call('replace', 'a' * 10000000, 'a', 'bbb')", "the result is a text of 30000000 bytes"),
+        (
+            "__au_call('replace', 'a' * 10000000, 'a', 'bbb')",
+            "the result is a text of 30000000 bytes",
+        ),
         ("__au_call('zfill', 'a', 100000000)", "the result is a text"),
         ("__au_call('index', [1], 2)", "2 is not in the list"),
         ("__au_call('uper', 'a')", "str has no method `uper` | did you mean `upper`?"),
@@ -425,7 +439,10 @@ fn loops_go_over_what_python_goes_over() {
         ("[c for c in __au_iter('ab')]", "['a', 'b']"),
         ("[k for k in __au_iter({'a': 1})]", "['a']"),
         ("[x for x in __au_iter(set([1]))]", "[1]"),
-        ("[str(p.name()) for p in __au_iter(Task(processes = [Process(name = 'p')]).processes())]", "['p']"),
+        (
+            "[str(p.name()) for p in __au_iter(Task(processes = [Process(name = 'p')]).processes())]",
+            "['p']",
+        ),
         ("n = 0\nfor _ in __au_forever():\n  n += 1\n  if n == 5:\n    break\nn", "5"),
         ("d = {'a': 1}\nfor k in __au_iter(d):\n  d[k] = 2\nd", "{'a': 2}"),
         ("len(__au_set([1, 1, 2]))", "2"),
@@ -436,7 +453,10 @@ fn loops_go_over_what_python_goes_over() {
     refused(&[
         ("__au_iter(5)", "int has no elements to go over | write range(n)"),
         ("__au_iter(None)", "NoneType has no elements"),
-        ("instances = 1\n__au_name('instance')", "name 'instance' is not defined | did you mean `instances`?"),
+        (
+            "instances = 1\n__au_name('instance')",
+            "name 'instance' is not defined | did you mean `instances`?",
+        ),
         ("__au_name('zzzzqqq')", "include() the file"),
         ("__au_assert(1 == 2, 'one is ' + '1')", "the assertion fails: one is 1"),
         ("__au_raise('ValueError', 'bad', 1)", "ValueError: bad, 1"),
@@ -528,10 +548,9 @@ fn modules_have_what_files_use() {
 
 #[test]
 fn inputs_are_declared_and_recorded() {
-    let Outcome { result, reads, .. } = run(
-        "[env('SET'), env('UNSET', 'd'), user(), file_digest('app.tar', 'md5'), \
-         __au_import('os').path.exists('nothing')]",
-    );
+    let Outcome { result, reads, .. } =
+        run("[env('SET'), env('UNSET', 'd'), user(), file_digest('app.tar', 'md5'), \
+         __au_import('os').path.exists('nothing')]");
     assert_eq!(
         result.as_deref(),
         Ok("['here', 'd', 'ann', 'b1946ac92492d2347c6235b4d2611184', False]")
@@ -542,11 +561,8 @@ fn inputs_are_declared_and_recorded() {
         Reads {
             user: true,
             env: [("SET".to_owned(), true), ("UNSET".to_owned(), false)].into(),
-            files: [
-                ("app.tar".to_owned(), Some(sha256.to_owned())),
-                ("nothing".to_owned(), None)
-            ]
-            .into(),
+            files: [("app.tar".to_owned(), Some(sha256.to_owned())), ("nothing".to_owned(), None)]
+                .into(),
         }
     );
     assert_eq!(run("1").reads, Reads::default());

@@ -1,9 +1,9 @@
 //! The methods of lists, tuples, dicts and sets.
 
+use starlark::values::Value;
 use starlark::values::dict::{DictMut, DictRef};
 use starlark::values::list::ListRef;
 use starlark::values::tuple::TupleRef;
-use starlark::values::Value;
 
 use super::super::builtins::{equal, sort};
 use super::super::call::{Call, Res, check_items, dict, hashed, refuse};
@@ -54,11 +54,7 @@ pub(super) fn list_method<'v>(
 }
 
 /// Gives a list other elements, as many as it has.
-fn replace<'v>(
-    list: Value<'v>,
-    items: Vec<Value<'v>>,
-    call: &mut Call<'v, '_, '_, '_>,
-) -> Res<()> {
+fn replace<'v>(list: Value<'v>, items: Vec<Value<'v>>, call: &mut Call<'v, '_, '_, '_>) -> Res<()> {
     if ListRef::from_value(list).is_none_or(|list| list.content().len() != items.len()) {
         return refuse("the list is changed while it is sorted");
     }

@@ -243,7 +243,8 @@ fn split_blanks(text: &str, most: Option<usize>, right: bool) -> Vec<&str> {
     let mut pieces = Vec::new();
     let mut rest = text.trim();
     while pieces.len() < most && !rest.is_empty() {
-        let found = if right { rest.rfind(char::is_whitespace) } else { rest.find(char::is_whitespace) };
+        let found =
+            if right { rest.rfind(char::is_whitespace) } else { rest.find(char::is_whitespace) };
         let Some(at) = found else { break };
         let width = rest[at..].chars().next().map_or(1, char::len_utf8);
         if right {
@@ -268,11 +269,8 @@ fn lines(text: &str, keep: bool) -> Vec<&str> {
     let mut rest = text;
     while !rest.is_empty() {
         let end = rest.find(['\n', '\r']).unwrap_or(rest.len());
-        let ending = if rest[end..].starts_with("\r\n") {
-            2
-        } else {
-            usize::from(end < rest.len())
-        };
+        let ending =
+            if rest[end..].starts_with("\r\n") { 2 } else { usize::from(end < rest.len()) };
         found.push(&rest[..if keep { end + ending } else { end }]);
         rest = &rest[end + ending..];
     }
@@ -400,8 +398,7 @@ fn join(separator: &str, call: &mut Call<'_, '_, '_, '_>) -> Res<String> {
     let mut out = String::new();
     for (index, piece) in pieces.into_iter().enumerate() {
         let Some(text) = piece.unpack_str() else {
-            let message =
-                format!("join() takes texts, but element {index} is {}", kind(piece));
+            let message = format!("join() takes texts, but element {index} is {}", kind(piece));
             let help = if ObjectValue::from_value(piece).is_some() {
                 "take the text of each: [str(x) for x in …], or name them in a template"
             } else {

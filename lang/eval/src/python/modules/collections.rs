@@ -7,8 +7,8 @@ use allocative::Allocative;
 use starlark::eval::{Arguments, Evaluator};
 use starlark::values::tuple::TupleRef;
 use starlark::values::{
-    Coerce, Freeze, Heap, NoSerialize, ProvidesStaticType, StarlarkPagablePanic,
-    StarlarkValue, Trace, Value, ValueLike, starlark_value,
+    Coerce, Freeze, Heap, NoSerialize, ProvidesStaticType, StarlarkPagablePanic, StarlarkValue,
+    Trace, Value, ValueLike, starlark_value,
 };
 use starlark::{starlark_complex_value, starlark_simple_value};
 

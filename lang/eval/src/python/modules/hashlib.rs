@@ -40,11 +40,7 @@ fn named<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     make(name, text, call)
 }
 
-fn make<'v>(
-    name: &str,
-    text: Option<Value<'v>>,
-    call: &Call<'v, '_, '_, '_>,
-) -> Res<Value<'v>> {
+fn make<'v>(name: &str, text: Option<Value<'v>>, call: &Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     let Some(mut hasher) = Hasher::named(name) else {
         return refuse(format!("there is no checksum {:?}", aurora_template::beginning(name)));
     };

@@ -2,8 +2,8 @@
 
 use std::num::NonZeroI32;
 
-use starlark::values::range::Range;
 use starlark::values::Value;
+use starlark::values::range::Range;
 
 use super::super::builtins::{equal, filter, map, zip};
 use super::super::call::{Call, Res, check_items, refuse, refuse_with};

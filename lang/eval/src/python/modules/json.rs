@@ -219,9 +219,7 @@ fn loads<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     let text = call.text(text)?;
     match serde_json::from_str(text) {
         Ok(value) => read(value, call),
-        Err(error) => {
-            refuse(format!("{:?} is not JSON: {error}", beginning(text)))
-        }
+        Err(error) => refuse(format!("{:?} is not JSON: {error}", beginning(text))),
     }
 }
 

@@ -134,7 +134,8 @@ fn fsum<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     for item in call.iterate(items)? {
         let item = float(item, call)?;
         let sum: f64 = total + item;
-        lost += if f64::abs(total) >= item.abs() { (total - sum) + item } else { (item - sum) + total };
+        lost +=
+            if f64::abs(total) >= item.abs() { (total - sum) + item } else { (item - sum) + total };
         total = sum;
     }
     Ok(call.alloc(total + lost))

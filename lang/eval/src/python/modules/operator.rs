@@ -2,10 +2,10 @@
 
 use std::cmp::Ordering;
 
+use starlark::values::Value;
 use starlark::values::dict::DictRef;
 use starlark::values::list::ListRef;
 use starlark::values::tuple::TupleRef;
-use starlark::values::Value;
 
 use super::super::builtins::{compare, equal, reduce};
 use super::super::call::{Call, Res, dict, refuse};
@@ -109,7 +109,9 @@ fn single_or_tuple<'v>(
 }
 
 fn items_of<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
-    let Some(object) = call.positional.pop() else { return refuse("there is nothing to take from") };
+    let Some(object) = call.positional.pop() else {
+        return refuse("there is nothing to take from");
+    };
     let heap = call.eval.heap();
     let mut found = Vec::new();
     for key in std::mem::take(&mut call.positional) {
@@ -119,7 +121,9 @@ fn items_of<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
 }
 
 fn attributes_of<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
-    let Some(object) = call.positional.pop() else { return refuse("there is nothing to take from") };
+    let Some(object) = call.positional.pop() else {
+        return refuse("there is nothing to take from");
+    };
     let heap = call.eval.heap();
     let mut found = Vec::new();
     for name in std::mem::take(&mut call.positional) {
@@ -187,7 +191,8 @@ fn copied<'v>(
         }
         return call.tuple(&items);
     }
-    let entries: Option<Vec<_>> = DictRef::from_value(value).map(|entries| entries.iter().collect());
+    let entries: Option<Vec<_>> =
+        DictRef::from_value(value).map(|entries| entries.iter().collect());
     match entries {
         Some(entries) => {
             let mut copies = Vec::new();

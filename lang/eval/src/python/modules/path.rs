@@ -77,10 +77,7 @@ fn piece<'v>(call: &mut Call<'v, '_, '_, '_>, take: fn(&str) -> &str) -> Res<Val
     call.new_text(take(path))
 }
 
-fn pair<'v>(
-    call: &mut Call<'v, '_, '_, '_>,
-    take: fn(&str) -> (&str, &str),
-) -> Res<Value<'v>> {
+fn pair<'v>(call: &mut Call<'v, '_, '_, '_>, take: fn(&str) -> (&str, &str)) -> Res<Value<'v>> {
     let path = call.one()?;
     let (a, b) = take(call.text(path)?);
     let pieces = [call.alloc(a), call.alloc(b)];
@@ -138,9 +135,12 @@ fn common_prefix<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     for path in call.iterate(paths)? {
         let path = call.text(path)?;
         common = Some(match common {
-            Some(common) => {
-                common.chars().zip(path.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a).collect()
-            }
+            Some(common) => common
+                .chars()
+                .zip(path.chars())
+                .take_while(|(a, b)| a == b)
+                .map(|(a, _)| a)
+                .collect(),
             None => path.to_owned(),
         });
     }
@@ -166,9 +166,14 @@ mod tests {
         ] {
             assert_eq!(split_extension(path), (stem, extension), "{path}");
         }
-        for (path, expected) in
-            [("a//b/../c/.", "a/c"), ("../a/../..", "../.."), ("/../a", "/a"), ("", "."), ("//a", "//a"), ("a/..", ".")]
-        {
+        for (path, expected) in [
+            ("a//b/../c/.", "a/c"),
+            ("../a/../..", "../.."),
+            ("/../a", "/a"),
+            ("", "."),
+            ("//a", "//a"),
+            ("a/..", "."),
+        ] {
             assert_eq!(normal(path), expected, "{path}");
         }
     }

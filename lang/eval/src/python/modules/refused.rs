@@ -10,7 +10,8 @@ use super::super::native::Kind::Refused;
 use super::{Member, Module};
 
 const HERMETIC: &str = "a configuration gives the same jobs wherever and whenever it is evaluated";
-const PASS: &str = "pass the value with --bind NAME=…, or as an environment variable with --env NAME";
+const PASS: &str =
+    "pass the value with --bind NAME=…, or as an environment variable with --env NAME";
 
 /// Of `sys` there is what does not depend on the machine.
 pub(super) const SYS: Module = Module {
@@ -18,7 +19,10 @@ pub(super) const SYS: Module = Module {
     members: &[
         ("maxint", Member::Float(9_223_372_036_854_775_807.0)),
         ("argv", Member::Function(Refused(HERMETIC, PASS))),
-        ("exit", Member::Function(Refused("a file does not end the program", "use assert or raise"))),
+        (
+            "exit",
+            Member::Function(Refused("a file does not end the program", "use assert or raise")),
+        ),
         ("path", Member::Function(Refused(HERMETIC, "include() takes paths relative to the file"))),
     ],
 };
@@ -30,11 +34,10 @@ pub(super) fn refuse_module<'v>(
 ) -> Res<Value<'v>> {
     let package = name.split('.').next().unwrap_or(name);
     let (message, help) = match package {
-        "random" | "uuid" | "secrets" | "time" | "datetime" | "calendar" | "socket" | "platform"
-        | "pwd" | "grp" | "locale" => (
-            format!("the module {package} is not there: {HERMETIC}"),
-            PASS.to_owned(),
-        ),
+        "random" | "uuid" | "secrets" | "time" | "datetime" | "calendar" | "socket"
+        | "platform" | "pwd" | "grp" | "locale" => {
+            (format!("the module {package} is not there: {HERMETIC}"), PASS.to_owned())
+        }
         "subprocess" | "commands" | "popen2" | "pexpect" | "sh" | "git" => (
             format!("the module {package} is not there: no program is run by a configuration"),
             "run it before, and pass what it prints with --bind NAME=… or --env NAME".to_owned(),
@@ -53,10 +56,9 @@ pub(super) fn refuse_module<'v>(
             "the module re is not there".to_owned(),
             "use the methods of texts: replace(), split(), startswith(), find()".to_owned(),
         ),
-        "md5" | "sha" => (
-            format!("the module {package} is not there"),
-            "write import hashlib".to_owned(),
-        ),
+        "md5" | "sha" => {
+            (format!("the module {package} is not there"), "write import hashlib".to_owned())
+        }
         _ => {
             let help = match nearest(name, known) {
                 Some(near) => format!("did you mean `{near}`?"),

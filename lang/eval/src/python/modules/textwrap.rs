@@ -47,7 +47,9 @@ fn indent<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     check_text(text.len() + prefix.len().saturating_mul(text.matches('\n').count() + 1))?;
     let lines: Vec<String> = text
         .split_inclusive('\n')
-        .map(|line| if line.trim().is_empty() { line.to_owned() } else { format!("{prefix}{line}") })
+        .map(
+            |line| if line.trim().is_empty() { line.to_owned() } else { format!("{prefix}{line}") },
+        )
         .collect();
     call.new_text(&lines.concat())
 }
@@ -64,7 +66,14 @@ fn wrap<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
 
 fn lines(call: &mut Call<'_, '_, '_, '_>) -> Res<Vec<String>> {
     let [text, width, first, others, long, hyphens] = call.args(
-        ["text", "width", "initial_indent", "subsequent_indent", "break_long_words", "break_on_hyphens"],
+        [
+            "text",
+            "width",
+            "initial_indent",
+            "subsequent_indent",
+            "break_long_words",
+            "break_on_hyphens",
+        ],
         1,
     )?;
     let text = call.text(text.unwrap_or(Value::new_none()))?;
@@ -72,7 +81,8 @@ fn lines(call: &mut Call<'_, '_, '_, '_>) -> Res<Vec<String>> {
     if width == 0 {
         return refuse(format!("{}() takes a width above 0", call.name));
     }
-    let prefix = |value: Option<Value<'_>>| value.and_then(|v| v.unpack_str()).unwrap_or("").to_owned();
+    let prefix =
+        |value: Option<Value<'_>>| value.and_then(|v| v.unpack_str()).unwrap_or("").to_owned();
     let layout = Layout {
         width,
         first: prefix(first),
@@ -125,7 +135,8 @@ impl Layout {
                 len += size;
                 chunks.pop();
             }
-            if let Some(chunk) = chunks.last().filter(|chunk| chunk.chars().count() > room).cloned() {
+            if let Some(chunk) = chunks.last().filter(|chunk| chunk.chars().count() > room).cloned()
+            {
                 if self.long {
                     let at = chunk.char_indices().nth(room - len).map_or(chunk.len(), |(at, _)| at);
                     line.push_str(&chunk[..at]);
@@ -160,9 +171,9 @@ fn chunks(text: &str, hyphens: bool) -> Vec<String> {
         let breaks = hyphens
             && c == '-'
             && chars.peek().is_some_and(|next| next.is_alphabetic())
-            && found.last().is_some_and(|chunk| {
-                chunk.chars().rev().nth(1).is_some_and(char::is_alphanumeric)
-            });
+            && found
+                .last()
+                .is_some_and(|chunk| chunk.chars().rev().nth(1).is_some_and(char::is_alphanumeric));
         if breaks {
             last = None;
         }
