@@ -2,3 +2,19 @@
 //! rewritten into the Starlark that the interpreter takes (`dsl.md` 10, `crates.md` A).
 //!
 //! Nothing here evaluates, and nothing does I/O.
+
+mod desugar;
+mod error;
+mod lexer;
+mod literal;
+mod parser;
+mod span;
+mod token;
+pub mod tree;
+
+pub use desugar::{Desugared, SpanMap, desugar, is_own_module};
+pub use error::{CODES, Edit, SyntaxError, code};
+pub use literal::{Literal, value};
+pub use parser::{MAX_TEXT, Parsed, parse};
+pub use span::Span;
+pub use token::{Kind, Token};

@@ -1,0 +1,492 @@
+//! Expressions.
+
+use super::{Rewriter, names, reserved};
+use crate::error::{SyntaxError, code};
+use crate::span::Span;
+use crate::token::Kind;
+use crate::tree::{
+    Arg, Chain, Clause, Comp, CompKind, Expr, ExprKind, Op, Param, PostKind, PostOp, Star,
+};
+
+/// How many comparisons may be chained.
+const MAX_COMPARISONS: usize = 50;
+
+/// Methods of text, lists and tables, some of which Starlark lacks or has otherwise.
+fn is_method(name: &str) -> bool {
+    matches!(
+        name,
+        "replace"
+            | "join"
+            | "format"
+            | "upper"
+            | "lower"
+            | "title"
+            | "capitalize"
+            | "swapcase"
+            | "split"
+            | "rsplit"
+            | "splitlines"
+            | "strip"
+            | "lstrip"
+            | "rstrip"
+            | "zfill"
+            | "ljust"
+            | "rjust"
+            | "center"
+            | "expandtabs"
+            | "extend"
+            | "update"
+            | "copy"
+            | "items"
+            | "keys"
+            | "values"
+            | "iteritems"
+            | "iterkeys"
+            | "itervalues"
+            | "has_key"
+            | "sort"
+            | "reverse"
+            | "index"
+            | "count"
+            | "find"
+            | "decode"
+            | "encode"
+            | "translate"
+            | "partition"
+            | "rpartition"
+            | "isalnum"
+            | "isalpha"
+            | "isdigit"
+            | "islower"
+            | "isupper"
+            | "isspace"
+            | "startswith"
+            | "endswith"
+            | "setdefault"
+            | "insert"
+    )
+}
+
+/// The function that stands for an operator.
+pub(super) fn operator(kind: Kind) -> Option<&'static str> {
+    Some(match kind {
+        Kind::Plus => "__au_add",
+        Kind::Minus => "__au_sub",
+        Kind::Star => "__au_mul",
+        Kind::Slash => "__au_div",
+        Kind::SlashSlash => "__au_floordiv",
+        Kind::Percent => "__au_mod",
+        _ => return None,
+    })
+}
+
+/// How an argument, or the place of one, is written.
+enum Rank {
+    Positional,
+    Named,
+    List,
+    Table,
+}
+
+impl Rewriter<'_> {
+    /// An expression; a tuple gets the parentheses that it lacks.
+    pub(super) fn value(&mut self, expr: &Expr) {
+        if matches!(expr.kind, ExprKind::Tuple { parens: false, .. }) {
+            self.writer.before(expr.span, "(");
+            self.expr(expr);
+            self.writer.after(expr.span, ")");
+        } else {
+            self.expr(expr);
+        }
+    }
+
+    pub(super) fn expr(&mut self, expr: &Expr) {
+        let span = expr.span;
+        match &expr.kind {
+            ExprKind::Name => self.name(span),
+            ExprKind::Int => self.int(span),
+            ExprKind::Float => self.float(span),
+            ExprKind::Str(pieces) => self.string(span, pieces),
+            ExprKind::Tuple { items, .. } | ExprKind::List(items) => {
+                items.iter().for_each(|item| self.expr(item));
+            }
+            ExprKind::Paren(inner) | ExprKind::Star(inner) => self.expr(inner),
+            ExprKind::Dict(entries) => {
+                for (key, value) in entries {
+                    self.expr(key);
+                    self.expr(value);
+                }
+            }
+            ExprKind::Set(items) => {
+                self.open(span, "__au_set([");
+                items.iter().for_each(|item| self.expr(item));
+                self.close(span, "])");
+            }
+            ExprKind::Comp(comp) => self.comp(span, comp),
+            ExprKind::Postfix(postfix) => self.postfix(&postfix.base, &postfix.ops),
+            ExprKind::Unary { operand, .. } => self.expr(operand),
+            ExprKind::Power(power) => {
+                let (base, op, exponent) = &**power;
+                self.writer.before(span, "__au_pow(");
+                self.expr(base);
+                self.writer.replace(op.span, ",");
+                self.expr(exponent);
+                self.writer.after(span, ")");
+            }
+            ExprKind::Chain(chain) => self.chain(span, chain),
+            ExprKind::Cond(cond) => {
+                let (value, test, other) = &**cond;
+                self.expr(value);
+                self.expr(test);
+                self.expr(other);
+            }
+            ExprKind::Lambda(lambda) => {
+                let (params, body) = &**lambda;
+                self.params(params);
+                let mut scope = names::Names::new();
+                names::parameters(self.text, params, &mut scope);
+                self.scopes.push(scope);
+                self.expr(body);
+                self.scopes.pop();
+            }
+            ExprKind::Backtick(inner) => {
+                self.open(span, "repr(");
+                self.value(inner);
+                self.close(span, ")");
+            }
+            ExprKind::Error => {}
+        }
+    }
+
+    /// Writes something in the place of the first sign of a range.
+    fn open(&mut self, span: Span, text: &str) {
+        self.writer.before(span, text);
+        self.writer.skip_to(span.start + 1);
+    }
+
+    /// Writes something in the place of the last sign of a range.
+    fn close(&mut self, span: Span, text: &str) {
+        self.writer.copy_to(span.end - 1);
+        self.writer.write(text, span);
+        self.writer.skip_to(span.end);
+    }
+
+    fn comp(&mut self, span: Span, comp: &Comp) {
+        match comp.kind {
+            CompKind::List | CompKind::Dict => {}
+            CompKind::Set => self.open(span, "__au_set(["),
+            CompKind::Generator => self.open(span, "["),
+            CompKind::Argument => self.writer.before(span, "["),
+        }
+        let mut scope = names::Names::new();
+        names::clauses(self.text, &comp.clauses, &mut scope);
+        self.scopes.push(scope);
+        self.expr(&comp.element);
+        if let Some(value) = &comp.value {
+            self.expr(value);
+        }
+        for (at, clause) in comp.clauses.iter().enumerate() {
+            match clause {
+                Clause::For { target, iterable } => {
+                    self.target(target);
+                    // The first one does not see the names that the comprehension defines.
+                    let scope = if at == 0 { self.scopes.pop() } else { None };
+                    self.iterable(iterable);
+                    self.scopes.extend(scope);
+                    self.writer.write(" if __au_tick()", iterable.span);
+                }
+                Clause::If(test) => self.expr(test),
+            }
+        }
+        self.scopes.pop();
+        match comp.kind {
+            CompKind::List | CompKind::Dict => {}
+            CompKind::Set => self.close(span, "])"),
+            CompKind::Generator => self.close(span, "]"),
+            CompKind::Argument => self.writer.after(span, "]"),
+        }
+    }
+
+    /// What a loop goes over.
+    pub(super) fn iterable(&mut self, expr: &Expr) {
+        self.writer.before(expr.span, "__au_iter(");
+        self.value(expr);
+        self.writer.after(expr.span, ")");
+    }
+
+    /// What is assigned to.
+    pub(super) fn target(&mut self, target: &Expr) {
+        match &target.kind {
+            ExprKind::Name => self.defines(target.span),
+            ExprKind::Tuple { items, .. } | ExprKind::List(items) => {
+                items.iter().for_each(|item| self.target(item));
+            }
+            ExprKind::Paren(inner) => self.target(inner),
+            _ => self.expr(target),
+        }
+    }
+
+    pub(super) fn params(&mut self, params: &[Param]) {
+        for param in params {
+            if let Some(name) = param.name {
+                self.defines(name);
+            }
+            if let Some(annotation) = param.annotation {
+                self.writer.replace(annotation, "");
+            }
+            if let Some(default) = &param.default {
+                self.expr(default);
+            }
+        }
+    }
+
+    fn chain(&mut self, span: Span, chain: &Chain) {
+        let Some((op, right)) = chain.rest.first() else { return self.expr(&chain.first) };
+        if is_comparison(op.kind) {
+            return match chain.rest.len() {
+                1 => {
+                    self.expr(&chain.first);
+                    self.comparison(*op);
+                    self.expr(right);
+                }
+                _ => self.comparisons(span, chain),
+            };
+        }
+        let numbers = std::iter::once(&chain.first).chain(chain.rest.iter().map(|(_, e)| e));
+        let plain = operator(op.kind).is_none()
+            || numbers.clone().all(|operand| matches!(operand.kind, ExprKind::Int))
+                && chain.rest.iter().all(|(op, _)| op.kind != Kind::Slash);
+        if plain {
+            numbers.for_each(|operand| self.expr(operand));
+            return;
+        }
+        self.writer.copy_to(span.start);
+        for (op, right) in chain.rest.iter().rev() {
+            let function = self.function(op.kind).unwrap_or_default();
+            self.writer.write(&format!("{function}("), chain.first.span.to(right.span));
+        }
+        self.expr(&chain.first);
+        for (op, right) in &chain.rest {
+            if self.function(op.kind).is_some() {
+                self.writer.replace(op.span, ",");
+            }
+            self.expr(right);
+            self.writer.copy_to(right.span.end);
+            self.writer.write(")", chain.first.span.to(right.span));
+        }
+    }
+
+    /// The function for an operator, if Starlark's own does not do.
+    pub(super) fn function(&self, kind: Kind) -> Option<&'static str> {
+        if kind == Kind::Slash && self.division { None } else { operator(kind) }
+    }
+
+    fn comparison(&mut self, op: Op) {
+        match op.kind {
+            Kind::Is => self.writer.replace(op.span, "=="),
+            Kind::IsNot | Kind::LtGt => self.writer.replace(op.span, "!="),
+            _ => {}
+        }
+    }
+
+    /// Writes an operand out of its order.
+    pub(super) fn elsewhere(&mut self, expr: &Expr) {
+        self.writer.skip_to(expr.span.start);
+        self.expr(expr);
+        self.writer.copy_to(expr.span.end);
+    }
+
+    fn elsewhere_comparison(&mut self, op: Op) {
+        self.writer.write(" ", op.span);
+        self.writer.skip_to(op.span.start);
+        self.comparison(op);
+        self.writer.copy_to(op.span.end);
+        self.writer.write(" ", op.span);
+    }
+
+    /// `a < b < c`: each operand is computed once, and `c` only if `a < b`.
+    fn comparisons(&mut self, span: Span, chain: &Chain) {
+        if chain.rest.len() > MAX_COMPARISONS {
+            let message = format!("more than {MAX_COMPARISONS} comparisons are chained");
+            self.error(SyntaxError::new(code::TOO_LONG, message, span));
+            return;
+        }
+        let (last, inner) = match chain.rest.split_last() {
+            Some((last, inner)) => (last, inner),
+            None => return,
+        };
+        self.writer.copy_to(span.start);
+        if inner.iter().all(|(_, operand)| is_simple(operand)) {
+            self.writer.write("(", span);
+            let mut left = &chain.first;
+            for (at, (op, right)) in chain.rest.iter().enumerate() {
+                if at > 0 {
+                    self.writer.write(" and ", op.span);
+                }
+                self.elsewhere(left);
+                self.elsewhere_comparison(*op);
+                self.elsewhere(right);
+                left = right;
+            }
+            self.writer.write(")", span);
+        } else {
+            for (op, _) in inner {
+                self.writer.write("(lambda __au_l, __au_r: __au_l", span);
+                self.elsewhere_comparison(*op);
+                self.writer.write("__au_r and ", span);
+            }
+            self.writer.write("__au_r", span);
+            self.elsewhere_comparison(last.0);
+            self.elsewhere(&last.1);
+            for (at, (_, right)) in inner.iter().enumerate().rev() {
+                self.writer.write(")(", span);
+                if at == 0 {
+                    self.elsewhere(&chain.first);
+                } else {
+                    self.writer.write("__au_r", span);
+                }
+                self.writer.write(", ", span);
+                self.elsewhere(right);
+                self.writer.write(")", span);
+            }
+        }
+        self.writer.skip_to(span.end);
+    }
+
+    /// A value and what follows it.
+    pub(super) fn postfix(&mut self, base: &Expr, ops: &[PostOp]) {
+        self.writer.copy_to(base.span.start);
+        for (at, op) in ops.iter().enumerate().rev() {
+            let PostKind::Attr(name) = op.kind else { continue };
+            let name = self.word(name);
+            if let Some(call) = method_call(name, ops.get(at + 1)) {
+                let span = base.span.to(call.span);
+                self.writer.write(&format!("__au_call(\"{name}\", "), span);
+            } else if reserved(name).is_some() {
+                self.writer.write("getattr(", base.span.to(op.span));
+            }
+        }
+        self.expr(base);
+        let mut at = 0;
+        while let Some(op) = ops.get(at) {
+            match &op.kind {
+                PostKind::Attr(name) => {
+                    let name = self.word(*name);
+                    if let Some(call) = method_call(name, ops.get(at + 1))
+                        && let PostKind::Call(args) = &call.kind
+                    {
+                        let head = Span::new(op.span.start, call.span.start + 1);
+                        self.writer.replace(head, if args.is_empty() { "" } else { ", " });
+                        self.args(args);
+                        self.writer.copy_to(call.span.end);
+                        at += 1;
+                    } else if reserved(name).is_some() {
+                        self.writer.replace(op.span, &format!(", \"{name}\")"));
+                    }
+                }
+                PostKind::Call(args) => self.args(args),
+                PostKind::Index(index) => self.value(index),
+                PostKind::Slice(bounds) => {
+                    bounds.iter().flatten().for_each(|bound| self.value(bound));
+                }
+            }
+            at += 1;
+        }
+    }
+
+    fn rank(&self, arg: &Arg) -> Rank {
+        match (arg.star, arg.name) {
+            (Star::One, _) => Rank::List,
+            (Star::Two, _) => Rank::Table,
+            (Star::No, Some(name)) if reserved(self.word(name)).is_some() => Rank::Table,
+            (Star::No, Some(_)) => Rank::Named,
+            (Star::No, None) => Rank::Positional,
+        }
+    }
+
+    pub(super) fn args(&mut self, args: &[Arg]) {
+        let ranks = || args.iter().map(|arg| self.rank(arg) as u8);
+        if ranks().is_sorted() {
+            args.iter().for_each(|arg| self.arg(arg));
+        } else {
+            // Starlark takes named arguments before `*` and `**` only.
+            let mut order: Vec<(u8, &Arg)> = ranks().zip(args).collect();
+            order.sort_by_key(|(rank, _)| *rank);
+            let ends = args.first().zip(args.last());
+            let Some((first, last)) = ends else { return };
+            self.writer.copy_to(first.span.start);
+            for (at, (_, arg)) in order.iter().enumerate() {
+                if at > 0 {
+                    self.writer.write(", ", arg.span);
+                }
+                self.writer.skip_to(arg.span.start);
+                self.arg(arg);
+                self.writer.copy_to(arg.span.end);
+            }
+            self.writer.skip_to(last.span.end);
+        }
+        let tables = args.iter().filter(|arg| matches!(self.rank(arg), Rank::Table));
+        if tables.clone().count() > 1
+            && let Some(arg) = tables.clone().find(|arg| arg.star == Star::No)
+        {
+            let name = arg.name.map_or("", |name| self.word(name));
+            let error = SyntaxError::new(
+                code::ARGUMENTS,
+                format!("an argument named `{name}` does not stand beside `**` or another such"),
+                arg.span,
+            )
+            .help(format!("put it into the table: **dict(table, **{{\"{name}\": value}})"));
+            self.error(error);
+        }
+    }
+
+    fn arg(&mut self, arg: &Arg) {
+        if let Some(name) = arg.name
+            && let text = self.word(name)
+            && reserved(text).is_some()
+        {
+            let head = Span::new(name.start, arg.value.span.start);
+            self.writer.replace(head, &format!("**{{\"{text}\": "));
+            self.expr(&arg.value);
+            self.writer.after(arg.value.span, "}");
+            return;
+        }
+        self.expr(&arg.value);
+    }
+}
+
+/// The call of an attribute that is a method of text, lists or tables.
+fn method_call<'t>(name: &str, next: Option<&'t PostOp>) -> Option<&'t PostOp> {
+    next.filter(|op| matches!(op.kind, PostKind::Call(_)) && is_method(name))
+}
+
+const fn is_comparison(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Lt
+            | Kind::Gt
+            | Kind::Le
+            | Kind::Ge
+            | Kind::EqEq
+            | Kind::Ne
+            | Kind::LtGt
+            | Kind::In
+            | Kind::Is
+            | Kind::IsNot
+            | Kind::Not
+    )
+}
+
+/// Whether computing it twice is the same as once.
+pub(super) fn is_simple(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Name | ExprKind::Int | ExprKind::Float | ExprKind::Str(_) => true,
+        ExprKind::Paren(inner) => is_simple(inner),
+        ExprKind::Unary { operand, .. } => matches!(operand.kind, ExprKind::Int | ExprKind::Float),
+        ExprKind::Postfix(postfix) => {
+            matches!(postfix.base.kind, ExprKind::Name)
+                && postfix.ops.iter().all(|op| matches!(op.kind, PostKind::Attr(_)))
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,488 @@
+//! Statements that have others under them, and how reading goes on after an error.
+
+use std::collections::BTreeSet;
+
+use super::{Parser, Read};
+use crate::error::{SyntaxError, code};
+use crate::span::Span;
+use crate::token::Kind;
+use crate::tree::{Block, Expr, ExprKind, Param, Star, Stmt, StmtKind};
+
+/// How many `elif` an `if` may have.
+const MAX_BRANCHES: usize = 500;
+
+impl Parser<'_> {
+    pub(super) fn file(&mut self) -> Vec<Stmt> {
+        let mut stmts = Vec::new();
+        while self.kind() != Kind::End {
+            self.line(&mut stmts);
+        }
+        stmts
+    }
+
+    /// Reads one line, with what stands under it.
+    fn line(&mut self, stmts: &mut Vec<Stmt>) {
+        match self.kind() {
+            Kind::Newline | Kind::Broken | Kind::Dedent => {
+                self.advance();
+            }
+            Kind::Indent => self.unexpected_block(stmts),
+            _ => {
+                let start = self.token().span;
+                let result = match self.compound() {
+                    Ok(Some(stmt)) => {
+                        stmts.push(stmt);
+                        Ok(())
+                    }
+                    Ok(None) => self.simple_line(stmts),
+                    Err(failed) => Err(failed),
+                };
+                if result.is_err() {
+                    self.skip_line(start, stmts);
+                }
+            }
+        }
+    }
+
+    fn unexpected_block(&mut self, stmts: &mut Vec<Stmt>) {
+        let indent = self.advance();
+        let after = self.token();
+        self.error(
+            SyntaxError::new(
+                code::INDENT,
+                "this line stands further right than the one before, which does not end with `:`",
+                indent.span,
+            )
+            .help(format!("begin it where the line before begins, before {}", after.kind.shown())),
+        );
+        while !matches!(self.kind(), Kind::Dedent | Kind::End) {
+            self.line(stmts);
+        }
+        self.eat(Kind::Dedent);
+    }
+
+    /// Goes to the next line after one that could not be read; what stands under it is read as
+    /// statements of its own.
+    fn skip_line(&mut self, start: Span, stmts: &mut Vec<Stmt>) {
+        while !matches!(self.kind(), Kind::Newline | Kind::Broken | Kind::End | Kind::Dedent) {
+            self.advance();
+        }
+        let end = self.before();
+        stmts.push(Stmt { span: start.to(end.max(start)), kind: StmtKind::Error });
+        if self.kind() != Kind::End && self.kind() != Kind::Dedent {
+            self.advance();
+        }
+        if self.eat(Kind::Indent).is_some() {
+            while !matches!(self.kind(), Kind::Dedent | Kind::End) {
+                self.line(stmts);
+            }
+            self.eat(Kind::Dedent);
+        }
+    }
+
+    fn compound(&mut self) -> Read<Option<Stmt>> {
+        let token = self.token();
+        let kind = match token.kind {
+            Kind::If => self.if_stmt()?,
+            Kind::For => self.for_stmt()?,
+            Kind::While => self.while_stmt()?,
+            Kind::Def => self.def()?,
+            Kind::Class => self.class()?,
+            Kind::Try => self.try_stmt()?,
+            Kind::With => self.with()?,
+            Kind::At => self.decorator()?,
+            Kind::Elif | Kind::Else | Kind::Except | Kind::Finally => {
+                let word = token.kind.shown();
+                self.error(SyntaxError::new(
+                    code::UNEXPECTED,
+                    format!("{word} belongs to no statement before it"),
+                    token.span,
+                ));
+                return Err(super::Failed);
+            }
+            Kind::Name
+                if self.is_word("async")
+                    && matches!(self.ahead(1).kind, Kind::Def | Kind::For | Kind::With) =>
+            {
+                self.refuse(
+                    code::ASYNC,
+                    "the language has no `async`",
+                    "an evaluation does nothing in parallel: leave the word out",
+                    token.span,
+                );
+                self.advance();
+                return self.compound();
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(Stmt { span: token.span.to(self.end_of(&kind)), kind }))
+    }
+
+    /// Where the last statement of a compound one ends.
+    fn end_of(&self, kind: &StmtKind) -> Span {
+        let block = match kind {
+            StmtKind::If { branches, orelse } => {
+                orelse.as_ref().or(branches.last().map(|branch| &branch.1))
+            }
+            StmtKind::For { body, orelse, .. } | StmtKind::While { body, orelse, .. } => {
+                orelse.as_ref().or(Some(body))
+            }
+            StmtKind::Def { body, .. } | StmtKind::Class { body, .. } => Some(body),
+            StmtKind::Refused(blocks) => blocks.last(),
+            _ => None,
+        };
+        block
+            .map_or(self.before(), |block| block.stmts.last().map_or(block.colon, |stmt| stmt.span))
+    }
+
+    pub(super) fn block(&mut self, after: &str) -> Read<Block> {
+        let colon = self.expect(Kind::Colon, &format!("`:` after {after}"))?;
+        let mut stmts = Vec::new();
+        if !matches!(self.kind(), Kind::Newline | Kind::Broken) {
+            self.simple_line(&mut stmts)?;
+            return Ok(Block { colon, inline: true, indent: 0, stmts });
+        }
+        self.advance();
+        if self.kind() != Kind::Indent {
+            let span = self.token().span;
+            self.error(
+                SyntaxError::new(
+                    code::NO_INDENT,
+                    format!("expected a line further right after {after}"),
+                    if span.is_empty() { colon } else { span },
+                )
+                .help("a block without statements is written `pass`"),
+            );
+            return Ok(Block { colon, inline: true, indent: 0, stmts });
+        }
+        let first = self.advance().span;
+        let mut indent = 0;
+        for byte in first.of(self.text).bytes() {
+            match byte {
+                b'\t' => indent = (indent / 8 + 1) * 8,
+                b'\x0c' => indent = 0,
+                _ => indent += 1,
+            }
+        }
+        while !matches!(self.kind(), Kind::Dedent | Kind::End) {
+            self.line(&mut stmts);
+        }
+        self.eat(Kind::Dedent);
+        Ok(Block { colon, inline: false, indent, stmts })
+    }
+
+    fn loop_block(&mut self, after: &str) -> Read<Block> {
+        self.loops += 1;
+        let block = self.block(after);
+        self.loops -= 1;
+        block
+    }
+
+    fn if_stmt(&mut self) -> Read<StmtKind> {
+        let mut branches = Vec::new();
+        let mut orelse = None;
+        loop {
+            let word = self.advance();
+            let test = self.condition()?;
+            branches.push((test, self.block("the condition")?));
+            if branches.len() > MAX_BRANCHES {
+                self.error(SyntaxError::new(
+                    code::TOO_LONG,
+                    format!("an `if` has more than {MAX_BRANCHES} times `elif`"),
+                    word.span,
+                ));
+                return Err(super::Failed);
+            }
+            match self.kind() {
+                Kind::Elif => {}
+                Kind::Else => {
+                    self.advance();
+                    if self.kind() == Kind::If {
+                        let span = self.before().to(self.token().span);
+                        self.error(
+                            SyntaxError::new(code::UNEXPECTED, "`else if` is written `elif`", span)
+                                .fix(span, "elif"),
+                        );
+                        continue;
+                    }
+                    orelse = Some(self.block("`else`")?);
+                    break;
+                }
+                _ => break,
+            }
+        }
+        Ok(StmtKind::If { branches, orelse })
+    }
+
+    /// A condition; `=` in it is most likely meant as `==`.
+    fn condition(&mut self) -> Read<Expr> {
+        let test = self.test()?;
+        if self.kind() == Kind::Eq {
+            let span = self.token().span;
+            self.error(
+                SyntaxError::new(code::UNEXPECTED, "`=` assigns: `==` compares", span)
+                    .fix(span, "=="),
+            );
+            self.advance();
+            self.test()?;
+        }
+        Ok(test)
+    }
+
+    fn for_stmt(&mut self) -> Read<StmtKind> {
+        self.advance();
+        let target = self.targets("`in`")?;
+        self.expect(Kind::In, "`in`")?;
+        let iterable = self.test_list()?;
+        let body = self.loop_block("the loop's head")?;
+        let orelse = self.loop_else()?;
+        Ok(StmtKind::For { target, iterable, body, orelse })
+    }
+
+    fn while_stmt(&mut self) -> Read<StmtKind> {
+        self.advance();
+        let test = self.condition()?;
+        let body = self.loop_block("the condition")?;
+        let orelse = self.loop_else()?;
+        Ok(StmtKind::While { test, body, orelse })
+    }
+
+    fn loop_else(&mut self) -> Read<Option<Block>> {
+        let Some(span) = self.eat(Kind::Else) else { return Ok(None) };
+        self.refuse(
+            code::LOOP_ELSE,
+            "a loop has no `else`",
+            "set a variable before `break`, and ask it after the loop",
+            span,
+        );
+        self.block("`else`").map(Some)
+    }
+
+    fn def(&mut self) -> Read<StmtKind> {
+        self.advance();
+        let name = self.name("the function's name")?;
+        self.expect(Kind::LParen, "`(` after the function's name")?;
+        let params = self.params(Kind::RParen)?;
+        self.expect(Kind::RParen, "`)` after the parameters")?;
+        let mut returns = None;
+        if let Some(arrow) = self.eat(Kind::Arrow) {
+            let value = self.test()?;
+            returns = Some(arrow.to(value.span));
+        }
+        let loops = std::mem::take(&mut self.loops);
+        self.functions += 1;
+        let body = self.block("the parameters");
+        self.functions -= 1;
+        self.loops = loops;
+        Ok(StmtKind::Def { name, params, returns, body: body? })
+    }
+
+    /// Parameters up to a `)` or `:`.
+    pub(super) fn params(&mut self, end: Kind) -> Read<Vec<Param>> {
+        let mut params: Vec<Param> = Vec::new();
+        let mut names = BTreeSet::new();
+        let mut optional = false;
+        let mut starred = false;
+        while self.kind() != end {
+            let start = self.token().span;
+            let star = match self.kind() {
+                Kind::Star => Star::One,
+                Kind::StarStar => Star::Two,
+                _ => Star::No,
+            };
+            let mut name = None;
+            let (mut annotation, mut default) = (None, None);
+            if star != Star::No {
+                self.advance();
+            }
+            match self.kind() {
+                Kind::Slash if star == Star::No => {
+                    self.advance();
+                }
+                Kind::Comma | Kind::RParen | Kind::Colon if star == Star::One => {}
+                Kind::LParen if star == Star::No => {
+                    let tuple = self.deeper(Self::atom)?;
+                    self.refuse(
+                        code::PARAMETER,
+                        "a parameter is one name",
+                        "take the pair as one parameter, and its parts as pair[0] and pair[1]",
+                        tuple.span,
+                    );
+                }
+                _ => name = Some(self.name("a parameter's name")?),
+            }
+            if end == Kind::RParen
+                && let Some(colon) = self.eat(Kind::Colon)
+            {
+                annotation = Some(colon.to(self.test()?.span));
+            }
+            if self.eat(Kind::Eq).is_some() {
+                default = Some(self.test()?);
+            }
+            let span = start.to(self.before());
+            let wrong = if params.last().is_some_and(|last| last.star == Star::Two) {
+                Some("nothing follows a parameter with `**`")
+            } else if star == Star::One && starred {
+                Some("only one parameter has a `*`")
+            } else if star == Star::No
+                && name.is_some()
+                && default.is_none()
+                && optional
+                && !starred
+            {
+                Some("a parameter without a default stands before those with one")
+            } else if name.is_some_and(|name| !names.insert(name.of(self.text))) {
+                Some("two parameters have this name")
+            } else {
+                None
+            };
+            if let Some(message) = wrong {
+                self.error(SyntaxError::new(code::ARGUMENTS, message, span));
+            }
+            optional |= default.is_some();
+            starred |= star == Star::One;
+            params.push(Param { span, star, name, annotation, default });
+            if self.eat(Kind::Comma).is_none() {
+                break;
+            }
+        }
+        Ok(params)
+    }
+
+    fn class(&mut self) -> Read<StmtKind> {
+        let word = self.advance();
+        let name = self.name("the struct's name")?;
+        if self.classes > 0 {
+            self.refuse(
+                code::CLASS,
+                "a struct is not declared within another",
+                "declare it before the outer one, and use its name there",
+                word.span.to(name),
+            );
+        }
+        let mut bases = Vec::new();
+        if self.eat(Kind::LParen).is_some() {
+            while self.kind() != Kind::RParen {
+                if self.kind() == Kind::Name && self.ahead(1).kind == Kind::Eq {
+                    let span = self.token().span;
+                    self.refuse(
+                        code::CLASS,
+                        "a struct has no metaclass",
+                        "write class Name(Struct):",
+                        span,
+                    );
+                    self.advance();
+                    self.advance();
+                }
+                bases.push(self.test()?);
+                if self.eat(Kind::Comma).is_none() {
+                    break;
+                }
+            }
+            self.expect(Kind::RParen, "`)`")?;
+        }
+        if bases.is_empty() {
+            self.refuse_with(
+                SyntaxError::new(code::CLASS, "a class declares a struct", name)
+                    .help(format!("write class {}(Struct):", self.word(name))),
+            );
+        }
+        let (loops, functions) =
+            (std::mem::take(&mut self.loops), std::mem::take(&mut self.functions));
+        self.classes += 1;
+        let body = self.block("the struct's name and base");
+        self.classes -= 1;
+        (self.loops, self.functions) = (loops, functions);
+        let body = body?;
+        for stmt in &body.stmts {
+            if !matches!(
+                stmt.kind,
+                StmtKind::Expr(_)
+                    | StmtKind::Assign { .. }
+                    | StmtKind::Annotated { .. }
+                    | StmtKind::Def { .. }
+                    | StmtKind::Class { .. }
+                    | StmtKind::Pass
+                    | StmtKind::Error
+            ) {
+                self.refuse(
+                    code::CLASS,
+                    "a struct has fields and nothing else",
+                    "write name = Type, name = Required(Type) or name = Default(Type, value); \
+                     compute values before the class",
+                    stmt.span,
+                );
+            }
+        }
+        Ok(StmtKind::Class { name, bases, body })
+    }
+
+    fn try_stmt(&mut self) -> Read<StmtKind> {
+        let word = self.advance();
+        self.refuse(
+            code::TRY,
+            "the language has no `try`",
+            "ask before: `if key in table`, table.get(key, other), hasattr(value, \"name\"), \
+             env(\"NAME\", other)",
+            word.span,
+        );
+        let mut blocks = vec![self.block("`try`")?];
+        while matches!(self.kind(), Kind::Except | Kind::Finally | Kind::Else) {
+            if self.advance().kind == Kind::Except && self.kind() != Kind::Colon {
+                self.test()?;
+                if self.eat(Kind::As).is_some() || self.eat(Kind::Comma).is_some() {
+                    self.test()?;
+                }
+            }
+            blocks.push(self.block("`except`")?);
+        }
+        Ok(StmtKind::Refused(blocks))
+    }
+
+    fn with(&mut self) -> Read<StmtKind> {
+        let word = self.advance();
+        let start = self.at;
+        let mut opened = false;
+        loop {
+            let value = self.test()?;
+            opened |= matches!(&value.kind, ExprKind::Postfix(postfix)
+                if matches!(postfix.base.span.of(self.text), "open" | "file"));
+            if self.eat(Kind::As).is_some() {
+                self.deeper(Self::atom)?;
+            }
+            if self.eat(Kind::Comma).is_none() {
+                break;
+            }
+        }
+        let block = self.block("`with`")?;
+        let hashes = self.tokens[start..self.at]
+            .iter()
+            .any(|token| token.kind == Kind::Name && token.span.of(self.text) == "hashlib");
+        let help = if opened && hashes {
+            "the checksum of a file is file_digest(path, \"md5\")"
+        } else if opened {
+            "an evaluation reads no files but those it includes; the checksum of a file is \
+             file_digest(path, \"md5\")"
+        } else {
+            "leave the line out, and begin its block where it began"
+        };
+        self.refuse(code::WITH, "the language has no `with`", help, word.span);
+        Ok(StmtKind::Refused(vec![block]))
+    }
+
+    fn decorator(&mut self) -> Read<StmtKind> {
+        let at = self.advance();
+        let name = self.test()?;
+        self.refuse(
+            code::DECORATOR,
+            "the language has no decorators",
+            "after the function, write name = decorator(name)",
+            at.span.to(name.span),
+        );
+        if self.eat(Kind::Newline).is_none() {
+            return self.expected("the end of the line");
+        }
+        // The definition below stands for itself.
+        Ok(StmtKind::Refused(Vec::new()))
+    }
+}
