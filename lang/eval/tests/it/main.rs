@@ -12,4 +12,5 @@ mod conformance;
 mod diagnostics;
 mod examples;
 mod helpers;
+mod jobs;
 mod stdlib;
