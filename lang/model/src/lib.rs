@@ -20,3 +20,4 @@ pub mod plan;
 mod reference;
 pub mod request;
 pub mod rules;
+pub mod tiers;

@@ -22,6 +22,7 @@ use aurora_model::config;
 use aurora_model::convert::to_job_configuration;
 use aurora_model::job::JobConfiguration;
 use aurora_model::key::ClusterJobKey;
+use aurora_model::tiers::Tiers;
 use aurora_template::object::{Kind, Object};
 use aurora_template::scope::resolve_field;
 use aurora_template::types::Plain;
@@ -35,7 +36,7 @@ pub(crate) use stage::Fault;
 pub use stage::Stage;
 pub use update::{UpdateSettings, UpdateStrategy};
 
-use crate::codes::Code;
+use crate::codes::{Code, of_field};
 use crate::context::Reads;
 use crate::limits::on_large_stack;
 use crate::report::Report;
@@ -84,6 +85,26 @@ impl ReadyJob {
     /// The job's full name.
     pub fn key(&self) -> ClusterJobKey {
         ClusterJobKey { cluster: self.config.cluster.clone(), job: self.request.key.clone() }
+    }
+
+    /// The job with the tier and `production` that fit each other in its cluster (`dsl.md` 8, step
+    /// 9). The executor is told them, too.
+    ///
+    /// # Errors
+    /// With them the job cannot be submitted.
+    pub fn in_tiers(mut self, tiers: &Tiers) -> Result<Self, Report> {
+        tiers.fill(&mut self.config);
+        let request = &self.request;
+        self.request =
+            to_job_configuration(&self.config, &request.owner, &request.task.resources.ports)
+                .map_err(|errors| {
+                    let reports = errors.into_iter().map(|error| {
+                        Report::new(of_field(&error.field, &error.message), error.message)
+                    });
+                    Report::all(reports.collect())
+                        .unwrap_or_else(|| Report::new(Code::InvalidJob, "the job is refused"))
+                })?;
+        Ok(self)
     }
 }
 

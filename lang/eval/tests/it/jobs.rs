@@ -1,6 +1,7 @@
 //! From a job to its request, rule by rule (`dsl.md` 8).
 
 use aurora_eval::{Disk, ExportOptions, Options, evaluate_json, evaluate_text, export};
+use aurora_model::tiers::{Tier, Tiers};
 use serde_json::{Value, json};
 
 /// What is exported of a file.
@@ -383,4 +384,18 @@ fn several_faults_are_told_at_once_in_the_order_of_the_steps() {
         "{}",
         job["errors"]
     );
+}
+
+#[test]
+fn the_executor_is_told_the_tier_of_the_cluster() {
+    let text = format!("{HEAD}jobs = [J(production = True)]\n");
+    let config = evaluate_text("job.aurora", &text, &Disk, &Options::default()).unwrap();
+    let ready = config.jobs()[0].ready("me").unwrap();
+    assert_eq!(ready.request.task.tier, None);
+    let preferred = Tier { name: "best".to_owned(), preemptible: false, revocable: false };
+    let tiers = Tiers { tiers: vec![preferred], default: "best".to_owned() };
+    let ready = ready.in_tiers(&tiers).unwrap();
+    let task = &ready.request.task;
+    assert_eq!((task.tier.as_deref(), task.production), (Some("best"), true));
+    assert!(task.executor.as_ref().unwrap().data.contains(r#""tier":"best""#));
 }
