@@ -15,9 +15,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use starlark::eval::Evaluator;
 use starlark::values::ProvidesStaticType;
 
+use crate::codes::Code;
 use crate::engine::{Engine, Loaded, Opened};
 use crate::limits::Budget;
 use crate::load::Loader;
+use crate::report::interpreter::Refusal;
 use crate::run::OpenFile;
 use crate::sources::Sources;
 use aurora_template::types::TypeMismatch;
@@ -89,7 +91,7 @@ impl Outside {
     }
 
     /// An environment variable, if it is set.
-    pub(crate) fn env(&self, name: &str) -> Result<Option<&str>, TypeMismatch> {
+    pub(crate) fn env(&self, name: &str) -> Result<Option<&str>, Refusal> {
         if let Some(value) = self.0.0.env.get(name) {
             self.lock().env.insert(name.to_owned(), value.is_some());
             return Ok(value.as_deref());
@@ -98,15 +100,12 @@ impl Outside {
             return Ok(Some(self.user()).filter(|user| !user.is_empty()));
         }
         let name = aurora_template::beginning(name);
-        Err(TypeMismatch {
-            help: Some(format!(
-                "allow it with --env {name}, or in the `env` list of the project's aurora.toml; or \
-                 write {{{{{name}}}}} and pass it with --bind {name}=…"
-            )),
-            ..TypeMismatch::new(format!(
-                "the environment variable {name} is not a declared input of this file"
-            ))
-        })
+        let message =
+            format!("the environment variable {name} is not a declared input of this file");
+        Err(Refusal::new(Code::UndeclaredInput, message).with_help(format!(
+            "allow it with --env {name}, or in the `env` list of the project's aurora.toml; or write \
+             {{{{{name}}}}} and pass it with --bind {name}=…"
+        )))
     }
 
     /// Notes that a file was read, or that it is missing.
@@ -180,13 +179,16 @@ impl<'a> Context<'a> {
     }
 
     /// Keeps a line that the file prints.
-    pub(crate) fn print(&self, line: &str) -> Result<(), TypeMismatch> {
+    pub(crate) fn print(&self, line: &str) -> Result<(), Refusal> {
         let len = self.printed_len.get() + line.len();
         if len > MAX_PRINTED_LEN || self.printed.borrow().len() >= MAX_PRINTED {
-            return Err(TypeMismatch::new(format!(
-                "the file prints more than {MAX_PRINTED} lines or {} MB",
-                MAX_PRINTED_LEN >> 20
-            )));
+            return Err(Refusal::new(
+                Code::LimitExceeded,
+                format!(
+                    "the file prints more than {MAX_PRINTED} lines or {} MB",
+                    MAX_PRINTED_LEN >> 20
+                ),
+            ));
         }
         self.printed_len.set(len);
         self.printed.borrow_mut().push(line.to_owned());

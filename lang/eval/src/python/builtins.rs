@@ -11,7 +11,7 @@ use starlark::values::range::Range;
 use starlark::values::tuple::TupleRef;
 use starlark::values::{UnpackValue, Value};
 
-use crate::values::{ObjectValue, failure};
+use crate::values::ObjectValue;
 
 use super::call::{Call, MAX_ITEMS, Res, check_items, refuse, refuse_with};
 use super::native::Kind::{General, Refused};
@@ -642,6 +642,6 @@ fn print<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
         line.push_str(&str_of(value, heap)?);
         super::call::check_text(line.len())?;
     }
-    call.context()?.print(&line).map_err(failure)?;
+    call.context()?.print(&line)?;
     Ok(Value::new_none())
 }

@@ -7,10 +7,11 @@ use starlark::values::list::ListRef;
 use starlark::values::tuple::{AllocTuple, TupleRef};
 use starlark::values::{StringValue, UnpackValue, Value};
 
+use crate::codes::Code;
 use crate::context::{Context, context};
+use crate::report::interpreter::Refusal;
 use crate::run::MAX_HEAP;
 use crate::values::failure;
-use aurora_template::types::TypeMismatch;
 
 use super::text;
 
@@ -23,21 +24,35 @@ pub(super) const MAX_ITEMS: usize = 2_000_000;
 
 /// An error that says what is wrong.
 pub(super) fn refuse<T>(message: impl Into<String>) -> Res<T> {
-    Err(failure(TypeMismatch::new(message)))
+    refuse_as(Code::EvaluationError, message)
 }
 
 /// An error that says what to do, too.
 pub(super) fn refuse_with<T>(message: impl Into<String>, help: impl Into<String>) -> Res<T> {
-    Err(failure(TypeMismatch { help: Some(help.into()), ..TypeMismatch::new(message) }))
+    help_as(Code::EvaluationError, message, help)
+}
+
+/// An error of a kind of its own.
+pub(super) fn refuse_as<T>(code: Code, message: impl Into<String>) -> Res<T> {
+    Err(Refusal::new(code, message).into())
+}
+
+/// An error of a kind of its own that says what to do, too.
+pub(super) fn help_as<T>(
+    code: Code,
+    message: impl Into<String>,
+    help: impl Into<String>,
+) -> Res<T> {
+    Err(Refusal::new(code, message).with_help(help).into())
 }
 
 /// Refuses a text before it is made.
 pub(super) fn check_text(len: usize) -> Res<()> {
     if len > MAX_TEXT {
-        return refuse(format!(
-            "the result is a text of {len} bytes; a text may have {} MB",
-            MAX_TEXT >> 20
-        ));
+        return refuse_as(
+            Code::LimitExceeded,
+            format!("the result is a text of {len} bytes; a text may have {} MB", MAX_TEXT >> 20),
+        );
     }
     Ok(())
 }
@@ -45,9 +60,10 @@ pub(super) fn check_text(len: usize) -> Res<()> {
 /// Refuses a list before it is made.
 pub(super) fn check_items(len: usize) -> Res<()> {
     if len > MAX_ITEMS {
-        return refuse(format!(
-            "the result is a list of {len} elements; a list may have {MAX_ITEMS}"
-        ));
+        return refuse_as(
+            Code::LimitExceeded,
+            format!("the result is a list of {len} elements; a list may have {MAX_ITEMS}"),
+        );
     }
     Ok(())
 }
@@ -55,10 +71,13 @@ pub(super) fn check_items(len: usize) -> Res<()> {
 /// Refuses to go on when memory is used up, or nobody waits for the result any more.
 pub(super) fn check(eval: &mut Evaluator<'_, '_, '_>) -> Res<()> {
     if context(eval).is_ok_and(|context| context.cancel.is_cancelled()) {
-        return refuse("the evaluation was cancelled");
+        return refuse_as(Code::Cancelled, "the evaluation was cancelled");
     }
     if eval.heap().allocated_bytes() > MAX_HEAP {
-        return refuse(format!("the file takes more than {} MB of memory", MAX_HEAP >> 20));
+        return refuse_as(
+            Code::LimitExceeded,
+            format!("the file takes more than {} MB of memory", MAX_HEAP >> 20),
+        );
     }
     Ok(())
 }
@@ -102,7 +121,10 @@ pub(super) fn items<'v>(value: Value<'v>, eval: &mut Evaluator<'v, '_, '_>) -> R
         return Ok(dict.keys().collect());
     }
     if matches!(value.get_type(), "int" | "float" | "bool" | "NoneType" | "function") {
-        return refuse(format!("{} has no elements to go over", text::kind(value)));
+        return refuse_as(
+            Code::WrongType,
+            format!("{} has no elements to go over", text::kind(value)),
+        );
     }
     let mut found = Vec::new();
     for item in value.iterate(heap)? {
@@ -147,8 +169,9 @@ pub(super) fn dict<'v>(
 
 /// A value as a key of dicts and sets.
 pub(super) fn hashed(key: Value<'_>) -> Res<starlark::collections::Hashed<Value<'_>>> {
-    key.get_hashed()
-        .or_else(|_| refuse(format!("{} cannot be a key: it can change", text::kind(key))))
+    key.get_hashed().or_else(|_| {
+        refuse_as(Code::WrongType, format!("{} cannot be a key: it can change", text::kind(key)))
+    })
 }
 
 /// A call of a function.
@@ -178,30 +201,42 @@ impl<'v, 'a, 'e, 'c> Call<'v, 'a, 'e, 'c> {
     ) -> Res<[Option<Value<'v>>; N]> {
         let mut found = [None; N];
         if self.positional.len() > N {
-            return refuse(format!(
-                "{}() takes {} ({} given)",
-                self.name,
-                match N {
-                    0 => "no arguments".to_owned(),
-                    1 => "at most 1 argument".to_owned(),
-                    n => format!("at most {n} arguments"),
-                },
-                self.positional.len()
-            ));
+            return refuse_as(
+                Code::WrongArguments,
+                format!(
+                    "{}() takes {} ({} given)",
+                    self.name,
+                    match N {
+                        0 => "no arguments".to_owned(),
+                        1 => "at most 1 argument".to_owned(),
+                        n => format!("at most {n} arguments"),
+                    },
+                    self.positional.len()
+                ),
+            );
         }
         for (slot, value) in found.iter_mut().zip(self.positional.drain(..)) {
             *slot = Some(value);
         }
         for (name, value) in self.named.drain(..) {
             let Some(position) = names.iter().position(|known| *known == name.as_str()) else {
-                return refuse(format!("{}() takes no argument `{}`", self.name, name.as_str()));
+                return refuse_as(
+                    Code::WrongArguments,
+                    format!("{}() takes no argument `{}`", self.name, name.as_str()),
+                );
             };
             if found[position].replace(value).is_some() {
-                return refuse(format!("{}() got `{}` twice", self.name, name.as_str()));
+                return refuse_as(
+                    Code::WrongArguments,
+                    format!("{}() got `{}` twice", self.name, name.as_str()),
+                );
             }
         }
         if let Some(missing) = found.iter().take(required).position(Option::is_none) {
-            return refuse(format!("{}() needs the argument `{}`", self.name, names[missing]));
+            return refuse_as(
+                Code::WrongArguments,
+                format!("{}() needs the argument `{}`", self.name, names[missing]),
+            );
         }
         Ok(found)
     }
@@ -219,9 +254,10 @@ impl<'v, 'a, 'e, 'c> Call<'v, 'a, 'e, 'c> {
 
     pub(super) fn no_named(&self) -> Res<()> {
         match self.named.first() {
-            Some((name, _)) => {
-                refuse(format!("{}() takes no argument `{}`", self.name, name.as_str()))
-            }
+            Some((name, _)) => refuse_as(
+                Code::WrongArguments,
+                format!("{}() takes no argument `{}`", self.name, name.as_str()),
+            ),
             None => Ok(()),
         }
     }
@@ -233,7 +269,10 @@ impl<'v, 'a, 'e, 'c> Call<'v, 'a, 'e, 'c> {
     pub(super) fn text(&self, value: Value<'v>) -> Res<&'v str> {
         match value.unpack_str() {
             Some(text) => Ok(text),
-            None => refuse(format!("{}() takes text, got {}", self.name, text::kind(value))),
+            None => refuse_as(
+                Code::WrongType,
+                format!("{}() takes text, got {}", self.name, text::kind(value)),
+            ),
         }
     }
 
@@ -243,7 +282,10 @@ impl<'v, 'a, 'e, 'c> Call<'v, 'a, 'e, 'c> {
         }
         match i64::unpack_value(value) {
             Ok(Some(number)) => Ok(number),
-            _ => refuse(format!("{}() takes a whole number, got {}", self.name, text::kind(value))),
+            _ => refuse_as(
+                Code::WrongType,
+                format!("{}() takes a whole number, got {}", self.name, text::kind(value)),
+            ),
         }
     }
 

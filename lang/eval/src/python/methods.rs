@@ -7,7 +7,9 @@ use starlark::eval::Evaluator;
 use starlark::values::Value;
 use starlark::values::list::ListRef;
 
-use super::call::{Call, Res, check, check_items, items, refuse};
+use crate::codes::Code;
+
+use super::call::{Call, Res, check, check_items, items, refuse_as};
 
 /// Calls a method. What is not known here, or works on another kind of value, is an attribute of
 /// the value.
@@ -38,8 +40,12 @@ fn own<'v>(name: &str, receiver: Value<'v>, call: &mut Call<'v, '_, '_, '_>) -> 
         let near = aurora_template::types::nearest(name, known.iter().map(String::as_str));
         let message = format!("{of} has no method `{name}`");
         return match near {
-            Some(near) => super::call::refuse_with(message, format!("did you mean `{near}`?")),
-            None => refuse(message),
+            Some(near) => super::call::help_as(
+                Code::UnknownAttribute,
+                message,
+                format!("did you mean `{near}`?"),
+            ),
+            None => refuse_as(Code::UnknownAttribute, message),
         };
     };
     let positional = std::mem::take(&mut call.positional);

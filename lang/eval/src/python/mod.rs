@@ -42,11 +42,5 @@ pub(crate) fn add(builder: &mut GlobalsBuilder) {
     }
 }
 
-/// The names that [`add`] defines.
-pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    let functions = TABLES.into_iter().flatten().map(|(name, _)| *name);
-    functions.chain(types::ALL.into_iter().map(types::Builtin::name))
-}
-
 #[cfg(test)]
 mod tests;

@@ -32,12 +32,13 @@ use starlark::values::{
     starlark_value,
 };
 
+use crate::codes::Code;
 use crate::context::Outside;
 use crate::globals::GLOBALS;
 use aurora_template::beginning;
 use aurora_template::types::nearest;
 
-use super::call::{Call, Res, refuse, refuse_with};
+use super::call::{Call, Res, help_as, refuse_as, refuse_with};
 use super::native::{Kind, Native};
 use super::types::{Builtin, PyType};
 
@@ -106,8 +107,10 @@ pub(super) fn import<'v>(
                 let known = module.module.members.iter().map(|(name, _)| *name);
                 let message = format!("{name} has no `{}`", beginning(attribute));
                 match nearest(attribute, known) {
-                    Some(near) => refuse_with(message, format!("did you mean `{near}`?")),
-                    None => refuse(message),
+                    Some(near) => {
+                        help_as(Code::UnknownAttribute, message, format!("did you mean `{near}`?"))
+                    }
+                    None => refuse_as(Code::UnknownAttribute, message),
                 }
             }
         },

@@ -19,7 +19,8 @@ use starlark::values::{
 };
 use starlark::{starlark_complex_value, starlark_simple_value};
 
-use super::call::{Call, Res, refuse_with};
+use super::call::{Call, Res, help_as};
+use crate::codes::Code;
 
 /// A function of two values.
 pub(super) type Binary =
@@ -78,7 +79,7 @@ impl<'v> StarlarkValue<'v> for Native {
                 run(a, b, eval)
             }
             Kind::General(run) => run(&mut Call::new(self.name, args, eval)?),
-            Kind::Refused(why, help) => refuse_with(why, help),
+            Kind::Refused(why, help) => help_as(Code::UnsupportedSyntax, why, help),
         }
     }
 

@@ -5,11 +5,12 @@ use starlark::values::Value;
 use starlark::values::list::ListRef;
 use starlark::values::tuple::TupleRef;
 
+use crate::codes::Code;
 use crate::values::{ObjectValue, alloc};
 use aurora_template::object::{Kind as ObjectKind, Object};
 use aurora_template::scope::resolve;
 
-use super::call::{Res, check_items, check_text, list, new_text, refuse_with, tuple};
+use super::call::{Res, check_items, check_text, help_as, list, new_text, tuple};
 use super::native::Kind::Binary;
 use super::number::{Operator, arithmetic, number};
 use super::percent::percent;
@@ -55,7 +56,7 @@ fn unsupported<'v>(sign: &str, a: Value<'v>, b: Value<'v>) -> Res<Value<'v>> {
         }
         None => "both must be of kinds that fit",
     };
-    refuse_with(message, help)
+    help_as(Code::WrongType, message, help)
 }
 
 pub(super) fn add<'v>(

@@ -4,11 +4,12 @@ use std::path::{Component, Path, PathBuf};
 
 use starlark::values::Value;
 
-use crate::values::{failure, here};
+use crate::codes::Code;
+use crate::values::here;
 use aurora_template::beginning;
 use aurora_template::types::nearest;
 
-use super::call::{Call, Res, refuse, refuse_with};
+use super::call::{Call, Res, help_as, refuse_as, refuse_with};
 use super::digest::{Hasher, NAMES, read_into};
 use super::modules::{path, textwrap};
 use super::native::Kind::General;
@@ -28,7 +29,7 @@ pub(super) const TABLE: super::Table = &[
 pub(super) fn env<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     let [name, default] = call.args(["name", "default"], 1)?;
     let name = call.text(name.unwrap_or(Value::new_none()))?;
-    let value = call.context()?.outside.env(name).map_err(failure)?;
+    let value = call.context()?.outside.env(name)?;
     match (value, default) {
         (Some(value), _) => Ok(call.alloc(value)),
         (None, Some(default)) => Ok(default),
@@ -63,7 +64,8 @@ pub(super) fn under_root(text: &str, call: &Call<'_, '_, '_, '_>) -> Res<(PathBu
         // In the current folder, which has no name.
         || base.as_os_str().is_empty() && found.is_relative() && !found.starts_with("..");
     if text.is_empty() || !inside {
-        return refuse_with(
+        return help_as(
+            Code::OutsideRoot,
             format!("{} is outside of the project's folder", beginning(text)),
             "only files under the folder with the project's aurora.toml, or that of the file, are read",
         );
@@ -112,13 +114,18 @@ fn file_digest<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
             context.outside.note_file(&known, Some(record.hex()));
             call.new_text(&wanted.hex())
         }
-        Ok(None) if context.cancel.is_cancelled() => refuse("the evaluation was cancelled"),
-        Ok(None) => refuse(format!("{text} is larger than {} MB", MAX_DIGESTED >> 20)),
+        Ok(None) if context.cancel.is_cancelled() => {
+            refuse_as(Code::Cancelled, "the evaluation was cancelled")
+        }
+        Ok(None) => refuse_as(
+            Code::LimitExceeded,
+            format!("{text} is larger than {} MB", MAX_DIGESTED >> 20),
+        ),
         Err(error) => {
             if error.kind() == std::io::ErrorKind::NotFound {
                 context.outside.note_file(&known, None);
             }
-            refuse(format!("cannot read {}: {error}", beginning(text)))
+            refuse_as(Code::UnreadableFile, format!("cannot read {}: {error}", beginning(text)))
         }
     }
 }
@@ -135,9 +142,19 @@ pub(super) fn exists<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     });
     let sha256 = match read {
         Ok(Some(())) => hashers.pop().map(Hasher::hex),
-        Ok(None) => return refuse(format!("{} is too large to be looked at", beginning(text))),
+        Ok(None) => {
+            return refuse_as(
+                Code::LimitExceeded,
+                format!("{} is too large to be looked at", beginning(text)),
+            );
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => return refuse(format!("cannot read {}: {error}", beginning(text))),
+        Err(error) => {
+            return refuse_as(
+                Code::UnreadableFile,
+                format!("cannot read {}: {error}", beginning(text)),
+            );
+        }
     };
     let found = sha256.is_some();
     context.outside.note_file(&known, sha256);

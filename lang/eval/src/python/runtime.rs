@@ -6,11 +6,12 @@ use starlark::values::Value;
 use starlark::values::dict::DictRef;
 use starlark::values::range::Range;
 
+use crate::codes::Code;
 use crate::globals::GLOBALS;
 use aurora_template::beginning;
 use aurora_template::types::nearest;
 
-use super::call::{Call, Res, check, check_text, refuse, refuse_with};
+use super::call::{Call, Res, check, check_text, help_as, refuse, refuse_as};
 use super::methods::method;
 use super::modules;
 use super::native::Kind::General;
@@ -53,7 +54,7 @@ fn iter<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
                 "int" => "write range(n) to count",
                 _ => "a loop goes over a list, a tuple, a dict, a set or a text",
             };
-            refuse_with(format!("{} has no elements to go over", kind(value)), help)
+            help_as(Code::WrongType, format!("{} has no elements to go over", kind(value)), help)
         }
         _ => {
             let items = call.iterate(value)?;
@@ -89,8 +90,9 @@ fn name<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     known.retain(|name| !name.starts_with("__au_"));
     let message = format!("name '{}' is not defined", beginning(name));
     match nearest(name, known.iter().map(String::as_str)) {
-        Some(near) => refuse_with(message, format!("did you mean `{near}`?")),
-        None => refuse_with(
+        Some(near) => help_as(Code::UnknownName, message, format!("did you mean `{near}`?")),
+        None => help_as(
+            Code::UnknownName,
             message,
             "define it above, or include() the file that does; names are of this file and those it \
              includes",
@@ -122,9 +124,9 @@ fn assert<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     match message {
         Some(message) if !message.is_none() => {
             let text = str_of(message, call.eval.heap())?;
-            refuse(format!("the assertion fails: {}", shortened(&text)))
+            refuse_as(Code::FailedByFile, format!("the assertion fails: {}", shortened(&text)))
         }
-        _ => refuse("the assertion fails"),
+        _ => refuse_as(Code::FailedByFile, "the assertion fails"),
     }
 }
 
@@ -135,9 +137,11 @@ fn raise<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
         texts.push(shortened(&str_of(value, heap)?));
     }
     match texts.as_slice() {
-        [] => refuse("the file raises an error"),
-        [class] => refuse(format!("the file raises {class}")),
-        [class, message @ ..] => refuse(format!("{class}: {}", message.join(", "))),
+        [] => refuse_as(Code::FailedByFile, "the file raises an error"),
+        [class] => refuse_as(Code::FailedByFile, format!("the file raises {class}")),
+        [class, message @ ..] => {
+            refuse_as(Code::FailedByFile, format!("{class}: {}", message.join(", ")))
+        }
     }
 }
 

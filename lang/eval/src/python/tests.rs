@@ -56,9 +56,9 @@ fn run(text: &str) -> Outcome {
 
 fn message(error: &starlark::Error) -> String {
     let starlark::ErrorKind::Other(cause) = error.kind() else { return error.to_string() };
-    match cause.downcast_ref::<aurora_template::types::TypeMismatch>() {
-        Some(mismatch) => {
-            format!("{} | {}", mismatch.message, mismatch.help.as_deref().unwrap_or_default())
+    match cause.downcast_ref::<crate::report::interpreter::Refusal>() {
+        Some(refusal) => {
+            format!("{} | {}", refusal.message, refusal.help.as_deref().unwrap_or_default())
         }
         None => error.to_string(),
     }

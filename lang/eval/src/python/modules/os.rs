@@ -10,7 +10,6 @@ use starlark::values::{
 };
 
 use crate::context::Outside;
-use crate::values::failure;
 
 use super::super::call::{Call, Res, refuse, refuse_with};
 use super::super::native::Kind::{self, General, Refused};
@@ -96,7 +95,7 @@ impl fmt::Display for Environ {
 impl Environ {
     fn read(&self, name: Value<'_>) -> Res<Option<String>> {
         match name.unpack_str() {
-            Some(name) => Ok(self.0.env(name).map_err(failure)?.map(str::to_owned)),
+            Some(name) => Ok(self.0.env(name)?.map(str::to_owned)),
             None => refuse(format!("the name of a variable is text, got {}", kind(name))),
         }
     }
@@ -149,5 +148,5 @@ impl<'v> StarlarkValue<'v> for Environ {
 fn has_key<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     let name = call.one()?;
     let name = call.text(name)?;
-    Ok(Value::new_bool(call.context()?.outside.env(name).map_err(failure)?.is_some()))
+    Ok(Value::new_bool(call.context()?.outside.env(name)?.is_some()))
 }

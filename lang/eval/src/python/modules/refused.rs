@@ -2,10 +2,11 @@
 
 use starlark::values::Value;
 
+use crate::codes::Code;
 use aurora_template::beginning;
 use aurora_template::types::nearest;
 
-use super::super::call::{Res, refuse_with};
+use super::super::call::{Res, help_as};
 use super::super::native::Kind::Refused;
 use super::{Member, Module};
 
@@ -69,5 +70,5 @@ pub(super) fn refuse_module<'v>(
             (format!("there is no module {}", beginning(name)), help)
         }
     };
-    refuse_with(message, help)
+    help_as(Code::UnknownModule, message, help)
 }
