@@ -107,6 +107,7 @@ pub(crate) fn resolve_text<E: From<InterpolateError>>(
     let mut trace = Trace::new(text);
     let mut current = Cow::Borrowed(text);
     let mut open: BTreeMap<String, Range<usize>> = BTreeMap::new();
+    let mut escapes = false;
     let endless = |trace: &Trace, other: fn(String) -> InterpolateError| {
         let text = beginning(text);
         let (error, span) = match trace.cycle() {
@@ -120,6 +121,7 @@ pub(crate) fn resolve_text<E: From<InterpolateError>>(
         let mut found_any = false;
         for (fragment, span) in fragments(&current) {
             let Fragment::Reference { inner, .. } = fragment else {
+                escapes |= matches!(fragment, Fragment::Escape { .. });
                 next.push_str(&current[span.clone()]);
                 trace.keep(span, next.len());
                 continue;
@@ -156,7 +158,8 @@ pub(crate) fn resolve_text<E: From<InterpolateError>>(
         trace.end_pass();
         current = Cow::Owned(next);
         if !found_any {
-            return Ok(Done { text: unescape(&current), open });
+            let text = if escapes { unescape(&current) } else { current.into_owned() };
+            return Ok(Done { text, open });
         }
     }
     Err(endless(&trace, |text| InterpolateError::Endless { text }))

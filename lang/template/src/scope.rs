@@ -88,7 +88,7 @@ pub(crate) struct Resolver {
     pub(crate) used: BTreeSet<Box<str>>,
     path: Vec<Step>,
     /// The references that are being looked up, each found in the value of the one before.
-    trail: Vec<Box<str>>,
+    trail: Trail,
     lookups: usize,
     size: Size,
     /// More was looked up than may be: whatever is left stays as it is.
@@ -97,6 +97,38 @@ pub(crate) struct Resolver {
     again: usize,
     /// Only fields are asked, nothing that is bound.
     pub(crate) bare: bool,
+}
+
+/// Addresses, one behind the other: few are ever asked for.
+#[derive(Debug, Default)]
+struct Trail {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Trail {
+    fn push(&mut self, address: &str) {
+        self.text.push_str(address);
+        self.ends.push(self.text.len());
+    }
+
+    fn pop(&mut self) {
+        self.ends.pop();
+        self.text.truncate(self.ends.last().copied().unwrap_or(0));
+    }
+
+    fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    fn addresses(&self) -> impl Iterator<Item = &str> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).filter_map(|(start, end)| self.text.get(start..*end))
+    }
 }
 
 /// A step of the way to a value.
@@ -295,7 +327,7 @@ impl Resolver {
                     format!("the job refers to more than {MAX_LOOKUPS} values"),
                 ));
             }
-            self.trail.push(route.text().into());
+            self.trail.push(route.text());
             let found = self.find(route, chain);
             self.trail.pop();
             let found = found?;
@@ -316,7 +348,9 @@ impl Resolver {
                 let origin = object.origin().cloned();
                 self.open.push(OpenReference { address: address.clone(), path, origin, in_text });
             }
-            self.unbound.insert(address);
+            if !self.unbound.contains(&address) {
+                self.unbound.insert(address);
+            }
         }
     }
 
@@ -410,12 +444,13 @@ impl Resolver {
 
     /// What to say of a trail that is too long: most likely it goes round.
     fn too_deep(&self, text: &str) -> Failure {
-        let ring = self.trail.split_last().and_then(|(last, before)| {
+        let trail: Vec<&str> = self.trail.addresses().collect();
+        let ring = trail.split_last().and_then(|(last, before)| {
             let start = before.iter().rposition(|address| address == last)?;
             let ring = &before[start..];
             // Said from where the way first comes to it.
-            let entry = self.trail.iter().position(|address| ring.contains(address))?;
-            self.trail[entry..].iter().take(ring.len()).map(|text| text.parse().ok()).collect()
+            let entry = trail.iter().position(|address| ring.contains(address))?;
+            trail[entry..].iter().take(ring.len()).map(|text| text.parse().ok()).collect()
         });
         match ring {
             Some(ring) => Failure::cycle(text, ring),
@@ -429,6 +464,9 @@ impl Resolver {
     /// The text that stands for a found value: interpolated where it is at home, which is `chain`.
     pub(crate) fn shown(&mut self, value: &Object, chain: &Chain<'_>) -> Result<String, Failure> {
         if let Kind::Scalar(plain) = value.kind() {
+            if value.is_resolved() {
+                return Ok(plain.text());
+            }
             let plain = self.scalar_value(value, plain, chain).map_err(|(failure, _)| failure)?;
             return Ok(match plain {
                 Plain::Text(text) => text,

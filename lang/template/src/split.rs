@@ -75,8 +75,13 @@ impl<'a> Iterator for Fragments<'a> {
 /// The first reference or escape at or behind `at`.
 fn next_pair(text: &str, mut at: usize) -> Option<(Fragment<'_>, Range<usize>)> {
     let bytes = text.as_bytes();
-    while let Some(open) = text[at..].find("{{").map(|offset| at + offset) {
+    // One character is found much faster than two.
+    while let Some(open) = text[at..].find('{').map(|offset| at + offset) {
         let start = open + 2;
+        if bytes.get(open + 1) != Some(&b'{') {
+            at = open + 1;
+            continue;
+        }
         let brace = text[start..].find(['{', '}']).map(|offset| start + offset)?;
         let closed = brace > start && bytes[brace..].starts_with(b"}}");
         if !closed {

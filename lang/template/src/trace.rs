@@ -1,7 +1,6 @@
 //! Where the pieces of a text under interpolation come from: which references led to them, and
 //! which bytes of the text as written.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::Address;
@@ -13,7 +12,8 @@ const MAX_FOUND: usize = 10_000;
 /// A found reference, and which one's value it stood in.
 #[derive(Debug)]
 struct Found {
-    address: usize,
+    /// Where it is in the addresses.
+    address: Range<usize>,
     within: Source,
     /// Where the outermost reference stands in the text as written.
     span: Range<usize>,
@@ -39,7 +39,8 @@ struct Piece {
 #[derive(Debug)]
 pub(crate) struct Trace {
     found: Vec<Found>,
-    addresses: HashMap<Box<str>, usize>,
+    /// The addresses of all that was found, one behind the other.
+    addresses: String,
     /// Of the text as it is.
     pieces: Vec<Piece>,
     /// Of the text after the pass.
@@ -49,7 +50,7 @@ pub(crate) struct Trace {
 impl Trace {
     pub(crate) fn new(text: &str) -> Self {
         let whole = Piece { end: text.len(), source: Source::Written(0) };
-        Self { found: Vec::new(), addresses: HashMap::new(), pieces: vec![whole], next: Vec::new() }
+        Self { found: Vec::new(), addresses: String::new(), pieces: vec![whole], next: Vec::new() }
     }
 
     /// Text of the current pass is kept; it ends at `end` in the next one.
@@ -80,11 +81,9 @@ impl Trace {
         let source = match within {
             Source::Found(_) if self.found.len() >= MAX_FOUND => within,
             _ => {
-                let count = self.addresses.len();
-                let address = match self.addresses.get(address) {
-                    Some(&known) => known,
-                    None => *self.addresses.entry(address.into()).or_insert(count),
-                };
+                let start = self.addresses.len();
+                self.addresses.push_str(address);
+                let address = start..self.addresses.len();
                 let span = self.written(&span);
                 self.found.push(Found { address, within, span });
                 Source::Found(self.found.len() - 1)
@@ -133,11 +132,12 @@ impl Trace {
     /// was found last; and where in the text as written the way to them begins.
     pub(crate) fn cycle(&self) -> Option<(Vec<Address>, Range<usize>)> {
         let last = self.found.last()?;
-        let mut way = vec![last.address];
+        let address = |found: &Found| self.addresses.get(found.address.clone());
+        let mut way = vec![address(last)?];
         let mut at = last.within;
         while let Source::Found(index) = at {
             let found = self.found.get(index)?;
-            way.push(found.address);
+            way.push(address(found)?);
             at = found.within;
         }
         // What was found last may be beside the ring that led to it.
@@ -148,11 +148,8 @@ impl Trace {
         let ring = way[first..first + period].to_vec();
         way.reverse();
         let entry = way.iter().position(|address| ring.contains(address))?;
-        let text = |address: &usize| {
-            let known = self.addresses.iter().find(|(_, number)| *number == address);
-            known.and_then(|(text, _)| text.parse().ok())
-        };
-        let addresses = way[entry..].iter().take(period).filter_map(text).collect();
+        let ring = way[entry..].iter().take(period);
+        let addresses = ring.filter_map(|address| address.parse().ok()).collect();
         Some((addresses, last.span.clone()))
     }
 }
