@@ -15,6 +15,9 @@ pub const MAX_PASSES: usize = 100;
 /// The longest text that an interpolation may grow to, in bytes.
 pub const MAX_TEXT_LEN: usize = 4 << 20;
 
+/// How many found values of one pass are remembered.
+const MAX_KNOWN: usize = 32;
+
 /// Why a text cannot be interpolated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InterpolateError {
@@ -118,7 +121,9 @@ pub(crate) fn resolve_text<E: From<InterpolateError>>(
     };
     for _ in 0..MAX_PASSES {
         let mut next = String::with_capacity(current.len());
-        let mut found_any = false;
+        // What was found in this pass, and where its value is in the next text: what is referred to
+        // again need not be looked up again, so doubling takes no time.
+        let mut known: Vec<(&str, Range<usize>)> = Vec::new();
         for (fragment, span) in fragments(&current) {
             let Fragment::Reference { inner, .. } = fragment else {
                 escapes |= matches!(fragment, Fragment::Escape { .. });
@@ -133,14 +138,23 @@ pub(crate) fn resolve_text<E: From<InterpolateError>>(
             let route = steps.route();
             let address = route.text();
             // What was not found in one pass is not found in the next.
-            let found = if open.contains_key(address) {
-                None
+            let again = known.iter().find(|(known, _)| *known == address);
+            let start = next.len();
+            let found = if let Some((_, value)) = again {
+                next.extend_from_within(value.clone());
+                true
+            } else if open.contains_key(address) {
+                false
             } else {
-                lookup(route).map_err(|error| Failed { error, span: Some(trace.written(&span)) })?
+                let value = lookup(route)
+                    .map_err(|error| Failed { error, span: Some(trace.written(&span)) })?;
+                next.push_str(value.as_deref().unwrap_or_default());
+                if value.is_some() && known.len() < MAX_KNOWN {
+                    known.push((address, start..next.len()));
+                }
+                value.is_some()
             };
-            if let Some(value) = found {
-                found_any = true;
-                next.push_str(&value);
+            if found {
                 trace.found(address, span, next.len());
             } else {
                 if !open.contains_key(address) {
@@ -156,6 +170,7 @@ pub(crate) fn resolve_text<E: From<InterpolateError>>(
             }
         }
         trace.end_pass();
+        let found_any = !known.is_empty();
         current = Cow::Owned(next);
         if !found_any {
             let text = if escapes { unescape(&current) } else { current.into_owned() };
