@@ -70,7 +70,8 @@ fn what_is_wrong_within_a_given_alternative_is_told() {
 fn the_parts_of_a_choice_are_never_found() {
     let count = build(&policy("Count", "count", Type::Integer), map(&[("count", Plain::Int(3))]));
     assert_eq!(at(&holder(object(&count)), &["text"]), "{{policy.count}}");
-    let whole = bind(&string("{{policy}}"), &[("policy", object(&build(&policies(), object(&count))))]);
+    let whole =
+        bind(&string("{{policy}}"), &[("policy", object(&build(&policies(), object(&count))))]);
     assert_eq!(at(&whole, &[]), "Count(count=3)");
 }
 

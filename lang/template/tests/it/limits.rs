@@ -6,7 +6,9 @@ use aurora_template::object::Object;
 use aurora_template::scope::{Problem, ProblemKind, resolve};
 use aurora_template::types::{Plain, Type};
 
-use crate::make::{CMDLINE, at, bind, build, job, list, map, object, shown, string, structure, text};
+use crate::make::{
+    CMDLINE, at, bind, build, job, list, map, object, shown, string, structure, text,
+};
 
 fn only_problem(object: &Object) -> Problem {
     let began = Instant::now();

@@ -1,10 +1,6 @@
 //! What references mean, from wherever they stand.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "tests fail by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod choice;
 mod laws;

@@ -151,7 +151,8 @@ fn keys_are_compared_once_they_are_of_their_type() {
         (text("{{three}}"), text("three")),
     ];
     let numbers = build(&numbers, Plain::Map(entries));
-    let with = |text: &str| bind(&string(text), &[("n", object(&numbers)), ("three", text_of("3"))]);
+    let with =
+        |text: &str| bind(&string(text), &[("n", object(&numbers)), ("three", text_of("3"))]);
     assert_eq!(shown(&with("{{n[1]}} {{n[01]}} {{n[2]}} {{n[3]}}")), "one one two {{n[3]}}");
     let wrong = resolve(&with("a {{n[x]}}"));
     assert_eq!(wrong.problems.len(), 1, "{wrong:?}");
@@ -168,7 +169,8 @@ fn a_found_value_is_interpolated_at_home_first() {
     let home = structure("Home", &[("x", Type::String), ("y", Type::String)]);
     let home = build(&home, map(&[("x", text("{{y}} {{z}} {{w}}")), ("y", text("own"))]));
     let home = bind(&home, &[("z", text("bound at home"))]);
-    let names = [("home", object(&home)), ("y", text("no")), ("z", text("no")), ("w", text("here"))];
+    let names =
+        [("home", object(&home)), ("y", text("no")), ("z", text("no")), ("w", text("here"))];
     assert_eq!(at(&bind(&job("{{home.x}}"), &names), &CMDLINE), "own bound at home here");
 }
 
@@ -222,7 +224,8 @@ fn a_value_that_comes_through_a_reference_is_text_first() {
 fn objects_of_another_scalar_type_are_refused_when_interpolated() {
     let types = types();
     let wrong = object(&string("3"));
-    let job = build(&types.job, map(&[("instances", wrong), ("role", Plain::Other("None".into()))]));
+    let job =
+        build(&types.job, map(&[("instances", wrong), ("role", Plain::Other("None".into()))]));
     let problems = resolve(&job).problems;
     let paths: Vec<_> = problems.iter().map(|problem| problem.path.join(".")).collect();
     assert_eq!(paths, ["role", "instances"]);
@@ -235,8 +238,12 @@ fn objects_of_another_scalar_type_are_refused_when_interpolated() {
 fn escapes_last_for_one_interpolation() {
     let host = structure("D", &[("host", Type::String)]);
     let d = build(&host, map(&[("host", text("{{&y}}"))]));
-    let names =
-        [("d", object(&d)), ("x", text("{{&y}}")), ("y", text("why")), ("s", object(&string("{{&&y}}")))];
+    let names = [
+        ("d", object(&d)),
+        ("x", text("{{&y}}")),
+        ("y", text("why")),
+        ("s", object(&string("{{&&y}}"))),
+    ];
     let cases = [
         ("{{&y}}", "{{y}}"),
         ("{{&&y}}", "{{&y}}"),
