@@ -1,14 +1,12 @@
 //! `aurora config export FILE`.
 
-use std::io::{BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use aurora_eval::{
-    Binding, Config, Disk, ExportOptions, Inputs, Loader, MAX_FILE_LEN, Options, Report, evaluate,
-    evaluate_json, evaluate_text, export,
-};
+use aurora_eval::{Config, Disk, Engine, ExportOptions, Loader, Report, evaluate_json, export};
 
+use super::options::{Outside, STDIN, is_stdin, read_stdin, user};
 use crate::failure::{Code, Failure};
 
 #[derive(Debug, clap::Args)]
@@ -16,9 +14,8 @@ pub(crate) struct Args {
     /// The configuration, a .aurora file; - for the standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Bind a name of the configuration to a text; may be repeated.
-    #[arg(long = "bind", value_name = "NAME=VALUE")]
-    bindings: Vec<Binding>,
+    #[command(flatten)]
+    outside: Outside,
     /// The file is JSON: one job, or an object with the list `jobs`.
     #[arg(long)]
     json: bool,
@@ -28,29 +25,14 @@ pub(crate) struct Args {
     /// Who submits the jobs [default: who runs this].
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
-    /// Let the file read an environment variable; may be repeated.
-    #[arg(long = "env", value_name = "NAME")]
-    env: Vec<String>,
 }
 
 impl Args {
     /// Refused jobs are part of what is written: they are no failure of the command.
     pub(crate) fn run(self) -> Result<(), Failure> {
         let args = self.repeated();
-        let owner = match self.user {
-            Some(user) => user,
-            None => crate::job::owner()?,
-        };
-        let env = self.env.into_iter().map(|name| {
-            let value = std::env::var(&name).ok();
-            (name, value)
-        });
-        let options = Options {
-            bindings: self.bindings,
-            inputs: Inputs { user: owner.clone(), env: env.collect(), ..Inputs::default() },
-            ..Options::default()
-        };
-        let config = read(&self.file, self.json, &options)?;
+        let owner = user(self.user.as_ref())?;
+        let config = self.evaluate(&owner)?;
         let export_options = ExportOptions { owner, args, pick: self.job };
         let mut out = BufWriter::new(std::io::stdout());
         let written =
@@ -66,7 +48,7 @@ impl Args {
     /// The arguments that say what is exported.
     fn repeated(&self) -> Vec<String> {
         let mut args = Vec::new();
-        for binding in &self.bindings {
+        for binding in &self.outside.bindings {
             args.push("--bind".to_owned());
             args.push(format!("{}={}", binding.address, binding.value));
         }
@@ -78,35 +60,23 @@ impl Args {
         }
         args
     }
-}
 
-/// What the file comes to. A file that cannot be evaluated is an answer, too.
-fn read(
-    file: &Path,
-    is_json: bool,
-    options: &Options,
-) -> Result<Result<Arc<Config>, Report>, Failure> {
-    let name = file.display().to_string();
-    let unreadable =
-        |error| Failure::new(Code::InvalidConfiguration, format!("cannot read {name}: {error}"));
-    if name == "-" {
-        let mut text = String::new();
-        std::io::stdin()
-            .take(MAX_FILE_LEN + 1)
-            .read_to_string(&mut text)
-            .map_err(|error| unreadable(error.to_string()))?;
-        if text.len() as u64 > MAX_FILE_LEN {
-            return Err(unreadable(format!("it is larger than {} MB", MAX_FILE_LEN >> 20)));
+    /// What the file comes to. A file that cannot be evaluated is an answer, too.
+    fn evaluate(&self, owner: &str) -> Result<Result<Arc<Config>, Report>, Failure> {
+        if !self.json {
+            return self.outside.evaluate(&Engine::default(), &self.file, owner);
         }
-        return Ok(if is_json {
-            evaluate_json("<stdin>", &text, options)
-        } else {
-            evaluate_text("<stdin>", &text, &Disk, options)
-        });
+        let options = match self.outside.options(&self.file, owner) {
+            Ok(options) => options,
+            Err(report) => return Ok(Err(report)),
+        };
+        if is_stdin(&self.file) {
+            return Ok(evaluate_json(STDIN, &read_stdin()?, &options));
+        }
+        let name = self.file.display().to_string();
+        let text = Disk.read(&self.file).map_err(|error| {
+            Failure::new(Code::InvalidConfiguration, format!("cannot read {name}: {error}"))
+        })?;
+        Ok(evaluate_json(&name, &text, &options))
     }
-    if is_json {
-        let text = Disk.read(file).map_err(|error| unreadable(error.to_string()))?;
-        return Ok(evaluate_json(&name, &text, options));
-    }
-    Ok(evaluate(file, &Disk, options))
 }

@@ -1,20 +1,38 @@
-//! `aurora config …` (`client.md` 7).
+//! `aurora config …`: files by themselves, without a scheduler (`client.md` 7).
 
+mod check;
+mod explain;
 mod export;
+mod list;
+mod options;
+
+pub(crate) use options::{Outside, is_stdin};
 
 use crate::failure::Failure;
 
 /// The commands.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
+    /// List the keys of the jobs of a file.
+    List(list::Args),
+    /// Show everything that is wrong or doubtful about files.
+    Check(check::Args),
     /// Write what the jobs of a file come to, as JSON.
     Export(export::Args),
+    /// Explain a struct, a field, a name of the language, or the code of an error or warning.
+    Explain(explain::Args),
+    /// Write the JSON Schema of jobs written as JSON.
+    Schema,
 }
 
 impl Command {
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self {
+            Self::List(args) => args.run(),
+            Self::Check(args) => args.run(),
             Self::Export(args) => args.run(),
+            Self::Explain(args) => args.run(),
+            Self::Schema => crate::output::print_json(&aurora_model::json_schema::json_schema()),
         }
     }
 }

@@ -9,14 +9,15 @@ pub(crate) mod wait;
 
 pub(crate) use kill::active_states;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use aurora_eval::{Binding, Config, Disk, Options, ReadyJob};
+use aurora_eval::{Config, Engine, ReadyJob, Severity};
 use aurora_model::key::ClusterJobKey;
 
+use crate::config::Outside;
 use crate::failure::{Code, Failure};
-use crate::output::warn;
+use crate::output::{note, warn};
 
 /// The commands.
 #[derive(Debug, clap::Subcommand)]
@@ -57,44 +58,44 @@ impl Command {
     }
 }
 
-/// A configuration file and what is bound in it.
+/// A configuration file and what it may see of the outside.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct File {
-    /// The configuration, a .aurora file.
+    /// The configuration, a .aurora file; - for the standard input.
     #[arg(value_name = "FILE")]
     pub(crate) path: PathBuf,
     #[command(flatten)]
-    pub(crate) bindings: Bindings,
-}
-
-/// What is bound from outside.
-#[derive(Debug, Clone, clap::Args)]
-pub(crate) struct Bindings {
-    /// Bind a name of the configuration to a text; may be repeated.
-    #[arg(long = "bind", value_name = "NAME=VALUE")]
-    pub(crate) bindings: Vec<Binding>,
+    pub(crate) outside: Outside,
 }
 
 impl File {
     pub(crate) fn evaluate(&self) -> Result<Arc<Config>, Failure> {
-        evaluate(&self.path, &self.bindings.bindings)
+        self.outside.evaluate(&Engine::default(), &self.path, &owner()?)?.map_err(Failure::report)
     }
 
     /// The job of a key, ready to be submitted. Warnings have been told.
     fn job(&self, key: &ClusterJobKey) -> Result<ReadyJob, Failure> {
         let config = self.evaluate()?;
         let job = config.find(key).map_err(Failure::report)?;
-        let job = job.ready(&owner()?).map_err(Failure::report)?;
+        let owner = owner()?;
+        let job = job.ready(&owner).map_err(Failure::report)?;
+        tell_doubts(&config, &owner, Some(key));
         tell_warnings(&job);
         Ok(job)
     }
 }
 
-/// Tells what is doubtful about a job, and what of it has no effect so far.
-pub(crate) fn tell_warnings(job: &ReadyJob) {
-    for warning in &job.warnings {
-        warn(warning);
+/// Tells what is doubtful about a file and its jobs, or one of them.
+pub(crate) fn tell_doubts(config: &Config, owner: &str, only: Option<&ClusterJobKey>) {
+    for report in config.check(owner, only) {
+        if report.severity() == Severity::Warning {
+            note(format!("{:?}", miette::Report::new(report)).trim_end());
+        }
     }
+}
+
+/// Tells what of a job has no effect so far.
+pub(crate) fn tell_warnings(job: &ReadyJob) {
     let name = &job.config.name;
     let health = &job.config.health_check_config.health_checker;
     if health.shell.is_some() || job.request.task.resources.ports.contains("health") {
@@ -105,12 +106,6 @@ pub(crate) fn tell_warnings(job: &ReadyJob) {
     if job.config.announce.is_some() {
         warn(&format!("job {name:?}: its instances are not announced in ZooKeeper yet"));
     }
-}
-
-/// Evaluates a file.
-pub(crate) fn evaluate(path: &Path, bindings: &[Binding]) -> Result<Arc<Config>, Failure> {
-    let options = Options { bindings: bindings.to_vec(), ..Options::default() };
-    aurora_eval::evaluate(path, &Disk, &options).map_err(Failure::report)
 }
 
 /// The Unix user who runs this command: the owner of what is submitted.

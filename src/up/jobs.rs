@@ -11,7 +11,7 @@ use aurora_model::key::JobKey;
 
 use crate::connect::{Scheduler, tasks_of};
 use crate::failure::{Code, Failure};
-use crate::job::{File, active_states, owner, tell_warnings, wait};
+use crate::job::{File, active_states, owner, tell_doubts, tell_warnings, wait};
 use crate::output::{note, warn};
 
 /// The jobs of a file, all of which must be fit to run.
@@ -19,7 +19,8 @@ pub(super) fn read(file: &File) -> Result<Vec<ReadyJob>, Failure> {
     let owner = owner()?;
     let mut jobs = Vec::new();
     let mut keys = BTreeSet::new();
-    for job in file.evaluate()?.jobs() {
+    let config = file.evaluate()?;
+    for job in config.jobs() {
         let job = job.ready(&owner).map_err(Failure::report)?;
         tell_warnings(&job);
         let key = job.key();
@@ -40,6 +41,7 @@ pub(super) fn read(file: &File) -> Result<Vec<ReadyJob>, Failure> {
         }
         jobs.push(job);
     }
+    tell_doubts(&config, &owner, None);
     Ok(jobs)
 }
 

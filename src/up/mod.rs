@@ -19,6 +19,7 @@ use rustix::fs::Mode;
 
 pub(crate) use down::DownArgs;
 
+use crate::config::is_stdin;
 use crate::connect::Scheduler;
 use crate::failure::{Code, Failure};
 use crate::job::File;
@@ -57,6 +58,10 @@ pub(crate) struct UpArgs {
 
 impl UpArgs {
     pub(crate) fn run(self) -> Result<(), Failure> {
+        if self.detach && is_stdin(&self.file.path) {
+            let message = "what is detached reads its file itself: give a file, not -";
+            return Err(Failure::new(Code::Usage, message));
+        }
         let jobs = jobs::read(&self.file)?;
         if self.detach {
             return detach::run(&self, &jobs);

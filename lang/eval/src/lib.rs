@@ -25,6 +25,7 @@ mod helpers;
 mod job;
 mod limits;
 mod load;
+mod project;
 mod python;
 mod report;
 mod run;
@@ -44,4 +45,5 @@ pub use job::{
     evaluate_json,
 };
 pub use load::{Disk, Loader, MAX_FILE_LEN};
+pub use project::Project;
 pub use report::{Checked, Edit, Finding, Fix, Label, Location, Position, Report, Summary, sarif};

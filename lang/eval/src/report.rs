@@ -180,11 +180,10 @@ impl Report {
         in_text: Option<&Range<usize>>,
     ) -> Self {
         let named = reference_in(&self.0.message).map(str::to_owned);
-        let report = self.at_field(sources, origin, field);
-        let report = match named {
-            Some(named) => report.at_word(&named),
-            None => report,
-        };
+        let mut report = self.at_field(sources, origin, field);
+        if let Some(named) = named {
+            report = report.at_word_near(&named, origin);
+        }
         let (Some(origin), Some(field), Some(range)) = (origin, field, in_text) else {
             return report;
         };
@@ -217,6 +216,20 @@ impl Report {
         {
             let start = place.span.start + at;
             place.span = start..start + word.len();
+        }
+        self
+    }
+
+    /// Points at a word within the place, or else within the call that gave the value.
+    fn at_word_near(mut self, word: &str, call: Option<&Origin>) -> Self {
+        let Some(place) = &mut self.0.place else { return self };
+        for span in [Some(place.span.clone()), call.map(|call| call.span.clone())] {
+            let Some(span) = span else { continue };
+            if let Some(at) = place.text().get(span.clone()).and_then(|text| text.find(word)) {
+                let start = span.start + at;
+                place.span = start..start + word.len();
+                break;
+            }
         }
         self
     }

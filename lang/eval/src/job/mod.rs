@@ -172,6 +172,11 @@ impl EvaluatedJob {
         self.key().each_ref().map(|part| part.as_deref().unwrap_or("?")).join("/")
     }
 
+    /// Whether every part of the key is known.
+    pub fn has_key(&self) -> bool {
+        self.key().iter().all(Option::is_some)
+    }
+
     /// The cluster the job is meant for.
     pub fn cluster(&self) -> Option<&str> {
         self.key()[0].as_deref()
