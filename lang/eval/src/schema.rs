@@ -131,4 +131,20 @@ mod tests {
             }
         }
     }
+    #[test]
+    fn what_the_reference_names_is_there() {
+        let known: Vec<&str> = crate::globals::GLOBALS.names().map(|name| name.as_str()).collect();
+        let mut missing = Vec::new();
+        for group in aurora_model::names::GROUPS.iter().filter(|group| group.is_global) {
+            for decl in group.names {
+                for name in std::iter::once(&decl.name).chain(decl.also) {
+                    let first = name.split('.').next().unwrap();
+                    if !known.contains(&first) {
+                        missing.push(*name);
+                    }
+                }
+            }
+        }
+        assert!(missing.is_empty(), "{missing:?}");
+    }
 }

@@ -23,6 +23,8 @@ pub struct NameGroup {
     pub title: &'static str,
     /// What one should know first.
     pub intro: &'static str,
+    /// Whether the names are those of values that every file finds.
+    pub is_global: bool,
     /// The names.
     pub names: &'static [NameDecl],
 }
@@ -33,13 +35,14 @@ pub fn names() -> impl Iterator<Item = &'static NameDecl> {
 }
 
 macro_rules! names {
-    ($($title:literal, $intro:literal { $(
+    ($($title:literal, $is_global:literal, $intro:literal { $(
         $(#[doc = $doc:literal])+ $name:literal $(| $also:literal)*: $signature:literal
     ),+ $(,)? })+) => {
         /// The names, by group.
         pub static GROUPS: &[NameGroup] = &[$(NameGroup {
             title: $title,
             intro: $intro,
+            is_global: $is_global,
             names: &[$(NameDecl {
                 name: $name,
                 also: &[$($also),*],
@@ -51,7 +54,7 @@ macro_rules! names {
 }
 
 names! {
-    "Tasks of less text", "Each gives a `Task`, or parts of one." {
+    "Tasks of less text", true, "Each gives a `Task`, or parts of one." {
         /// The constraint that each process starts when the one before it has succeeded, as a list
         /// for `Task.constraints`. Takes processes or their names; results are added up, as in
         /// `order(a, b) + order(a, c)`.
@@ -87,7 +90,7 @@ names! {
         /// The constraints of all tasks, equal ones once.
         "Units.constraints_merge": "Units.constraints_merge([task, …]) -> [Constraint]",
     }
-    "Command-line options", "Each gives a text for a command line." {
+    "Command-line options", true, "Each gives a text for a command line." {
         /// Options of a Java program: each with one dash, with blanks between them. A text is an
         /// option without a value, a dict or keyword one with a value; without the value if that is
         /// empty, 0, `None` or `False`. `java_options("server", {"cp": "a.jar"})` is
@@ -97,7 +100,7 @@ names! {
         /// and two for longer ones. `python_options(v = None, port = 80)` is `-v --port 80`.
         "python_options" | "Options.python": "python_options(option, …, name = value, …) -> text",
     }
-    "Several files", "What a file takes from others." {
+    "Several files", false, "What a file takes from others." {
         /// Runs another file in the same namespace: all that it defines is defined here, and it
         /// sees what was defined before. The path is relative to the file in which the call stands.
         "include": "include(\"path.aurora\")",
@@ -106,18 +109,42 @@ names! {
         /// program.
         "load": "load(\"path.aurora\", \"name\", other = \"name\")",
     }
-    "Inputs", "An evaluation sees nothing of the outside but what is declared, and tells what it has \
+    "Inputs", false, "An evaluation sees nothing of the outside but what is declared, and tells what it has \
                read." {
         /// An environment variable that was allowed with `--env NAME` or in `aurora.toml`. If it is
         /// not set, the default; without a default that is an error.
         "env": "env(\"NAME\", default) -> text",
         /// The name of the user who evaluates the file.
         "user": "user() -> text",
-        /// The digest of a file, in hexadecimal digits. The path is relative to the file in which the
-        /// call stands.
+        /// The checksum of a file, in hexadecimal digits: `md5`, `sha1`, `sha224`, `sha256` (if
+        /// nothing is said), `sha384` or `sha512`. The path is relative to the file in which the call
+        /// stands.
         "file_digest": "file_digest(\"path\", \"sha256\") -> text",
     }
-    "Structs of one's own", "Typed values to bind: their fields are what templates refer to. In a \
+    "Texts", true, "Beside the methods that Python's texts have." {
+        /// Parts of a path with `/` between them; a part that begins with `/` begins anew.
+        "path_join": "path_join(part, …) -> text",
+        /// A text of several lines without the blanks that all of them begin with.
+        "dedent": "dedent(text) -> text",
+    }
+    "Python's modules", false, "What older files import is there under its name; new files need no \
+                                import." {
+        /// Environment variables: write `env`.
+        "os.environ" | "os.getenv": "import os",
+        /// The parts of a path in one: write `path_join`.
+        "os.path.join": "import os",
+        /// Who evaluates the file: write `user()`.
+        "getpass.getuser": "import getpass",
+        /// A text without the blanks that all its lines begin with: write `dedent`.
+        "textwrap.dedent": "import textwrap",
+        /// The checksum of a file: write `file_digest`.
+        "hashlib": "import hashlib",
+        /// Roundings, roots and the like.
+        "math": "import math",
+        /// Products and chains of lists.
+        "itertools": "import itertools",
+    }
+    "Structs of one's own", true, "Typed values to bind: their fields are what templates refer to. In a \
                              `class` a field is written `name = Type`, `Required(Type)` or \
                              `Default(Type, value)`." {
         /// A struct of one's own, as `class Profile(Struct):` declares it, without a `class`
@@ -152,7 +179,7 @@ names! {
         /// The absent value. Given to a field it takes away what the field has, its default too.
         "Empty": "Empty",
     }
-    "Methods", "What every struct, list and scalar of the language has." {
+    "Methods", false, "What every struct, list and scalar of the language has." {
         /// A copy in which `{{name}}` stands for the value. What is bound nearer to the text wins
         /// over what is bound further out, a later call over an earlier one, and a struct's own
         /// fields over both. Takes keywords, dicts, `Environment`s and structs, whose fields become
@@ -168,10 +195,13 @@ names! {
         "interpolate": "x.interpolate()",
         /// The value as plain data, references left as they are.
         "get": "x.get()",
-        /// The value as JSON.
+        /// The value as JSON, with its references replaced as far as they are known.
         "json_dumps": "x.json_dumps() -> text",
+        /// A struct of JSON. Fields that it does not have are dropped, or refused with
+        /// `strict = True`.
+        "json_loads": "Type.json_loads(text, strict = False)",
     }
-    "Constants", "Sizes are in bytes: write `512 * MB`." {
+    "Constants", true, "Sizes are in bytes: write `512 * MB`." {
         /// One byte.
         "BYTES": "BYTES = 1",
         /// 1024 bytes.
@@ -185,7 +215,7 @@ names! {
         /// The name of the executor that knows tasks and processes, as in `ExecutorConfig.name`.
         "AURORA_EXECUTOR_NAME": "AURORA_EXECUTOR_NAME = \"AuroraExecutor\"",
     }
-    "References", "What templates find although nobody binds it, beside the fields around them. What is \
+    "References", false, "What templates find although nobody binds it, beside the fields around them. What is \
                    bound where a task runs is a page of its own: [contexts](contexts.md)." {
         /// The role of the job.
         "mesos.role": "{{mesos.role}}",
@@ -198,7 +228,7 @@ names! {
         /// An image by its digest, for `Docker.image`: asked of the cluster's registry.
         "docker.image": "{{docker.image[name][tag]}}",
     }
-    "Lists that a file defines", "Read when the file has been evaluated." {
+    "Lists that a file defines", false, "Read when the file has been evaluated." {
         /// The jobs of the file. A file without any is refused.
         "jobs": "jobs = [job, …]",
         /// Hook objects, called by the client for jobs with `enable_hooks`.
