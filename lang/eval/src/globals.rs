@@ -27,10 +27,6 @@ use aurora_template::types::{Plain, Type, TypeMismatch};
 /// The struct types.
 pub(crate) static SCHEMA: LazyLock<Schema> = LazyLock::new(schema);
 
-/// Sizes in bytes.
-const UNITS: [(&str, i64); 5] =
-    [("BYTES", 1), ("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30), ("TB", 1 << 40)];
-
 /// The globals of every file.
 pub(crate) static GLOBALS: LazyLock<Globals> = LazyLock::new(|| {
     let mut builder = GlobalsBuilder::standard();
@@ -41,7 +37,7 @@ pub(crate) static GLOBALS: LazyLock<Globals> = LazyLock::new(|| {
     for (name, object) in &SCHEMA.objects {
         builder.set(name, ObjectValue(Some(object.clone())));
     }
-    for (name, size) in UNITS {
+    for (name, size) in aurora_model::names::UNITS {
         builder.set(name, size);
     }
     builder.set("AURORA_EXECUTOR_NAME", aurora_model::job::AURORA_EXECUTOR);

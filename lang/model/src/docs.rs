@@ -308,8 +308,8 @@ fn with_defaults(decl: &StructDecl, given: &Value) -> Value {
 
 /// A size with the largest unit that fits.
 fn bytes(size: i64) -> String {
-    let units = [("TB", 1 << 40), ("GB", 1 << 30), ("MB", 1 << 20), ("KB", 1 << 10)];
-    let fits = units.iter().find(|(_, unit)| size >= *unit && size % unit == 0);
+    let mut units = names::UNITS.iter().filter(|(_, unit)| *unit > 1).rev();
+    let fits = units.find(|(_, unit)| size >= *unit && size % unit == 0);
     fits.map_or_else(|| size.to_string(), |(name, unit)| format!("{} * {name}", size / unit))
 }
 

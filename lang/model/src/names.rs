@@ -29,6 +29,10 @@ pub struct NameGroup {
     pub names: &'static [NameDecl],
 }
 
+/// The constants for sizes, in bytes, from small to large.
+pub const UNITS: [(&str, i64); 5] =
+    [("BYTES", 1), ("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30), ("TB", 1 << 40)];
+
 /// All names of all groups.
 pub fn names() -> impl Iterator<Item = &'static NameDecl> {
     GROUPS.iter().flat_map(|group| group.names)
@@ -100,7 +104,8 @@ names! {
         /// and two for longer ones. `python_options(v = None, port = 80)` is `-v --port 80`.
         "python_options" | "Options.python": "python_options(option, …, name = value, …) -> text",
     }
-    "Several files", false, "What a file takes from others." {
+    "Several files", false, "What a file takes from others. The [library](../stdlib.md) has modules for what is often \
+                             written." {
         /// Runs another file in the same namespace: all that it defines is defined here, and it
         /// sees what was defined before. The path is relative to the file in which the call stands.
         "include": "include(\"path.aurora\")",
@@ -109,7 +114,7 @@ names! {
         /// program.
         "load": "load(\"path.aurora\", \"name\", other = \"name\")",
     }
-    "Inputs", false, "An evaluation sees nothing of the outside but what is declared, and tells what it has \
+    "Inputs", true, "An evaluation sees nothing of the outside but what is declared, and tells what it has \
                read." {
         /// An environment variable that was allowed with `--env NAME` or in `aurora.toml`. If it is
         /// not set, the default; without a default that is an error.
@@ -143,6 +148,8 @@ names! {
         "math": "import math",
         /// Products and chains of lists.
         "itertools": "import itertools",
+        /// `json.dumps` and `json.loads`.
+        "json": "import json",
     }
     "Structs of one's own", true, "Typed values to bind: their fields are what templates refer to. In a \
                              `class` a field is written `name = Type`, `Required(Type)` or \
@@ -179,7 +186,9 @@ names! {
         /// The absent value. Given to a field it takes away what the field has, its default too.
         "Empty": "Empty",
     }
-    "Methods", false, "What every struct, list and scalar of the language has." {
+    "Methods", false, "What every struct, list and scalar of the language has. A struct's field is read by \
+                       `x.field()`, which replaces the references that are known, and asked for by \
+                       `x.has_field()`; `x(field = value)` is a copy with another value." {
         /// A copy in which `{{name}}` stands for the value. What is bound nearer to the text wins
         /// over what is bound further out, a later call over an earlier one, and a struct's own
         /// fields over both. Takes keywords, dicts, `Environment`s and structs, whose fields become
