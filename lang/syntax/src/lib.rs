@@ -5,6 +5,7 @@
 
 mod desugar;
 mod error;
+mod format;
 mod lexer;
 mod literal;
 mod parser;
@@ -14,6 +15,7 @@ pub mod tree;
 
 pub use desugar::{Desugared, SpanMap, desugar, is_own_module};
 pub use error::{CODES, Edit, SyntaxError, code};
+pub use format::{format, same_words};
 pub use literal::{Literal, value};
 pub use parser::{MAX_TEXT, Parsed, parse};
 pub use span::Span;

@@ -1,6 +1,9 @@
 //! Tests of what reads, rewrites and lays out the text of `.aurora` files.
 
+#![allow(clippy::disallowed_methods, reason = "the tests read their fixtures")]
+
 mod desugar;
 mod errors;
+mod format;
 mod properties;
 mod support;

@@ -186,6 +186,14 @@ proptest! {
     }
 
     #[test]
+    fn laying_out_keeps_the_words_and_is_done_at_once(text in prop_oneof![file(), soup()]) {
+        if let Ok(once) = aurora_syntax::format(&text) {
+            prop_assert!(aurora_syntax::same_words(&text, &once), "{}", once);
+            prop_assert_eq!(aurora_syntax::format(&once).unwrap(), once, "of {}", text);
+        }
+    }
+
+    #[test]
     fn any_text_is_read(text in soup()) {
         let parsed = aurora_syntax::parse(&text);
         for error in parsed.errors.iter().chain(&parsed.refused) {

@@ -33,8 +33,24 @@ pub(crate) fn desugared(text: &str) -> aurora_syntax::Desugared {
     let parsed = aurora_syntax::parse(text);
     let desugared = aurora_syntax::desugar(&parsed, text, &known);
     assert!(desugared.errors.is_empty(), "{text}\n{:#?}", desugared.errors);
-    if let Some(error) = interpreter_error(&desugared.text) {
-        panic!("{error}\n--- of\n{}\n--- from\n{text}", desugared.text);
-    }
+    let error = interpreter_error(&desugared.text);
+    assert_eq!(error, None, "of\n{}\nfrom\n{text}", desugared.text);
     desugared
+}
+
+/// The files that other tests of the language use, and examples.
+pub(crate) fn fixtures() -> Vec<(String, String)> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut files = Vec::new();
+    for folder in ["examples", "lang/eval/tests/conformance", "stdlib"] {
+        let Ok(entries) = std::fs::read_dir(root.join(folder)) else { continue };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            if path.extension().is_some_and(|extension| extension == "aurora") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                files.push((path.display().to_string(), text));
+            }
+        }
+    }
+    assert!(files.len() > 50);
+    files
 }
