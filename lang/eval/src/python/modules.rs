@@ -17,6 +17,7 @@ mod math;
 mod operator;
 mod os;
 pub(super) mod path;
+mod re;
 mod refused;
 mod string;
 pub(super) mod textwrap;
@@ -53,13 +54,14 @@ pub(super) struct Module {
 enum Member {
     Function(Kind),
     Float(f64),
+    Int(i64),
     Text(&'static str),
     Type(Builtin),
     Module(&'static Module),
     Environ,
 }
 
-const MODULES: [&Module; 14] = [
+const MODULES: [&Module; 15] = [
     &os::OS,
     &path::PATH,
     &os::GETPASS,
@@ -73,6 +75,7 @@ const MODULES: [&Module; 14] = [
     &hashlib::HASHLIB,
     &operator::COPY,
     &operator::OPERATOR,
+    &re::RE,
     &refused::SYS,
 ];
 
@@ -168,6 +171,7 @@ impl ModuleValue {
         Some(match member {
             Member::Function(kind) => heap.alloc(Native::new(name, *kind)),
             Member::Float(value) => heap.alloc(*value),
+            Member::Int(value) => heap.alloc(*value),
             Member::Text(value) => heap.alloc(*value),
             Member::Type(ty) => heap.alloc(PyType(*ty)),
             Member::Module(module) => heap.alloc(Self { module, outside: self.outside.clone() }),

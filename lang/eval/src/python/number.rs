@@ -176,7 +176,6 @@ fn floor_div(a: &BigInt, b: &BigInt) -> BigInt {
     }
 }
 
-#[expect(clippy::float_cmp, reason = "these are the exact cases of Python")]
 fn floating(operator: Operator, a: f64, b: f64) -> Res<f64> {
     if b == 0.0 && matches!(operator, Divide | FloorDivide | Remainder) {
         return refuse("division of a float by zero");

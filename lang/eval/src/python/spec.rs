@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn floats_are_laid_out_as_in_c() {
         for (value, conversion, precision, expected) in [
-            (3.14159, 'f', Some(2), "3.14"),
+            (2.71428, 'f', Some(2), "2.71"),
             (2.5, 'f', Some(0), "2"),
             (1e10, 'g', None, "1e+10"),
             (100_000.0, 'g', None, "100000"),

@@ -514,6 +514,17 @@ fn modules_have_what_files_use() {
         ("os", "m.environ['USER']", "'ann'"),
         ("getpass", "m.getuser()", "'ann'"),
         ("pystachio", "m.Process == Process", "True"),
+        ("sys", "m.maxint", "9223372036854775807"),
+        ("re", "m.match('(a)(?P<x>b)?', 'abc').groups()", "('a', 'b')"),
+        ("re", "m.match('(?P<x>b)', 'abc')", "None"),
+        ("re", "m.search('(?P<x>b)', 'abc').groupdict()", "{'x': 'b'}"),
+        ("re", "m.search('b', 'abc').span()", "(1, 2)"),
+        ("re", "m.sub('(a)(b)', '\\\\2\\\\g<1>', 'abab', 1)", "'baab'"),
+        ("re", "m.sub('[0-9]', lambda f: f.group() * 2, 'a1')", "'a11'"),
+        ("re", "m.split('[,;]', 'a,b;c')", "['a', 'b', 'c']"),
+        ("re", "m.findall('a.', 'abac')", "['ab', 'ac']"),
+        ("re", "m.findall('A', 'a', m.I)", "['a']"),
+        ("re", "__au_call('split', m.compile(','), 'a,b')", "['a', 'b']"),
     ]
     .into_iter()
     .map(|(module, rest, expected)| (import(module, rest), expected))
@@ -541,6 +552,10 @@ fn modules_have_what_files_use() {
         ("__au_import('itertools').combinations(range(60), 30)", "the result is a list"),
         ("list(__au_import('itertools').count())", "the result is a list"),
         ("__au_import('math').sqrt(-1)", "sqrt(-1.0) has no result"),
+        ("__au_import('re').match('(a)\\\\1', 'aa')", "backreferences are not supported"),
+        ("__au_import('re').match('(', 'aa')", "is refused"),
+        ("__au_import('re').match('a{1000}{1000}', 'aa')", "too large"),
+        ("__au_import('re').sub('', 'b' * 1000, 'a' * 100000)", "the result is a text"),
         ("__au_import('json').loads('{')", "is not JSON"),
         ("__au_import('json').dumps(Process(name = 'a'))", "has no form in JSON"),
     ]);

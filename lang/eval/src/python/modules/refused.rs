@@ -18,7 +18,7 @@ const PASS: &str =
 pub(super) const SYS: Module = Module {
     name: "sys",
     members: &[
-        ("maxint", Member::Float(9_223_372_036_854_775_807.0)),
+        ("maxint", Member::Int(i64::MAX)),
         ("argv", Member::Function(Refused(HERMETIC, PASS))),
         (
             "exit",
@@ -52,10 +52,6 @@ pub(super) fn refuse_module<'v>(
             format!("the module {package} is not there: files are not read by a configuration"),
             "for a checksum write file_digest(\"path\", \"md5\"); for values include() a file"
                 .to_owned(),
-        ),
-        "re" => (
-            "the module re is not there".to_owned(),
-            "use the methods of texts: replace(), split(), startswith(), find()".to_owned(),
         ),
         "md5" | "sha" => {
             (format!("the module {package} is not there"), "write import hashlib".to_owned())
