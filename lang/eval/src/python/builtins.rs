@@ -57,6 +57,9 @@ pub(super) const TABLE: super::Table = &[
     ("zip", General(zip)),
 ];
 
+/// How deep values that are compared may nest.
+const MAX_DEPTH: usize = 100;
+
 const NO_FILES: &str = "files are not read while a configuration is evaluated";
 const NO_CODE: &str = "text is not run as code";
 const NO_TABLES: &str = "the names of a file are not a dict";
@@ -125,6 +128,10 @@ pub(super) fn equal<'v>(a: Value<'v>, b: Value<'v>) -> Res<bool> {
 
 /// How two values compare. What Python 2 orders by the names of types is refused.
 pub(super) fn compare<'v>(a: Value<'v>, b: Value<'v>) -> Res<Ordering> {
+    compare_at(a, b, 0)
+}
+
+fn compare_at<'v>(a: Value<'v>, b: Value<'v>, depth: usize) -> Res<Ordering> {
     if let (Some(x), Some(y)) = (a.unpack_str(), b.unpack_str()) {
         return Ok(x.cmp(y));
     }
@@ -143,12 +150,11 @@ pub(super) fn compare<'v>(a: Value<'v>, b: Value<'v>) -> Res<Ordering> {
     if a.get_type() == b.get_type()
         && let (Some(x), Some(y)) = (sequence(a), sequence(b))
     {
-        // Deeper than this only what holds itself is.
-        if x.iter().chain(y).any(|item| item.ptr_eq(a) || item.ptr_eq(b)) {
-            return refuse("a list that holds itself cannot be compared");
+        if depth > MAX_DEPTH {
+            return refuse(format!("the values nest more than {MAX_DEPTH} deep"));
         }
         for (x, y) in x.iter().zip(y) {
-            let order = compare(*x, *y)?;
+            let order = compare_at(*x, *y, depth + 1)?;
             if order != Ordering::Equal {
                 return Ok(order);
             }

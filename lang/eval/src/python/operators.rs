@@ -10,9 +10,9 @@ use crate::values::{ObjectValue, alloc};
 use aurora_template::object::{Kind as ObjectKind, Object};
 use aurora_template::scope::resolve;
 
-use super::call::{Res, check_items, check_text, help_as, list, new_text, tuple};
+use super::call::{Res, check_items, check_text, help_as, list, new_text, refuse, tuple};
 use super::native::Kind::Binary;
-use super::number::{Operator, arithmetic, number};
+use super::number::{Number, Operator, arithmetic, number};
 use super::percent::percent;
 use super::text::kind;
 
@@ -24,6 +24,7 @@ pub(super) const TABLE: super::Table = &[
     ("__au_div", Binary(|a, b, eval| numeric(Operator::Divide, "/", a, b, eval))),
     ("__au_floordiv", Binary(|a, b, eval| numeric(Operator::FloorDivide, "//", a, b, eval))),
     ("__au_mod", Binary(remainder)),
+    ("__au_lshift", Binary(shift)),
     ("__au_pow", Binary(|a, b, eval| numeric(Operator::Power, "**", a, b, eval))),
 ];
 
@@ -97,6 +98,22 @@ fn add_in_place<'v>(
     }
 }
 
+/// `a << b`, which makes numbers as large as `**` does.
+fn shift<'v>(a: Value<'v>, b: Value<'v>, eval: &mut Evaluator<'v, '_, '_>) -> Res<Value<'v>> {
+    match (number(a), number(b)) {
+        (Some(Number::Float(_)), _) | (_, Some(Number::Float(_))) | (None, _) | (_, None) => {
+            unsupported("<<", a, b)
+        }
+        (Some(x), Some(y)) => {
+            if y.float()? < 0.0 {
+                return refuse("a number is shifted by a count that is not negative");
+            }
+            let power = arithmetic(Operator::Power, &Number::Int(2), &y)?;
+            Ok(arithmetic(Operator::Multiply, &x, &power)?.alloc(eval.heap()))
+        }
+    }
+}
+
 pub(super) fn subtract<'v>(
     a: Value<'v>,
     b: Value<'v>,
@@ -117,7 +134,7 @@ pub(super) fn multiply<'v>(
         return Ok(arithmetic(Operator::Multiply, &x, &y)?.alloc(eval.heap()));
     }
     let (sequence, times) = if number(a).is_some() { (b, a) } else { (a, b) };
-    let Some(super::number::Number::Int(times)) = number(times) else {
+    let Some(Number::Int(times)) = number(times) else {
         return unsupported("*", a, b);
     };
     let times = usize::try_from(times.max(0)).unwrap_or(usize::MAX);

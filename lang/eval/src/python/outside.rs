@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use starlark::values::Value;
 
 use crate::codes::Code;
+use crate::load::Loader;
 use crate::values::here;
 use aurora_template::beginning;
 use aurora_template::types::nearest;
@@ -59,10 +60,14 @@ pub(super) fn under_root(text: &str, call: &Call<'_, '_, '_, '_>) -> Res<(PathBu
     let root = &context.inputs.root;
     let root = if root.as_os_str().is_empty() { folder } else { root.as_path() };
     let path = normal(&folder.join(text));
-    let (found, base) = (context.loader.identity(&path), context.loader.identity(&normal(root)));
-    let inside = found.starts_with(&base)
-        // In the current folder, which has no name.
-        || base.as_os_str().is_empty() && found.is_relative() && !found.starts_with("..");
+    let found = place(context.loader, &path);
+    let base = place(context.loader, &normal(root));
+    let inside = if base.as_os_str().is_empty() {
+        // In the current folder, if that has no name.
+        found.is_relative() && !found.starts_with("..")
+    } else {
+        found.starts_with(&base)
+    };
     if text.is_empty() || !inside {
         return help_as(
             Code::OutsideRoot,
@@ -72,6 +77,19 @@ pub(super) fn under_root(text: &str, call: &Call<'_, '_, '_, '_>) -> Res<(PathBu
     }
     let known = found.strip_prefix(&base).unwrap_or(&found).to_owned();
     Ok((path, known))
+}
+
+/// Where a path leads, whether or not a file is there.
+fn place(loader: &dyn Loader, path: &Path) -> PathBuf {
+    if path.as_os_str().is_empty() {
+        let here = loader.identity(Path::new("."));
+        return if here == Path::new(".") { PathBuf::new() } else { here };
+    }
+    let found = loader.identity(path);
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) if found == path => place(loader, parent).join(name),
+        _ => found,
+    }
 }
 
 /// A path without `.`, and with `..` taken where it can be.

@@ -31,21 +31,25 @@ struct Outcome {
 }
 
 fn run(text: &str) -> Outcome {
+    run_at("work/test.aurora", text, "work", &Files)
+}
+
+fn run_at(file: &str, text: &str, root: &str, loader: &dyn Loader) -> Outcome {
     let engine = Engine::default();
     let inputs = Inputs {
         user: "ann".to_owned(),
         env: [("SET".to_owned(), Some("here".to_owned())), ("UNSET".to_owned(), None)].into(),
-        root: "work".into(),
+        root: root.into(),
     };
-    let context = Context::new(&engine, &Files, inputs, Cancel::default());
+    let context = Context::new(&engine, loader, inputs, Cancel::default());
     let dialect = Dialect { enable_top_level_stmt: true, ..Dialect::Standard };
     let result = Module::with_temp_heap(|module| {
         let mut eval = Evaluator::new(&module);
         eval.extra = Some(&context);
         eval.set_max_heap_size(MAX_HEAP).expect("once");
         eval.set_max_callstack_size(200).expect("once");
-        let ast = AstModule::parse("work/test.aurora", text.to_owned(), &dialect)
-            .map_err(|error| error.to_string())?;
+        let ast =
+            AstModule::parse(file, text.to_owned(), &dialect).map_err(|error| error.to_string())?;
         let value = eval.eval_module(ast, &GLOBALS);
         value
             .and_then(|value| super::text::repr_of(value, eval.heap()))
@@ -116,6 +120,8 @@ fn operators_mean_what_they_mean_in_python() {
         ("a = [1]\n__au_iadd(a, 'xy')\na", "[1, 'x', 'y']"),
         ("a = [1]\n__au_iadd(a, a)", "[1, 1]"),
         ("__au_iadd('a', 'b')", "'ab'"),
+        ("__au_lshift(1, 40)", "1099511627776"),
+        ("__au_lshift(-3, 2)", "-12"),
         ("__au_sub(9223372036854775807, -1)", "9223372036854775808"),
     ]);
     refused(&[
@@ -130,6 +136,9 @@ fn operators_mean_what_they_mean_in_python() {
         ("__au_mul([1], 2000000000)", "the result is a list of 2000000000 elements"),
         ("__au_mul('a', 9223372036854775807)", "the result is a text"),
         ("__au_pow(10, 10000000)", "bits"),
+        ("x = 1\nfor i in range(10):\n  x = __au_lshift(x, 10000)\n", "bits"),
+        ("__au_lshift(1, -1)", "not negative"),
+        ("__au_lshift(1.5, 1)", "<< cannot work on float and int"),
         ("s = 'a' * 1000000\nfor i in range(60):\n  s = __au_add(s, s)\n", "the result is a text"),
     ]);
 }
@@ -355,6 +364,14 @@ fn builtins_are_pythons() {
         ("range(0, 10, 0)", "not 0"),
         ("sorted([1, 'a'])", "cannot be ordered"),
         ("min([])", "min() of nothing"),
+        (
+            "def nest(n):\n  a = []\n  for i in range(n):\n    a = [a]\n  return a\nsorted([nest(100000), nest(100000)])",
+            "deep",
+        ),
+        (
+            "def nest(n):\n  a = []\n  for i in range(n):\n    a = [a]\n  return a\nstr(nest(100000))",
+            "deep",
+        ),
         ("sum(['a'])", "''.join"),
         ("open('x')", "file_digest"),
         ("globals()", "are not a dict"),
@@ -428,6 +445,8 @@ fn methods_are_pythons() {
         ("__au_call('index', [1], 2)", "2 is not in the list"),
         ("__au_call('uper', 'a')", "str has no method `uper` | did you mean `upper`?"),
         ("__au_call('split', 'a', '')", "not empty"),
+        ("__au_call('split', ',' * 10000000, ',')", "the result is a list"),
+        ("__au_call('split', 'a ' * 5000000)", "the result is a list"),
         ("__au_call('keys', 5)", "int has no method `keys`"),
         ("l = [1, 2]\n__au_call('sort', l, lambda a, b: l.append(1) or 0)", "while it is sorted"),
     ]);
@@ -555,7 +574,9 @@ fn modules_have_what_files_use() {
         ("__au_import('re').match('(a)\\\\1', 'aa')", "backreferences are not supported"),
         ("__au_import('re').match('(', 'aa')", "is refused"),
         ("__au_import('re').match('a{1000}{1000}', 'aa')", "too large"),
-        ("__au_import('re').sub('', 'b' * 1000, 'a' * 100000)", "the result is a text"),
+        ("__au_import('re').sub('a', 'b' * 10000, 'a' * 10000)", "the result is a text"),
+        ("__au_import('re').findall('a', 'a' * 200000)", "is found more than"),
+        ("__au_import('re').findall('a', 'a' * 2000000)", "at most 256 KB"),
         ("__au_import('json').loads('{')", "is not JSON"),
         ("__au_import('json').dumps(Process(name = 'a'))", "has no form in JSON"),
     ]);
@@ -590,7 +611,56 @@ fn inputs_are_declared_and_recorded() {
         ("file_digest('../secret', 'md5')", "outside of the project"),
         ("file_digest('/etc/passwd', 'md5')", "outside of the project"),
         ("file_digest('a/../../secret')", "outside of the project"),
+        ("file_digest('../workers/x', 'md5')", "outside of the project"),
         ("file_digest('gone', 'md5')", "cannot read gone"),
         ("file_digest('app.tar', 'md6')", "did you mean \"md5\"?"),
     ]);
+}
+
+#[test]
+fn files_outside_of_the_root_are_not_read_whatever_leads_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir_all(at("project/inner")).expect("a folder");
+    std::fs::write(at("secret"), "secret").expect("a file");
+    std::fs::write(at("project/app"), "hello\n").expect("a file");
+    std::os::unix::fs::symlink(at("secret"), at("project/link")).expect("a link");
+    std::os::unix::fs::symlink(folder.path(), at("project/up")).expect("a link");
+    let file = at("project/inner/job.aurora").display().to_string();
+    let root = at("project").display().to_string();
+    let digest = |path: &str, root: &str| {
+        let outcome =
+            run_at(&file, &format!("file_digest('{path}', 'md5')"), root, &crate::load::Disk);
+        (outcome.result.unwrap_or_else(|error| error), outcome.reads)
+    };
+    let (found, reads) = digest("../app", &root);
+    assert_eq!(found, "'b1946ac92492d2347c6235b4d2611184'");
+    assert_eq!(reads.files.keys().collect::<Vec<_>>(), ["app"]);
+    for path in ["../link", "../up/secret", "../up/gone", "../../secret", "/etc/passwd"] {
+        let (refusal, reads) = digest(path, &root);
+        assert!(refusal.contains("outside of the project"), "{path}: {refusal}");
+        assert_eq!(reads, Reads::default());
+    }
+    let (missing, reads) = digest("../gone", &root);
+    assert!(missing.contains("cannot read ../gone"), "{missing}");
+    assert_eq!(reads.files, [("gone".to_owned(), None)].into());
+    // Without a root it is the folder of the file.
+    let (refusal, _) = digest("../app", "");
+    assert!(refusal.contains("outside of the project"), "{refusal}");
+}
+
+#[test]
+fn what_is_cancelled_ends() {
+    let engine = Engine::default();
+    let cancel = Cancel::default();
+    let context = Context::new(&engine, &Files, Inputs::default(), cancel.clone());
+    cancel.cancel();
+    Module::with_temp_heap(|module| {
+        let mut eval = Evaluator::new(&module);
+        eval.extra = Some(&context);
+        let text = "__au_tick()".to_owned();
+        let ast = AstModule::parse("test.aurora", text, &Dialect::Standard).expect("a program");
+        let error = eval.eval_module(ast, &GLOBALS).expect_err("it is cancelled");
+        assert_eq!(message(&error), "the evaluation was cancelled | ");
+    });
 }

@@ -17,14 +17,16 @@ use starlark::collections::StarlarkHasher;
 use starlark::environment::{Globals, GlobalsBuilder, LibraryExtension};
 use starlark::eval::{Arguments, Evaluator};
 use starlark::starlark_simple_value;
+use starlark::values::tuple::TupleRef;
 use starlark::values::{
     Heap, NoSerialize, ProvidesStaticType, StarlarkPagablePanic, StarlarkValue, Value, ValueLike,
     starlark_value,
 };
 
+use crate::codes::Code;
 use crate::values::{ObjectValue, TypeValue};
 
-use super::call::{Call, Res, refuse, refuse_with};
+use super::call::{Call, Res, refuse, refuse_as, refuse_with};
 use super::number::{Number, number, parse_int};
 use super::text::{kind, str_of, type_name};
 
@@ -350,14 +352,21 @@ fn type_of<'v>(value: Value<'v>, call: &Call<'v, '_, '_, '_>) -> Value<'v> {
 
 /// `isinstance(value, type)`, where the type may be a tuple of types.
 pub(super) fn is_instance<'v>(value: Value<'v>, ty: Value<'v>) -> Res<bool> {
-    if let Some(types) = starlark::values::tuple::TupleRef::from_value(ty) {
-        for ty in types.iter() {
-            if is_instance(value, ty)? {
-                return Ok(true);
+    let mut types = vec![ty];
+    while let Some(ty) = types.pop() {
+        match TupleRef::from_value(ty) {
+            Some(tuple) => {
+                super::call::check_items(types.len() + tuple.len())?;
+                types.extend(tuple.iter());
             }
+            None if is_of(value, ty)? => return Ok(true),
+            None => {}
         }
-        return Ok(false);
     }
+    Ok(false)
+}
+
+fn is_of<'v>(value: Value<'v>, ty: Value<'v>) -> Res<bool> {
     if let Some(ty) = ty.downcast_ref::<PyType>() {
         return Ok(ty.0.holds(value));
     }
@@ -366,7 +375,10 @@ pub(super) fn is_instance<'v>(value: Value<'v>, ty: Value<'v>) -> Res<bool> {
         || ty.is_none()
         || matches!(ty.get_type(), "list" | "dict" | "object")
     {
-        return refuse(format!("isinstance() takes a type or a tuple of types, got {}", kind(ty)));
+        return refuse_as(
+            Code::WrongType,
+            format!("isinstance() takes a type or a tuple of types, got {}", kind(ty)),
+        );
     }
     let object = ObjectValue::from_value(value).and_then(|object| object.0.as_ref());
     Ok(object.is_some_and(|object| object.ty().to_string() == ty.to_str()))

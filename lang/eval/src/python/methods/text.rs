@@ -6,7 +6,7 @@ use starlark::values::tuple::TupleRef;
 use crate::values::ObjectValue;
 use aurora_template::beginning;
 
-use super::super::call::{Call, Res, check_text, refuse, refuse_with};
+use super::super::call::{Call, Res, check_items, check_text, refuse, refuse_with};
 use super::super::format::{Values, format};
 use super::super::spec::{Align, pad};
 use super::super::text::kind;
@@ -193,13 +193,19 @@ fn parts<'v>(name: &str, text: &str, call: &mut Call<'v, '_, '_, '_>) -> Res<Opt
                     if separator.is_empty() {
                         return refuse("split() takes a separator that is not empty");
                     }
+                    check_items(text.matches(separator).count().min(most.unwrap_or(usize::MAX)))?;
                     split_at(text, separator, most, name == "rsplit")
                 }
-                None => split_blanks(text, most, name == "rsplit"),
+                None => {
+                    let count = text.split_whitespace().count();
+                    check_items(count.min(most.unwrap_or(usize::MAX)))?;
+                    split_blanks(text, most, name == "rsplit")
+                }
             }
         }
         "splitlines" => {
             let [keep] = call.args(["keepends"], 0)?;
+            check_items(text.matches(['\n', '\r']).count())?;
             lines(text, keep.is_some_and(Value::to_bool))
         }
         "partition" | "rpartition" => {

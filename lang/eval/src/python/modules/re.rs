@@ -13,9 +13,10 @@ use starlark::values::{
     starlark_value,
 };
 
+use crate::codes::Code;
 use aurora_template::beginning;
 
-use super::super::call::{Call, Res, check_text, dict, refuse, refuse_with};
+use super::super::call::{Call, Res, check, check_text, dict, refuse, refuse_as, refuse_with};
 use super::super::native::Kind::General;
 use super::super::number::{Number, number};
 use super::{Member, Module};
@@ -23,7 +24,11 @@ use super::{Member, Module};
 /// The longest pattern, in bytes.
 const MAX_PATTERN: usize = 10_000;
 /// How large a pattern may become when it is compiled, in bytes.
-const MAX_COMPILED: usize = 1 << 20;
+const MAX_COMPILED: usize = 256 << 10;
+/// The longest text that is searched, in bytes.
+const MAX_SEARCHED: usize = 256 << 10;
+/// How many bytes are looked at, at most, to find all places: from each to the end of the text.
+const MAX_WORK: usize = 1 << 30;
 
 const IGNORE_CASE: i64 = 2;
 const MULTI_LINE: i64 = 8;
@@ -194,7 +199,7 @@ fn apply<'v>(
         }
         _ => (call.exactly(["string"])?[0], usize::MAX),
     };
-    let text = call.text(text)?;
+    let text = searched(text, call)?;
     match action {
         Action::Match | Action::Search => {
             let regex = if action == Action::Match { &pattern.at_start } else { &pattern.anywhere };
@@ -202,15 +207,17 @@ fn apply<'v>(
             Ok(found.map_or(Value::new_none(), |found| call.alloc(found)))
         }
         Action::FindEach => {
-            let heap = call.eval.heap();
-            let found = pattern.anywhere.captures_iter(text);
-            let found = found.map(|found| heap.alloc(Match::of(&found, &pattern.anywhere)));
-            let found = found.collect();
-            call.list(found)
+            let mut all = Vec::new();
+            for found in pattern.anywhere.captures_iter(text) {
+                check_work(all.len(), text, call)?;
+                all.push(call.alloc(Match::of(&found, &pattern.anywhere)));
+            }
+            call.list(all)
         }
         Action::FindAll => {
             let mut all = Vec::new();
             for found in pattern.anywhere.captures_iter(text) {
+                check_work(all.len(), text, call)?;
                 let groups: Vec<&str> =
                     found.iter().map(|group| group.map_or("", |group| group.as_str())).collect();
                 all.push(match groups.as_slice() {
@@ -233,6 +240,7 @@ fn apply<'v>(
             let found = found.filter(|f| f.get(0).is_some_and(|whole| !whole.is_empty()));
             for found in found.take(most) {
                 let Some(whole) = found.get(0) else { continue };
+                check_work(pieces.len(), text, call)?;
                 pieces.push(call.alloc(&text[from..whole.start()]));
                 for group in found.iter().skip(1) {
                     pieces
@@ -246,16 +254,39 @@ fn apply<'v>(
     }
 }
 
+fn searched<'v>(text: Value<'v>, call: &Call<'v, '_, '_, '_>) -> Res<&'v str> {
+    let text = call.text(text)?;
+    if text.len() > MAX_SEARCHED {
+        return refuse_as(
+            Code::LimitExceeded,
+            format!("patterns are searched in texts of at most {} KB", MAX_SEARCHED >> 10),
+        );
+    }
+    Ok(text)
+}
+
+fn check_work(found: usize, text: &str, call: &mut Call<'_, '_, '_, '_>) -> Res<()> {
+    check(call.eval)?;
+    if found.saturating_mul(text.len()) > MAX_WORK {
+        return refuse_as(
+            Code::LimitExceeded,
+            format!("the pattern is found more than {found} times"),
+        );
+    }
+    Ok(())
+}
+
 fn substitute<'v>(pattern: &Compiled, call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     let [new, text, most] = call.args(["repl", "string", "count"], 2)?;
     let new = new.unwrap_or(Value::new_none());
-    let text = call.text(text.unwrap_or(Value::new_none()))?;
+    let text = searched(text.unwrap_or(Value::new_none()), call)?;
     let most = most.map_or(Ok(0), |most| call.count(most))?;
     let most = if most == 0 { usize::MAX } else { most };
     let mut out = String::new();
     let mut from = 0;
-    for found in pattern.anywhere.captures_iter(text).take(most) {
+    for (index, found) in pattern.anywhere.captures_iter(text).take(most).enumerate() {
         let Some(whole) = found.get(0) else { continue };
+        check_work(index, text, call)?;
         out.push_str(&text[from..whole.start()]);
         match new.unpack_str() {
             Some(new) => expand(new, &found, &mut out)?,

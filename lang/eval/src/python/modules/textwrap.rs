@@ -126,25 +126,19 @@ impl Layout {
                 chunks.pop();
             }
             let (mut line, mut len) = (String::new(), 0);
-            while let Some(chunk) = chunks.last() {
-                let size = chunk.chars().count();
-                if len + size > room {
-                    break;
-                }
+            while let Some(chunk) = chunks.pop_if(|chunk| !is_longer(chunk, room - len)) {
                 line.push_str(chunk);
-                len += size;
-                chunks.pop();
+                len += chunk.chars().count();
             }
-            if let Some(chunk) = chunks.last().filter(|chunk| chunk.chars().count() > room).cloned()
-            {
+            if let Some(chunk) = chunks.pop_if(|chunk| is_longer(chunk, room)) {
                 if self.long {
                     let at = chunk.char_indices().nth(room - len).map_or(chunk.len(), |(at, _)| at);
                     line.push_str(&chunk[..at]);
-                    chunks.pop();
-                    chunks.push(chunk[at..].to_owned());
+                    chunks.push(&chunk[at..]);
                 } else if line.is_empty() {
-                    line.push_str(&chunk);
-                    chunks.pop();
+                    line.push_str(chunk);
+                } else {
+                    chunks.push(chunk);
                 }
             }
             let line = line.trim_end();
@@ -156,27 +150,32 @@ impl Layout {
     }
 }
 
+/// Whether a text has more than so many characters, without counting the rest.
+fn is_longer(text: &str, len: usize) -> bool {
+    text.char_indices().nth(len).is_some()
+}
+
 /// Words and the blanks between them; words with hyphens in pieces.
-fn chunks(text: &str, hyphens: bool) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    let mut last = None;
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        let blank = c == ' ';
-        match found.last_mut() {
-            Some(chunk) if last == Some(blank) => chunk.push(c),
-            _ => found.push(c.to_string()),
-        }
-        last = Some(blank);
-        let breaks = hyphens
+fn chunks(text: &str, hyphens: bool) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    let mut before = None;
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        let Some((next, following)) = chars.peek().copied() else { break };
+        let hyphen = hyphens
             && c == '-'
-            && chars.peek().is_some_and(|next| next.is_alphabetic())
-            && found
-                .last()
-                .is_some_and(|chunk| chunk.chars().rev().nth(1).is_some_and(char::is_alphanumeric));
-        if breaks {
-            last = None;
+            && at > from
+            && before.is_some_and(char::is_alphanumeric)
+            && following.is_alphabetic();
+        if hyphen || (c == ' ') != (following == ' ') {
+            found.push(&text[from..next]);
+            from = next;
         }
+        before = Some(c);
+    }
+    if from < text.len() {
+        found.push(&text[from..]);
     }
     found
 }
