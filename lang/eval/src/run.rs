@@ -184,6 +184,7 @@ impl Modules<'_, '_> {
             return Ok(loaded.module.clone());
         }
         context.check_opening(Path::new(&*file.name), &file.identity)?;
+        let before = context.opened.borrow().len();
         let text = match text {
             Some(text) => text.into(),
             None => context
@@ -191,7 +192,6 @@ impl Modules<'_, '_> {
                 .map_err(|error| Report::unreadable(&file.name, &error))?,
         };
         let identity = file.identity.clone();
-        let before = context.opened.borrow().len();
         let module = Module::with_temp_heap(|module| {
             run_in(context, &module, file, &text)?;
             module.freeze().map_err(|error| {

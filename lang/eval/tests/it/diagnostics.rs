@@ -1,36 +1,10 @@
 //! What is said about files that are wrong, word for word.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
-use aurora_eval::{Disk, Loader, Options, Report, evaluate};
+use aurora_eval::{Disk, Options, Report, evaluate};
+use crate::files::Files;
 use miette::{GraphicalReportHandler, GraphicalTheme};
-
-/// Files in memory.
-struct Files<'a>(&'a [(&'a str, &'a str)]);
-
-impl Loader for Files<'_> {
-    fn read(&self, path: &Path) -> std::io::Result<String> {
-        let path = self.identity(path);
-        self.0
-            .iter()
-            .find(|(name, _)| Path::new(name) == path)
-            .map(|(_, text)| (*text).to_owned())
-            .ok_or_else(|| std::io::Error::new(std::io::ErrorKind::NotFound, "no such file"))
-    }
-
-    /// There are no links here: `..` is the folder before.
-    fn identity(&self, path: &Path) -> PathBuf {
-        let mut plain = PathBuf::new();
-        for component in path.components() {
-            match component {
-                Component::ParentDir => _ = plain.pop(),
-                Component::CurDir => {}
-                other => plain.push(other),
-            }
-        }
-        plain
-    }
-}
 
 fn report(files: &[(&str, &str)]) -> Report {
     match evaluate(Path::new("job.aurora"), &Files(files), &Options::default()) {

@@ -14,3 +14,5 @@ mod examples;
 mod helpers;
 mod jobs;
 mod stdlib;
+mod files;
+mod modules;
