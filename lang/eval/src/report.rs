@@ -139,6 +139,22 @@ impl Report {
         self
     }
 
+    /// Points at the statement that brought a file in: as the place, if there is none yet, or as the
+    /// next step outward.
+    pub(crate) fn brought_in(
+        self,
+        sources: &Sources,
+        file: &str,
+        span: Range<usize>,
+        label: &str,
+    ) -> Self {
+        if self.0.place.is_none() {
+            self.at(sources, file, span, label)
+        } else {
+            self.through(sources, file, span, label)
+        }
+    }
+
     /// Offers a change of the file that mends it.
     pub(crate) fn with_fix(
         mut self,

@@ -112,16 +112,21 @@ fn run_open(
     let result = evaluator.eval_module(ast, &GLOBALS);
     context.open.borrow_mut().pop();
     result.map(|_| ()).map_err(|error| {
-        carried(&error).unwrap_or_else(|| {
-            let report = Report::of_interpreter(&error, &context.sources.borrow(), &name);
-            if evaluator.get_total_tick_count() > MAX_TICKS {
-                report.with_code(Code::LimitExceeded).with_message(format!(
-                    "the file takes more than {MAX_TICKS} calls and turns of loops"
-                ))
-            } else {
-                report
-            }
-        })
+        if let Some(Carried { report, is_loaded }) = carried(&error) {
+            let Some(span) = error.span().filter(|_| is_loaded) else { return report };
+            let place = span.span.begin().get() as usize..span.span.end().get() as usize;
+            let sources = context.sources.borrow();
+            let (file, place) = sources.place(span.filename(), place);
+            return report.brought_in(&sources, &file, place, "loaded here");
+        }
+        let report = Report::of_interpreter(&error, &context.sources.borrow(), &name);
+        if evaluator.get_total_tick_count() > MAX_TICKS {
+            report.with_code(Code::LimitExceeded).with_message(format!(
+                "the file takes more than {MAX_TICKS} calls and turns of loops"
+            ))
+        } else {
+            report
+        }
     })
 }
 
@@ -130,7 +135,7 @@ pub(crate) fn include(evaluator: &mut Evaluator<'_, '_, '_>, target: &str) -> st
     let context = crate::context::context(evaluator).map_err(crate::values::failure)?;
     // Values of the calls around this one are not known to the collector while the other file runs.
     evaluator.disable_gc();
-    included(context, evaluator, target).map_err(carry)
+    included(context, evaluator, target).map_err(|report| carry(report, false))
 }
 
 fn included(
@@ -172,7 +177,7 @@ struct Modules<'a, 'x>(&'a Context<'x>);
 
 impl FileLoader for Modules<'_, '_> {
     fn load(&self, target: &str) -> starlark::Result<FrozenModule> {
-        self.module(target).map_err(carry)
+        self.module(target).map_err(|report| carry(report, true))
     }
 }
 
@@ -321,15 +326,23 @@ impl Context<'_> {
 }
 
 /// A report on its way through the interpreter.
-#[derive(Debug, thiserror::Error)]
-#[error("a file failed")]
-struct Carried(Mutex<Option<Report>>);
-
-fn carry(report: Report) -> starlark::Error {
-    starlark::Error::new_other(Carried(Mutex::new(Some(report))))
+#[derive(Debug)]
+struct Carried {
+    report: Report,
+    /// Whether the file at fault was loaded, and the interpreter knows where.
+    is_loaded: bool,
 }
 
-fn carried(error: &starlark::Error) -> Option<Report> {
+/// The same as an error of the interpreter, which is shared.
+#[derive(Debug, thiserror::Error)]
+#[error("a file failed")]
+struct Carrier(Mutex<Option<Carried>>);
+
+fn carry(report: Report, is_loaded: bool) -> starlark::Error {
+    starlark::Error::new_other(Carrier(Mutex::new(Some(Carried { report, is_loaded }))))
+}
+
+fn carried(error: &starlark::Error) -> Option<Carried> {
     let starlark::ErrorKind::Other(cause) = error.kind() else { return None };
-    cause.downcast_ref::<Carried>()?.0.lock().ok()?.take()
+    cause.downcast_ref::<Carrier>()?.0.lock().ok()?.take()
 }

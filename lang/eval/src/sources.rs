@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::dialect::SpanMap;
+use aurora_syntax::SpanMap;
 
 /// The texts that were read, by the names of their files.
 #[derive(Debug, Default, Clone)]
