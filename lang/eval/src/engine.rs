@@ -12,7 +12,7 @@ use crate::job::{Binding, Config, jobs};
 use crate::limits::on_large_stack;
 use crate::load::Loader;
 use crate::report::Report;
-use crate::run::{OpenFile, run_main};
+use crate::run::{OpenFile, run_in};
 use crate::sources::Sources;
 
 /// How many results, and how many loaded modules, an engine keeps.
@@ -194,7 +194,7 @@ fn run(
     bindings: &[Binding],
 ) -> Result<Arc<Config>, Report> {
     let items = Module::with_temp_heap(|module| {
-        run_main(context, &module, main, text)?;
+        run_in(context, &module, main, text)?;
         jobs(&module, name, context)
     })?;
     let sources = Arc::new(context.sources.borrow().clone());

@@ -7,14 +7,10 @@
 )]
 
 use std::cell::Cell;
-use std::ops::Range;
 
 use starlark::values::ProvidesStaticType;
-use starlark_syntax::codemap::CodeMap;
-use starlark_syntax::lexer::{Lexer, Token};
 
 use crate::codes::Code;
-use crate::dialect::DIALECT;
 use crate::report::Report;
 use aurora_template::object::{Kind, Object};
 use aurora_template::types::TypeMismatch;
@@ -22,15 +18,6 @@ use aurora_template::types::TypeMismatch;
 /// The stack of an evaluation, of which only what is used takes memory. Parser, interpreter and
 /// templates go as deep as what they work on; this is enough for whatever the other limits let pass.
 const STACK: usize = 256 << 20;
-/// How deep brackets may stand in brackets.
-const MAX_BRACKETS: usize = 200;
-/// How deep blocks may stand in blocks.
-const MAX_BLOCKS: usize = 100;
-/// How many words and signs one expression may have, those within its commas aside.
-const MAX_EXPRESSION: usize = 4000;
-/// How many `elif` a file may have: the interpreter takes each for a block within the last.
-const MAX_ELIFS: usize = 1000;
-
 /// How deep objects may hold objects: what is bound to an object counts, too.
 const MAX_DEPTH: usize = 100;
 /// How often one object may be bound to something.
@@ -57,54 +44,6 @@ pub(crate) fn on_large_stack<T: Send>(
             })?;
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
-}
-
-/// What nests too deeply in a text to be parsed, and where.
-pub(crate) fn too_deep(file: &str, text: &str) -> Option<(String, Range<usize>)> {
-    let lexer = Lexer::new(text, &DIALECT, CodeMap::new(file.to_owned(), text.to_owned()));
-    // The words of the expression so far, for each open bracket and around them.
-    let mut words = vec![0];
-    let mut all_words = 0;
-    let (mut blocks, mut elifs) = (0_usize, 0);
-    for lexeme in lexer {
-        // What is no token the parser reports.
-        let Ok((start, token, end)) = lexeme else { break };
-        let mut counted = true;
-        match token {
-            Token::Comment(_) => continue,
-            Token::OpeningRound | Token::OpeningSquare | Token::OpeningCurly => words.push(0),
-            Token::ClosingRound | Token::ClosingSquare | Token::ClosingCurly if words.len() > 1 => {
-                all_words -= words.pop().unwrap_or_default();
-            }
-            Token::Comma | Token::Newline | Token::Semicolon => {
-                if let Some(last) = words.last_mut() {
-                    all_words -= std::mem::take(last);
-                }
-                counted = false;
-            }
-            Token::Indent => blocks += 1,
-            Token::Dedent => blocks = blocks.saturating_sub(1),
-            Token::Elif => elifs += 1,
-            _ => {}
-        }
-        if counted && let Some(last) = words.last_mut() {
-            *last += 1;
-            all_words += 1;
-        }
-        let message = if words.len() > MAX_BRACKETS {
-            format!("brackets stand more than {MAX_BRACKETS} deep in brackets")
-        } else if all_words > MAX_EXPRESSION {
-            format!("the expression has more than {MAX_EXPRESSION} parts")
-        } else if blocks > MAX_BLOCKS {
-            format!("blocks stand more than {MAX_BLOCKS} deep in blocks")
-        } else if elifs > MAX_ELIFS {
-            format!("the file has more than {MAX_ELIFS} times `elif`")
-        } else {
-            continue;
-        };
-        return Some((message, start..end));
-    }
-    None
 }
 
 /// What the objects of one evaluation have used up.

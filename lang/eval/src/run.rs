@@ -39,16 +39,6 @@ pub(crate) struct OpenFile {
     is_loaded: bool,
 }
 
-/// Runs the main file of an evaluation into a module, and everything it includes and loads.
-pub(crate) fn run_main(
-    context: &Context<'_>,
-    module: &Module<'_>,
-    main: OpenFile,
-    text: &str,
-) -> Result<(), Report> {
-    run_in(context, module, main, text)
-}
-
 impl OpenFile {
     /// The main file.
     pub(crate) fn main(context: &Context<'_>, path: &Path) -> Self {
@@ -66,8 +56,8 @@ impl OpenFile {
     }
 }
 
-/// Runs a file into a module of its own.
-fn run_in(
+/// Runs a file, and everything it includes and loads, into a module of its own.
+pub(crate) fn run_in(
     context: &Context<'_>,
     module: &Module<'_>,
     file: OpenFile,
