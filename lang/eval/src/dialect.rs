@@ -1,6 +1,5 @@
 //! The text of a file as the interpreter takes it.
 
-
 use aurora_syntax::SyntaxError;
 use starlark::syntax::{AstModule, Dialect, DialectTypes};
 

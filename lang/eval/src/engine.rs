@@ -43,6 +43,8 @@ pub(crate) type Opened = (PathBuf, PathBuf, Arc<str>);
 /// A module that was loaded.
 #[derive(Debug)]
 pub(crate) struct Loaded {
+    /// The file as reports name it.
+    pub(crate) name: Arc<str>,
     /// Its own text and those of what it loads in turn.
     pub(crate) files: Vec<Opened>,
     pub(crate) module: FrozenModule,

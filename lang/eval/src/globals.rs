@@ -9,14 +9,15 @@
     reason = "of the derives, too: values are never written to the interpreter's page files"
 )]
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use starlark::environment::{Globals, GlobalsBuilder};
 use starlark::eval::{Arguments, Evaluator};
 use starlark::starlark_simple_value;
 use starlark::values::{
-    NoSerialize, ProvidesStaticType, StarlarkPagablePanic, StarlarkValue, Value, starlark_value,
+    FrozenValue, NoSerialize, ProvidesStaticType, StarlarkPagablePanic, StarlarkValue, Value,
+    starlark_value,
 };
 
 use crate::helpers;
@@ -48,12 +49,22 @@ pub(crate) static GLOBALS: LazyLock<Globals> = LazyLock::new(|| {
     builder.build()
 });
 
-static NAMES: LazyLock<BTreeSet<String>> =
-    LazyLock::new(|| GLOBALS.names().map(|name| name.as_str().to_owned()).collect());
+static BY_NAME: LazyLock<BTreeMap<String, FrozenValue>> =
+    LazyLock::new(|| GLOBALS.iter().map(|(name, value)| (name.to_owned(), value)).collect());
 
 /// Whether every file knows a name.
 pub(crate) fn is_global(name: &str) -> bool {
-    NAMES.contains(name)
+    BY_NAME.contains_key(name)
+}
+
+/// What a name means in every file.
+pub(crate) fn global(name: &str) -> Option<FrozenValue> {
+    BY_NAME.get(name).copied()
+}
+
+/// The names that every file knows, those that only rewritten text uses left out.
+pub(crate) fn global_names() -> impl Iterator<Item = &'static str> {
+    BY_NAME.keys().map(String::as_str).filter(|name| !name.starts_with("__"))
 }
 
 /// `include`: runs another file in the same namespace.

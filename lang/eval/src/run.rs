@@ -90,13 +90,10 @@ fn run_open(
     text: &str,
 ) -> Result<(), Report> {
     let name = file.name.clone();
-    let is_loaded = file.is_loaded;
     let text: Arc<str> = text.strip_prefix('\u{feff}').unwrap_or(text).into();
     context.sources.borrow_mut().add(&name, text.clone());
-    // What a file that is included, now or later, defines is only known once it has run. A module
-    // that is loaded includes nothing.
-    let known =
-        |wanted: &str| is_loaded || is_global(wanted) || evaluator.module().get(wanted).is_some();
+    // What a file that is included, now or later, defines is only known once it has run.
+    let known = |wanted: &str| is_global(wanted);
     let ast = dialect::parse(context, &name, &text, &known)?;
     context.open.borrow_mut().push(file);
     let result = evaluator.eval_module(ast, &GLOBALS);
@@ -186,14 +183,14 @@ impl Modules<'_, '_> {
                 .read(Path::new(&*file.name), &file.identity)
                 .map_err(|error| Report::unreadable(&file.name, &error))?,
         };
-        let identity = file.identity.clone();
+        let (identity, name) = (file.identity.clone(), file.name.clone());
         let module = Module::with_temp_heap(|module| {
             run_in(context, &module, file, &text)?;
             module.freeze().map_err(|error| {
                 Report::new(Code::EvaluationError, format!("{target}: cannot be loaded: {error:?}"))
             })
         })?;
-        context.keep_loaded(identity, before, module.clone());
+        context.keep_loaded(identity, name, before, module.clone());
         Ok(module)
     }
 
@@ -301,9 +298,15 @@ impl Context<'_> {
         Some(loaded)
     }
 
-    fn keep_loaded(&self, identity: PathBuf, before: usize, module: FrozenModule) {
+    /// The module that was made of a file, by the name of the file.
+    pub(crate) fn loaded_file(&self, name: &str) -> Option<Arc<Loaded>> {
+        self.modules.borrow().values().find(|loaded| *loaded.name == *name).cloned()
+    }
+
+    fn keep_loaded(&self, identity: PathBuf, name: Arc<str>, before: usize, module: FrozenModule) {
         let files = self.opened.borrow().get(before..).unwrap_or_default().to_vec();
         let loaded = Arc::new(Loaded {
+            name,
             files,
             module,
             sources: self.sources.borrow().clone(),

@@ -2,12 +2,14 @@
 
 use std::num::NonZeroI32;
 
-use starlark::values::Value;
 use starlark::values::dict::DictRef;
 use starlark::values::range::Range;
+use starlark::values::{FrozenValue, Value};
 
 use crate::codes::Code;
-use crate::globals::GLOBALS;
+use crate::context::context;
+use crate::globals::{global, global_names};
+use crate::values::failure;
 use aurora_template::beginning;
 use aurora_template::types::nearest;
 
@@ -78,26 +80,35 @@ fn call_method<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
 fn name<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     let name = call.one()?;
     let name = call.text(name)?;
-    if let Some(value) = call.eval.module().get(name) {
+    // A function of a module that was loaded means the names of that module.
+    let file = call.eval.call_stack_top_location();
+    let context = context(call.eval).map_err(failure)?;
+    let loaded = file.and_then(|file| context.loaded_file(file.filename()));
+    let found = match &loaded {
+        Some(loaded) => loaded
+            .module
+            .get_any_visibility(name)
+            .ok()
+            .map(|(value, _)| call.eval.heap().access_owned_frozen_value(&value)),
+        None => call.eval.module().get(name),
+    };
+    if let Some(value) = found.or_else(|| global(name).map(FrozenValue::to_value)) {
         return Ok(value);
     }
-    if let Some((_, value)) = GLOBALS.iter().find(|(known, _)| *known == name) {
-        return Ok(value.to_value());
-    }
-    let mut known: Vec<String> =
-        call.eval.module().names().map(|name| name.as_str().to_owned()).collect();
-    known.extend(GLOBALS.iter().map(|(name, _)| name.to_owned()));
-    known.retain(|name| !name.starts_with("__au_"));
+    let own: Vec<String> = match &loaded {
+        Some(loaded) => loaded.module.names().map(|name| name.as_str().to_owned()).collect(),
+        None => call.eval.module().names().map(|name| name.as_str().to_owned()).collect(),
+    };
     let message = format!("name '{}' is not defined", beginning(name));
-    match nearest(name, known.iter().map(String::as_str)) {
-        Some(near) => help_as(Code::UnknownName, message, format!("did you mean `{near}`?")),
-        None => help_as(
-            Code::UnknownName,
-            message,
-            "define it above, or include() the file that does; names are of this file and those it \
-             includes",
-        ),
-    }
+    let mut known: Vec<&str> = global_names().collect();
+    known.extend(own.iter().map(String::as_str));
+    let help = match nearest(name, known.into_iter()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "define it above, or include() the file that does; names are of this file and \
+                 those it includes"
+            .to_owned(),
+    };
+    help_as(Code::UnknownName, message, help)
 }
 
 fn import<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {

@@ -129,7 +129,11 @@ impl<'v> StarlarkValue<'v> for PyType {
     }
 
     fn equals(&self, other: Value<'v>) -> starlark::Result<bool> {
-        Ok(other.downcast_ref::<Self>().is_some_and(|other| other.0 == self.0))
+        // `type(x) == "list"` is how Starlark asks.
+        Ok(match other.unpack_str() {
+            Some(name) => name == self.0.name() || (self.0 == Builtin::Str && name == "string"),
+            None => other.downcast_ref::<Self>().is_some_and(|other| other.0 == self.0),
+        })
     }
 
     fn write_hash(&self, hasher: &mut StarlarkHasher) -> starlark::Result<()> {

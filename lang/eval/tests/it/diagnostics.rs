@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use aurora_eval::{Disk, Options, Report, evaluate};
 use crate::files::Files;
+use aurora_eval::{Disk, Options, Report, evaluate};
 use miette::{GraphicalReportHandler, GraphicalTheme};
 
 fn report(files: &[(&str, &str)]) -> Report {

@@ -155,7 +155,8 @@ fn an_engine_evaluates_once_what_does_not_change() {
     files.set("mid.aurora", "load('base.aurora', 'service')\ndef make(n):\n    return service(n)");
     files.set("job.aurora", "load('mid.aurora', 'make')\njobs = [make('a')]");
     let engine = Engine::default();
-    let run = |options: &Options| engine.evaluate(Path::new("job.aurora"), &files, options).unwrap();
+    let run =
+        |options: &Options| engine.evaluate(Path::new("job.aurora"), &files, options).unwrap();
     let first = run(&Options::default());
     assert!(std::sync::Arc::ptr_eq(&first, &run(&Options::default())));
     // Other inputs, another result.
