@@ -16,8 +16,8 @@ mod method;
 mod object;
 mod types;
 
+use crate::context::context;
 use std::cell::{Cell, RefCell};
-use std::sync::Arc;
 
 use starlark::environment::GlobalsBuilder;
 use starlark::eval::{Arguments, Evaluator};
@@ -60,8 +60,6 @@ fn fail<T>(message: impl Into<String>) -> starlark::Result<T> {
 }
 
 thread_local! {
-    /// The file of the call that was asked for last: one file makes many objects.
-    static LAST_FILE: RefCell<Option<Arc<str>>> = const { RefCell::new(None) };
     /// What the interpolations of this evaluation have cost. Operators are not told which
     /// evaluation they belong to; but it has its thread to itself.
     static COST: Cell<usize> = const { Cell::new(0) };
@@ -79,11 +77,8 @@ pub(crate) fn here(eval: &Evaluator<'_, '_, '_>) -> Option<Origin> {
         let calls = stack.frames.iter().filter_map(|frame| frame.location.as_ref());
         location = stdlib::caller(location, calls).unwrap_or(location);
     }
-    let file = LAST_FILE.with_borrow_mut(|last| match last {
-        Some(file) if **file == *location.filename() => file.clone(),
-        _ => last.insert(Arc::from(location.filename())).clone(),
-    });
     let span = location.span.begin().get() as usize..location.span.end().get() as usize;
+    let (file, span) = context(eval).ok()?.sources.borrow().place(location.filename(), span);
     Some(Origin { file, span })
 }
 

@@ -51,7 +51,7 @@ fn a_syntax_error() {
 
 #[test]
 fn python_that_is_not_in_the_language() {
-    insta::assert_snapshot!(shown("import os\njobs = []\n"));
+    insta::assert_snapshot!(shown("import subprocess\nwith open('x') as f:\n    pass\njobs = []\n"));
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn includes_share_one_namespace_and_keep_their_places() {
 
     let report =
         report(&[("job.aurora", "include('a.aurora')\n"), ("a.aurora", "include('job.aurora')\n")]);
-    assert!(report.to_string().contains("includes itself"), "{report}");
+    assert!(report.to_string().contains("lead back to themselves"), "{report}");
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn hostile_files_are_stopped() {
         ("jobs = 3\n", "must be a list, got 3"),
         ("a = {}\na['a'] = a\njobs = [Job(a)]\n", "deep"),
         (&nested_lists, "brackets stand more than"),
-        (&long_sum, "the expression has more than"),
+        (&long_sum, "more than 1000 operators"),
         (&elifs, "`elif`"),
         (&doubled, "more than 2000000 parts"),
         (&itself, "deep in each other"),
@@ -271,17 +271,13 @@ fn include_that_is_no_statement() {
 }
 
 #[test]
-fn text_with_expressions() {
-    insta::assert_snapshot!(shown("name = \"a\"\nx = f\"{{task.name}} {name}\"\njobs = []\n"));
-}
-
-#[test]
 fn help_fits_what_is_wrong() {
     let cases = [
-        ("from_env = undefined_thing\n", None),
-        ("print(\"x\")\n", Some("nothing can be printed")),
-        ("print \"x\"\n", Some("nothing can be printed")),
-        ("while True:\n    pass\n", Some("for … in range")),
+        ("from_env = undefined_thing\n", Some("define it above")),
+        ("x = 1\ny = z1\n", Some("define it above")),
+        ("jbos = 1\ny = jobs\n", Some("did you mean `jbos`")),
+        ("import socket\n", Some("--bind")),
+        ("try:\n    x = 1\nexcept ValueError:\n    x = 2\n", Some("")),
     ];
     for (text, help) in cases {
         let shown = shown(text);
@@ -349,7 +345,7 @@ fn includes_go_where_the_system_goes() {
 
     std::fs::write(at("far/x.aurora"), "include('../link/../../job.aurora')\n").unwrap();
     let report = evaluate(&at("job.aurora"), &Disk, &Options::default()).unwrap_err();
-    assert!(report.to_string().contains("includes itself"), "{report}");
+    assert!(report.to_string().contains("lead back to themselves"), "{report}");
 
     std::fs::write(at("job.aurora"), "include('/dev/null')\n").unwrap();
     let report = evaluate(&at("job.aurora"), &Disk, &Options::default()).unwrap_err();
