@@ -51,7 +51,9 @@ fn a_syntax_error() {
 
 #[test]
 fn python_that_is_not_in_the_language() {
-    insta::assert_snapshot!(shown("import subprocess\nwith open('x') as f:\n    pass\njobs = []\n"));
+    insta::assert_snapshot!(shown(
+        "import subprocess\nwith open('x') as f:\n    pass\njobs = []\n"
+    ));
 }
 
 #[test]
