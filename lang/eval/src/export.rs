@@ -16,6 +16,9 @@ use crate::job::{Config, Converted, EvaluatedJob, Examined, Fault, Stage, key_of
 use crate::limits::on_large_stack;
 use crate::report::Report;
 
+/// How many faults of one job are told.
+const MAX_ERRORS: usize = 100;
+
 /// What `config export` is told beside the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExportOptions {
@@ -167,8 +170,12 @@ impl Serialize for Job<'_> {
         let first = examined.faults.first().map(|fault| FaultError(fault, true));
         map.serialize_entry("error", &first)?;
         if examined.faults.len() > 1 {
-            let all: Vec<FaultError<'_>> =
-                examined.faults.iter().map(|fault| FaultError(fault, true)).collect();
+            let all: Vec<FaultError<'_>> = examined
+                .faults
+                .iter()
+                .take(MAX_ERRORS)
+                .map(|fault| FaultError(fault, true))
+                .collect();
             map.serialize_entry("errors", &all)?;
         }
         map.serialize_entry("warnings", &examined.warnings)?;

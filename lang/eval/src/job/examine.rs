@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use aurora_model::config;
 use aurora_model::rules::{Checked, check};
 use aurora_template::Address;
-use aurora_template::object::{Bound, Object, Scope};
+use aurora_template::object::{Bound, Kind, Object, Scope};
 use aurora_template::render;
 use aurora_template::scope::{Problem, Resolved};
+use aurora_template::types::{Plain, Type};
 use std::sync::Arc;
 
 use super::announce::{check_announce, requested};
@@ -135,19 +136,55 @@ fn convert(rounds: &Rounds) -> Result<Converted, Vec<Fault>> {
     }
     let mut open = open_in_task(rounds.fifth());
     open.extend(open_in_job(rounds.second()));
-    let config: config::Job = serde_json::from_str(&to_text(&rounds.third().object))
-        .map_err(|error| vec![Fault::at(Stage::Convert, "", error.to_string())])?;
+    let told = &rounds.third().object;
+    let config: config::Job = serde_json::from_str(&to_text(told)).map_err(|error| {
+        let mut large = Vec::new();
+        too_large(told, &mut Vec::new(), &mut large);
+        if large.is_empty() {
+            large.push(Fault::at(Stage::Convert, "", error.to_string()));
+        }
+        large
+    })?;
     match check(&config) {
         Ok(checked) if open.is_empty() => Ok(Converted { config, checked }),
         Ok(_) => Err(open),
         Err(errors) => {
-            faults.extend(errors.into_iter().map(Fault::of_rule).filter(|fault| {
-                // A name with an open reference is no name: the reference is the fault.
-                open.iter().all(|open| open.path != fault.path)
-            }));
+            // A name with an open reference is no name: the reference is the fault.
+            let is_open: BTreeSet<&[String]> = open.iter().map(|open| &*open.path).collect();
+            let errors = errors.into_iter().map(Fault::of_rule);
+            faults.extend(errors.filter(|fault| !is_open.contains(&*fault.path)));
             faults.extend(open);
             Err(faults)
         }
+    }
+}
+
+/// Numbers that no request has room for.
+fn too_large(object: &Object, path: &mut Vec<String>, found: &mut Vec<Fault>) {
+    match (object.kind(), object.ty()) {
+        (Kind::Scalar(Plain::Big(digits)), _) => {
+            let digits = aurora_template::beginning(digits);
+            let message = format!("it is out of range: {digits}");
+            let fault = Fault::at(Stage::Convert, &path.join("."), message).coded(Code::BadValue);
+            found.push(Fault { is_nameless: true, origin: object.origin().cloned(), ..fault });
+        }
+        (Kind::List(items), _) => {
+            for (index, item) in items.iter().enumerate() {
+                path.push(format!("[{index}]"));
+                too_large(item, path, found);
+                path.pop();
+            }
+        }
+        (Kind::Struct(fields), Type::Struct(ty)) => {
+            for (value, field) in fields.iter().zip(&ty.fields) {
+                if let Some(value) = value {
+                    path.push(field.name.to_string());
+                    too_large(value, path, found);
+                    path.pop();
+                }
+            }
+        }
+        _ => {}
     }
 }
 
@@ -230,10 +267,9 @@ fn first_touch(path: &[String], production: bool) -> Stage {
 /// What is missing or open where it may not be (step 7).
 fn type_problems(first: &Resolved) -> Vec<Problem> {
     // What could not be interpolated is left open, which is no second fault.
-    render::check(&first.object)
-        .into_iter()
-        .filter(|found| first.problems.iter().all(|problem| problem.path != found.path))
-        .collect()
+    let broken: BTreeSet<&[String]> = first.problems.iter().map(|broken| &*broken.path).collect();
+    let found = render::check(&first.object).into_iter();
+    found.filter(|found| !broken.contains(&*found.path)).collect()
 }
 
 /// `production` without a tier (step 6).

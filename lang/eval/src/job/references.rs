@@ -92,10 +92,14 @@ pub(super) fn referenced_ports(resolved: &Resolved) -> Result<BTreeSet<String>, 
 /// What is left open in the task once everything that the executor binds is there (`dsl.md` 8.3, 5).
 pub(super) fn open_in_task(resolved: &Resolved) -> Vec<Fault> {
     let mut found = Vec::new();
+    let mut last: &[String] = &[];
     for open in resolved.open.iter().filter(|open| is_in_task(open)) {
-        if later(&open.address).is_none_or(|later| matches!(later, Later::NamedPort(_))) {
+        let is_next_of_text = open.path == last;
+        last = &open.path;
+        if is_never_bound(open) {
             found.push(nothing_bound(open));
-        } else if let Some(text) = text_at(&resolved.object, &open.path)
+        } else if !is_next_of_text
+            && let Some(text) = text_at(&resolved.object, &open.path)
             && let Some(address) = made_by_executor(text)
         {
             found.push(nothing_bound(&OpenReference { address, ..open.clone() }));
@@ -104,15 +108,16 @@ pub(super) fn open_in_task(resolved: &Resolved) -> Vec<Fault> {
     found
 }
 
+fn is_never_bound(open: &OpenReference) -> bool {
+    later(&open.address).is_none_or(|later| matches!(later, Later::NamedPort(_)))
+}
+
 /// What is open outside the task that nobody binds later on (`dsl.md` 8.3, 7).
 pub(super) fn open_in_job(resolved: &Resolved) -> Vec<Fault> {
     resolved
         .open
         .iter()
-        .filter(|open| !is_in_task(open))
-        .filter(|open| {
-            later(&open.address).is_none_or(|later| matches!(later, Later::NamedPort(_)))
-        })
+        .filter(|open| !is_in_task(open) && is_never_bound(open))
         .map(nothing_bound)
         .collect()
 }

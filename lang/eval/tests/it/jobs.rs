@@ -103,6 +103,12 @@ fn the_first_step_that_fails_decides() {
         ("J(task = T(resources = R(gpu = Empty)))", "convert", "task.resources.gpu"),
         ("J(priority = 4000000000)", "convert", "priority"),
         ("J(instances = 4000000000)", "convert", "instances"),
+        ("J(priority = 99999999999999999999999)", "convert", "priority"),
+        (
+            "J(task = Task(processes = [P(min_duration = '99999999999999999999999')], resources = R))",
+            "convert",
+            "task.processes[0].min_duration",
+        ),
         ("J(constraints = {'host': 'limit:'})", "convert", "constraints"),
         ("J(constraints = {'host': 'limit:4000000000'})", "convert", "constraints"),
         ("J(container = Container())", "convert", "container"),
