@@ -13,4 +13,5 @@ mod crashes;
 mod daemons;
 mod mesos;
 mod support;
+mod tutorial;
 mod up;

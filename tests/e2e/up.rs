@@ -170,6 +170,52 @@ fn two_processes_serve_on_a_port_of_the_schedulers_choice() {
 }
 
 #[test]
+fn the_examples_of_the_library_run() {
+    let home = Home::new();
+    let up = Up::start(&home, "examples/stdlib/all.aurora", &[]);
+    for text in [
+        "primes/0  FINISHED",
+        "staging/greeter/0  RUNNING",
+        "prod/greeter/1  RUNNING",
+        "java/0  RUNNING",
+        "talker/0  RUNNING",
+        "python/0  RUNNING",
+        "site/1  RUNNING",
+        "counter/0  RUNNING",
+        "reader/0  RUNNING",
+        // What they do is what they are for.
+        "found 25 primes",
+        "Hi from staging",
+        "Good day from prod",
+        "started with: -Xms48m -Xmx48m",
+        "asked to greet the world within 94371840 bytes",
+        "shipped: line 1",
+        "| it is ",
+    ] {
+        up.process.expect(text);
+    }
+    let status = home.run(&["job", "status", "devcluster/www-data/devel/site", "-o", "json"]);
+    let ports = &status.expect(0).json()[0]["active"][0]["assignedTask"]["assignedPorts"];
+    let address = format!("http://127.0.0.1:{}", ports["http"]);
+    assert_eq!(get(&address, "/health").body, "ok");
+    up.stop();
+}
+
+#[test]
+fn the_tour_runs() {
+    let home = Home::new();
+    let up = Up::start(&home, "examples/production.aurora", &[]);
+    for instance in 0..3 {
+        up.process.expect(&format!("shop/{instance}  RUNNING"));
+    }
+    up.stop();
+    let up = Up::start(&home, "examples/profiles.aurora", &[]);
+    up.process.expect("[debug] Hi from staging");
+    up.process.expect("prod/greeter/1 greet");
+    up.stop();
+}
+
+#[test]
 fn it_detaches_and_goes_down() {
     let home = Home::new();
     let file = home.file("svc.aurora", &service(&role(), "svc", 2, "echo up; exec sleep 1000"));
