@@ -76,6 +76,7 @@ pub(super) fn operator(kind: Kind) -> Option<&'static str> {
         Kind::Slash => "__au_div",
         Kind::SlashSlash => "__au_floordiv",
         Kind::Percent => "__au_mod",
+        Kind::LShift => "__au_lshift",
         _ => return None,
     })
 }

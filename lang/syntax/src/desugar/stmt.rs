@@ -140,6 +140,7 @@ impl<'a> Rewriter<'a> {
             Kind::SlashEq => self.function(Kind::Slash),
             Kind::SlashSlashEq => self.function(Kind::SlashSlash),
             Kind::PercentEq => self.function(Kind::Percent),
+            Kind::LShiftEq => self.function(Kind::LShift),
             Kind::StarStarEq => Some("__au_pow"),
             _ => None,
         };
