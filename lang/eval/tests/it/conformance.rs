@@ -21,9 +21,8 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance")
 }
 
-#[test]
-fn cases_agree_with_the_original() {
-    let not_yet: BTreeSet<&str> = NOT_YET.lines().filter(|line| !line.is_empty()).collect();
+/// The names of the cases.
+fn names() -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(folder())
         .unwrap()
         .filter_map(|entry| {
@@ -32,6 +31,13 @@ fn cases_agree_with_the_original() {
         .collect();
     names.sort();
     assert!(names.len() > 50, "the cases are there");
+    names
+}
+
+#[test]
+fn cases_agree_with_the_original() {
+    let not_yet: BTreeSet<&str> = NOT_YET.lines().filter(|line| !line.is_empty()).collect();
+    let names = names();
     let mut wrong = Vec::new();
     for name in &names {
         let outcome =
@@ -224,4 +230,34 @@ fn is_same_number(ours: &serde_json::Number, theirs: &serde_json::Number) -> boo
         (false, true) => false,
         _ => (a - b).abs() <= 1e-12 * a.abs().max(b.abs()),
     }
+}
+
+#[test]
+fn what_is_exported_can_be_read_again() {
+    let mut count = 0;
+    for name in names() {
+        // There an escape has become a reference, which is one when it is read again; and a default
+        // that was taken away is there again.
+        if name == "escapes" || name == "defaults_and_empty" {
+            continue;
+        }
+        for job in ours(&name)["jobs"].as_array().into_iter().flatten() {
+            if !job["error"].is_null() {
+                continue;
+            }
+            let options = Options::default();
+            let text = job["interpolated"].to_string();
+            let config = evaluate_json(&name, &text, &options);
+            let mut out = Vec::new();
+            let owner = ExportOptions { owner: "oracle".to_owned(), ..ExportOptions::default() };
+            export(config.as_deref(), &owner, &mut out).unwrap();
+            let again: Value = serde_json::from_slice(&out).unwrap();
+            assert!(again["error"].is_null(), "{name}: {}", again["error"]);
+            for field in ["error", "key", "interpolated", "unbound", "ports", "job_configuration"] {
+                assert_eq!(again["jobs"][0][field], job[field], "{name}: {}: {field}", job["key"]);
+            }
+            count += 1;
+        }
+    }
+    assert!(count > 100, "only {count} jobs are exported");
 }
