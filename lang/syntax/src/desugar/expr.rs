@@ -479,7 +479,7 @@ const fn is_comparison(kind: Kind) -> bool {
 }
 
 /// Whether computing it twice is the same as once.
-pub(super) fn is_simple(expr: &Expr) -> bool {
+pub(crate) fn is_simple(expr: &Expr) -> bool {
     match &expr.kind {
         ExprKind::Name | ExprKind::Int | ExprKind::Float | ExprKind::Str(_) => true,
         ExprKind::Paren(inner) => is_simple(inner),

@@ -12,6 +12,7 @@ mod writer;
 
 use std::collections::BTreeMap;
 
+pub(crate) use expr::is_simple;
 pub use map::SpanMap;
 
 use crate::error::SyntaxError;

@@ -359,9 +359,7 @@ impl Printer<'_> {
                 }
             }
             let next_is_clause = group.elements.get(at + 1).is_some_and(|next| next.clause);
-            if at + 1 < count && !next_is_clause {
-                self.write(",");
-            } else if at + 1 == count && group.comma {
+            if (at + 1 < count && !next_is_clause) || (at + 1 == count && group.comma) {
                 self.write(",");
             }
         }

@@ -5,5 +5,6 @@
 mod desugar;
 mod errors;
 mod format;
+mod migrate;
 mod properties;
 mod support;

@@ -194,6 +194,25 @@ proptest! {
     }
 
     #[test]
+    fn migrating_is_done_at_once(text in prop_oneof![file(), soup()]) {
+        if let Ok(once) = aurora_syntax::migrate(&text) {
+            let parsed = aurora_syntax::parse(&once.text);
+            prop_assert!(parsed.errors.is_empty(), "{}", once.text);
+            let was = aurora_syntax::parse(&text).refused.len();
+            prop_assert!(parsed.refused.len() <= was);
+            let stuck = once.notes.iter().any(|note| note.message.contains("by itself"));
+            prop_assert!(!stuck, "{}", text);
+            let again = aurora_syntax::migrate(&once.text).unwrap();
+            prop_assert_eq!(&again.text, &once.text, "of {}", text);
+            let mut edited = text.clone();
+            for edit in once.edits.iter().rev() {
+                edited.replace_range(edit.range.clone(), &edit.text);
+            }
+            prop_assert_eq!(edited, once.text);
+        }
+    }
+
+    #[test]
     fn any_text_is_read(text in soup()) {
         let parsed = aurora_syntax::parse(&text);
         for error in parsed.errors.iter().chain(&parsed.refused) {
