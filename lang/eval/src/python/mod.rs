@@ -15,6 +15,7 @@ mod number;
 mod operators;
 mod outside;
 mod percent;
+mod refused;
 mod runtime;
 mod spec;
 mod text;
@@ -28,7 +29,7 @@ use native::{Kind, Native};
 type Table = &'static [(&'static str, Kind)];
 
 const TABLES: [Table; 5] =
-    [operators::TABLE, runtime::TABLE, builtins::TABLE, builtins::REFUSED, outside::TABLE];
+    [operators::TABLE, runtime::TABLE, builtins::TABLE, refused::TABLE, outside::TABLE];
 
 /// Defines the names of this module.
 pub(crate) fn add(builder: &mut GlobalsBuilder) {
