@@ -33,6 +33,7 @@ mod schema;
 mod sources;
 mod stdlib;
 mod values;
+mod walk;
 mod warnings;
 
 pub use aurora_template::object::Origin;

@@ -180,8 +180,8 @@ impl Report {
         field: Option<&str>,
     ) -> Self {
         let Some(origin) = origin else { return self };
-        let Some(text) = sources.text(&origin.file) else { return self };
-        let span = place::argument(&text, &origin.span, field);
+        let Some((text, parsed)) = sources.parsed(&origin.file) else { return self };
+        let span = place::argument(&parsed, &text, &origin.span, field);
         self.at(sources, &origin.file, span, "here")
     }
 
@@ -203,8 +203,8 @@ impl Report {
         let (Some(origin), Some(field), Some(range)) = (origin, field, in_text) else {
             return report;
         };
-        let Some(text) = sources.text(&origin.file) else { return report };
-        match place::in_literal(&text, &origin.span, field, range) {
+        let Some((text, parsed)) = sources.parsed(&origin.file) else { return report };
+        match place::in_literal(&parsed, &text, &origin.span, field, range) {
             Some(span) => report.at(sources, &origin.file, span, "here"),
             None => report,
         }
@@ -218,7 +218,9 @@ impl Report {
         name: &str,
         element: Option<usize>,
     ) -> Self {
-        let span = sources.text(file).and_then(|text| place::assigned(&text, name, element));
+        let span = sources
+            .parsed(file)
+            .and_then(|(text, parsed)| place::assigned(&parsed, &text, name, element));
         match span {
             Some(span) => self.at(sources, file, span, "here"),
             None => self,

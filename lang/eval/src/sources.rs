@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use aurora_syntax::Parsed;
 
 use aurora_syntax::SpanMap;
 
@@ -15,11 +17,20 @@ struct Source {
     text: Arc<str>,
     /// From what the interpreter was given to the text; [`None`] until it was.
     map: Option<Arc<SpanMap>>,
+    /// The text's tree, once somebody has asked for it.
+    parsed: OnceLock<Arc<Parsed>>,
 }
 
 impl Sources {
     pub(crate) fn text(&self, file: &str) -> Option<Arc<str>> {
         self.0.get(file).map(|source| source.text.clone())
+    }
+
+    /// The text of a file and its tree.
+    pub(crate) fn parsed(&self, file: &str) -> Option<(Arc<str>, Arc<Parsed>)> {
+        let source = self.0.get(file)?;
+        let parsed = source.parsed.get_or_init(|| Arc::new(aurora_syntax::parse(&source.text)));
+        Some((source.text.clone(), parsed.clone()))
     }
 
     /// The names and texts of the user's files: not those of the library.
@@ -29,7 +40,7 @@ impl Sources {
     }
 
     pub(crate) fn add(&mut self, file: &str, text: Arc<str>) {
-        self.0.insert(file.into(), Source { text, map: None });
+        self.0.insert(file.into(), Source { text, map: None, parsed: OnceLock::new() });
     }
 
     pub(crate) fn set_map(&mut self, file: &str, map: SpanMap) {

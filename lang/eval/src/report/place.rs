@@ -2,164 +2,118 @@
 
 use std::ops::Range;
 
-use starlark::syntax::AstModule;
-use starlark_syntax::syntax::ast::{ArgumentP, AssignTargetP, AstExpr, AstStmt, ExprP, StmtP};
+use aurora_syntax::tree::{Arg, Expr, ExprKind, PostKind, Stmt, StmtKind};
+use aurora_syntax::{Parsed, Span};
 
-use crate::dialect::DIALECT;
+use crate::walk;
 
 /// The span of the argument `field` of the call at `call`; else that of the called name.
-pub(super) fn argument(text: &str, call: &Range<usize>, field: Option<&str>) -> Range<usize> {
-    let name_only = || {
-        let name = text.get(call.clone()).and_then(|source| source.find('(')).unwrap_or(0);
-        if name == 0 { call.clone() } else { call.start..call.start + name }
-    };
-    let Some(field) = field else { return name_only() };
-    let Ok(module) = AstModule::parse("", text.to_owned(), &DIALECT) else { return name_only() };
-    let mut found = None;
-    module.statement().visit_expr(|expression| find_argument(expression, call, field, &mut found));
-    found.unwrap_or_else(name_only)
-}
-
-fn find_argument(
-    expression: &AstExpr,
+pub(super) fn argument(
+    parsed: &Parsed,
+    text: &str,
     call: &Range<usize>,
-    field: &str,
-    found: &mut Option<Range<usize>>,
-) {
-    let span = expression.span.begin().get() as usize..expression.span.end().get() as usize;
-    if found.is_some() || span.end < call.start || span.start > call.end {
-        return;
+    field: Option<&str>,
+) -> Range<usize> {
+    if let Some(argument) = field.and_then(|field| named(parsed, text, call, field)) {
+        return argument.span.range();
     }
-    if span == *call
-        && let ExprP::Call(_, arguments) = &expression.node
-    {
-        for argument in &arguments.args {
-            if let ArgumentP::Named(name, _) = &argument.node
-                && name.node == field
-            {
-                *found =
-                    Some(argument.span.begin().get() as usize..argument.span.end().get() as usize);
-            }
-        }
-        return;
-    }
-    expression.node.visit_expr(|inner| find_argument(inner, call, field, found));
+    let name = text.get(call.clone()).and_then(|source| source.find('(')).unwrap_or(0);
+    if name == 0 { call.clone() } else { call.start..call.start + name }
 }
 
-/// Where the last top-level assignment to `name` has its value, or an element of it.
-pub(super) fn assigned(text: &str, name: &str, element: Option<usize>) -> Option<Range<usize>> {
-    let module = AstModule::parse("", text.to_owned(), &DIALECT).ok()?;
-    let statement = module.statement();
-    let statements: &[AstStmt] = match &statement.node {
-        StmtP::Statements(statements) => statements,
-        _ => std::slice::from_ref(statement),
-    };
-    let value = statements.iter().rev().find_map(|statement| match &statement.node {
-        StmtP::Assign(assign) => match &assign.lhs.node {
-            AssignTargetP::Identifier(ident) if ident.node.ident == name => Some(&assign.rhs),
-            _ => None,
-        },
-        _ => None,
-    })?;
-    let value = match (&value.node, element) {
-        (ExprP::List(items), Some(index)) => items.get(index).unwrap_or(value),
-        _ => value,
-    };
-    Some(value.span.begin().get() as usize..value.span.end().get() as usize)
-}
-
-/// The part `range` of the text that the call at `call` gives for `field`, if it is written as one
-/// literal.
+/// Where a byte range of the text that the call at `call` gives for `field` is written, if it is
+/// written as literals.
 pub(super) fn in_literal(
+    parsed: &Parsed,
     text: &str,
     call: &Range<usize>,
     field: &str,
     range: &Range<usize>,
 ) -> Option<Range<usize>> {
-    let argument = argument(text, call, Some(field));
-    let source = text.get(argument.clone())?;
-    let value = source.strip_prefix(field)?.trim_start().strip_prefix('=')?.trim_start();
-    let start = argument.end - value.len();
-    let (from, to) = (position_in(value, range.start)?, position_in(value, range.end)?);
-    (from <= to).then_some(start + from..start + to)
-}
-
-/// Where in a literal the byte `wanted` of what it says stands; [`None`] if it is no plain literal.
-fn position_in(literal: &str, wanted: usize) -> Option<usize> {
-    let unprefixed = literal.trim_start_matches(['u', 'U', 'r', 'R', 'b', 'B']);
-    let prefix = &literal[..literal.len() - unprefixed.len()];
-    if prefix.len() > 2 {
+    let mut value = &named(parsed, text, call, field)?.value;
+    while let ExprKind::Paren(inner) = &value.kind {
+        value = inner;
+    }
+    let ExprKind::Str(pieces) = &value.kind else { return None };
+    if pieces.iter().any(|piece| piece.fields.is_some()) {
         return None;
     }
-    let raw = prefix.contains(['r', 'R']);
-    let quote = ["\"\"\"", "'''", "\"", "'"].into_iter().find(|q| unprefixed.starts_with(q))?;
-    let body = unprefixed.strip_prefix(quote)?;
-    let mut said = 0;
-    let mut rest = body;
-    loop {
-        let at = prefix.len() + quote.len() + (body.len() - rest.len());
-        if rest.starts_with(quote) {
-            // Nothing but the one literal stands there.
-            return (said == wanted && rest.len() == quote.len()).then_some(at);
+    let literal = aurora_syntax::value(text, pieces);
+    if range.end > literal.value.len() || range.is_empty() {
+        return None;
+    }
+    // The end may stand in another literal than what comes after it.
+    let start = literal.place(range.start);
+    let end = literal.place(range.end - 1) + 1;
+    (start < end).then_some(start..end)
+}
+
+/// The argument `field` of the call at `call`.
+fn named<'t>(parsed: &'t Parsed, text: &str, call: &Range<usize>, field: &str) -> Option<&'t Arg> {
+    let mut found = None;
+    in_statements(&parsed.tree, call, &mut |expression| {
+        let ExprKind::Postfix(postfix) = &expression.kind else { return };
+        if expression.span.start as usize != call.start {
+            return;
         }
-        let first = rest.chars().next()?;
-        if said == wanted {
-            // The end of the literal is the end of all, too.
-            return ends_with_itself(rest, quote, raw).then_some(at);
+        let op = postfix.ops.iter().find(|op| op.span.end as usize == call.end);
+        if let Some(PostKind::Call(arguments)) = op.map(|op| &op.kind) {
+            let wanted = |argument: &&Arg| argument.name.is_some_and(|name| name.of(text) == field);
+            found = arguments.iter().find(wanted);
         }
-        let (length, says) = if first == '\\' && !raw {
-            escape(rest)?
-        } else {
-            (first.len_utf8(), first.len_utf8())
-        };
-        said += says;
-        if said > wanted {
-            return None;
+    });
+    found
+}
+
+/// Visits the expressions that hold a place.
+fn in_statements<'t>(
+    statements: &'t [Stmt],
+    place: &Range<usize>,
+    visit: &mut dyn FnMut(&'t Expr),
+) {
+    let from = statements.partition_point(|statement| (statement.span.end as usize) < place.end);
+    for statement in statements.get(from..).unwrap_or_default() {
+        if statement.span.start as usize > place.start {
+            break;
         }
-        rest = rest.get(length..)?;
+        walk::expressions(statement, &mut |expression| in_expression(expression, place, visit));
+        for block in walk::blocks(statement) {
+            in_statements(&block.stmts, place, visit);
+        }
     }
 }
 
-/// Whether the literal whose rest this is goes to the end of the text.
-fn ends_with_itself(mut rest: &str, quote: &str, raw: bool) -> bool {
-    loop {
-        if rest.starts_with(quote) {
-            return rest.len() == quote.len();
-        }
-        let Some(first) = rest.chars().next() else { return false };
-        let length = if first == '\\' {
-            let next = rest[1..].chars().next().map_or(0, char::len_utf8);
-            if raw || next > 0 { 1 + next } else { return false }
-        } else {
-            first.len_utf8()
-        };
-        rest = rest.get(length..).unwrap_or_default();
+fn in_expression<'t>(expression: &'t Expr, place: &Range<usize>, visit: &mut dyn FnMut(&'t Expr)) {
+    let Span { start, end } = expression.span;
+    if start as usize <= place.start && place.end <= end as usize {
+        visit(expression);
+        walk::parts(expression, &mut |part| in_expression(part, place, visit));
     }
 }
 
-/// How long an escape is, and how many bytes it says.
-fn escape(text: &str) -> Option<(usize, usize)> {
-    let hex = |digits: usize| {
-        let code = u32::from_str_radix(text.get(2..2 + digits)?, 16).ok()?;
-        Some((2 + digits, char::from_u32(code)?.len_utf8()))
+/// Where the last top-level assignment to `name` has its value, or an element of it.
+pub(super) fn assigned(
+    parsed: &Parsed,
+    text: &str,
+    name: &str,
+    element: Option<usize>,
+) -> Option<Range<usize>> {
+    let value = parsed.tree.iter().rev().find_map(|statement| match &statement.kind {
+        StmtKind::Assign { targets, value } => targets
+            .iter()
+            .any(|target| target.kind == ExprKind::Name && target.span.of(text) == name)
+            .then_some(value),
+        _ => None,
+    })?;
+    let value = match (&value.kind, element) {
+        (ExprKind::List(items), Some(index)) => items.get(index).unwrap_or(value),
+        _ => value,
     };
-    match text[1..].chars().next()? {
-        '\n' => Some((2, 0)),
-        'n' | 't' | 'r' | '\\' | '\'' | '"' | 'a' | 'b' | 'f' | 'v' => Some((2, 1)),
-        'x' => hex(2),
-        'u' => hex(4),
-        'U' => hex(8),
-        '0'..='7' => {
-            let digits =
-                text[1..].bytes().take(3).take_while(|b| (b'0'..=b'7').contains(b)).count();
-            let code = u32::from_str_radix(text.get(1..1 + digits)?, 8).ok()?;
-            Some((1 + digits, char::from_u32(code)?.len_utf8()))
-        }
-        other => Some((1 + other.len_utf8(), 1 + other.len_utf8())),
-    }
+    Some(value.span.range())
 }
 
 #[cfg(test)]
+#[expect(clippy::single_range_in_vec_init, reason = "ranges are what is tested")]
 mod tests {
     use super::*;
 
@@ -169,16 +123,37 @@ mod tests {
             (r#""echo {{x}}""#, 5..10, Some("{{x}}")),
             (r#"'{{x}}'"#, 0..5, Some("{{x}}")),
             (r#"'\t\x41é{{x}}'"#, 4..9, Some("{{x}}")),
+            (r#"u'\u00e9{{x}}'"#, 2..7, Some("{{x}}")),
             (r#"r'\t{{x}}'"#, 2..7, Some("{{x}}")),
             ("'''a\n{{x}}\n'''", 2..7, Some("{{x}}")),
-            ("'a' 'b{{x}}'", 2..7, None),
+            ("'a' 'b{{x}}'", 2..7, Some("{{x}}")),
+            ("('a'\n  'b{{x}}')", 2..7, Some("{{x}}")),
             ("'a{{x}}' % y", 1..6, None),
             ("'{{x}}' + y", 0..5, None),
             ("name", 0..2, None),
         ] {
-            let text = format!("P(cmdline = {literal})");
-            let found = in_literal(&text, &(0..text.len()), "cmdline", &range);
+            let text = format!("p = f(q, [P(a = 1, cmdline = {literal})])(2)");
+            let call = text.find("P(").unwrap_or(0)..text.find(")])").unwrap_or(0) + 1;
+            let parsed = aurora_syntax::parse(&text);
+            let found = in_literal(&parsed, &text, &call, "cmdline", &range);
             assert_eq!(found.map(|range| &text[range]), wanted, "{literal}");
+        }
+    }
+
+    #[test]
+    fn arguments_are_found_in_the_call_that_is_meant() {
+        let text = "def f():\n    if x:\n        return a(x = 1)(x = b(x = 2), y = 3)\n";
+        let parsed = aurora_syntax::parse(text);
+        for (call, field, wanted) in [
+            ("a(x = 1)", "x", "x = 1"),
+            ("a(x = 1)(x = b(x = 2), y = 3)", "x", "x = b(x = 2)"),
+            ("a(x = 1)(x = b(x = 2), y = 3)", "y", "y = 3"),
+            ("b(x = 2)", "x", "x = 2"),
+            ("b(x = 2)", "z", "b"),
+        ] {
+            let start = text.find(call).unwrap_or(0);
+            let found = argument(&parsed, text, &(start..start + call.len()), Some(field));
+            assert_eq!(&text[found], wanted, "{call}");
         }
     }
 }

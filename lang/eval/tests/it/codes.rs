@@ -15,16 +15,13 @@ const NOT_OF_A_FILE: [Code; 5] = [
 ];
 
 /// Codes of what the evaluation does not do yet.
-const NOT_YET: [Code; 9] = [
+const NOT_YET: [Code; 6] = [
     Code::UnreadableFile,
     Code::IncludeCycle,
     Code::UndeclaredInput,
     Code::UnknownModule,
     Code::UnsupportedSyntax,
     Code::BadContainer,
-    Code::UnusedBinding,
-    Code::RedefinedName,
-    Code::ShadowedName,
 ];
 
 fn pages() -> PathBuf {

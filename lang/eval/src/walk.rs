@@ -1,0 +1,155 @@
+//! Going over the tree of a text.
+
+use aurora_syntax::tree::{Block, Clause, Expr, ExprKind, FPart, Param, PostKind, Stmt, StmtKind};
+
+/// Visits each expression that is a direct part of a statement, those of the statements under it
+/// aside. What a function or comprehension defines is visited, too.
+pub(crate) fn expressions<'t>(statement: &'t Stmt, visit: &mut dyn FnMut(&'t Expr)) {
+    match &statement.kind {
+        StmtKind::Expr(value) => visit(value),
+        StmtKind::Assign { targets, value } => {
+            targets.iter().for_each(&mut *visit);
+            visit(value);
+        }
+        StmtKind::Augmented { target, value, .. } => {
+            visit(target);
+            visit(value);
+        }
+        StmtKind::Annotated { target, annotation, value } => {
+            visit(target);
+            visit(annotation);
+            value.iter().for_each(visit);
+        }
+        StmtKind::If { branches, .. } => branches.iter().for_each(|(test, _)| visit(test)),
+        StmtKind::For { target, iterable, .. } => {
+            visit(target);
+            visit(iterable);
+        }
+        StmtKind::While { test, .. } => visit(test),
+        StmtKind::Def { params, .. } => defaults(params, visit),
+        StmtKind::Class { bases, .. } => bases.iter().for_each(visit),
+        StmtKind::Return(value) => value.iter().for_each(visit),
+        StmtKind::Del(values) | StmtKind::Raise(values) | StmtKind::Print { values, .. } => {
+            values.iter().for_each(visit);
+        }
+        StmtKind::Assert { test, message } => {
+            visit(test);
+            message.iter().for_each(visit);
+        }
+        StmtKind::Pass
+        | StmtKind::Break
+        | StmtKind::Continue
+        | StmtKind::Import(_)
+        | StmtKind::From { .. }
+        | StmtKind::Refused(_)
+        | StmtKind::Error => {}
+    }
+}
+
+/// The blocks under a statement.
+pub(crate) fn blocks(statement: &Stmt) -> Vec<&Block> {
+    match &statement.kind {
+        StmtKind::If { branches, orelse } => {
+            branches.iter().map(|(_, block)| block).chain(orelse).collect()
+        }
+        StmtKind::For { body, orelse, .. } | StmtKind::While { body, orelse, .. } => {
+            std::iter::once(body).chain(orelse).collect()
+        }
+        StmtKind::Def { body, .. } | StmtKind::Class { body, .. } => vec![body],
+        StmtKind::Refused(blocks) => blocks.iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn defaults<'t>(params: &'t [Param], visit: &mut dyn FnMut(&'t Expr)) {
+    params.iter().filter_map(|param| param.default.as_ref()).for_each(visit);
+}
+
+/// Visits each expression that is a direct part of another.
+pub(crate) fn parts<'t>(expression: &'t Expr, visit: &mut dyn FnMut(&'t Expr)) {
+    match &expression.kind {
+        ExprKind::Str(pieces) => {
+            for piece in pieces.iter().filter_map(|piece| piece.fields.as_deref()) {
+                fields(piece, visit);
+            }
+        }
+        ExprKind::Tuple { items, .. } | ExprKind::List(items) | ExprKind::Set(items) => {
+            items.iter().for_each(visit);
+        }
+        ExprKind::Paren(inner) | ExprKind::Star(inner) | ExprKind::Backtick(inner) => visit(inner),
+        ExprKind::Dict(entries) => entries.iter().for_each(|(key, value)| {
+            visit(key);
+            visit(value);
+        }),
+        ExprKind::Comp(comp) => {
+            visit(&comp.element);
+            comp.value.iter().for_each(&mut *visit);
+            for clause in &comp.clauses {
+                match clause {
+                    Clause::For { target, iterable } => {
+                        visit(target);
+                        visit(iterable);
+                    }
+                    Clause::If(test) => visit(test),
+                }
+            }
+        }
+        ExprKind::Postfix(postfix) => {
+            visit(&postfix.base);
+            for op in &postfix.ops {
+                match &op.kind {
+                    PostKind::Attr(_) => {}
+                    PostKind::Call(arguments) => {
+                        arguments.iter().for_each(|argument| visit(&argument.value));
+                    }
+                    PostKind::Index(index) => visit(index),
+                    PostKind::Slice(bounds) => bounds.iter().flatten().for_each(&mut *visit),
+                }
+            }
+        }
+        ExprKind::Unary { operand, .. } => visit(operand),
+        ExprKind::Power(power) => {
+            visit(&power.0);
+            visit(&power.2);
+        }
+        ExprKind::Chain(chain) => {
+            visit(&chain.first);
+            chain.rest.iter().for_each(|(_, operand)| visit(operand));
+        }
+        ExprKind::Cond(cond) => {
+            visit(&cond.0);
+            visit(&cond.1);
+            visit(&cond.2);
+        }
+        ExprKind::Lambda(lambda) => {
+            defaults(&lambda.0, visit);
+            visit(&lambda.1);
+        }
+        ExprKind::Name | ExprKind::Int | ExprKind::Float | ExprKind::Error => {}
+    }
+}
+
+fn fields<'t>(parts: &'t [FPart], visit: &mut dyn FnMut(&'t Expr)) {
+    for part in parts {
+        if let FPart::Field { value, spec, .. } = part {
+            visit(value);
+            fields(spec, visit);
+        }
+    }
+}
+
+/// Visits an expression and all that it is made of.
+pub(crate) fn all<'t>(expression: &'t Expr, visit: &mut dyn FnMut(&'t Expr)) {
+    visit(expression);
+    parts(expression, &mut |part| all(part, visit));
+}
+
+/// Visits each expression of statements, and of those under them.
+pub(crate) fn everything<'t>(statements: &'t [Stmt], visit: &mut dyn FnMut(&'t Expr)) {
+    for statement in statements {
+        expressions(statement, &mut |expression| all(expression, visit));
+        for block in blocks(statement) {
+            everything(&block.stmts, visit);
+        }
+    }
+}
