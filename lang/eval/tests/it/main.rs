@@ -16,3 +16,4 @@ mod helpers;
 mod jobs;
 mod modules;
 mod stdlib;
+mod values;
