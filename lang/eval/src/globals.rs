@@ -33,6 +33,11 @@ pub(crate) static GLOBALS: LazyLock<Globals> = LazyLock::new(|| {
     let mut builder = GlobalsBuilder::standard();
     crate::python::add(&mut builder);
     for (name, ty) in SCHEMA.types() {
+        for field in &ty.fields {
+            if let Type::Enum(known) = &field.ty {
+                builder.set(&known.name, TypeValue(field.ty.clone()));
+            }
+        }
         builder.set(name, TypeValue(Type::Struct(ty.clone())));
     }
     for (name, object) in &SCHEMA.objects {

@@ -100,7 +100,7 @@ pub(crate) fn alloc<'v>(
 }
 
 /// What an interpolation came to, unless it failed.
-fn settled(resolved: Resolved) -> starlark::Result<Object> {
+pub(crate) fn settled(resolved: Resolved) -> starlark::Result<Object> {
     let cost = COST.get().saturating_add(resolved.cost);
     COST.set(cost);
     if cost > MAX_COST {

@@ -6,7 +6,7 @@ use starlark::values::list::ListRef;
 use starlark::values::tuple::TupleRef;
 
 use crate::codes::Code;
-use crate::values::{ObjectValue, alloc};
+use crate::values::{ObjectValue, alloc, settled};
 use aurora_template::object::{Kind as ObjectKind, Object};
 use aurora_template::scope::resolve;
 
@@ -169,7 +169,7 @@ pub(super) fn remainder<'v>(
         let bind = a.get_attr_error("bind", eval.heap())?;
         let bound = eval.eval_function(bind, &[b], &[])?;
         if let Some(ObjectValue(Some(object))) = ObjectValue::from_value(bound) {
-            return alloc(resolve(object).object, eval);
+            return alloc(settled(resolve(object))?, eval);
         }
     }
     numeric(Operator::Remainder, "%", a, b, eval)

@@ -92,7 +92,7 @@ impl<'v> Writer<'v, '_> {
         } else if let Ok(Some(number)) = BigInt::unpack_value(value) {
             let _ = write!(self.out, "{number}");
         } else if let Some(object) = ObjectValue::from_value(value) {
-            self.out.push_str(&object_text(object, form));
+            self.out.push_str(&object_text(object, form)?);
         } else {
             if self.open.len() >= MAX_DEPTH {
                 return refuse(format!("the value nests more than {MAX_DEPTH} deep"));
@@ -160,15 +160,15 @@ impl<'v> Writer<'v, '_> {
 }
 
 /// Objects are interpolated; scalars among the elements of a list are shown with their type.
-fn object_text(object: &ObjectValue, form: Form) -> String {
+fn object_text(object: &ObjectValue, form: Form) -> Res<String> {
     use aurora_template::object::Kind;
-    let text = object.to_string();
-    match (&object.0, form) {
+    let text = object.text()?;
+    Ok(match (&object.0, form) {
         (Some(inner), Form::Repr) if matches!(inner.kind(), Kind::Scalar(_)) => {
             format!("{}({text})", inner.ty())
         }
         _ => text,
-    }
+    })
 }
 
 /// A text in quotes, with bytes that are not printable ASCII as escapes.

@@ -34,6 +34,14 @@ impl fmt::Display for ObjectValue {
 }
 
 impl ObjectValue {
+    /// The object as text, interpolated at this moment.
+    pub(crate) fn text(&self) -> starlark::Result<String> {
+        match &self.0 {
+            Some(object) => Ok(text_form(&settled(resolve(object))?)),
+            None => Ok(self.to_string()),
+        }
+    }
+
     fn object(&self, what: &str) -> starlark::Result<&Object> {
         match &self.0 {
             Some(object) => Ok(object),
