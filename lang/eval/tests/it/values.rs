@@ -155,7 +155,10 @@ fn structs_are_declared_and_copied() {
         ("profile(version = '7').url()", "u/x/7"),
         ("profile.tags()[1]", "x"),
         ("profile.tags()", "StringList(a, x)"),
-        ("profile.has_tags(), profile.has_version(), Profile().has_package()", "(True, True, False)"),
+        (
+            "profile.has_tags(), profile.has_version(), Profile().has_package()",
+            "(True, True, False)",
+        ),
         ("Profile(version = Empty).has_version()", "False"),
         ("Profile().package() == Empty", "True"),
         ("Profile({'package': 'a'}, {'package': 'b'}, heap = 1).package()", "b"),
@@ -194,7 +197,9 @@ fn structs_are_declared_and_copied() {
 #[test]
 fn classes_have_the_fields_that_are_specs() {
     let class = |base: &str, field: &str| {
-        format!("__au_class('C', ({base},), [('doc', 'text'), ('f', Default(String, 'd')), {field}])")
+        format!(
+            "__au_class('C', ({base},), [('doc', 'text'), ('f', Default(String, 'd')), {field}])"
+        )
     };
     check(&[
         (&class("Struct", "('g', Required(Integer))"), "C"),
@@ -247,8 +252,10 @@ fn names_are_bound_in_their_order() {
 #[test]
 fn json_goes_out_and_comes_in() {
     check(&[
-        ("Process(name = 'a', cmdline = '{{c}}').bind(c = 'é').json_dumps()[:21]",
-            r#"{"cmdline": "\u00e9","#),
+        (
+            "Process(name = 'a', cmdline = '{{c}}').bind(c = 'é').json_dumps()[:21]",
+            r#"{"cmdline": "\u00e9","#,
+        ),
         (r#"Profile.json_loads('{"package": "j", "other": 1}').url()"#, "u/j/live"),
         (r#"Task.json_loads('{"resources": {"cpu": 1, "gpus": 2}}').resources().cpu()"#, "1.0"),
         (r#"Profile.json_loads(profile.json_dumps()) == profile"#, "True"),
