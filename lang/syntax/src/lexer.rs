@@ -423,6 +423,9 @@ impl<'a> Lexer<'a> {
 
     /// Text between quotes as word processors write them.
     fn fancy_quotes(&mut self, error: SyntaxError, open: Span) {
+        if self.out.errors.len() >= MAX_ERRORS {
+            return;
+        }
         let rest = &self.text[self.at..];
         let line = rest.split(['\n', '\r']).next().unwrap_or_default();
         let double = matches!(open.of(self.text), "\u{201c}" | "\u{201d}" | "\u{201e}");

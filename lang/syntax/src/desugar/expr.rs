@@ -1,7 +1,10 @@
 //! Expressions.
 
-use super::{Rewriter, names, reserved};
+use std::collections::BTreeSet;
+
+use super::{Found, Rewriter, names, reserved};
 use crate::error::{SyntaxError, code};
+use crate::literal;
 use crate::span::Span;
 use crate::token::Kind;
 use crate::tree::{
@@ -112,12 +115,7 @@ impl Rewriter<'_> {
                 items.iter().for_each(|item| self.expr(item));
             }
             ExprKind::Paren(inner) | ExprKind::Star(inner) => self.expr(inner),
-            ExprKind::Dict(entries) => {
-                for (key, value) in entries {
-                    self.expr(key);
-                    self.expr(value);
-                }
-            }
+            ExprKind::Dict(entries) => self.dict(span, entries),
             ExprKind::Set(items) => {
                 self.open(span, "__au_set([");
                 items.iter().for_each(|item| self.expr(item));
@@ -170,6 +168,42 @@ impl Rewriter<'_> {
         self.writer.copy_to(span.end - 1);
         self.writer.write(text, span);
         self.writer.skip_to(span.end);
+    }
+
+    /// A table. Of entries with the same key Python takes the last, and Starlark none.
+    fn dict(&mut self, span: Span, entries: &[(Expr, Expr)]) {
+        let mut keys = BTreeSet::new();
+        let distinct = entries.len() < 2
+            || entries.iter().all(|(key, _)| match &key.kind {
+                ExprKind::Int => keys.insert(self.word(key.span).to_owned()),
+                ExprKind::Str(pieces) if pieces.iter().all(|piece| piece.fields.is_none()) => {
+                    keys.insert(format!("'{}", literal::value(self.text, pieces).value))
+                }
+                _ => false,
+            });
+        if distinct {
+            for (key, value) in entries {
+                self.expr(key);
+                self.expr(value);
+            }
+            return;
+        }
+        let dict = match self.find("dict") {
+            Found::Plain => "dict([",
+            Found::Late => "__au_name(\"dict\")([",
+        };
+        self.open(span, dict);
+        for (key, value) in entries {
+            self.writer.before(key.span, "(");
+            self.expr(key);
+            self.writer.copy_to(key.span.end);
+            let gap = Span::new(key.span.end, value.span.start);
+            let lines = self.word(gap).bytes().filter(|byte| *byte == b'\n').count();
+            self.writer.replace(gap, &format!(", {}", "\n".repeat(lines)));
+            self.expr(value);
+            self.writer.after(value.span, ")");
+        }
+        self.close(span, "])");
     }
 
     fn comp(&mut self, span: Span, comp: &Comp) {
@@ -254,9 +288,11 @@ impl Rewriter<'_> {
             };
         }
         let numbers = std::iter::once(&chain.first).chain(chain.rest.iter().map(|(_, e)| e));
-        let plain = operator(op.kind).is_none()
-            || numbers.clone().all(|operand| matches!(operand.kind, ExprKind::Int))
-                && chain.rest.iter().all(|(op, _)| op.kind != Kind::Slash);
+        let numbers_only = numbers.clone().all(|operand| matches!(operand.kind, ExprKind::Int));
+        let plain = chain.rest.iter().all(|(op, _)| {
+            let safe = !matches!(op.kind, Kind::Slash | Kind::LShift);
+            self.function(op.kind).is_none() || (numbers_only && safe)
+        });
         if plain {
             numbers.for_each(|operand| self.expr(operand));
             return;

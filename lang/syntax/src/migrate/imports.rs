@@ -118,8 +118,8 @@ impl Migrator<'_> {
                         let path = self.word(import.name);
                         let top = path.split('.').next().unwrap_or(path);
                         let name = import.alias.map_or(top, |alias| self.word(alias));
-                        let own = is_own_module(path)
-                            && !self.uses.get(name).is_some_and(|(uses, _)| *uses > 0);
+                        let used = self.uses.get(name).is_some_and(|(uses, _)| *uses > 0);
+                        let own = is_own_module(path) && !used;
                         !own && !self.is_spent(name)
                     })
                     .map(written)
@@ -141,8 +141,8 @@ impl Migrator<'_> {
                         if module == "__future__" {
                             return name == "division" && self.divides;
                         }
-                        let spent = self.is_spent(name);
-                        !(own && import.alias.is_none()) && !spent
+                        let needless = own && import.alias.is_none();
+                        !needless && !self.is_spent(name)
                     })
                     .map(written)
                     .collect();

@@ -5,6 +5,7 @@ mod expr;
 mod imports;
 mod structs;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -262,18 +263,17 @@ impl<'a> Migrator<'a> {
     /// Removes a statement, or puts `pass` in its place.
     fn remove(&mut self, stmt: Span, only: bool) {
         match self.whole_line(stmt) {
-            Some(line) if !only => {
-                self.edits.retain(|(_, edit)| {
-                    edit.range.start < line.start as usize || edit.range.end > line.end as usize
-                });
-                self.edit(line, "");
-            }
+            Some(line) if !only => self.edit(line, ""),
             _ => self.edit(stmt, "pass"),
         }
     }
 
     fn finish(mut self) -> Migration {
-        self.edits.sort_by_key(|(rank, edit)| (edit.range.start, edit.range.end, *rank));
+        // Of those that begin together, what is only inserted comes first, then what reaches farther.
+        self.edits.sort_by_key(|(rank, edit)| {
+            let Range { start, end } = edit.range;
+            (start, start < end, Reverse(end), *rank)
+        });
         let mut text = String::with_capacity(self.text.len());
         let mut edits: Vec<Edit> = Vec::with_capacity(self.edits.len());
         let mut at = 0;

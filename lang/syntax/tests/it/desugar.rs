@@ -21,7 +21,7 @@ fn what_both_read_alike_is_kept() {
         "jobs = [Job(name='n', task=Task(processes=[Process(name=\"p\")]))]  # ü\n",
         "if x and not y or z in d: pass\nelif not not x not in d:\n  pass\nelse:\n\n  v = 1\n",
         "x = y if z else [1, (2,), {}, {'a': 1}, d[1:2], d[::-1], -1, ~1, 1.5e3]\n",
-        "x = 1 | 2 & 3 ^ 4 << 1\nx |= 1\n",
+        "x = 1 | 2 & 3 ^ 4 >> 1\nx |= 1\n",
         "x = 1024*1024\ny = 7 % 3\nz = 1 + 2 - 3\n",
         "f = lambda a, *b, c=1, **k: a\n",
         "x = '''a\n{{b}}\\\n''' ; y = r'\\d' ; z = '\\d\\n\\x41\\101\\''\n",
@@ -40,13 +40,15 @@ fn operators() {
     gives("x = 64*MB", "x = __au_mul(64,MB)");
     gives("x = 7 / 2", "x = __au_div(7 , 2)");
     gives("x = -7 / 2", "x = __au_div(-7 , 2)");
-    gives("from __future__ import division\nx = 7 / y", "pass\nx = (7 / y)");
+    gives("from __future__ import division\nx = 7 / y", "pass\nx = 7 / y");
     gives("x = 'a' + 'b' - y", "x = __au_sub(__au_add('a' , 'b') , y)");
     gives("x = 1 + 2 * y", "x = __au_add(1 , __au_mul(2 , y))");
     gives("x = (1 + y) * 2", "x = __au_mul((__au_add(1 , y)) , 2)");
     gives("x = y // 2 % z", "x = __au_mod(__au_floordiv(y , 2) , z)");
     gives("x = -y ** 2 ** -z", "x = -__au_pow(y , __au_pow(2 , -z))");
     gives("x = y is None and z is  not None <> 1", "x = y == None and (z != None and None != 1)");
+    gives("x = 1 << 2 >> 3", "x = (__au_lshift(1 , 2) >> 3)");
+    gives("x = y >> 2 << 3", "x = __au_lshift((y >> 2) , 3)");
     gives("v += 1", "v = __au_iadd(v, 1)");
     gives("v -= 1, 2", "v = __au_sub(v, (1, 2))");
     gives("v **= 2", "v = __au_pow(v, 2)");
@@ -165,6 +167,15 @@ fn comprehensions() {
     gives("a = [i for i in 1, 2]", "a = [i for i in __au_iter((1, 2)) if __au_tick()]");
     // The first of what is gone over does not see the names of the comprehension.
     gives("a = [b for b in b]", "a = [b for b in __au_iter(__au_name(\"b\")) if __au_tick()]");
+}
+
+#[test]
+fn of_entries_with_one_key_the_last_counts() {
+    same("a = {'b': 1, \"c\": 2, 3: x}");
+    same("a = {x: 1}");
+    gives("a = {x: 1, 'b': y + 1}", "a = dict([(x, 1), ('b', __au_add(y , 1))])");
+    gives("a = {'b': 1, u'b': 2,}", "a = dict([('b', 1), ('b', 2),])");
+    gives("dict = 1\na = {x: 1, y:\n 2}", "dict = 1\na = __au_name(\"dict\")([(x, 1), (y, \n2)])");
 }
 
 #[test]

@@ -4,10 +4,10 @@ use crate::support::fixtures;
 
 #[track_caller]
 fn gives(text: &str, expected: &str) {
-    let once = aurora_syntax::format(text).unwrap();
+    let once = aurora_syntax::format(text).expect("a text without errors");
     assert_eq!(once, expected, "from\n{text}");
     assert!(aurora_syntax::same_words(text, &once));
-    assert_eq!(aurora_syntax::format(&once).unwrap(), once);
+    assert_eq!(aurora_syntax::format(&once).expect("a text without errors"), once);
 }
 
 #[test]
@@ -83,15 +83,7 @@ fn long_calls_have_one_argument_a_line() {
     gives("x = Job(\n  a=1, b=2)", "x = Job(\n  a=1,\n  b=2,\n)\n");
     gives("x = Job(a=1, b=2,)", "x = Job(\n  a=1,\n  b=2,\n)\n");
     gives("x = Job(\n  a=1,\n\n\n  b=2).bind(c=3)", "x = Job(\n  a=1,\n\n  b=2,\n).bind(c=3)\n");
-    gives(
-        "x = [Job(\n  a=1)\n  .bind(c=3)]",
-        "x = [\n  Job(\n    a=1,\n  ).bind(c=3),\n]\n"
-            .replace(
-                "[\n  Job(\n    a=1,\n  ).bind(c=3),\n]",
-                "[\n  Job(\n    a=1,\n  ).bind(c=3),\n]",
-            )
-            .as_str(),
-    );
+    gives("x = [Job(\n  a=1)\n  .bind(c=3)]", "x = [\n  Job(\n    a=1,\n  ).bind(c=3),\n]\n");
     gives("x = f('a'\n  'b', c)", "x = f(\n  'a'\n      'b',\n  c,\n)\n");
     gives("x = dedent('''\n  a\n''')\n", "x = dedent('''\n  a\n''')\n");
     gives("x = (a,)\ny = d[\n  1]", "x = (a,)\ny = d[1]\n");
@@ -104,7 +96,7 @@ fn every_file_keeps_its_meaning() {
     for (path, text) in fixtures() {
         let Ok(once) = aurora_syntax::format(&text) else { continue };
         assert!(aurora_syntax::same_words(&text, &once), "{path}");
-        assert_eq!(aurora_syntax::format(&once).unwrap(), once, "{path}");
+        assert_eq!(aurora_syntax::format(&once).expect("a text without errors"), once, "{path}");
         let meaning = |text: &str| {
             let parsed = aurora_syntax::parse(text);
             aurora_syntax::desugar(&parsed, text, &|_| true).text

@@ -4,17 +4,17 @@ use crate::support::{fixtures, interpreter_error};
 
 #[track_caller]
 fn gives(text: &str, expected: &str) {
-    let once = aurora_syntax::migrate(text).unwrap();
+    let once = aurora_syntax::migrate(text).expect("a text without errors");
     assert_eq!(once.text, expected, "from\n{text}");
     assert_eq!(once.notes, [], "of\n{text}");
-    let again = aurora_syntax::migrate(expected).unwrap();
+    let again = aurora_syntax::migrate(expected).expect("a text without errors");
     assert_eq!((again.text.as_str(), again.edits.len()), (expected, 0));
 }
 
 /// What stays as it is, with a note about a part of it.
 #[track_caller]
 fn notes(text: &str, place: &str) {
-    let migration = aurora_syntax::migrate(text).unwrap();
+    let migration = aurora_syntax::migrate(text).expect("a text without errors");
     assert_eq!(migration.text, text);
     let places: Vec<&str> = migration.notes.iter().map(|note| &text[note.range.clone()]).collect();
     assert_eq!(places, [place], "of\n{text}");
@@ -119,7 +119,7 @@ fn words() {
 fn every_file_can_be_run_as_before() {
     for (path, text) in fixtures() {
         let Ok(once) = aurora_syntax::migrate(&text) else { continue };
-        let again = aurora_syntax::migrate(&once.text).unwrap();
+        let again = aurora_syntax::migrate(&once.text).expect("a text without errors");
         assert_eq!(again.text, once.text, "{path}");
         let desugared =
             |text: &str| aurora_syntax::desugar(&aurora_syntax::parse(text), text, &|_| true);

@@ -46,7 +46,7 @@ pub(crate) fn fixtures() -> Vec<(String, String)> {
         let Ok(entries) = std::fs::read_dir(root.join(folder)) else { continue };
         for path in entries.flatten().map(|entry| entry.path()) {
             if path.extension().is_some_and(|extension| extension == "aurora") {
-                let text = std::fs::read_to_string(&path).unwrap();
+                let text = std::fs::read_to_string(&path).expect("a file");
                 files.push((path.display().to_string(), text));
             }
         }
