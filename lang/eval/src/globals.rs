@@ -40,6 +40,9 @@ pub(crate) static GLOBALS: LazyLock<Globals> = LazyLock::new(|| {
         }
         builder.set(name, TypeValue(Type::Struct(ty.clone())));
     }
+    for (name, ty) in crate::schema::enum_types() {
+        builder.set(name, TypeValue(ty));
+    }
     for (name, object) in &SCHEMA.objects {
         builder.set(name, ObjectValue(Some(object.clone())));
     }

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aurora_model::catalog::{ALIASES, OBJECTS, structs};
-use aurora_model::declare::{FieldDecl, Presence, StructDecl, TypeDecl};
+use aurora_model::catalog::{ALIASES, OBJECTS, enums, structs};
+use aurora_model::declare::{EnumDecl, FieldDecl, Presence, StructDecl, TypeDecl};
 use aurora_template::object::{Kind, Object};
 use aurora_template::types::{ChoiceType, EnumType, Field, Plain, StructType, Type};
 use serde_json::Value;
@@ -53,10 +53,7 @@ impl Schema {
             TypeDecl::Integer => Type::Integer,
             TypeDecl::Float => Type::Float,
             TypeDecl::Boolean => Type::Boolean,
-            TypeDecl::Enum(decl) => {
-                let values = decl.values.iter().map(|(value, _)| Arc::from(*value)).collect();
-                Type::Enum(Arc::new(EnumType { name: decl.name.into(), values }))
-            }
+            TypeDecl::Enum(decl) => enum_type(decl),
             TypeDecl::List(element) => Type::List(Arc::new(self.ty(element))),
             TypeDecl::Map(key, value) => Type::Map(Arc::new((self.ty(key), self.ty(value)))),
             TypeDecl::Struct(decl) => Type::Struct(self.struct_type(decl)),
@@ -66,6 +63,16 @@ impl Schema {
             }
         }
     }
+}
+
+fn enum_type(decl: &EnumDecl) -> Type {
+    let values = decl.values.iter().map(|(value, _)| Arc::from(*value)).collect();
+    Type::Enum(Arc::new(EnumType { name: decl.name.into(), values }))
+}
+
+/// The enums that files can name.
+pub(crate) fn enum_types() -> impl Iterator<Item = (&'static str, Type)> {
+    enums().map(|decl| (decl.name, enum_type(decl)))
 }
 
 /// A default as the interpreter would have it.

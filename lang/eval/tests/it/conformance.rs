@@ -10,9 +10,6 @@ use std::path::{Path, PathBuf};
 use aurora_eval::{Binding, Disk, ExportOptions, Inputs, Options, evaluate, evaluate_json, export};
 use serde_json::Value;
 
-/// Cases that need what the language does not have yet.
-const NOT_YET: &str = include_str!("../conformance/not_yet.txt");
-
 /// What the original says where it has crashed.
 const CRASHES: [&str; 6] =
     ["AttributeError", "TypeError", "IndexError", "KeyError", "UnboundLocalError", "RuntimeError"];
@@ -36,16 +33,12 @@ fn names() -> Vec<String> {
 
 #[test]
 fn cases_agree_with_the_original() {
-    let not_yet: BTreeSet<&str> = NOT_YET.lines().filter(|line| !line.is_empty()).collect();
-    let names = names();
     let mut wrong = Vec::new();
-    for name in &names {
+    for name in names() {
         let outcome =
-            std::panic::catch_unwind(|| case(name)).unwrap_or_else(|_| vec!["it panics".into()]);
-        match (outcome.as_slice(), not_yet.contains(name.as_str())) {
-            ([], false) | ([_, ..], true) => {}
-            ([], true) => wrong.push(format!("{name}: agrees now: take it off the list")),
-            (why, false) => wrong.push(format!("{name}: {}", why.join("\n    "))),
+            std::panic::catch_unwind(|| case(&name)).unwrap_or_else(|_| vec!["it panics".into()]);
+        if !outcome.is_empty() {
+            wrong.push(format!("{name}: {}", outcome.join("\n    ")));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
