@@ -92,7 +92,8 @@ impl Budget {
             )));
         }
         let fields = match object.kind() {
-            Kind::Struct(fields) => fields.len(),
+            // A field takes as much room as its pointer does: files of ten thousand jobs have many.
+            Kind::Struct(fields) => fields.len() / 8,
             _ => 0,
         };
         self.take(1 + fields + object.scopes().len(), 0)

@@ -213,7 +213,9 @@ mod tests {
     use super::*;
     use crate::split;
 
-    fn with(text: &str, values: &[(&str, &str)]) -> Result<Interpolated, InterpolateError> {
+    type Names<'a> = &'a [(&'a str, &'a str)];
+
+    fn with(text: &str, values: Names<'_>) -> Result<Interpolated, InterpolateError> {
         let values: BTreeMap<Address, String> =
             values.iter().map(|(k, v)| (k.parse().unwrap(), (*v).to_owned())).collect();
         interpolate(text, |address| Ok(values.get(address).cloned()))
@@ -239,7 +241,7 @@ mod tests {
 
     #[test]
     fn what_never_ends_is_refused_and_named() {
-        let cases: [(&str, &[(&str, &str)], &[&str]); 7] = [
+        let cases: [(&str, Names, &[&str]); 7] = [
             ("{{x}}", &[("x", "{{x}} {{other}}"), ("other", "fine")], &["x"]),
             ("{{x}}", &[("x", "{{y}}"), ("y", "{{x}}")], &["x", "y"]),
             ("{{x}}", &[("x", "{{a}}{{x}}"), ("a", "")], &["x"]),

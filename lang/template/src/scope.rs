@@ -145,6 +145,16 @@ struct Mark {
     open: usize,
 }
 
+/// A choice made of one of its alternatives.
+struct Candidate {
+    object: Object,
+    problems: Vec<Problem>,
+    open: Vec<OpenReference>,
+    unbound: BTreeSet<Address>,
+    /// Whether the alternative takes the value, if more of it were given or bound.
+    takes: bool,
+}
+
 impl Resolver {
     fn done(self, object: Object) -> Resolved {
         let Self { problems, open, unbound, used, lookups, size, .. } = self;
@@ -377,14 +387,7 @@ impl Resolver {
             return self.resolve(given, Some(chain));
         }
         let outside = std::mem::take(&mut self.unbound);
-        // The best so far: what it is, what is wrong and left open, and whether it takes the value
-        // at all.
-        let mut best: Option<(
-            Object,
-            (Vec<Problem>, Vec<OpenReference>),
-            BTreeSet<Address>,
-            bool,
-        )> = None;
+        let mut best: Option<Candidate> = None;
         let mut tries = 0;
         for alternative in &ty.alternatives {
             let Ok(candidate) = alternative.build(value.clone(), object.origin()) else { continue };
@@ -402,19 +405,19 @@ impl Resolver {
                 self.unbound.extend(outside);
                 return resolved;
             }
-            let notes = self.undo(&mark);
+            let (problems, open) = self.undo(&mark);
             let unbound = std::mem::take(&mut self.unbound);
-            if best.as_ref().is_none_or(|(_, _, _, takes)| !takes && !wrong) {
-                best = Some((resolved, notes, unbound, !wrong));
+            if best.as_ref().is_none_or(|best| !best.takes && !wrong) {
+                best = Some(Candidate { object: resolved, problems, open, unbound, takes: !wrong });
             }
         }
         self.unbound = outside;
         match best {
-            Some((resolved, (problems, open), unbound, takes)) if takes || tries == 1 => {
-                self.problems.extend(problems);
-                self.open.extend(open);
-                self.unbound.extend(unbound);
-                resolved
+            Some(best) if best.takes || tries == 1 => {
+                self.problems.extend(best.problems);
+                self.open.extend(best.open);
+                self.unbound.extend(best.unbound);
+                best.object
             }
             _ => {
                 let names: Vec<String> = ty.alternatives.iter().map(ToString::to_string).collect();

@@ -59,7 +59,7 @@ impl<'a> Iterator for Fragments<'a> {
         let Some((fragment, span)) = next_pair(self.text, plain) else {
             self.plain = self.text.len();
             let rest = &self.text[plain..];
-            return (!rest.is_empty()).then(|| (Fragment::Text(rest), plain..self.text.len()));
+            return (!rest.is_empty()).then_some((Fragment::Text(rest), plain..self.text.len()));
         };
         if plain == span.start {
             self.plain = span.end;

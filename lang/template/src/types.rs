@@ -109,7 +109,7 @@ impl StructType {
     /// It would be too large.
     pub fn new(name: &str, fields: Vec<Field>) -> Result<Arc<Self>, TypeMismatch> {
         let mut distinct: Vec<Field> = Vec::with_capacity(fields.len());
-        let mut positions = std::collections::HashMap::new();
+        let mut positions = std::collections::BTreeMap::new();
         for field in fields {
             if field.name.len() > MAX_NAME {
                 return Err(TypeMismatch::new("the name of a field is too long"));

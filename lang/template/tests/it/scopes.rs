@@ -9,9 +9,12 @@ use crate::make::{
     types,
 };
 
+/// What is bound on the job, the task, the list of processes, the process and its command line.
+type Bound<'a> = [&'a [(&'a str, Plain)]; 5];
+
 /// A job with what is given bound on the job, the task, the list of processes, the process and its
 /// command line.
-fn bound_everywhere(cmdline: &str, bound: [&[(&str, Plain)]; 5]) -> Object {
+fn bound_everywhere(cmdline: &str, bound: Bound<'_>) -> Object {
     let types = types();
     let [on_job, on_task, on_list, on_process, on_leaf] = bound;
     let leaf = bind(&string(cmdline), on_leaf);
@@ -49,7 +52,7 @@ fn own_fields_beat_what_is_bound_on_the_struct_and_around_it() {
 fn what_surrounds_a_struct_is_asked_from_the_outside_inwards() {
     let x = |value: &str| [("x", text(value)), ("name", text(value))];
     let (j, t, l, p, f) = (x("job"), x("task"), x("list"), x("process"), x("leaf"));
-    let cases: [([&[(&str, Plain)]; 5], &str, &str); 8] = [
+    let cases: [(Bound<'_>, &str, &str); 8] = [
         ([&j, &t, &l, &p, &f], "{{super.x}}", "job"),
         ([&[], &t, &l, &p, &f], "{{super.x}}", "task"),
         ([&[], &[], &l, &p, &f], "{{super.x}}", "process"),
