@@ -5,6 +5,7 @@ mod explain;
 mod export;
 mod list;
 mod options;
+mod rewrite;
 
 pub(crate) use options::{Outside, is_stdin};
 
@@ -21,6 +22,10 @@ pub(crate) enum Command {
     Export(export::Args),
     /// Explain a struct, a field, a name of the language, or the code of an error or warning.
     Explain(explain::Args),
+    /// Lay files out in the common way; comments and meaning stay.
+    Fmt(rewrite::FmtArgs),
+    /// Rewrite files of Python 2 into the plain language; comments and meaning stay.
+    Migrate(rewrite::MigrateArgs),
     /// Write the JSON Schema of jobs written as JSON.
     Schema,
 }
@@ -32,6 +37,8 @@ impl Command {
             Self::Check(args) => args.run(),
             Self::Export(args) => args.run(),
             Self::Explain(args) => args.run(),
+            Self::Fmt(args) => args.run(),
+            Self::Migrate(args) => args.run(),
             Self::Schema => crate::output::print_json(&aurora_model::json_schema::json_schema()),
         }
     }

@@ -40,7 +40,14 @@ pub(crate) fn parse(
     Err(refused(&parsed.errors, &context.sources.borrow(), file))
 }
 
-/// The reports of a text that is not of the language, as one.
+/// The reports of a text that is not of the language, as one. `name` is what they call the text.
+pub fn syntax_report(name: &str, text: &str, errors: &[SyntaxError]) -> Report {
+    let mut sources = Sources::default();
+    sources.add(name, text.into());
+    refused(errors, &sources, name)
+}
+
+/// The same of a text that is known.
 fn refused(errors: &[SyntaxError], sources: &Sources, file: &str) -> Report {
     let reports = errors.iter().take(MAX_REPORTS).map(|error| {
         let mut report = Report::new(code(error.code), &error.message).at(

@@ -39,6 +39,7 @@ mod warnings;
 pub use aurora_template::object::Origin;
 pub use codes::{Code, Severity};
 pub use context::{Cancel, Inputs, Reads};
+pub use dialect::syntax_report;
 pub use engine::{Engine, Options, evaluate, evaluate_text};
 pub use export::{ExportOptions, export};
 pub use job::{
