@@ -9,6 +9,7 @@
 )]
 
 mod bad_input;
+mod config;
 mod crashes;
 mod daemons;
 mod mesos;

@@ -276,6 +276,16 @@ impl Report {
         self
     }
 
+    /// The same if the report points at nothing but a name.
+    pub(crate) fn with_suggestion(self) -> Self {
+        let here = self.0.place.as_ref().and_then(|place| place.text().get(place.span.clone()));
+        let is_name = |text: &&str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        match here.filter(is_name).map(str::to_owned) {
+            Some(name) if !name.is_empty() => self.with_suggestion_for(&name),
+            _ => self,
+        }
+    }
+
     /// Several reports as one: the first, with the others behind it.
     pub(crate) fn all(reports: Vec<Self>) -> Option<Self> {
         let mut reports = reports.into_iter();

@@ -116,9 +116,10 @@ impl Report {
                     }
                     None => report.at(sources, &file, span, "here"),
                 };
-                if let Some(word) = word {
-                    report = report.at_word(&word).with_suggestion_for(&word);
-                }
+                report = match word {
+                    Some(word) => report.at_word(&word).with_suggestion_for(&word),
+                    None => report.with_suggestion(),
+                };
             } else {
                 report.0.message = format!("{file}: {}", report.0.message);
             }
