@@ -390,6 +390,23 @@ impl Resolver {
         let mut best: Option<Candidate> = None;
         let mut tries = 0;
         for alternative in &ty.alternatives {
+            // As the original, which fails on a dict with a field that an earlier alternative does not
+            // have. What was not written in a file, such as JSON, cannot name its alternative.
+            if let (Some(_), Some(field)) = (object.origin(), unknown_field(alternative, value)) {
+                self.unbound.extend(outside);
+                let mut fitting = ty.alternatives.iter();
+                let meant = fitting.find(|other| {
+                    matches!(other, Type::Struct(_)) && unknown_field(other, value).is_none()
+                });
+                let hint = meant.map(|other| format!(": write {other}({field} = …)"));
+                let message = format!(
+                    "a dict here is {}, which has no field `{field}`{}",
+                    alternative.with_article(),
+                    hint.unwrap_or_default()
+                );
+                self.problem(Failure::new(ProblemKind::Choice, message), object, None);
+                return object.unbound();
+            }
             let Ok(candidate) = alternative.build(value.clone(), object.origin()) else { continue };
             tries += 1;
             let mark = self.mark();
@@ -524,4 +541,13 @@ pub fn text_form(object: &Object) -> String {
             other => other.text(),
         },
     }
+}
+
+/// The first name in a dict that a struct has no field of.
+fn unknown_field<'a>(ty: &Type, value: &'a Plain) -> Option<&'a str> {
+    let (Type::Struct(ty), Plain::Map(entries)) = (ty, value) else { return None };
+    entries.iter().find_map(|(key, _)| match key {
+        Plain::Text(name) if ty.position(name).is_none() => Some(&**name),
+        _ => None,
+    })
 }
