@@ -95,12 +95,29 @@ enum Rank {
 impl Rewriter<'_> {
     /// An expression; a tuple gets the parentheses that it lacks.
     pub(super) fn value(&mut self, expr: &Expr) {
-        if matches!(expr.kind, ExprKind::Tuple { parens: false, .. }) {
+        if matches!(expr.kind, ExprKind::Tuple { parens: false, .. }) && !self.ends_open(expr) {
             self.writer.before(expr.span, "(");
             self.expr(expr);
             self.writer.after(expr.span, ")");
         } else {
             self.expr(expr);
+        }
+    }
+
+    /// Whether it is a tuple without parentheses that ends with a comma, which Starlark refuses.
+    fn ends_open(&self, expr: &Expr) -> bool {
+        matches!(expr.kind, ExprKind::Tuple { parens: false, .. })
+            && self.word(expr.span).ends_with(',')
+    }
+
+    fn closed(&mut self, expr: &Expr, write: impl FnOnce(&mut Self)) {
+        let open = self.ends_open(expr);
+        if open {
+            self.writer.before(expr.span, "(");
+        }
+        write(self);
+        if open {
+            self.writer.after(expr.span, ")");
         }
     }
 
@@ -112,7 +129,7 @@ impl Rewriter<'_> {
             ExprKind::Float => self.float(span),
             ExprKind::Str(pieces) => self.string(span, pieces),
             ExprKind::Tuple { items, .. } | ExprKind::List(items) => {
-                items.iter().for_each(|item| self.expr(item));
+                self.closed(expr, |writer| items.iter().for_each(|item| writer.expr(item)));
             }
             ExprKind::Paren(inner) | ExprKind::Star(inner) => self.expr(inner),
             ExprKind::Dict(entries) => self.dict(span, entries),
@@ -254,7 +271,7 @@ impl Rewriter<'_> {
         match &target.kind {
             ExprKind::Name => self.defines(target.span),
             ExprKind::Tuple { items, .. } | ExprKind::List(items) => {
-                items.iter().for_each(|item| self.target(item));
+                self.closed(target, |writer| items.iter().for_each(|item| writer.target(item)));
             }
             ExprKind::Paren(inner) => self.target(inner),
             _ => self.expr(target),

@@ -209,6 +209,8 @@ fn statements() {
     gives("raise ValueError, 'a'", "__au_raise(\"ValueError\", 'a')");
     gives("raise ValueError", "__au_raise(\"ValueError\")");
     gives("del d[x], d['y']", "d.pop(x); d.pop('y')");
+    gives("v, = x,\nx,", "(v,) = (x,)\n(x,)");
+    gives("for v, in x, y,: pass", "for (v,) in __au_iter((x, y,)): __au_tick(); pass");
     gives("print 'a', x", "print('a', x)");
     gives("print", "print()");
     gives("print -x,", "print(-x)");
