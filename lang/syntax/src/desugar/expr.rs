@@ -460,52 +460,55 @@ impl Rewriter<'_> {
 
     pub(super) fn args(&mut self, args: &[Arg]) {
         let ranks = || args.iter().map(|arg| self.rank(arg) as u8);
-        if ranks().is_sorted() {
-            args.iter().for_each(|arg| self.arg(arg));
-        } else {
-            // Starlark takes named arguments before `*` and `**` only.
-            let mut order: Vec<(u8, &Arg)> = ranks().zip(args).collect();
-            order.sort_by_key(|(rank, _)| *rank);
-            let ends = args.first().zip(args.last());
-            let Some((first, last)) = ends else { return };
-            self.writer.copy_to(first.span.start);
-            for (at, (_, arg)) in order.iter().enumerate() {
-                if at > 0 {
-                    self.writer.write(", ", arg.span);
-                }
-                self.writer.skip_to(arg.span.start);
-                self.arg(arg);
-                self.writer.copy_to(arg.span.end);
-            }
-            self.writer.skip_to(last.span.end);
+        let reserved = args.iter().filter(|arg| self.has_reserved_name(arg));
+        let (count, first_reserved) = (reserved.clone().count(), reserved.clone().next());
+        if count == 0 && ranks().is_sorted() {
+            args.iter().for_each(|arg| self.expr(&arg.value));
+            return;
         }
-        let tables = args.iter().filter(|arg| matches!(self.rank(arg), Rank::Table));
-        if tables.clone().count() > 1
-            && let Some(arg) = tables.clone().find(|arg| arg.star == Star::No)
+        // Starlark takes named arguments before `*` and `**` only.
+        let mut order: Vec<(u8, &Arg)> = ranks().zip(args).collect();
+        order.sort_by_key(|(rank, _)| *rank);
+        let (Some(first), Some(last)) = (args.first(), args.last()) else { return };
+        self.writer.copy_to(first.span.start);
+        let mut left = count;
+        for (at, (_, arg)) in order.iter().enumerate() {
+            if at > 0 {
+                self.writer.write(", ", arg.span);
+            }
+            if !self.has_reserved_name(arg) {
+                self.writer.skip_to(arg.span.start);
+                self.expr(&arg.value);
+                self.writer.copy_to(arg.span.end);
+                continue;
+            }
+            // Names that Starlark keeps to itself are the keys of a table.
+            let name = arg.name.map_or("", |name| self.word(name));
+            let open = if left == count { "**{" } else { "" };
+            self.writer.write(&format!("{open}\"{name}\": "), arg.span);
+            self.elsewhere(&arg.value);
+            left -= 1;
+            if left == 0 {
+                self.writer.write("}", arg.span);
+            }
+        }
+        self.writer.skip_to(last.span.end);
+        if let Some(arg) = first_reserved
+            && args.iter().any(|arg| arg.star == Star::Two)
         {
             let name = arg.name.map_or("", |name| self.word(name));
             let error = SyntaxError::new(
                 code::ARGUMENTS,
-                format!("an argument named `{name}` does not stand beside `**` or another such"),
+                format!("an argument named `{name}` does not stand beside `**`"),
                 arg.span,
             )
-            .help(format!("put it into the table: **dict(table, **{{\"{name}\": value}})"));
+            .help(format!("put it into the table before the call: table[\"{name}\"] = value"));
             self.error(error);
         }
     }
 
-    fn arg(&mut self, arg: &Arg) {
-        if let Some(name) = arg.name
-            && let text = self.word(name)
-            && reserved(text).is_some()
-        {
-            let head = Span::new(name.start, arg.value.span.start);
-            self.writer.replace(head, &format!("**{{\"{text}\": "));
-            self.expr(&arg.value);
-            self.writer.after(arg.value.span, "}");
-            return;
-        }
-        self.expr(&arg.value);
+    fn has_reserved_name(&self, arg: &Arg) -> bool {
+        arg.name.is_some_and(|name| reserved(self.word(name)).is_some())
     }
 }
 

@@ -21,7 +21,7 @@ impl<'a> Rewriter<'a> {
             StmtKind::Assign { targets, value } => match targets.as_slice() {
                 [target] => {
                     self.target(target);
-                    self.expr(value);
+                    self.unpacked(target, value);
                 }
                 targets => self.assign_all(span, targets, value),
             },
@@ -69,6 +69,16 @@ impl<'a> Rewriter<'a> {
             StmtKind::Import(names) => self.import(span, names),
             StmtKind::From { module, names } => self.from(span, *module, names),
             StmtKind::Refused(_) | StmtKind::Error => {}
+        }
+    }
+
+    /// A value that is taken apart, which Starlark does to lists and tuples only.
+    fn unpacked(&mut self, target: &Expr, value: &Expr) {
+        let apart = matches!(target.kind, ExprKind::Tuple { .. } | ExprKind::List(_));
+        if apart && !matches!(value.kind, ExprKind::Tuple { .. } | ExprKind::List(_)) {
+            self.iterable(value);
+        } else {
+            self.expr(value);
         }
     }
 

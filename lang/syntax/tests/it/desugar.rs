@@ -27,7 +27,7 @@ fn what_both_read_alike_is_kept() {
         "x = '''a\n{{b}}\\\n''' ; y = r'\\d' ; z = '\\d\\n\\x41\\101\\''\n",
         "f(1, a=2, *d, **d)\n",
         "x.attr = x.y.bind(a=1)(b=2)\n",
-        "(a, [b, c]), d['k'] = x\n",
+        "(a, [b, c]), d['k'] = x, y\n",
         "load(\"@std//http.aurora\", \"http_service\", other=\"worker\")\n",
     ] {
         same(text);
@@ -210,6 +210,7 @@ fn statements() {
     gives("raise ValueError", "__au_raise(\"ValueError\")");
     gives("del d[x], d['y']", "d.pop(x); d.pop('y')");
     gives("v, = x,\nx,", "(v,) = (x,)\n(x,)");
+    gives("v, w = x", "v, w = __au_iter(x)");
     gives("for v, in x, y,: pass", "for (v,) in __au_iter((x, y,)): __au_tick(); pass");
     gives("print 'a', x", "print('a', x)");
     gives("print", "print()");
@@ -260,6 +261,7 @@ fn calls() {
     );
     gives("x.append(1)", "x.append(1)");
     gives("f(*x, a=1, **y)", "f(a=1, *x, **y)");
+    gives("f(async=1, a=2, load=f)", "f(a=2, **{\"async\": 1, \"load\": f})");
     gives("f(**x, a=1)", "f(a=1, **x)");
     gives("x[1, 2]", "x[(1, 2)]");
 }
