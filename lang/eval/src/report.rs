@@ -46,7 +46,6 @@ struct Content {
     fixes: Vec<Repair>,
     /// What else is wrong.
     others: Vec<Report>,
-    unreadable: bool,
 }
 
 /// A part of a file, and what is to say about it.
@@ -82,7 +81,6 @@ impl Report {
             help: None,
             fixes: Vec::new(),
             others: Vec::new(),
-            unreadable: false,
         }))
     }
 
@@ -313,13 +311,7 @@ impl Report {
 
     /// A file that could not be read.
     pub(crate) fn unreadable(file: &str, error: &std::io::Error) -> Self {
-        let mut report = Self::new(Code::UnreadableFile, format!("cannot read {file}: {error}"));
-        report.0.unreadable = true;
-        report
-    }
-
-    pub(crate) fn is_unreadable(&self) -> bool {
-        self.0.unreadable && self.0.place.is_none()
+        Self::new(Code::UnreadableFile, format!("cannot read {file}: {error}"))
     }
 
     /// What is wrong, or the first of it.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use aurora_template::object::{Kind, Object};
 use aurora_template::scope::{OpenReference, Resolved};
 use aurora_template::types::Plain;
+use aurora_template::types::nearest;
 use aurora_template::{Address, Component, Fragment, InterpolateError};
 
 use super::stage::{Fault, Stage};
@@ -157,6 +158,27 @@ fn made_by_executor(text: &str) -> Option<Address> {
     done.ok()?.unbound.into_iter().find(|address| !written.contains(address))
 }
 
+/// What was meant by a reference of the executor's that it does not know.
+fn runtime_help(address: &str) -> Option<String> {
+    const KNOWN: [&str; 5] =
+        ["mesos.instance", "mesos.hostname", "thermos.task_id", "thermos.user", "thermos.ports"];
+    const OF_THE_JOB: [&str; 3] = ["environment", "name", "instances"];
+    let (space, field) = address.split_once('.')?;
+    if !["mesos", "thermos"].contains(&space) {
+        return None;
+    }
+    if OF_THE_JOB.contains(&field) {
+        return Some(format!("write {{{{{field}}}}}, the job's own field"));
+    }
+    let (plain, index) = address.split_at(address.find('[').unwrap_or(address.len()));
+    Some(match nearest(plain, KNOWN.into_iter()) {
+        Some(near) => format!("did you mean {{{{{near}{index}}}}}?"),
+        None => "of mesos and thermos there are {{mesos.instance}}, {{mesos.hostname}}, \
+                 {{thermos.task_id}}, {{thermos.user}} and {{thermos.ports[NAME]}}"
+            .to_owned(),
+    })
+}
+
 fn nothing_bound(open: &OpenReference) -> Fault {
     let shown = aurora_template::beginning(&open.address.to_string());
     let fault = match later(&open.address) {
@@ -167,6 +189,10 @@ fn nothing_bound(open: &OpenReference) -> Fault {
         }
         _ => Fault::at(Stage::Convert, "", format!("nothing is bound to {{{{{shown}}}}}"))
             .coded(Code::UnboundReference),
+    };
+    let fault = match runtime_help(&shown) {
+        Some(help) if fault.help.is_none() => fault.with_help(help),
+        _ => fault,
     };
     Fault {
         path: open.path.clone(),

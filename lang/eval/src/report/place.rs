@@ -113,7 +113,6 @@ pub(super) fn assigned(
 }
 
 #[cfg(test)]
-#[expect(clippy::single_range_in_vec_init, reason = "ranges are what is tested")]
 mod tests {
     use super::*;
 

@@ -353,3 +353,16 @@ fn includes_go_where_the_system_goes() {
     let report = evaluate(&at("job.aurora"), &Disk, &Options::default()).unwrap_err();
     assert!(report.to_string().contains("not a regular file"), "{report}");
 }
+
+#[test]
+fn names_of_the_executor_that_it_does_not_know_get_a_hint() {
+    for (reference, hint) in [
+        ("mesos.environment", "write {{environment}}"),
+        ("mesos.instnce", "did you mean {{mesos.instance}}?"),
+        ("thermos.port[http]", "did you mean {{thermos.ports[http]}}?"),
+        ("thermos.nothing_such", "there are {{mesos.instance}}"),
+    ] {
+        let shown = shown(&job(FINE, &format!("echo {{{{{reference}}}}}"), ""));
+        assert!(shown.contains(hint), "{shown}");
+    }
+}

@@ -15,5 +15,6 @@ mod files;
 mod helpers;
 mod jobs;
 mod modules;
+mod outputs;
 mod stdlib;
 mod values;
