@@ -29,7 +29,7 @@ impl Args {
         let config = self.outside.evaluate(&Engine::default(), &self.file, &user)?;
         let keys = match &config {
             Ok(config) => {
-                for job in config.jobs().iter().filter(|job| !job.has_key()) {
+                if let Some(job) = config.jobs().iter().find(|job| !job.has_key()) {
                     job.ready(&user).map_err(Failure::report)?;
                     return Err(Failure::new(
                         Code::InvalidConfiguration,

@@ -39,7 +39,7 @@ impl EvaluatedJob {
             &self.sources,
             origin.as_ref(),
             field,
-            fault.in_text.as_ref(),
+            fault.in_text.as_deref(),
         );
         match &fault.help {
             Some(help) => report.with_help(help),

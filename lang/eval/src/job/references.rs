@@ -197,7 +197,7 @@ fn nothing_bound(open: &OpenReference) -> Fault {
     Fault {
         path: open.path.clone(),
         origin: open.origin.clone(),
-        in_text: Some(open.in_text.clone()),
+        in_text: Some(Box::new(open.in_text.clone())),
         is_nameless: true,
         ..fault
     }

@@ -54,7 +54,7 @@ pub(crate) struct Fault {
     /// The innermost call that made a part of it, if it is known.
     pub(crate) origin: Option<Origin>,
     /// Which bytes of the text are at fault, if it is a text and not all of it.
-    pub(crate) in_text: Option<Range<usize>>,
+    pub(crate) in_text: Option<Box<Range<usize>>>,
 }
 
 impl Fault {
@@ -102,7 +102,7 @@ impl Fault {
             help: problem.help.or(missing),
             is_nameless: true,
             origin: problem.origin,
-            in_text: problem.in_text,
+            in_text: problem.in_text.map(Box::new),
         }
     }
 
