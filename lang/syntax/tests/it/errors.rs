@@ -189,3 +189,25 @@ fn long_texts_take_time_in_proportion() {
         complaints(&text);
     }
 }
+
+#[test]
+fn what_is_just_deep_enough_needs_no_large_stack() {
+    let nested = |open: &str, close: &str, count: usize| {
+        format!("x = {}1{}\n", open.repeat(count), close.repeat(count))
+    };
+    for text in [
+        nested("[{(lambda: ", ")}]", 45),
+        nested("f(a=[1 if y else ", "])", 60),
+        nested("-(not ", ")", 60),
+        nested("a.join(", ")", 195),
+        nested("{1: ", "}", 195),
+        nested("[a for a in ", "]", 195),
+        (0..95).map(|depth| format!("{}for i in x:\n", " ".repeat(depth))).collect::<String>()
+            + &" ".repeat(95)
+            + "pass\n",
+    ] {
+        assert_eq!(complaints(&text), [], "{text}");
+        assert!(aurora_syntax::format(&text).is_ok());
+        assert!(aurora_syntax::migrate(&text).is_ok());
+    }
+}
