@@ -25,7 +25,7 @@ fn job(fields: &str) -> String {
 #[test]
 fn mistakes_in_a_file_are_pointed_at() {
     for (text, wanted) in [
-        (job("task = task,,"), vec!["bad.aurora:3", "Parse error"]),
+        (job("task = task,,"), vec!["bad.aurora:3", "expected a value"]),
         (job("task = task, instance = 2"), vec!["instance", "did you mean", "instances"]),
         (job(""), vec!["task required"]),
         (job("task = task, instances = 'many'"), vec!["instances", "many"]),
