@@ -27,7 +27,7 @@ fn mistakes_in_a_file_are_pointed_at() {
     for (text, wanted) in [
         (job("task = task,,"), vec!["bad.aurora:3", "expected a value"]),
         (job("task = task, instance = 2"), vec!["instance", "did you mean", "instances"]),
-        (job(""), vec!["task required"]),
+        (job(""), vec!["task is required"]),
         (job("task = task, instances = 'many'"), vec!["instances", "many"]),
         (job("task = tusk"), vec!["tusk"]),
         ("x = 1\n".to_owned(), vec!["defines no jobs"]),
