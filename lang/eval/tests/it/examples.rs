@@ -52,3 +52,24 @@ fn the_web_service_asks_for_its_port_and_takes_a_greeting() {
     let page = &ready.config.task.processes[0].cmdline;
     assert!(page.contains("Good morning") && page.contains("{{mesos.instance}}"), "{page}");
 }
+
+#[test]
+fn examples_and_library_are_laid_out_as_the_formatter_does() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut folders = vec![root.join("examples"), root.join("stdlib")];
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "aurora") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let formatted = aurora_syntax::format(&text).unwrap();
+                assert!(text == formatted, "aurora config fmt {}", path.display());
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 20, "the files are there");
+}

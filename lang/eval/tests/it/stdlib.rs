@@ -262,7 +262,7 @@ fn the_page_of_the_library_is_up_to_date() {
                 docstring(body).unwrap_or_else(|| panic!("{name}: {signature} is undocumented"));
             let function = signature.split('(').next().unwrap();
             let signature = signature.split_whitespace().collect::<Vec<_>>().join(" ");
-            let signature = signature.replace("( ", "(").trim_end_matches(',').to_owned();
+            let signature = signature.replace("( ", "(").trim_end_matches([' ', ',']).to_owned();
             for argument in arguments(&signature) {
                 assert!(said.contains(&argument), "{name}: {function} does not explain {argument}");
             }
@@ -288,7 +288,7 @@ fn docstring(text: &str) -> Option<String> {
     let inside = inside.split("\"\"\"").next()?;
     let lines = inside
         .lines()
-        .map(|line| if indented { line.strip_prefix("    ").unwrap_or(line) } else { line });
+        .map(|line| if indented { line.strip_prefix("  ").unwrap_or(line) } else { line });
     Some(lines.collect::<Vec<_>>().join("\n").trim_end().to_owned())
 }
 
@@ -331,7 +331,7 @@ fn listed(text: &str) -> String {
             let names = names.split(", ").map(|name| format!("`{name}`")).collect::<Vec<_>>();
             format!("- {}: {rest}", names.join(", "))
         }
-        _ => match line.strip_prefix("    ") {
+        _ => match line.strip_prefix("  ") {
             Some(rest) => format!("  {rest}"),
             None => format!("- {line}"),
         },
