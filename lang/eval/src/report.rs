@@ -89,16 +89,6 @@ impl Report {
         self
     }
 
-    pub(crate) fn with_code(mut self, code: Code) -> Self {
-        self.0.code = code;
-        self
-    }
-
-    pub(crate) fn with_message(mut self, message: impl Into<String>) -> Self {
-        self.0.message = shortened(message.into());
-        self
-    }
-
     /// Points at a part of a file.
     pub(crate) fn at(
         mut self,

@@ -12,6 +12,7 @@ use aurora_template::types::{Plain, Type};
 use std::sync::Arc;
 
 use super::announce::{check_announce, requested};
+use super::meant::suggest;
 use super::numbers::is_true;
 use super::references::{open_in_job, open_in_task, referenced_ports};
 use super::required::{check_emptied, check_required, emptied};
@@ -83,6 +84,7 @@ pub(crate) fn examine(job: &Object) -> Examined {
         }
     }
     drop_derived(&mut faults);
+    suggest(&job, &mut faults);
     // A fault of the conversion may have been found before.
     let mut seen = BTreeSet::new();
     faults.retain(|fault| seen.insert((fault.path.clone(), fault.message.clone())));

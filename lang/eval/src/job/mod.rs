@@ -6,6 +6,7 @@ mod check;
 mod examine;
 mod file;
 mod json;
+mod meant;
 mod numbers;
 mod pick;
 mod place;

@@ -59,6 +59,10 @@ fn check_failures(job: &Object, update: &Object, faults: &mut Vec<Fault>) {
         return;
     };
     match (&failures, &instances) {
+        (Number::Int(failures), Number::Int(instances @ ..=0)) if failures >= instances => {
+            let message = format!("a job has at least 1 instance, got {instances}");
+            faults.push(bad("instances", message).coded(Code::BadValue));
+        }
         (Number::Int(failures), Number::Int(instances)) if failures >= instances => {
             faults.push(bad(
                 FIELD,

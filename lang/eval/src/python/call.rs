@@ -10,7 +10,7 @@ use starlark::values::{StringValue, UnpackValue, Value};
 use crate::codes::Code;
 use crate::context::{Context, context};
 use crate::report::interpreter::Refusal;
-use crate::run::MAX_HEAP;
+use crate::run::{MAX_HEAP, MAX_TICKS};
 use crate::values::failure;
 
 use super::text;
@@ -73,7 +73,13 @@ pub(super) fn check(eval: &mut Evaluator<'_, '_, '_>) -> Res<()> {
     if context(eval).is_ok_and(|context| context.cancel.is_cancelled()) {
         return refuse_as(Code::Cancelled, "the evaluation was cancelled");
     }
-    if eval.heap().allocated_bytes() > MAX_HEAP {
+    if eval.get_total_tick_count() > MAX_TICKS {
+        return refuse_as(
+            Code::LimitExceeded,
+            format!("the file takes more than {MAX_TICKS} calls and turns of loops"),
+        );
+    }
+    if eval.heap().peak_allocated_bytes() > MAX_HEAP {
         return refuse_as(
             Code::LimitExceeded,
             format!("the file takes more than {} MB of memory", MAX_HEAP >> 20),

@@ -6,7 +6,9 @@ use num_traits::{FromPrimitive, Signed, ToPrimitive, Zero};
 use starlark::values::float::StarlarkFloat;
 use starlark::values::{Heap, UnpackValue, Value, ValueLike};
 
-use super::call::{Res, refuse};
+use crate::codes::Code;
+
+use super::call::{Res, refuse, refuse_as};
 
 /// The largest whole number, in bits.
 const MAX_BITS: u64 = 1 << 16;
@@ -136,7 +138,10 @@ fn whole(operator: Operator, a: &BigInt, b: &BigInt) -> Res<Number> {
     // 0, 1 and -1 stay small whatever they are raised to.
     let unit = a.bits() <= 1 && operator == Power;
     if bits > MAX_BITS && !unit {
-        return refuse(format!("the result has about {bits} bits; a number may have {MAX_BITS}"));
+        return refuse_as(
+            Code::LimitExceeded,
+            format!("the result has about {bits} bits; a number may have {MAX_BITS}"),
+        );
     }
     if b.is_zero() && matches!(operator, Divide | FloorDivide | Remainder) {
         return refuse("division of a whole number by zero");

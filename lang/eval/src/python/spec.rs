@@ -5,7 +5,9 @@ use std::fmt::Write;
 use num_bigint::BigInt;
 use num_traits::Signed;
 
-use super::call::{MAX_TEXT, Res, check_text, refuse};
+use crate::codes::Code;
+
+use super::call::{MAX_TEXT, Res, check_text, refuse, refuse_as};
 
 /// The most digits behind the point.
 const MAX_PRECISION: usize = 1000;
@@ -145,7 +147,10 @@ pub(super) fn leading_number(text: &str) -> Res<(Option<usize>, &str)> {
     }
     match text[..len].parse() {
         Ok(number) if number <= MAX_TEXT => Ok((Some(number), &text[len..])),
-        _ => refuse(format!("the width {} is too large", aurora_template::beginning(&text[..len]))),
+        _ => refuse_as(
+            Code::LimitExceeded,
+            format!("the width {} is too large", aurora_template::beginning(&text[..len])),
+        ),
     }
 }
 

@@ -1,7 +1,5 @@
 //! What the interpreter has to say, in plain words.
 
-use std::ops::Range;
-
 use starlark::codemap::FileSpan;
 use starlark::errors::Frame;
 
@@ -75,7 +73,6 @@ impl Report {
         let calls = frames.iter().filter_map(|frame| frame.location.as_ref());
         let caller = error.span().and_then(|span| stdlib::caller(span, calls));
         let span = caller.or(error.span());
-        let is_parse_error = matches!(error.kind(), Kind::Parser(_));
         if let Some(mismatch) = cause.downcast_ref::<TypeMismatch>() {
             report = report.of_mismatch(mismatch);
             if let Some(span) = span {
@@ -100,12 +97,6 @@ impl Report {
             }
             if let Some(span) = span {
                 let Origin { file, span } = origin(span, sources);
-                // Better than the nearest name is what to write instead of Python.
-                if report.0.help.is_none() || word.is_some() {
-                    let python =
-                        sources.text(&file).and_then(|t| python_help(&t, &span, is_parse_error));
-                    report.0.help = python.or(report.0.help);
-                }
                 // The library begins what it says with the name of the argument that is at fault.
                 let argument = caller.and(report.0.message.split_once(": "));
                 let argument = argument.map(|(name, _)| name.to_owned());
@@ -124,6 +115,8 @@ impl Report {
                 report.0.message = format!("{file}: {}", report.0.message);
             }
         }
+        // Functions that only the rewritten text calls mean nothing to who wrote the file.
+        frames.retain(|frame| !frame.name.starts_with("__au_"));
         // Within the library nobody has anything to look for.
         frames.retain(|frame| {
             let location = frame.location.as_ref();
@@ -166,35 +159,4 @@ fn origin(span: &FileSpan, sources: &Sources) -> Origin {
     let range = span.span.begin().get() as usize..span.span.end().get() as usize;
     let (file, span) = sources.place(span.filename(), range);
     Origin { file, span }
-}
-
-/// What to write instead of Python that this language does not have.
-fn python_help(text: &str, span: &Range<usize>, is_parse_error: bool) -> Option<String> {
-    const NO_PRINT: &str =
-        "nothing can be printed: to see what a job comes to, use `aurora job inspect`";
-    if !is_parse_error {
-        return (text.get(span.clone())? == "print").then(|| NO_PRINT.to_owned());
-    }
-    let line_start = text.get(..span.start)?.rfind('\n').map_or(0, |at| at + 1);
-    let line = text.get(line_start..)?.lines().next()?.trim_start();
-    let word = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next()?;
-    let help = match word {
-        "import" | "from" => {
-            "modules cannot be imported: pass what the file needs with --bind, or include() another file"
-        }
-        "class" => "classes cannot be declared: bind a dict, such as .bind(profile = {\"cpu\": 1})",
-        "while" => "`while` is not in this language: use `for … in range(…)`",
-        "try" | "raise" | "assert" => {
-            "exceptions are not in this language: use fail(\"…\") to refuse a value"
-        }
-        "with" => "files cannot be opened: a configuration depends on nothing but its own files",
-        "print" => NO_PRINT,
-        _ if text.get(span.start..)?.starts_with(['f', 'F'])
-            && text.get(span.clone())?.len() > 2 =>
-        {
-            "f\"…\" is not in this language: use {{…}} with .bind(), or \"%s\" % value"
-        }
-        _ => return None,
-    };
-    Some(help.to_owned())
 }

@@ -71,13 +71,27 @@ pub(super) fn meaning(message: &str) -> Option<Meaning> {
         (["Missing named-only parameter ", " for call to ", ..], [name, function, ..])
         | (["Missing parameter ", " for call to ", ..], [name, function, ..]) => simple(
             Code::WrongArguments,
-            format!("`{function}` needs the argument `{name}`"),
+            // Functions of files are called `file.aurora.name`.
+            format!(
+                "`{}` needs the argument `{name}`",
+                function.rsplit('.').next().unwrap_or_default()
+            ),
             Some(format!("add `{name} = …`")),
         ),
         (["Found ", " extra named parameter(s) for call to ", ..], [name, ..]) => Some(Meaning {
             code: Code::WrongArguments,
             message: format!("the function takes no argument `{name}`"),
             help: None,
+            word: Some((*name).to_owned()),
+        }),
+        (["Module has no symbol ", near @ ..], [name, ..]) => Some(Meaning {
+            code: Code::UnknownName,
+            message: format!("the module defines no `{name}`"),
+            help: near
+                .first()
+                .filter(|near| near.contains("did you mean"))
+                .and(said.get(1))
+                .map(|near| did_you_mean(near)),
             word: Some((*name).to_owned()),
         }),
         (["Argument ", " occurs more than once"], [name]) => {
@@ -96,7 +110,7 @@ pub(super) fn meaning(message: &str) -> Option<Meaning> {
         }
         (["Index ", " is out of bound"], [index]) => simple(
             Code::EvaluationError,
-            format!("there is no element {index}: the first is 0"),
+            format!("there is no element {index}: the list is shorter (the first is element 0)"),
             None,
         ),
         (["Key ", " was not found"], [key]) => {

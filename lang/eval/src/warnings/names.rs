@@ -16,6 +16,9 @@ use crate::walk;
 
 /// Names that a file may define although the language knows them: it asks for them by these names.
 const ASKED_FOR: [&str; 2] = ["jobs", "hooks"];
+/// Functions whose names are the ordinary words for what files keep in variables, as in
+/// `for env in ("staging", "prod")`: a later call of the function fails, which says enough.
+const ORDINARY: [&str; 2] = ["env", "user"];
 
 /// What is doubtful about the names that files define and bind.
 pub(crate) fn of_files(sources: &Sources, jobs: &[&Object]) -> Vec<Report> {
@@ -223,7 +226,8 @@ impl File<'_> {
             let mut defined = Vec::new();
             self.definitions(statement, &mut defined);
             for (name, span) in defined {
-                if is_global(name) && !ASKED_FOR.contains(&name) && seen.insert(name) {
+                let is_free = ASKED_FOR.contains(&name) || ORDINARY.contains(&name);
+                if is_global(name) && !is_free && seen.insert(name) {
                     let message = format!("`{name}` is a name of the language: this hides it");
                     found.push(
                         self.report(Code::ShadowedName, span, message)

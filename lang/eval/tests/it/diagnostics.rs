@@ -279,6 +279,10 @@ fn help_fits_what_is_wrong() {
         ("x = 1\ny = z1\n", Some("define it above")),
         ("jbos = 1\ny = jobs\n", Some("did you mean `jbos`")),
         ("import socket\n", Some("--bind")),
+        ("def f(a):\n    return a\nf()\n", Some("`f` needs the argument `a`")),
+        ("load('@std//service.aurora', 'htp_service')\n", Some("did you mean `http_service`")),
+        ("load('@std//service.aurora', 'x')\n", Some("the module defines no `x`")),
+        ("x = [1][5]\n", Some("there is no element 5: the list is shorter")),
         ("try:\n    x = 1\nexcept ValueError:\n    x = 2\n", Some("")),
     ];
     for (text, help) in cases {
@@ -331,6 +335,41 @@ fn included_files_share_one_count_of_turns() {
     ];
     let report = report(&files);
     assert!(report.to_string().contains("turns of loops"), "{report}");
+    // It says where it was stopped, and how it got there.
+    let finding = &report.findings()[0];
+    let place = finding.location.as_ref().map(|at| (&*at.file, at.start.line));
+    assert_eq!(place, Some(("a.aurora", 2)));
+}
+
+#[test]
+fn memory_that_is_used_up_has_a_place() {
+    let text = "x = []\nwhile True:\n    x.append('a' * 100000)\n";
+    let report = report(&[("job.aurora", text)]);
+    let finding = &report.findings()[0];
+    assert!(finding.message.contains("MB of memory"), "{report}");
+    assert_eq!(finding.location.as_ref().map(|at| at.start.line), Some(2), "{finding:?}");
+}
+
+#[test]
+fn references_that_nothing_is_bound_to_get_the_nearest_name() {
+    let bound = "profile = {\"name\": 1, \"heap.size\": 2}";
+    for (reference, near) in [
+        ("profile.nmae", "profile.name"),
+        ("profile.heap.siz", "profile.heap.size"),
+        ("rol", "role"),
+        ("task.resources.cpuu", ""),
+        ("task.max_failure", "task.max_failures"),
+        ("maxfailures", "max_failures"),
+        ("something_else", ""),
+    ] {
+        let text = job(FINE, &format!("echo {{{{{reference}}}}}"), "");
+        let text = text.replace("    task = task,", &format!("    task = task.bind({bound}),"));
+        let shown = shown(&text);
+        match near {
+            "" => assert!(!shown.contains("did you mean"), "{shown}"),
+            near => assert!(shown.contains(&format!("did you mean {{{{{near}}}}}?")), "{shown}"),
+        }
+    }
 }
 
 #[test]

@@ -43,7 +43,12 @@ fn the_first_step_that_fails_decides() {
         ("J(task = T(max_failures = '{{x}}').bind(x = 1.5))", "construct", "task.max_failures"),
         // Step 4.
         ("J(instances = 'x')", "client_validation", "instances"),
-        ("J(instances = 0)", "client_validation", "update_config.max_total_failures"),
+        ("J(instances = 0)", "client_validation", "instances"),
+        (
+            "J(instances = 2, update_config = UpdateConfig(max_total_failures = 2))",
+            "client_validation",
+            "update_config.max_total_failures",
+        ),
         ("J(instances = Empty)", "client_validation", "instances"),
         ("J(update_config = Empty)", "client_validation", "update_config"),
         ("J(health_check_config = Empty)", "client_validation", "health_check_config"),
@@ -384,12 +389,7 @@ fn several_faults_are_told_at_once_in_the_order_of_the_steps() {
     );
     let fields: Vec<&str> =
         job["errors"].as_array().unwrap().iter().filter_map(|e| e["field"].as_str()).collect();
-    assert_eq!(
-        fields,
-        ["update_config.max_total_failures", "environment", "task.resources.disk"],
-        "{}",
-        job["errors"]
-    );
+    assert_eq!(fields, ["instances", "environment", "task.resources.disk"], "{}", job["errors"]);
 }
 
 #[test]
