@@ -23,6 +23,7 @@ mod string;
 pub(super) mod textwrap;
 
 pub(super) use itertools::chain_of;
+pub(super) use refused::Absent;
 
 use std::fmt;
 
@@ -94,7 +95,13 @@ pub(super) fn import<'v>(
     }
     let wanted = if name == "posixpath" { "os.path" } else { name };
     let Some(module) = MODULES.into_iter().find(|module| module.name == wanted) else {
-        return refused::refuse_module(name, MODULES.into_iter().map(|module| module.name));
+        return match (refused::absent(name), attribute) {
+            (Some(absent), Some("*")) => absent.refuse(),
+            (Some(absent), _) => Ok(call.alloc(absent)),
+            (None, _) => {
+                refused::refuse_module(name, MODULES.into_iter().map(|module| module.name))
+            }
+        };
     };
     let outside = call.context()?.outside.clone();
     let module = ModuleValue { module, outside };

@@ -556,12 +556,15 @@ fn modules_have_what_files_use() {
         ("__au_import('itertools', 'chain')([1], [2])", "[1, 2]"),
         ("__au_import('os.path', 'join')('a', 'b')", "'a/b'"),
         ("__au_import('apache.aurora.config.schema.base', 'Job') == Job", "True"),
+        ("str([__au_import('subprocess'), __au_import('datetime', 'date')][2:])", "'[]'"),
         ("path_join('a', 'b')", "'a/b'"),
         ("dedent('  a')", "'a'"),
     ]);
     refused(&[
-        ("__au_import('random')", "--bind NAME"),
-        ("__au_import('subprocess', 'check_output')", "no program is run"),
+        ("__au_import('random').random()", "--bind NAME"),
+        ("str(__au_import('time').timezone)", "--bind NAME"),
+        ("__au_import('subprocess', 'check_output')(['ls'])", "no program is run"),
+        ("__au_import('subprocess', '*')", "no program is run"),
         ("__au_import('itertool')", "did you mean `itertools`?"),
         ("__au_import('itertools', 'chian')", "did you mean `chain`?"),
         ("__au_import('mycompany.things')", "include("),

@@ -14,6 +14,7 @@ use aurora_template::number::text_of_float;
 use aurora_template::object::Object;
 
 use super::call::{Res, check_text, refuse};
+use super::modules::Absent;
 
 /// How deep lists stand in lists when they are printed.
 const MAX_DEPTH: usize = 64;
@@ -93,6 +94,8 @@ impl<'v> Writer<'v, '_> {
             let _ = write!(self.out, "{number}");
         } else if let Some(object) = ObjectValue::from_value(value) {
             self.out.push_str(&object_text(object, form)?);
+        } else if let Some(absent) = value.downcast_ref::<Absent>() {
+            return absent.refuse();
         } else {
             if self.open.len() >= MAX_DEPTH {
                 return refuse(format!("the value nests more than {MAX_DEPTH} deep"));

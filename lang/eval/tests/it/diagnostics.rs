@@ -278,7 +278,7 @@ fn help_fits_what_is_wrong() {
         ("from_env = undefined_thing\n", Some("define it above")),
         ("x = 1\ny = z1\n", Some("define it above")),
         ("jbos = 1\ny = jobs\n", Some("did you mean `jbos`")),
-        ("import socket\n", Some("--bind")),
+        ("import socket\nx = socket.gethostname()\n", Some("--bind")),
         ("def f(a):\n    return a\nf()\n", Some("`f` needs the argument `a`")),
         ("load('@std//service.aurora', 'htp_service')\n", Some("did you mean `http_service`")),
         ("load('@std//service.aurora', 'x')\n", Some("the module defines no `x`")),
