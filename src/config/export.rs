@@ -63,6 +63,14 @@ impl Args {
 
     /// What the file comes to. A file that cannot be evaluated is an answer, too.
     fn evaluate(&self, owner: &str) -> Result<Result<Arc<Config>, Report>, Failure> {
+        let unreadable = |error: std::io::Error| {
+            let message = format!("cannot read {}: {error}", self.file.display());
+            Failure::new(Code::InvalidConfiguration, message)
+        };
+        // That there is no file is no answer.
+        if !is_stdin(&self.file) {
+            std::fs::metadata(&self.file).map_err(unreadable)?;
+        }
         if !self.json {
             return self.outside.evaluate(&Engine::default(), &self.file, owner);
         }
@@ -74,9 +82,7 @@ impl Args {
             return Ok(evaluate_json(STDIN, &read_stdin()?, &options));
         }
         let name = self.file.display().to_string();
-        let text = Disk.read(&self.file).map_err(|error| {
-            Failure::new(Code::InvalidConfiguration, format!("cannot read {name}: {error}"))
-        })?;
+        let text = Disk.read(&self.file).map_err(unreadable)?;
         Ok(evaluate_json(&name, &text, &options))
     }
 }

@@ -154,3 +154,20 @@ fn the_standard_input_is_a_file_too() {
         assert_eq!(String::from_utf8_lossy(&output.stdout), wanted);
     }
 }
+
+#[test]
+fn an_export_lists_what_was_read() {
+    let home = Home::new();
+    home.file("common.aurora", "greeting = 'hi'\n");
+    let text = format!("include('common.aurora')\n{GOOD}");
+    let file = home.file("main.aurora", &text);
+    let ran = home.run(&["config", "export", file.to_str().unwrap()]).expect(0);
+    let inputs = &ran.json()["inputs"];
+    let included = inputs["included"].as_object().unwrap();
+    let (name, sha256) = included.iter().next().unwrap();
+    assert!(name.ends_with("common.aurora"), "{inputs}");
+    assert_eq!(sha256.as_str().map(str::len), Some(64), "{inputs}");
+    assert_eq!(inputs["user"], false);
+    // Jobs that are refused are an answer; a file that is not there is none.
+    home.run(&["config", "export", "none.aurora"]).expect(3);
+}

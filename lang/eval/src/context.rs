@@ -19,6 +19,7 @@ use crate::codes::Code;
 use crate::engine::{Engine, Loaded, Opened};
 use crate::limits::Budget;
 use crate::load::Loader;
+use crate::python::digest::sha256;
 use crate::report::interpreter::Refusal;
 use crate::run::OpenFile;
 use crate::sources::Sources;
@@ -53,6 +54,8 @@ pub struct Reads {
     /// The files that functions of the language have read, with the SHA-256 of their contents;
     /// [`None`] is a file that was found to be missing.
     pub files: BTreeMap<String, Option<String>>,
+    /// The files that were included and loaded, with the SHA-256 of their texts.
+    pub included: BTreeMap<String, String>,
 }
 
 /// Ends an evaluation from another thread.
@@ -171,6 +174,16 @@ impl<'a> Context<'a> {
     /// What was read so far.
     pub(crate) fn reads(&self) -> Reads {
         self.outside.lock().clone()
+    }
+
+    /// The files that were included and loaded so far, by their paths in the project.
+    pub(crate) fn included(&self) -> BTreeMap<String, String> {
+        let named = |(identity, path, text): &Opened| {
+            let root = Some(&self.inputs.root).filter(|root| !root.as_os_str().is_empty());
+            let shown = root.and_then(|root| identity.strip_prefix(root).ok()).unwrap_or(path);
+            (shown.display().to_string(), sha256(text.as_bytes()))
+        };
+        self.opened.borrow().iter().map(named).collect()
     }
 
     /// What was printed so far, line by line.

@@ -200,6 +200,7 @@ fn run(
         jobs(&module, name, context)
     })?;
     let sources = Arc::new(context.sources.borrow().clone());
-    let seen = (context.reads(), context.printed());
+    let reads = Reads { included: context.included(), ..context.reads() };
+    let seen = (reads, context.printed());
     Config::new(items, name, &sources, bindings, seen).map(Arc::new)
 }

@@ -10,6 +10,13 @@ use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 /// The algorithms that are known.
 pub(super) const NAMES: [&str; 6] = ["md5", "sha1", "sha224", "sha256", "sha384", "sha512"];
 
+/// The SHA-256 of something, in hexadecimal digits.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    let mut hasher = Hasher::Sha256(Sha256::new());
+    hasher.update(bytes);
+    hasher.hex()
+}
+
 /// A checksum in the making.
 #[derive(Clone)]
 pub(super) enum Hasher {

@@ -6,7 +6,7 @@
 
 mod builtins;
 mod call;
-mod digest;
+pub(crate) mod digest;
 mod format;
 mod methods;
 mod modules;

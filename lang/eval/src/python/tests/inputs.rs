@@ -26,6 +26,7 @@ fn inputs_are_declared_and_recorded() {
             env: [("SET".to_owned(), true), ("UNSET".to_owned(), false)].into(),
             files: [("app.tar".to_owned(), Some(sha256.to_owned())), ("nothing".to_owned(), None)]
                 .into(),
+            ..Reads::default()
         }
     );
     assert_eq!(run("1").reads, Reads::default());
