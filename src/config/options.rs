@@ -11,6 +11,7 @@ use aurora_eval::{
 
 use crate::failure::{Code, Failure};
 use crate::job::owner;
+use crate::output::note;
 
 /// What a text from the standard input is called.
 pub(crate) const STDIN: &str = "<stdin>";
@@ -74,11 +75,19 @@ impl Outside {
             Ok(options) => options,
             Err(report) => return Ok(Err(report)),
         };
-        if is_stdin(file) {
-            let text = read_stdin()?;
-            return Ok(evaluate_text(STDIN, &text, &Disk, &options));
+        let config = if is_stdin(file) {
+            evaluate_text(STDIN, &read_stdin()?, &Disk, &options)
+        } else {
+            engine.evaluate(file, &Disk, &options)
+        };
+        if let Ok(config) = &config {
+            // It may be written to a terminal, which does what control characters say.
+            let plain = |c: char| if c.is_control() && c != '\t' { ' ' } else { c };
+            for line in config.printed() {
+                note(&line.chars().map(plain).collect::<String>());
+            }
         }
-        Ok(engine.evaluate(file, &Disk, &options))
+        Ok(config)
     }
 }
 

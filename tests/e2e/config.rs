@@ -171,3 +171,12 @@ fn an_export_lists_what_was_read() {
     // Jobs that are refused are an answer; a file that is not there is none.
     home.run(&["config", "export", "none.aurora"]).expect(3);
 }
+
+#[test]
+fn what_a_file_prints_is_shown_beside_the_result() {
+    let home = Home::new();
+    let file = home.file("a.aurora", &format!("print 'made for', 3\n{GOOD}"));
+    let ran = home.run(&["config", "list", file.to_str().unwrap()]).expect(0);
+    assert_eq!(ran.out(), "jobs=[c/www/prod/hello]\n");
+    assert_eq!(ran.err(), "made for 3\n");
+}
