@@ -1,8 +1,9 @@
 //! From a file to its jobs (`dsl.md` 7.1).
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use aurora_template::types::{Plain, Type};
+use aurora_template::types::{Plain, Type, TypeMismatch};
 use starlark::environment::Module;
 
 use super::place::is_job;
@@ -102,11 +103,20 @@ pub fn evaluate_json(name: &str, text: &str, options: &Options) -> Result<Arc<Co
                 Ok(object) => Ok(Plain::Object(object)),
                 Err(error) => {
                     let message = format!("{name}: jobs[{index}]: {}", error.message);
-                    let report = Report::new(Code::TypeMismatch, message);
-                    Err(match error.help {
-                        Some(help) => report.with_help(help),
-                        None => report,
-                    })
+                    let error = TypeMismatch { message, ..error };
+                    let report = Report::new(Code::TypeMismatch, "").of_mismatch(&error);
+                    Err(
+                        match error
+                            .field
+                            .as_deref()
+                            .and_then(|field| Some((field, only(text, field)?)))
+                        {
+                            Some((field, span)) => {
+                                report.at(&sources, name, span, "here").with_suggestion_for(field)
+                            }
+                            None => report,
+                        },
+                    )
                 }
             })
             .collect::<Result<_, _>>()?;
@@ -114,6 +124,14 @@ pub fn evaluate_json(name: &str, text: &str, options: &Options) -> Result<Arc<Co
         Config::new(items, name, &sources, &options.bindings, (Reads::default(), Vec::new()))
             .map(Arc::new)
     })
+}
+
+/// Where a name stands in JSON, with its quotes, if it does so once.
+fn only(text: &str, name: &str) -> Option<Range<usize>> {
+    let quoted = format!("{name:?}");
+    let mut places = text.match_indices(&quoted);
+    let (start, _) = places.next()?;
+    places.next().is_none().then(|| start..start + quoted.len())
 }
 
 /// The offset of a line and a column, both counted from 1.

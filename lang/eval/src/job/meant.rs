@@ -7,7 +7,7 @@ use super::stage::Fault;
 use crate::codes::Code;
 
 /// How many names are compared: where there are more, the search would take longer than it helps.
-const MAX_NAMES: usize = 2000;
+const MAX_NAMES: usize = 500;
 
 /// Suggests, for each reference of a job that nothing is bound to, the nearest name that could have
 /// stood there.

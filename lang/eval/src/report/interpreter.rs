@@ -137,7 +137,7 @@ impl Report {
     }
 
     /// Says why a value is not of its type.
-    fn of_mismatch(mut self, mismatch: &TypeMismatch) -> Self {
+    pub(crate) fn of_mismatch(mut self, mismatch: &TypeMismatch) -> Self {
         self.0.code = if mismatch.message.contains(" has no field `") {
             Code::UnknownField
         } else if mismatch.message.contains(" cannot be bound to ") {

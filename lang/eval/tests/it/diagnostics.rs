@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::files::Files;
-use aurora_eval::{Disk, Options, Report, evaluate};
+use aurora_eval::{Disk, Options, Report, evaluate, evaluate_json};
 use miette::{GraphicalReportHandler, GraphicalTheme};
 
 fn report(files: &[(&str, &str)]) -> Report {
@@ -404,4 +404,15 @@ fn names_of_the_executor_that_it_does_not_know_get_a_hint() {
         let shown = shown(&job(FINE, &format!("echo {{{{{reference}}}}}"), ""));
         assert!(shown.contains(hint), "{shown}");
     }
+}
+
+#[test]
+fn what_is_wrong_in_json_is_shown_there() {
+    let text = "{\"name\": \"a\",\n  \"instancs\": 2}\n";
+    let report = evaluate_json("job.json", text, &Options::default()).unwrap_err();
+    let finding = &report.findings()[0];
+    assert_eq!(finding.code.id(), "unknown-field");
+    assert_eq!(finding.location.as_ref().map(|at| (at.start.line, at.start.column)), Some((2, 3)));
+    assert_eq!(finding.help.as_deref(), Some("did you mean `instances`?"));
+    assert_eq!(finding.fixes.len(), 1);
 }
