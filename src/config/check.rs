@@ -49,6 +49,10 @@ pub(crate) struct Args {
 
 impl Args {
     pub(super) fn run(self) -> Result<(), Failure> {
+        if self.files.iter().filter(|file| is_stdin(file)).count() > 1 {
+            let message = "the standard input can be read once: give `-` once";
+            return Err(Failure::new(Code::Usage, message));
+        }
         let user = user(self.user.as_ref())?;
         let engine = Engine::default();
         let mut seen = BTreeSet::new();

@@ -31,7 +31,8 @@ pub(crate) struct FmtArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct MigrateArgs {
-    /// The configurations, .aurora files; - for the standard input, whose new text is printed.
+    /// The configurations, .aurora files; - for the standard input, whose new text
+    /// `--in-place` prints.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// Change nothing; show what would be changed. This is what happens by default.

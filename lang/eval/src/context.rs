@@ -21,6 +21,7 @@ use crate::limits::Budget;
 use crate::load::Loader;
 use crate::python::digest::sha256;
 use crate::report::interpreter::Refusal;
+use crate::report::{MAX_REPORTS, Report};
 use crate::run::OpenFile;
 use crate::sources::Sources;
 use aurora_template::types::TypeMismatch;
@@ -144,6 +145,8 @@ pub(crate) struct Context<'a> {
     pub(crate) modules: RefCell<BTreeMap<PathBuf, Arc<Loaded>>>,
     /// The same inputs for values that read them by themselves.
     pub(crate) outside: Outside,
+    /// What is wrong with the file that is being run and does not keep it from going on.
+    pub(crate) faults: RefCell<Vec<Report>>,
     printed: RefCell<Vec<String>>,
     printed_len: Cell<usize>,
 }
@@ -166,6 +169,7 @@ impl<'a> Context<'a> {
             outside: Outside::new(inputs.clone()),
             inputs,
             cancel,
+            faults: RefCell::default(),
             printed: RefCell::default(),
             printed_len: Cell::new(0),
         }
@@ -184,6 +188,21 @@ impl<'a> Context<'a> {
             (shown.display().to_string(), sha256(text.as_bytes()))
         };
         self.opened.borrow().iter().map(named).collect()
+    }
+
+    /// Keeps what is wrong and does not keep the file from going on. What comes up in every turn of
+    /// a loop is kept once.
+    pub(crate) fn note_fault(&self, error: &starlark::Error) {
+        let mut faults = self.faults.borrow_mut();
+        if faults.len() >= MAX_REPORTS {
+            return;
+        }
+        let report = Report::of_interpreter(error, &self.sources.borrow(), "");
+        let is_known =
+            |known: &Report| (known.place(), known.message()) == (report.place(), report.message());
+        if !faults.iter().any(is_known) {
+            faults.push(report);
+        }
     }
 
     /// What was printed so far, line by line.

@@ -198,9 +198,15 @@ fn run(
     let items = Module::with_temp_heap(|module| {
         run_in(context, &module, main, text)?;
         jobs(&module, name, context)
-    })?;
-    let sources = Arc::new(context.sources.borrow().clone());
+    });
     let reads = Reads { included: context.included(), ..context.reads() };
-    let seen = (reads, context.printed());
-    Config::new(items, name, &sources, bindings, seen).map(Arc::new)
+    let items = match items {
+        Ok(items) => items,
+        Err(report) => return Err(report.with_reads(reads)),
+    };
+    let sources = Arc::new(context.sources.borrow().clone());
+    let seen = (reads.clone(), context.printed());
+    Config::new(items, name, &sources, bindings, seen)
+        .map(Arc::new)
+        .map_err(|report| report.with_reads(reads))
 }

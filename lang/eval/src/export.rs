@@ -64,6 +64,9 @@ impl Serialize for Document<'_> {
                 map.serialize_entry("bindings", &[(); 0])?;
                 map.serialize_entry("error", &FileError(report))?;
                 map.serialize_entry("jobs", &[(); 0])?;
+                if let Some(reads) = report.reads() {
+                    map.serialize_entry("inputs", reads)?;
+                }
             }
             Ok(config) => {
                 let bindings: Vec<String> = config

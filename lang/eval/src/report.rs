@@ -19,6 +19,7 @@ pub use crate::report::json::{Checked, Summary};
 pub use crate::report::sarif::sarif;
 
 use crate::codes::{Code, Severity};
+use crate::context::Reads;
 use crate::sources::Sources;
 use aurora_template::object::Origin;
 
@@ -46,6 +47,8 @@ struct Content {
     fixes: Vec<Repair>,
     /// What else is wrong.
     others: Vec<Report>,
+    /// What the evaluation had read when it failed.
+    reads: Option<Reads>,
 }
 
 /// A part of a file, and what is to say about it.
@@ -81,11 +84,18 @@ impl Report {
             help: None,
             fixes: Vec::new(),
             others: Vec::new(),
+            reads: None,
         }))
     }
 
     pub(crate) fn with_help(mut self, help: impl Into<String>) -> Self {
         self.0.help = Some(help.into());
+        self
+    }
+
+    /// Says what the evaluation had read when it failed.
+    pub(crate) fn with_reads(mut self, reads: Reads) -> Self {
+        self.0.reads = Some(reads);
         self
     }
 
@@ -123,7 +133,11 @@ impl Report {
         span: Range<usize>,
         label: &str,
     ) -> Self {
-        self.0.path.extend(Place::of(sources, file, span, label));
+        let step = Place::of(sources, file, span, label);
+        for other in &mut self.0.others {
+            other.0.path.extend(step.clone());
+        }
+        self.0.path.extend(step);
         self
     }
 
@@ -317,6 +331,11 @@ impl Report {
     /// The message of the first.
     pub fn message(&self) -> &str {
         &self.0.message
+    }
+
+    /// What the evaluation had read when it failed; [`None`] if there was none.
+    pub fn reads(&self) -> Option<&Reads> {
+        self.0.reads.as_ref()
     }
 
     /// All that is wrong, as plain data.

@@ -99,9 +99,11 @@ fn run_open(
     let known = |wanted: &str| is_global(wanted);
     let ast = dialect::parse(context, &name, &text, &known)?;
     context.open.borrow_mut().push(file);
+    let outer = context.faults.take();
     let result = evaluator.eval_module(ast, &GLOBALS);
+    let faults = context.faults.replace(outer);
     context.open.borrow_mut().pop();
-    result.map(|_| ()).map_err(|error| {
+    let end = result.map(|_| ()).map_err(|error| {
         if let Some(Carried { report, is_loaded }) = carried(&error) {
             let Some(span) = error.span().filter(|_| is_loaded) else { return report };
             let place = span.span.begin().get() as usize..span.span.end().get() as usize;
@@ -110,7 +112,26 @@ fn run_open(
             return report.brought_in(&sources, &file, place, "loaded here");
         }
         Report::of_interpreter(&error, &context.sources.borrow(), &name)
-    })
+    });
+    together(faults, end)
+}
+
+/// What is wrong with a file that could go on, and what it ended with.
+fn together(mut faults: Vec<Report>, end: Result<(), Report>) -> Result<(), Report> {
+    if let Err(report) = end {
+        match report.code() {
+            // Nobody waits for what was found before.
+            Code::Cancelled => return Err(report),
+            // These may come of a field that is not there because its value was wrong.
+            Code::EvaluationError
+            | Code::FailedByFile
+            | Code::UnknownAttribute
+            | Code::WrongType
+                if !faults.is_empty() => {}
+            _ => faults.push(report),
+        }
+    }
+    Report::all(faults).map_or(Ok(()), Err)
 }
 
 /// `include(path)`: runs another file into the same module, as if it stood here.

@@ -27,7 +27,9 @@ use starlark::values::list::ListRef;
 use starlark::values::tuple::TupleRef;
 use starlark::values::{UnpackValue, Value, ValueLike};
 
+use crate::codes::Code;
 use crate::limits::Budget;
+use crate::report::interpreter::code_of;
 use crate::stdlib;
 use aurora_template::object::{Object, Origin};
 use aurora_template::scope::{Problem, Resolved, text_form};
@@ -97,6 +99,30 @@ pub(crate) fn alloc<'v>(
 ) -> starlark::Result<Value<'v>> {
     budget(eval)?.take_object(&object).map_err(failure)?;
     Ok(eval.heap().alloc(ObjectValue(Some(object))))
+}
+
+/// A copy of a struct with these fields. What is wrong with some of them is told when the file has
+/// run, so that all such mistakes of a file are told at once.
+fn with_fields<'v>(
+    object: &Object,
+    fields: Vec<(String, Plain)>,
+    eval: &Evaluator<'v, '_, '_>,
+) -> starlark::Result<Object> {
+    let origin = here(eval);
+    let (copy, mismatches) =
+        object.with_fitting_fields(fields, origin.as_ref()).map_err(failure)?;
+    for mismatch in mismatches {
+        if code_of(&mismatch) == Code::LimitExceeded {
+            return Err(failure(mismatch));
+        }
+        let mut error = failure(mismatch);
+        if let Some(at) = eval.call_stack_top_location() {
+            error.set_span(at.span, &at.file);
+        }
+        error.set_call_stack(|| eval.call_stack());
+        context(eval).map_err(failure)?.note_fault(&error);
+    }
+    Ok(copy)
 }
 
 /// What an interpolation came to, unless it failed.

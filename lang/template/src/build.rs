@@ -120,25 +120,39 @@ impl Object {
         fields: Vec<(String, Plain)>,
         origin: Option<&Origin>,
     ) -> Result<Self, TypeMismatch> {
+        let (object, mismatches) = self.with_fitting_fields(fields, origin)?;
+        mismatches.into_iter().next().map_or(Ok(object), Err)
+    }
+
+    /// The same with those of the fields that can be replaced, and why the others cannot.
+    ///
+    /// # Errors
+    /// The object is no struct.
+    pub fn with_fitting_fields(
+        &self,
+        fields: Vec<(String, Plain)>,
+        origin: Option<&Origin>,
+    ) -> Result<(Self, Vec<TypeMismatch>), TypeMismatch> {
         let (Type::Struct(ty), Kind::Struct(current)) = (self.ty(), self.kind()) else {
             return Err(TypeMismatch::new(format!("{} has no fields", self.ty().with_article())));
         };
         let mut replaced = current.clone();
+        let mut mismatches = Vec::new();
         for (name, value) in fields {
             let Some(position) = ty.position(&name) else {
-                return Err(unknown_field(ty, &name));
+                mismatches.push(unknown_field(ty, &name));
+                continue;
             };
-            replaced[position] = match value {
-                Plain::Empty => None,
-                value => Some(
-                    ty.fields[position]
-                        .ty
-                        .build(value, origin)
-                        .map_err(|error| error.within(&name))?,
-                ),
+            let value = match value {
+                Plain::Empty => Ok(None),
+                value => ty.fields[position].ty.build(value, origin).map(Some),
             };
+            match value {
+                Ok(value) => replaced[position] = value,
+                Err(error) => mismatches.push(error.within(&name)),
+            }
         }
-        Ok(self.with_kind(Kind::Struct(replaced), origin.cloned()))
+        Ok((self.with_kind(Kind::Struct(replaced), origin.cloned()), mismatches))
     }
 }
 

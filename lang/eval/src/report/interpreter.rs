@@ -115,8 +115,9 @@ impl Report {
                 report.0.message = format!("{file}: {}", report.0.message);
             }
         }
-        // Functions that only the rewritten text calls mean nothing to who wrote the file.
-        frames.retain(|frame| !frame.name.starts_with("__au_"));
+        // Functions that only the rewritten text calls mean nothing to who wrote the file; that a
+        // file was included is told by who includes it.
+        frames.retain(|frame| !frame.name.starts_with("__au_") && frame.name != "include");
         // Within the library nobody has anything to look for.
         frames.retain(|frame| {
             let location = frame.location.as_ref();
@@ -138,20 +139,25 @@ impl Report {
 
     /// Says why a value is not of its type.
     pub(crate) fn of_mismatch(mut self, mismatch: &TypeMismatch) -> Self {
-        self.0.code = if mismatch.message.contains(" has no field `") {
-            Code::UnknownField
-        } else if mismatch.message.contains(" cannot be bound to ") {
-            Code::BadBinding
-        } else if mismatch.help.as_deref().is_some_and(|help| help.starts_with("use one of ")) {
-            Code::BadEnumValue
-        } else if mismatch.message.contains("more than") {
-            Code::LimitExceeded
-        } else {
-            Code::TypeMismatch
-        };
+        self.0.code = code_of(mismatch);
         self.0.message = shortened(mismatch.message.clone());
         self.0.help.clone_from(&mismatch.help);
         self
+    }
+}
+
+/// The code of a value that is not of its type.
+pub(crate) fn code_of(mismatch: &TypeMismatch) -> Code {
+    if mismatch.message.contains(" has no field `") {
+        Code::UnknownField
+    } else if mismatch.message.contains(" cannot be bound to ") {
+        Code::BadBinding
+    } else if mismatch.help.as_deref().is_some_and(|help| help.starts_with("use one of ")) {
+        Code::BadEnumValue
+    } else if mismatch.message.contains("more than") {
+        Code::LimitExceeded
+    } else {
+        Code::TypeMismatch
     }
 }
 

@@ -11,7 +11,7 @@ use starlark::values::{
 };
 
 use super::method::{Action, MethodValue};
-use super::{alloc, environment, fail, failure, here, named, plain, printed, settled};
+use super::{alloc, environment, fail, failure, named, plain, printed, settled, with_fields};
 use crate::limits::Budget;
 use aurora_template::beginning;
 use aurora_template::object::{Kind, Object};
@@ -109,9 +109,7 @@ impl<'v> StarlarkValue<'v> for ObjectValue {
             let object = object.ty().with_article();
             return fail(format!("a copy of {object} takes fields by name only"));
         }
-        let origin = here(eval);
-        let copy = object.with_fields(named(args, eval)?, origin.as_ref()).map_err(failure)?;
-        alloc(copy, eval)
+        alloc(with_fields(object, named(args, eval)?, eval)?, eval)
     }
 
     fn get_attr(&self, attribute: &str, heap: Heap<'v>) -> Option<Value<'v>> {

@@ -13,7 +13,7 @@ use starlark::values::{
     starlark_value,
 };
 
-use super::{alloc, budget, fail, failure, given, here, json, named, positional};
+use super::{alloc, budget, fail, failure, given, here, json, named, positional, with_fields};
 use aurora_template::object::Object;
 use aurora_template::types::{Plain, StructType, Type};
 
@@ -122,7 +122,7 @@ fn structure<'v>(
         }
     }
     fields.extend(named(args, eval)?);
-    Object::blank(ty, origin.clone()).with_fields(fields, origin.as_ref()).map_err(failure)
+    with_fields(&Object::blank(ty, origin), fields, eval)
 }
 
 /// What makes types, and objects in other ways than by a call of their type.

@@ -416,3 +416,53 @@ fn what_is_wrong_in_json_is_shown_there() {
     assert_eq!(finding.help.as_deref(), Some("did you mean `instances`?"));
     assert_eq!(finding.fixes.len(), 1);
 }
+
+#[test]
+fn all_wrong_fields_of_a_file_are_told_at_once() {
+    let text = "p = Process(nme = 'a', cmdlin = 'x')\n\
+                for i in range(3):\n    q = Process(max_failures = [])\n\
+                r = p(daemn = True)\n\
+                t = p.name().upper() + 1\n\
+                s = Nothing()\n";
+    let told = |text: &str| -> Vec<String> {
+        let findings = report(&[("job.aurora", text)]).findings();
+        let line = |finding: &aurora_eval::Finding| finding.location.as_ref().unwrap().start.line;
+        findings.iter().map(|finding| format!("{} {}", line(finding), finding.code)).collect()
+    };
+    let fields = ["1 unknown-field", "1 unknown-field", "3 type-mismatch", "4 unknown-field"];
+    // What goes wrong after that with the values themselves may come of it.
+    assert_eq!(told(text), fields);
+    assert_eq!(told(&text.replace("t = ", "# ")), [&fields[..], &["6 unknown-name"]].concat());
+    // What the file could not go on after is not told twice, and a fault of a file before ends it.
+    let report = report(&[
+        ("job.aurora", "include('a.aurora')\np = Process(nme = 'a')\n"),
+        ("a.aurora", "def f():\n    return Process(nme = 'a', cmdlin = 'x')\n\nf()\n"),
+    ]);
+    for finding in report.findings() {
+        let steps: Vec<String> = finding
+            .path
+            .iter()
+            .map(|step| {
+                format!("{}:{} {}", step.location.file, step.location.start.line, step.message)
+            })
+            .collect();
+        assert_eq!(steps, ["a.aurora:4 in `f`, called here", "job.aurora:1 included here"]);
+        assert_eq!(finding.fixes.len(), 1);
+    }
+    assert_eq!(report.findings().len(), 2);
+}
+
+#[test]
+fn columns_count_characters() {
+    assert!(shown("x = 'ä€𝄞' + nothing\n").contains("job.aurora:1:13]"));
+}
+
+#[test]
+fn a_file_that_fails_has_read_what_it_has_read() {
+    let files =
+        [("job.aurora", "include('a.aurora')\nimport getpass\nx = getpass.getuser() + 1\n")];
+    let files = [files[0], ("a.aurora", "y = 1\n")];
+    let report = report(&files);
+    let reads = report.reads().unwrap();
+    assert!(reads.user && reads.included.contains_key("a.aurora"), "{reads:?}");
+}

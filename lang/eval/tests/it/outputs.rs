@@ -1,19 +1,10 @@
 //! What is found, as programs read it.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use aurora_eval::{Checked, Loader, Options, Summary, evaluate, sarif};
+use crate::files::Files;
+use aurora_eval::{Checked, Options, Summary, evaluate, sarif};
 use serde_json::Value;
-
-struct Files(BTreeMap<PathBuf, &'static str>);
-
-impl Loader for Files {
-    fn read(&self, path: &Path) -> std::io::Result<String> {
-        let text = self.0.get(path).ok_or(std::io::ErrorKind::NotFound)?;
-        Ok((*text).to_owned())
-    }
-}
 
 const JOB: &str = "include('parts ü.aurora')\n\
     jobs = [Service(cluster = 'c', role = 'r', environment = 'e', name = 'n',\n\
@@ -21,15 +12,15 @@ const JOB: &str = "include('parts ü.aurora')\n\
 
 /// A file with a warning, and one that fails in an included file, in a function.
 fn checked() -> Vec<Checked> {
-    let files = Files(BTreeMap::from([
-        (PathBuf::from("/p/warns.aurora"), JOB),
-        (PathBuf::from("/p/fails.aurora"), "include('wrong.aurora')\n"),
+    let files = Files(&[
+        ("/p/warns.aurora", JOB),
+        ("/p/fails.aurora", "include('wrong.aurora')\n"),
         (
-            PathBuf::from("/p/parts ü.aurora"),
+            "/p/parts ü.aurora",
             "def make(text):\n    return SimpleTask('n', text).bind(x = 1, y = 2)\n",
         ),
-        (PathBuf::from("/p/wrong.aurora"), "def f():\n    return Job(naem = 'x')\n\nj = f()\n"),
-    ]));
+        ("/p/wrong.aurora", "def f():\n    return Job(naem = 'x')\n\nj = f()\n"),
+    ]);
     ["/p/warns.aurora", "/p/fails.aurora", "/p/none.aurora"]
         .into_iter()
         .map(|file| {
