@@ -76,6 +76,24 @@ kinds! {
 }
 
 impl Kind {
+    /// Whether it compares, or is the first word of `not in`.
+    pub(crate) const fn is_comparison(self) -> bool {
+        matches!(
+            self,
+            Self::Lt
+                | Self::Gt
+                | Self::Le
+                | Self::Ge
+                | Self::EqEq
+                | Self::Ne
+                | Self::LtGt
+                | Self::In
+                | Self::Is
+                | Self::IsNot
+                | Self::Not
+        )
+    }
+
     /// The sign a text begins with, and its length: the longest that there is.
     pub(crate) fn sign(bytes: &[u8]) -> Option<(Self, u32)> {
         let at = |i: usize| bytes.get(i).copied().unwrap_or(0);

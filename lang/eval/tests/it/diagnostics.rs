@@ -420,7 +420,7 @@ fn what_is_wrong_in_json_is_shown_there() {
 #[test]
 fn all_wrong_fields_of_a_file_are_told_at_once() {
     let text = "p = Process(nme = 'a', cmdlin = 'x')\n\
-                for i in range(3):\n    q = Process(max_failures = [])\n\
+                for i in range(3):\n    q = Task(resources = 3)\n\
                 r = p(daemn = True)\n\
                 t = p.name().upper() + 1\n\
                 s = Nothing()\n";

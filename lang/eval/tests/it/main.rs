@@ -16,5 +16,6 @@ mod helpers;
 mod jobs;
 mod modules;
 mod outputs;
+mod round_trip;
 mod stdlib;
 mod values;

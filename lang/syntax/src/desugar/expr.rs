@@ -294,7 +294,7 @@ impl Rewriter<'_> {
 
     fn chain(&mut self, span: Span, chain: &Chain) {
         let Some((op, right)) = chain.rest.first() else { return self.expr(&chain.first) };
-        if is_comparison(op.kind) {
+        if op.kind.is_comparison() {
             return match chain.rest.len() {
                 1 => {
                     self.expr(&chain.first);
@@ -515,23 +515,6 @@ impl Rewriter<'_> {
 /// The call of an attribute that is a method of text, lists or tables.
 fn method_call<'t>(name: &str, next: Option<&'t PostOp>) -> Option<&'t PostOp> {
     next.filter(|op| matches!(op.kind, PostKind::Call(_)) && is_method(name))
-}
-
-const fn is_comparison(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Lt
-            | Kind::Gt
-            | Kind::Le
-            | Kind::Ge
-            | Kind::EqEq
-            | Kind::Ne
-            | Kind::LtGt
-            | Kind::In
-            | Kind::Is
-            | Kind::IsNot
-            | Kind::Not
-    )
 }
 
 /// Whether computing it twice is the same as once.

@@ -141,23 +141,7 @@ impl Migrator<'_> {
             }
             left = right;
         }
-        let comparison = matches!(
-            kind,
-            Some(
-                Kind::Lt
-                    | Kind::Gt
-                    | Kind::Le
-                    | Kind::Ge
-                    | Kind::EqEq
-                    | Kind::Ne
-                    | Kind::LtGt
-                    | Kind::In
-                    | Kind::Is
-                    | Kind::IsNot
-                    | Kind::Not
-            )
-        );
-        if !comparison || chain.rest.len() < 2 {
+        if !kind.is_some_and(Kind::is_comparison) || chain.rest.len() < 2 {
             return;
         }
         let Some((_, inner)) = chain.rest.split_last() else { return };

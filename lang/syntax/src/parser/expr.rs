@@ -21,17 +21,7 @@ fn rank(kind: Kind) -> Option<u8> {
     Some(match kind {
         Kind::Or => OR,
         Kind::And => AND,
-        Kind::Lt
-        | Kind::Gt
-        | Kind::Le
-        | Kind::Ge
-        | Kind::EqEq
-        | Kind::Ne
-        | Kind::LtGt
-        | Kind::In
-        | Kind::Is
-        | Kind::IsNot
-        | Kind::Not => COMPARE,
+        kind if kind.is_comparison() => COMPARE,
         Kind::Pipe => BIT_OR,
         Kind::Caret => 6,
         Kind::Amp => 7,
