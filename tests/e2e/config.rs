@@ -26,6 +26,8 @@ fn the_status_of_a_check_tells_errors_warnings_and_neither_apart() {
     let ran = check(&home, &[good, doubtful]).expect(0);
     assert!(ran.out().contains("production-without-tier"), "{}", ran.out());
     check(&home, &["--deny-warnings", doubtful]).expect(1);
+    // The standard input can be read once.
+    check(&home, &["-", "-"]).expect(2);
     let ran = check(&home, &[bad, good, "none.aurora"]).expect(3);
     for part in ["unknown-field", "did you mean `task`?", "unreadable-file", "3 files: 2 errors"] {
         assert!(ran.out().contains(part), "{part:?} is not in:\n{}", ran.out());
