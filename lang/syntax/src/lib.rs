@@ -18,6 +18,7 @@ mod visit;
 pub use desugar::{Desugared, SpanMap, desugar, is_own_module};
 pub use error::{CODES, Edit, SyntaxError, code};
 pub use format::{format, same_words};
+pub use lexer::tokens;
 pub use literal::{Literal, value};
 pub use migrate::{Migration, Note, migrate};
 pub use parser::{MAX_TEXT, Parsed, parse};

@@ -121,7 +121,7 @@ impl Parser<'_> {
                 items.push(item);
                 Ok(Expr { span, kind: ExprKind::Tuple { items, parens: false } })
             }
-            (None, _) => self.expected(&format!("a name before {until}")),
+            (None, _) => Ok(self.missing(&format!("a name before {until}"))),
         }
     }
 
@@ -148,8 +148,11 @@ impl Parser<'_> {
         }
         self.advance();
         let test = self.binary(OR)?;
-        self.expect(Kind::Else, "`else`: a value chosen by `if` is value if test else other")?;
-        let other = self.deeper(Self::test)?;
+        let other = if self.eat(Kind::Else).is_some() {
+            self.deeper(Self::test)?
+        } else {
+            self.missing("`else`: a value chosen by `if` is value if test else other")
+        };
         let span = value.span.to(other.span);
         Ok(Expr { span, kind: ExprKind::Cond(Box::new((value, test, other))) })
     }
@@ -157,8 +160,11 @@ impl Parser<'_> {
     fn lambda(&mut self) -> Read<Expr> {
         let start = self.advance().span;
         let params = self.params(Kind::Colon)?;
-        self.expect(Kind::Colon, "`:` after the parameters of a lambda")?;
-        let body = self.test()?;
+        let body = if self.eat(Kind::Colon).is_some() {
+            self.test()?
+        } else {
+            self.missing("`:` after the parameters of a lambda")
+        };
         let span = start.to(body.span);
         Ok(Expr { span, kind: ExprKind::Lambda(Box::new((params, body))) })
     }
@@ -187,7 +193,7 @@ impl Parser<'_> {
                 }
                 let right = self.binary(rank + 1)?;
                 if rest.len() >= MAX_CHAIN {
-                    self.error(
+                    self.fail(
                         SyntaxError::new(
                             code::TOO_LONG,
                             format!("more than {MAX_CHAIN} operators follow one another"),
@@ -270,7 +276,7 @@ impl Parser<'_> {
             Kind::Backtick => {
                 self.advance();
                 let value = self.deeper(Self::test_list)?;
-                let end = self.expect(Kind::Backtick, "a closing backtick")?;
+                let end = self.expect(Kind::Backtick, "a closing backtick");
                 let span = token.span.to(end);
                 return Ok(Expr { span, kind: ExprKind::Backtick(Box::new(value)) });
             }
@@ -283,7 +289,7 @@ impl Parser<'_> {
                 );
                 ExprKind::Error
             }
-            _ => return self.expected("a value"),
+            _ => return Ok(self.missing("a value")),
         };
         self.advance();
         Ok(Expr { span: token.span, kind })
@@ -338,101 +344,107 @@ impl Parser<'_> {
                 return Ok(Expr { span: start.to(end), kind: ExprKind::Error });
             }
         }
-        let inner = self.test_list()?;
-        let kind = if self.kind() == Kind::For {
-            self.comprehension(CompKind::Generator, inner, None)?
-        } else {
-            match inner.kind {
-                ExprKind::Tuple { items, parens: false } => ExprKind::Tuple { items, parens: true },
-                _ => ExprKind::Paren(Box::new(inner)),
+        let inside = self.token().span;
+        let mut items = vec![self.element(Self::star_or_test)];
+        let comma = self.kind() == Kind::Comma;
+        while self.kind() != Kind::For && self.another(Kind::RParen, "`,` or `)`") {
+            if self.kind() == Kind::For {
+                break;
             }
-        };
-        let end = self.closing(Kind::RParen, "`,` or `)`")?;
-        Ok(Expr { span: start.to(end), kind })
-    }
-
-    /// A closing bracket; two values without a comma between them are a common slip.
-    pub(super) fn closing(&mut self, kind: Kind, what: &str) -> Read<Span> {
-        if self.kind() != kind
-            && matches!(
-                self.kind(),
-                Kind::Name
-                    | Kind::Int
-                    | Kind::Float
-                    | Kind::Str
-                    | Kind::LParen
-                    | Kind::LBracket
-                    | Kind::LBrace
-            )
-        {
-            let span = self.token().span;
-            let before = self.before();
-            let gap = Span::new(before.end, before.end);
-            self.error(
-                SyntaxError::new(code::UNEXPECTED, "a comma is missing before this", span)
-                    .fix(gap, ","),
-            );
-            return Err(Failed);
+            if !self.at_expression() {
+                self.expected("`,` or `)`");
+            }
+            items.push(self.element(Self::star_or_test));
         }
-        self.expect(kind, what)
+        let only = if comma || items.len() > 1 { None } else { items.pop() };
+        let kind = if self.kind() == Kind::For {
+            let element = only.unwrap_or(Expr {
+                span: self.since(inside),
+                kind: ExprKind::Tuple { items, parens: false },
+            });
+            self.comprehension(CompKind::Generator, element, None)?
+        } else if let Some(only) = only {
+            ExprKind::Paren(Box::new(only))
+        } else {
+            ExprKind::Tuple { items, parens: true }
+        };
+        let end = self.close(Kind::RParen, "`,` or `)`");
+        Ok(Expr { span: start.to(end), kind })
     }
 
     fn list(&mut self) -> Read<Expr> {
         let start = self.advance().span;
         let mut items = Vec::new();
-        while self.kind() != Kind::RBracket {
-            let item = self.star_or_test()?;
+        while !self.at_close() {
+            let item = self.element(Self::star_or_test);
             if self.kind() == Kind::For && items.is_empty() {
                 let kind = self.comprehension(CompKind::List, item, None)?;
-                let end = self.closing(Kind::RBracket, "`]`")?;
+                let end = self.close(Kind::RBracket, "`]`");
                 return Ok(Expr { span: start.to(end), kind });
             }
             items.push(item);
-            if self.eat(Kind::Comma).is_none() {
+            if !self.another(Kind::RBracket, "`,` or `]`") {
                 break;
             }
         }
-        let end = self.closing(Kind::RBracket, "`,` or `]`")?;
+        let end = self.close(Kind::RBracket, "`,` or `]`");
         Ok(Expr { span: start.to(end), kind: ExprKind::List(items) })
     }
 
     fn braces(&mut self) -> Read<Expr> {
         let start = self.advance().span;
-        let mut entries = Vec::new();
-        let mut items = Vec::new();
-        while self.kind() != Kind::RBrace {
-            let key = self.star_or_test()?;
+        let mut entries: Vec<(Expr, Option<Expr>)> = Vec::new();
+        let (mut is_dict, mut is_set) = (false, false);
+        while !self.at_close() {
+            let key = self.element(Self::star_or_test);
             if matches!(key.kind, ExprKind::Star(_)) {
                 // Refused already; which of the two it stands in does not matter.
-            } else if self.kind() == Kind::Colon && items.is_empty() {
+            } else if self.kind() == Kind::Colon {
+                if is_set {
+                    self.expected("`,` or `}`");
+                }
                 self.advance();
-                let value = self.test()?;
+                let value = self.element(Self::test);
                 if self.kind() == Kind::For && entries.is_empty() {
                     let kind = self.comprehension(CompKind::Dict, key, Some(value))?;
-                    let end = self.closing(Kind::RBrace, "`}`")?;
+                    let end = self.close(Kind::RBrace, "`}`");
                     return Ok(Expr { span: start.to(end), kind });
                 }
+                is_dict = true;
+                entries.push((key, Some(value)));
+            } else if is_dict {
+                let what = if self.kind() == Kind::Eq {
+                    "`:` between key and value"
+                } else {
+                    "`:` and a value, as in the entries before"
+                };
+                self.expected(what);
+                let value = self.eat(Kind::Eq).map(|_| self.element(Self::test));
                 entries.push((key, value));
-            } else if !entries.is_empty() {
-                if self.kind() == Kind::Eq {
-                    return self.expected("`:` between key and value");
-                }
-                return self.expected("`:` and a value, as in the entries before");
             } else {
-                if self.kind() == Kind::For && items.is_empty() {
+                if self.kind() == Kind::For && entries.is_empty() {
                     let kind = self.comprehension(CompKind::Set, key, None)?;
-                    let end = self.closing(Kind::RBrace, "`}`")?;
+                    let end = self.close(Kind::RBrace, "`}`");
                     return Ok(Expr { span: start.to(end), kind });
                 }
-                items.push(key);
+                is_set = true;
+                entries.push((key, None));
             }
-            if self.eat(Kind::Comma).is_none() {
+            if !self.another(Kind::RBrace, "`,` or `}`") {
                 break;
             }
         }
-        let end = self.closing(Kind::RBrace, "`,` or `}`")?;
-        let kind = if items.is_empty() { ExprKind::Dict(entries) } else { ExprKind::Set(items) };
-        Ok(Expr { span: start.to(end), kind })
+        let span = start.to(self.close(Kind::RBrace, "`,` or `}`"));
+        let kind = if is_dict || !is_set {
+            let entries = entries.into_iter().map(|(key, value)| {
+                let end = Span::new(key.span.end, key.span.end);
+                (key, value.unwrap_or(Expr { span: end, kind: ExprKind::Error }))
+            });
+            ExprKind::Dict(entries.collect())
+        } else {
+            ExprKind::Set(entries.into_iter().map(|(item, _)| item).collect())
+        };
+        Ok(Expr { span, kind })
     }
 
     pub(super) fn comprehension(
@@ -447,8 +459,11 @@ impl Parser<'_> {
                 Kind::For => {
                     self.advance();
                     let target = self.targets("`in`")?;
-                    self.expect(Kind::In, "`in`")?;
-                    let mut iterable = self.binary(OR)?;
+                    let mut iterable = if self.eat(Kind::In).is_some() {
+                        self.binary(OR)?
+                    } else {
+                        self.missing("`in`")
+                    };
                     if kind == CompKind::List && self.kind() == Kind::Comma {
                         // Python 2 takes a tuple without parentheses in a list's brackets.
                         let start = iterable.span;

@@ -1,12 +1,12 @@
 //! The values within an f-string.
 
-use super::{Failed, Parser, Read};
+use super::{Parser, Read};
 use crate::error::{SyntaxError, code};
 use crate::lexer;
 use crate::literal::{self, Escape};
 use crate::span::Span;
 use crate::token::Kind;
-use crate::tree::{FPart, StrPiece};
+use crate::tree::{Expr, ExprKind, FPart, StrPiece};
 
 fn offset(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
@@ -59,7 +59,7 @@ impl Parser<'_> {
                 b'}' if format => break,
                 b'}' => {
                     let span = Span::new(offset(*at), offset(*at + 1));
-                    self.error(
+                    self.fail(
                         SyntaxError::new(
                             code::UNEXPECTED,
                             "a `}` of an f-string that ends no value is written twice",
@@ -67,7 +67,7 @@ impl Parser<'_> {
                         )
                         .fix(span, "}}"),
                     );
-                    return Err(Failed);
+                    *at += 1;
                 }
                 _ => *at += 1,
             }
@@ -110,7 +110,7 @@ impl Parser<'_> {
         let mut value_end = close.min(end);
         let whole = Span::new(offset(start), offset(value_end));
         if close >= end {
-            self.error(
+            self.fail(
                 SyntaxError::new(
                     code::UNEXPECTED,
                     "this `{` of an f-string is never closed",
@@ -118,7 +118,16 @@ impl Parser<'_> {
                 )
                 .help("a brace that stands for itself is written twice"),
             );
-            return Err(Failed);
+            let value = self.embedded(Span::new(offset(start + 1), offset(end)));
+            *at = end;
+            let span = Span::new(offset(start), offset(end));
+            return Ok(FPart::Field {
+                span,
+                value,
+                shown: None,
+                conversion: None,
+                spec: Vec::new(),
+            });
         }
         let mut shown = None;
         let written = &self.text[start + 1..value_end];
@@ -129,21 +138,24 @@ impl Parser<'_> {
             shown = Some(Span::new(offset(start + 1), offset(value_end)));
             value_end = start + 1 + value.len();
         }
-        let value = self.embedded(Span::new(offset(start + 1), offset(value_end)))?;
+        let value = self.embedded(Span::new(offset(start + 1), offset(value_end)));
         *at = close;
         let mut conversion = None;
         if bytes[*at] == b'!' {
             let letter = bytes.get(*at + 1).copied().unwrap_or(0) as char;
-            if !matches!(letter, 'r' | 's' | 'a') {
-                self.error(SyntaxError::new(
+            if matches!(letter, 'r' | 's' | 'a') {
+                conversion = Some(letter);
+                *at += 2;
+            } else {
+                self.fail(SyntaxError::new(
                     code::UNEXPECTED,
                     "`!` in an f-string is followed by r, s or a",
                     whole,
                 ));
-                return Err(Failed);
+                while *at < end && !matches!(bytes[*at], b':' | b'}') {
+                    *at += 1;
+                }
             }
-            conversion = Some(letter);
-            *at += 2;
         }
         let mut spec = Vec::new();
         if *at < end && bytes[*at] == b':' {
@@ -152,44 +164,46 @@ impl Parser<'_> {
         } else if shown.is_some() && conversion.is_none() {
             conversion = Some('r');
         }
-        if *at >= end || bytes[*at] != b'}' {
-            self.error(SyntaxError::new(
+        let so_far = Span::new(offset(start), offset((*at).min(end)));
+        if *at < end && bytes[*at] == b'}' {
+            *at += 1;
+        } else {
+            self.fail(SyntaxError::new(
                 code::UNEXPECTED,
                 "expected `}` at the end of an f-string's value",
-                Span::new(offset(start), offset((*at).min(end))),
+                so_far,
             ));
-            return Err(Failed);
         }
-        *at += 1;
-        let span = Span::new(offset(start), offset(*at));
+        let span = Span::new(offset(start), offset((*at).min(end)));
         Ok(FPart::Field { span, value, shown, conversion, spec })
     }
 
     /// An expression within a text.
-    fn embedded(&mut self, span: Span) -> Read<crate::tree::Expr> {
+    fn embedded(&mut self, span: Span) -> Expr {
+        let unread = Expr { span, kind: ExprKind::Error };
         if span.of(self.text).trim().is_empty() {
             let around = Span::new(span.start.saturating_sub(1), span.end + 1);
-            self.error(
+            self.fail(
                 SyntaxError::new(code::UNEXPECTED, "an f-string's braces hold no value", around)
                     .help("a brace that stands for itself is written twice"),
             );
-            return Err(Failed);
+            return unread;
         }
         let lexed = lexer::lex_within(self.text, span);
         if let Some(error) = lexed.errors.into_iter().next() {
-            self.error(error);
-            return Err(Failed);
+            self.fail(error);
         }
         let mut inner = Parser::new(self.text, &lexed.tokens);
         inner.depth = self.depth;
+        inner.told = self.told;
         let value = inner.test_list();
-        let complete = value.is_err() || inner.kind() == Kind::End;
-        if !complete {
-            let _: Read<()> = inner.expected("the end of the value");
+        if inner.kind() != Kind::End {
+            inner.expected("the end of the value");
         }
-        let (errors, refused) = (inner.errors, inner.refused);
+        let (errors, refused, told) = (inner.errors, inner.refused, inner.told);
         errors.into_iter().for_each(|error| self.error(error));
         refused.into_iter().for_each(|error| self.refuse_with(error));
-        if complete { value } else { Err(Failed) }
+        self.told |= told;
+        value.unwrap_or(unread)
     }
 }

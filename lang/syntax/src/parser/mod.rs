@@ -3,6 +3,7 @@
 mod expr;
 mod fstring;
 mod postfix;
+mod recover;
 mod simple;
 mod stmt;
 
@@ -17,7 +18,9 @@ pub const MAX_TEXT: usize = 64 << 20;
 /// How deep expressions may stand in expressions.
 const MAX_DEPTH: usize = 200;
 
-/// What a text says. A tree is always there; where the text is wrong, it has gaps.
+/// What a text says. A tree is always there. Where the text is wrong, the tree has what could be read,
+/// with [`ExprKind::Error`](crate::tree::ExprKind::Error),
+/// [`StmtKind::Error`](crate::tree::StmtKind::Error) and empty names in place of the rest.
 #[derive(Debug, Default)]
 pub struct Parsed {
     /// The statements of the file.
@@ -73,7 +76,7 @@ pub fn parse(text: &str) -> Parsed {
     Parsed { tree, comments: lexed.comments, errors, refused, odd: lexed.odd }
 }
 
-/// That an error was noted, and the statement cannot be read further.
+/// That a limit was passed, which was noted: what is being read is given up.
 struct Failed;
 
 type Read<T> = Result<T, Failed>;
@@ -82,6 +85,10 @@ struct Parser<'a> {
     text: &'a str,
     tokens: &'a [Token],
     at: usize,
+    /// Where the statement begins.
+    first: usize,
+    /// Whether the mistake of this line was told.
+    told: bool,
     depth: usize,
     loops: usize,
     functions: usize,
@@ -96,6 +103,8 @@ impl<'a> Parser<'a> {
             text,
             tokens,
             at: 0,
+            first: 0,
+            told: false,
             depth: 0,
             loops: 0,
             functions: 0,
@@ -147,7 +156,7 @@ impl<'a> Parser<'a> {
     }
 
     fn error(&mut self, error: SyntaxError) {
-        if self.errors.len() < MAX_ERRORS {
+        if !self.told && self.errors.len() < MAX_ERRORS {
             self.errors.push(error);
         }
     }
@@ -158,52 +167,16 @@ impl<'a> Parser<'a> {
     }
 
     fn refuse_with(&mut self, error: SyntaxError) {
-        if self.refused.len() < MAX_ERRORS {
+        if !self.told && self.refused.len() < MAX_ERRORS {
             self.refused.push(error);
         }
-    }
-
-    /// Notes that something else was expected.
-    fn expected<T>(&mut self, what: &str) -> Read<T> {
-        let token = self.token();
-        if token.kind == Kind::Broken {
-            // The missing bracket was noted.
-            return Err(Failed);
-        }
-        let found = match token.kind {
-            Kind::Name => format!("the name `{}`", self.word(token.span)),
-            Kind::Int | Kind::Float => format!("the number {}", self.word(token.span)),
-            kind => kind.shown().to_owned(),
-        };
-        let mut error = SyntaxError::new(
-            code::UNEXPECTED,
-            format!("expected {what}, found {found}"),
-            token.span,
-        );
-        if token.kind.is_word() {
-            error = error
-                .help(format!("{found} is a word of the language, and cannot be used as a name"));
-        }
-        self.error(error);
-        Err(Failed)
-    }
-
-    fn expect(&mut self, kind: Kind, what: &str) -> Read<Span> {
-        match self.eat(kind) {
-            Some(span) => Ok(span),
-            None => self.expected(what),
-        }
-    }
-
-    fn name(&mut self, what: &str) -> Read<Span> {
-        self.expect(Kind::Name, what)
     }
 
     /// Goes one level deeper, if there is one.
     fn deeper<T>(&mut self, read: impl FnOnce(&mut Self) -> Read<T>) -> Read<T> {
         if self.depth >= MAX_DEPTH {
             let span = self.token().span;
-            self.error(
+            self.fail(
                 SyntaxError::new(
                     code::TOO_DEEP,
                     format!("expressions stand more than {MAX_DEPTH} deep in expressions"),

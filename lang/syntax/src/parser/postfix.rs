@@ -21,13 +21,13 @@ impl Parser<'_> {
         let mut ops = Vec::with_capacity(1);
         loop {
             let op = match self.kind() {
-                Kind::Dot => self.attribute()?,
+                Kind::Dot => self.attribute(),
                 Kind::LParen => self.deeper(Self::call)?,
                 Kind::LBracket => self.deeper(Self::index)?,
                 _ => break,
             };
             if ops.len() >= MAX_POSTFIX {
-                self.error(SyntaxError::new(
+                self.fail(SyntaxError::new(
                     code::TOO_LONG,
                     format!("more than {MAX_POSTFIX} calls follow one another"),
                     op.span,
@@ -40,34 +40,34 @@ impl Parser<'_> {
         Ok(Expr { span, kind: ExprKind::Postfix(Box::new(Postfix { base, ops })) })
     }
 
-    fn attribute(&mut self) -> Read<PostOp> {
+    fn attribute(&mut self) -> PostOp {
         let dot = self.advance().span;
-        let name = self.name("a name after the dot")?;
-        Ok(PostOp { span: dot.to(name), kind: PostKind::Attr(name) })
+        let name = self.name("a name after the dot");
+        PostOp { span: dot.to(name), kind: PostKind::Attr(name) }
     }
 
     fn call(&mut self) -> Read<PostOp> {
         let start = self.advance().span;
         let mut args: Vec<Arg> = Vec::new();
-        while self.kind() != Kind::RParen {
-            args.push(self.argument()?);
-            if self.eat(Kind::Comma).is_none() {
-                break;
-            }
-        }
-        let end = match self.kind() {
-            Kind::Colon
-                if args.last().is_some_and(|arg| matches!(arg.value.kind, ExprKind::Name)) =>
-            {
+        while !self.at_close() {
+            let mut arg = self.argument();
+            if self.kind() == Kind::Colon && matches!(arg.value.kind, ExprKind::Name) {
                 let span = self.token().span;
-                self.error(
+                self.fail(
                     SyntaxError::new(code::UNEXPECTED, "a field is given by `=`, not by `:`", span)
                         .fix(span, "="),
                 );
-                return Err(Failed);
+                self.advance();
+                arg.name.get_or_insert(arg.value.span);
+                arg.value = self.element(Self::test);
+                arg.span = self.since(arg.span);
             }
-            _ => self.closing(Kind::RParen, "`,` or `)`")?,
-        };
+            args.push(arg);
+            if !self.another(Kind::RParen, "`,` or `)`") {
+                break;
+            }
+        }
+        let end = self.close(Kind::RParen, "`,` or `)`");
         if let [_, .., _] = args.as_slice()
             && let Some(bare) = args.iter().find(|arg| {
                 matches!(&arg.value.kind, ExprKind::Comp(comp) if comp.kind == CompKind::Argument)
@@ -87,7 +87,7 @@ impl Parser<'_> {
         Ok(PostOp { span: start.to(end), kind: PostKind::Call(args) })
     }
 
-    fn argument(&mut self) -> Read<Arg> {
+    fn argument(&mut self) -> Arg {
         let start = self.token().span;
         let star = match self.kind() {
             Kind::Star => Star::One,
@@ -98,33 +98,46 @@ impl Parser<'_> {
             self.advance();
         }
         let mut name = None;
-        let next = self.ahead(1).kind;
-        if star == Star::No && next == Kind::Eq {
-            if self.kind() == Kind::Name {
+        if star == Star::No && self.ahead(1).kind == Kind::Eq {
+            let word = self.kind().is_word();
+            if word {
+                self.expected("an argument's name");
+            }
+            if word || self.kind() == Kind::Name {
                 name = Some(self.advance().span);
                 self.advance();
-            } else if self.kind().is_word() {
-                return self.expected("an argument's name");
             }
         }
-        let mut value = self.test()?;
-        if self.kind() == Kind::For && star == Star::No && name.is_none() {
-            let kind = self.comprehension(CompKind::Argument, value, None)?;
-            value = Expr { span: start.to(self.before()), kind };
+        let mut value = self.element(|parser| {
+            let value = parser.test()?;
+            if parser.kind() != Kind::For || star != Star::No || name.is_some() {
+                return Ok(value);
+            }
+            let kind = parser.comprehension(CompKind::Argument, value, None)?;
+            Ok(Expr { span: parser.since(start), kind })
+        });
+        if self.kind() == Kind::Eq {
+            if name.is_some() {
+                self.expected("`,` or `)`");
+            } else {
+                let error = SyntaxError::new(
+                    code::UNEXPECTED,
+                    "what stands before `=` is not an argument's name",
+                    value.span,
+                );
+                self.fail(match value.kind {
+                    ExprKind::Str(_) => {
+                        error.help("an argument's name has no quotes; `==` compares")
+                    }
+                    _ => error.help("`==` compares"),
+                });
+            }
+            if !self.give_back_name(&mut value) && name.is_none() {
+                self.advance();
+                value = self.element(Self::test);
+            }
         }
-        if self.kind() == Kind::Eq && name.is_none() {
-            let error = SyntaxError::new(
-                code::UNEXPECTED,
-                "what stands before `=` is not an argument's name",
-                value.span,
-            );
-            self.error(match value.kind {
-                ExprKind::Str(_) => error.help("an argument's name has no quotes; `==` compares"),
-                _ => error.help("`==` compares"),
-            });
-            return Err(Failed);
-        }
-        Ok(Arg { span: start.to(self.before()), star, name, value })
+        Arg { span: self.since(start), star, name, value }
     }
 
     /// Notes arguments in the wrong order, and names given twice.
@@ -176,27 +189,28 @@ impl Parser<'_> {
 
     fn index(&mut self) -> Read<PostOp> {
         let start = self.advance().span;
-        if self.kind() == Kind::RBracket {
-            return self.expected("an index");
-        }
-        let first = if self.kind() == Kind::Colon { None } else { Some(self.test_list()?) };
-        let kind = if self.kind() == Kind::Colon {
-            let mut bounds = [first, None, None];
-            let mut at = 0;
-            while self.eat(Kind::Colon).is_some() {
-                at += 1;
-                let Some(bound) = bounds.get_mut(at) else {
-                    return self.expected("`]`: a slice has at most two colons");
-                };
-                if !matches!(self.kind(), Kind::Colon | Kind::RBracket) {
-                    *bound = Some(self.test()?);
+        let first = match self.kind() {
+            Kind::Colon => None,
+            Kind::RBracket => Some(self.missing("an index")),
+            _ => Some(self.element(Self::test_list)),
+        };
+        let kind = match first {
+            Some(first) if self.kind() != Kind::Colon => PostKind::Index(Box::new(first)),
+            first => {
+                let mut bounds = [first, None, None];
+                let mut at = 0;
+                while self.eat(Kind::Colon).is_some() {
+                    at += 1;
+                    let Some(bound) = bounds.get_mut(at) else {
+                        self.expected("`]`: a slice has at most two colons");
+                        break;
+                    };
+                    if !matches!(self.kind(), Kind::Colon | Kind::RBracket) {
+                        *bound = Some(self.element(Self::test));
+                    }
                 }
+                PostKind::Slice(Box::new(bounds))
             }
-            PostKind::Slice(Box::new(bounds))
-        } else if let Some(first) = first {
-            PostKind::Index(Box::new(first))
-        } else {
-            return self.expected("an index");
         };
         if self.kind() == Kind::Comma {
             let span = self.token().span;
@@ -206,9 +220,9 @@ impl Parser<'_> {
                 "index one list after the other: table[a][b]",
                 span,
             );
-            return Err(Failed);
+            self.told = true;
         }
-        let end = self.closing(Kind::RBracket, "`]`")?;
+        let end = self.close(Kind::RBracket, "`]`");
         Ok(PostOp { span: start.to(end), kind })
     }
 }

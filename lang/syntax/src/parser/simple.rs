@@ -1,6 +1,6 @@
 //! Statements of one line.
 
-use super::{Parser, Read};
+use super::{Failed, Parser, Read};
 use crate::error::{SyntaxError, code};
 use crate::span::Span;
 use crate::token::Kind;
@@ -8,26 +8,36 @@ use crate::tree::{Expr, ExprKind, ImportName, Op, PostKind, Stmt, StmtKind};
 
 impl Parser<'_> {
     /// Statements with `;` between them, to the end of the line.
-    pub(super) fn simple_line(&mut self, stmts: &mut Vec<Stmt>) -> Read<()> {
+    pub(super) fn simple_line(&mut self, stmts: &mut Vec<Stmt>) {
         loop {
+            self.first = self.at;
             let start = self.token().span;
-            let kind = self.simple()?;
-            stmts.push(Stmt { span: start.to(self.before()), kind });
+            let kind = match self.simple() {
+                Ok(kind) => kind,
+                Err(Failed) => return self.rest_of_line(start, stmts),
+            };
+            if self.at > self.first {
+                stmts.push(Stmt { span: self.since(start), kind });
+            }
             let more = self.eat(Kind::Semi).is_some();
             match self.kind() {
                 Kind::Newline | Kind::Broken => {
                     self.advance();
-                    return Ok(());
+                    return;
                 }
-                Kind::End | Kind::Dedent => return Ok(()),
+                Kind::End | Kind::Dedent => return,
                 _ if more => {}
-                _ => return self.after_statement(stmts),
+                _ => {
+                    self.after_statement(stmts);
+                    let rest = self.token().span;
+                    return self.rest_of_line(rest, stmts);
+                }
             }
         }
     }
 
     /// Says what is wrong with what follows a complete statement.
-    fn after_statement(&mut self, stmts: &[Stmt]) -> Read<()> {
+    fn after_statement(&mut self, stmts: &[Stmt]) {
         let token = self.token();
         let last = stmts.last().map(|stmt| &stmt.kind);
         let word = match last {
@@ -41,18 +51,17 @@ impl Parser<'_> {
                 "include(\"file\") runs another file",
                 token.span,
             );
-            return Err(super::Failed);
+            return;
         }
         if token.kind == Kind::Colon
             && let Some(StmtKind::Expr(_)) = last
         {
-            self.error(
+            return self.fail(
                 SyntaxError::new(code::UNEXPECTED, "`:` begins no block here", token.span)
                     .help("a field is given as name = value, an entry of a table as {key: value}"),
             );
-            return Err(super::Failed);
         }
-        self.expected("the end of the statement")
+        self.expected("the end of the statement");
     }
 
     fn simple(&mut self) -> Read<StmtKind> {
@@ -89,9 +98,9 @@ impl Parser<'_> {
                 Ok(StmtKind::Assert { test, message })
             }
             Kind::Raise => self.raise(),
-            Kind::Import => self.import(),
-            Kind::From => self.from(),
-            Kind::Global => self.global(),
+            Kind::Import => Ok(self.import()),
+            Kind::From => Ok(self.from()),
+            Kind::Global => Ok(self.global()),
             Kind::Yield => {
                 self.advance();
                 self.refuse_yield(token.span);
@@ -103,7 +112,7 @@ impl Parser<'_> {
             }
             Kind::Name => match self.word(token.span) {
                 "print" if self.print_is_statement() => self.print(),
-                "nonlocal" if self.ahead(1).kind == Kind::Name => self.global(),
+                "nonlocal" if self.ahead(1).kind == Kind::Name => Ok(self.global()),
                 _ => self.expression(),
             },
             _ => self.expression(),
@@ -128,7 +137,7 @@ impl Parser<'_> {
         );
     }
 
-    fn global(&mut self) -> Read<StmtKind> {
+    fn global(&mut self) -> StmtKind {
         let word = self.advance();
         self.refuse(
             code::GLOBAL,
@@ -137,9 +146,9 @@ impl Parser<'_> {
             word.span,
         );
         loop {
-            self.name("a name")?;
+            self.name("a name");
             if self.eat(Kind::Comma).is_none() {
-                return Ok(StmtKind::Refused(Vec::new()));
+                return StmtKind::Refused(Vec::new());
             }
         }
     }
@@ -235,34 +244,31 @@ impl Parser<'_> {
         Ok(StmtKind::Print { values, comma })
     }
 
-    fn dotted(&mut self, what: &str) -> Read<Span> {
-        let mut span = self.name(what)?;
+    fn dotted(&mut self, what: &str) -> Span {
+        let mut span = self.name(what);
         while self.eat(Kind::Dot).is_some() {
-            span = span.to(self.name("a name after the dot")?);
+            span = span.to(self.name("a name after the dot"));
         }
-        Ok(span)
+        span
     }
 
-    fn alias(&mut self) -> Read<Option<Span>> {
-        match self.eat(Kind::As) {
-            Some(_) => self.name("a name after `as`").map(Some),
-            None => Ok(None),
-        }
+    fn alias(&mut self) -> Option<Span> {
+        self.eat(Kind::As).map(|_| self.name("a name after `as`"))
     }
 
-    fn import(&mut self) -> Read<StmtKind> {
+    fn import(&mut self) -> StmtKind {
         self.advance();
         let mut names = Vec::new();
         loop {
-            let name = self.dotted("a module's name")?;
-            names.push(ImportName { name, alias: self.alias()? });
+            let name = self.dotted("a module's name");
+            names.push(ImportName { name, alias: self.alias() });
             if self.eat(Kind::Comma).is_none() {
-                return Ok(StmtKind::Import(names));
+                return StmtKind::Import(names);
             }
         }
     }
 
-    fn from(&mut self) -> Read<StmtKind> {
+    fn from(&mut self) -> StmtKind {
         self.advance();
         let start = self.token().span;
         let relative = matches!(self.kind(), Kind::Dot | Kind::Ellipsis);
@@ -272,7 +278,7 @@ impl Parser<'_> {
         let module = if self.kind() == Kind::Import {
             start.to(self.before())
         } else {
-            start.to(self.dotted("a module's name")?)
+            start.to(self.dotted("a module's name"))
         };
         if relative {
             self.refuse(
@@ -282,23 +288,27 @@ impl Parser<'_> {
                 module,
             );
         }
-        self.expect(Kind::Import, "`import`")?;
+        if self.eat(Kind::Import).is_none() {
+            self.expected("`import`");
+            let names = vec![ImportName { name: self.behind(), alias: None }];
+            return StmtKind::From { module, names };
+        }
         if self.eat(Kind::Star).is_some() {
-            return Ok(StmtKind::From { module, names: Vec::new() });
+            return StmtKind::From { module, names: Vec::new() };
         }
         let parens = self.eat(Kind::LParen).is_some();
         let mut names = Vec::new();
         loop {
-            let name = self.name("a name to import")?;
-            names.push(ImportName { name, alias: self.alias()? });
+            let name = self.name("a name to import");
+            names.push(ImportName { name, alias: self.alias() });
             if self.eat(Kind::Comma).is_none() || (parens && self.kind() == Kind::RParen) {
                 break;
             }
         }
         if parens {
-            self.expect(Kind::RParen, "`)`")?;
+            self.end_of_bracket(Kind::RParen, "`)`");
         }
-        Ok(StmtKind::From { module, names })
+        StmtKind::From { module, names }
     }
 
     fn expression(&mut self) -> Read<StmtKind> {

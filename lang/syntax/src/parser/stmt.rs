@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Parser, Read};
+use super::{Failed, Parser, Read};
 use crate::error::{SyntaxError, code};
 use crate::span::Span;
 use crate::token::Kind;
@@ -22,6 +22,8 @@ impl Parser<'_> {
 
     /// Reads one line, with what stands under it.
     fn line(&mut self, stmts: &mut Vec<Stmt>) {
+        self.told = false;
+        self.first = self.at;
         match self.kind() {
             Kind::Newline | Kind::Broken | Kind::Dedent => {
                 self.advance();
@@ -29,16 +31,14 @@ impl Parser<'_> {
             Kind::Indent => self.unexpected_block(stmts),
             _ => {
                 let start = self.token().span;
-                let result = match self.compound() {
-                    Ok(Some(stmt)) => {
-                        stmts.push(stmt);
-                        Ok(())
-                    }
+                match self.compound() {
+                    Ok(Some(stmt)) => stmts.push(stmt),
                     Ok(None) => self.simple_line(stmts),
-                    Err(failed) => Err(failed),
-                };
-                if result.is_err() {
-                    self.skip_line(start, stmts);
+                    Err(Failed) => self.rest_of_line(start, stmts),
+                }
+                // What stands under a line that is wrong is read as statements of its own.
+                if self.told && self.eat(Kind::Indent).is_some() {
+                    self.indented(stmts);
                 }
             }
         }
@@ -55,29 +55,15 @@ impl Parser<'_> {
             )
             .help(format!("begin it where the line before begins, before {}", after.kind.shown())),
         );
+        self.indented(stmts);
+    }
+
+    /// Lines up to the end of their block.
+    fn indented(&mut self, stmts: &mut Vec<Stmt>) {
         while !matches!(self.kind(), Kind::Dedent | Kind::End) {
             self.line(stmts);
         }
         self.eat(Kind::Dedent);
-    }
-
-    /// Goes to the next line after one that could not be read; what stands under it is read as
-    /// statements of its own.
-    fn skip_line(&mut self, start: Span, stmts: &mut Vec<Stmt>) {
-        while !matches!(self.kind(), Kind::Newline | Kind::Broken | Kind::End | Kind::Dedent) {
-            self.advance();
-        }
-        let end = self.before();
-        stmts.push(Stmt { span: start.to(end.max(start)), kind: StmtKind::Error });
-        if self.kind() != Kind::End && self.kind() != Kind::Dedent {
-            self.advance();
-        }
-        if self.eat(Kind::Indent).is_some() {
-            while !matches!(self.kind(), Kind::Dedent | Kind::End) {
-                self.line(stmts);
-            }
-            self.eat(Kind::Dedent);
-        }
     }
 
     fn compound(&mut self) -> Read<Option<Stmt>> {
@@ -93,12 +79,12 @@ impl Parser<'_> {
             Kind::At => self.decorator()?,
             Kind::Elif | Kind::Else | Kind::Except | Kind::Finally => {
                 let word = token.kind.shown();
-                self.error(SyntaxError::new(
+                self.fail(SyntaxError::new(
                     code::UNEXPECTED,
                     format!("{word} belongs to no statement before it"),
                     token.span,
                 ));
-                return Err(super::Failed);
+                return Err(Failed);
             }
             Kind::Name
                 if self.is_word("async")
@@ -135,12 +121,12 @@ impl Parser<'_> {
             .map_or(self.before(), |block| block.stmts.last().map_or(block.colon, |stmt| stmt.span))
     }
 
-    pub(super) fn block(&mut self, after: &str) -> Read<Block> {
-        let colon = self.expect(Kind::Colon, &format!("`:` after {after}"))?;
+    fn block(&mut self, after: &str) -> Block {
+        let colon = self.colon(after);
         let mut stmts = Vec::new();
         if !matches!(self.kind(), Kind::Newline | Kind::Broken) {
-            self.simple_line(&mut stmts)?;
-            return Ok(Block { colon, inline: true, indent: 0, stmts });
+            self.simple_line(&mut stmts);
+            return Block { colon, inline: true, indent: 0, stmts };
         }
         self.advance();
         if self.kind() != Kind::Indent {
@@ -153,7 +139,7 @@ impl Parser<'_> {
                 )
                 .help("a block without statements is written `pass`"),
             );
-            return Ok(Block { colon, inline: true, indent: 0, stmts });
+            return Block { colon, inline: true, indent: 0, stmts };
         }
         let first = self.advance().span;
         let mut indent = 0;
@@ -164,14 +150,25 @@ impl Parser<'_> {
                 _ => indent += 1,
             }
         }
-        while !matches!(self.kind(), Kind::Dedent | Kind::End) {
-            self.line(&mut stmts);
-        }
-        self.eat(Kind::Dedent);
-        Ok(Block { colon, inline: false, indent, stmts })
+        let told = self.told;
+        self.indented(&mut stmts);
+        self.told = told;
+        Block { colon, inline: false, indent, stmts }
     }
 
-    fn loop_block(&mut self, after: &str) -> Read<Block> {
+    /// The colon before a block. If it is missing, what stands before it or the line's end is gone
+    /// over.
+    fn colon(&mut self, after: &str) -> Span {
+        if let Some(colon) = self.eat(Kind::Colon) {
+            return colon;
+        }
+        self.expected(&format!("`:` after {after}"));
+        let behind = self.behind();
+        self.skip_to(&[Kind::Colon]);
+        self.eat(Kind::Colon).unwrap_or(behind)
+    }
+
+    fn loop_block(&mut self, after: &str) -> Block {
         self.loops += 1;
         let block = self.block(after);
         self.loops -= 1;
@@ -184,18 +181,19 @@ impl Parser<'_> {
         loop {
             let word = self.advance();
             let test = self.condition()?;
-            branches.push((test, self.block("the condition")?));
+            branches.push((test, self.block("the condition")));
             if branches.len() > MAX_BRANCHES {
-                self.error(SyntaxError::new(
+                self.fail(SyntaxError::new(
                     code::TOO_LONG,
                     format!("an `if` has more than {MAX_BRANCHES} times `elif`"),
                     word.span,
                 ));
-                return Err(super::Failed);
+                return Err(Failed);
             }
             match self.kind() {
-                Kind::Elif => {}
+                Kind::Elif => self.told = false,
                 Kind::Else => {
+                    self.told = false;
                     self.advance();
                     if self.kind() == Kind::If {
                         let span = self.before().to(self.token().span);
@@ -205,7 +203,7 @@ impl Parser<'_> {
                         );
                         continue;
                     }
-                    orelse = Some(self.block("`else`")?);
+                    orelse = Some(self.block("`else`"));
                     break;
                 }
                 _ => break,
@@ -232,38 +230,43 @@ impl Parser<'_> {
     fn for_stmt(&mut self) -> Read<StmtKind> {
         self.advance();
         let target = self.targets("`in`")?;
-        self.expect(Kind::In, "`in`")?;
-        let iterable = self.test_list()?;
-        let body = self.loop_block("the loop's head")?;
-        let orelse = self.loop_else()?;
+        let iterable =
+            if self.eat(Kind::In).is_some() { self.test_list()? } else { self.missing("`in`") };
+        let body = self.loop_block("the loop's head");
+        let orelse = self.loop_else();
         Ok(StmtKind::For { target, iterable, body, orelse })
     }
 
     fn while_stmt(&mut self) -> Read<StmtKind> {
         self.advance();
         let test = self.condition()?;
-        let body = self.loop_block("the condition")?;
-        let orelse = self.loop_else()?;
+        let body = self.loop_block("the condition");
+        let orelse = self.loop_else();
         Ok(StmtKind::While { test, body, orelse })
     }
 
-    fn loop_else(&mut self) -> Read<Option<Block>> {
-        let Some(span) = self.eat(Kind::Else) else { return Ok(None) };
+    fn loop_else(&mut self) -> Option<Block> {
+        let span = self.eat(Kind::Else)?;
+        self.told = false;
         self.refuse(
             code::LOOP_ELSE,
             "a loop has no `else`",
             "set a variable before `break`, and ask it after the loop",
             span,
         );
-        self.block("`else`").map(Some)
+        Some(self.block("`else`"))
     }
 
     fn def(&mut self) -> Read<StmtKind> {
         self.advance();
-        let name = self.name("the function's name")?;
-        self.expect(Kind::LParen, "`(` after the function's name")?;
-        let params = self.params(Kind::RParen)?;
-        self.expect(Kind::RParen, "`)` after the parameters")?;
+        let name = self.name("the function's name");
+        let mut params = Vec::new();
+        if self.eat(Kind::LParen).is_some() {
+            params = self.params(Kind::RParen)?;
+            self.end_of_bracket(Kind::RParen, "`)` after the parameters");
+        } else {
+            self.expected("`(` after the function's name");
+        }
         let mut returns = None;
         if let Some(arrow) = self.eat(Kind::Arrow) {
             let value = self.test()?;
@@ -274,7 +277,7 @@ impl Parser<'_> {
         let body = self.block("the parameters");
         self.functions -= 1;
         self.loops = loops;
-        Ok(StmtKind::Def { name, params, returns, body: body? })
+        Ok(StmtKind::Def { name, params, returns, body })
     }
 
     /// Parameters up to a `)` or `:`.
@@ -284,6 +287,10 @@ impl Parser<'_> {
         let mut optional = false;
         let mut starred = false;
         while self.kind() != end {
+            if self.at_close() {
+                self.expected("a parameter's name");
+                break;
+            }
             let start = self.token().span;
             let star = match self.kind() {
                 Kind::Star => Star::One,
@@ -309,7 +316,7 @@ impl Parser<'_> {
                         tuple.span,
                     );
                 }
-                _ => name = Some(self.name("a parameter's name")?),
+                _ => name = Some(self.name("a parameter's name")),
             }
             if end == Kind::RParen
                 && let Some(colon) = self.eat(Kind::Colon)
@@ -319,7 +326,7 @@ impl Parser<'_> {
             if self.eat(Kind::Eq).is_some() {
                 default = Some(self.test()?);
             }
-            let span = start.to(self.before());
+            let span = self.since(start);
             let wrong = if params.last().is_some_and(|last| last.star == Star::Two) {
                 Some("nothing follows a parameter with `**`")
             } else if star == Star::One && starred {
@@ -342,16 +349,33 @@ impl Parser<'_> {
             optional |= default.is_some();
             starred |= star == Star::One;
             params.push(Param { span, star, name, annotation, default });
-            if self.eat(Kind::Comma).is_none() {
+            if self.eat(Kind::Comma).is_none() && !self.another_param(end) {
                 break;
             }
         }
         Ok(params)
     }
 
+    /// Whether a parameter follows although there is no comma. Goes over what is none.
+    fn another_param(&mut self, end: Kind) -> bool {
+        if self.kind() == end || self.at_close() {
+            return false;
+        }
+        self.expected(if end == Kind::RParen {
+            "`)` after the parameters"
+        } else {
+            "`:` after the parameters of a lambda"
+        });
+        if self.kind() == Kind::Name {
+            return true;
+        }
+        self.skip_to(&[Kind::Comma, end]);
+        self.eat(Kind::Comma).is_some()
+    }
+
     fn class(&mut self) -> Read<StmtKind> {
         let word = self.advance();
-        let name = self.name("the struct's name")?;
+        let name = self.name("the struct's name");
         if self.classes > 0 {
             self.refuse(
                 code::CLASS,
@@ -362,7 +386,7 @@ impl Parser<'_> {
         }
         let mut bases = Vec::new();
         if self.eat(Kind::LParen).is_some() {
-            while self.kind() != Kind::RParen {
+            while !self.at_close() {
                 if self.kind() == Kind::Name && self.ahead(1).kind == Kind::Eq {
                     let span = self.token().span;
                     self.refuse(
@@ -374,12 +398,12 @@ impl Parser<'_> {
                     self.advance();
                     self.advance();
                 }
-                bases.push(self.test()?);
+                bases.push(self.element(Self::test));
                 if self.eat(Kind::Comma).is_none() {
                     break;
                 }
             }
-            self.expect(Kind::RParen, "`)`")?;
+            self.end_of_bracket(Kind::RParen, "`)`");
         }
         if bases.is_empty() {
             self.refuse_with(
@@ -393,7 +417,6 @@ impl Parser<'_> {
         let body = self.block("the struct's name and base");
         self.classes -= 1;
         (self.loops, self.functions) = (loops, functions);
-        let body = body?;
         for stmt in &body.stmts {
             if !matches!(
                 stmt.kind,
@@ -426,15 +449,16 @@ impl Parser<'_> {
              env(\"NAME\", other)",
             word.span,
         );
-        let mut blocks = vec![self.block("`try`")?];
+        let mut blocks = vec![self.block("`try`")];
         while matches!(self.kind(), Kind::Except | Kind::Finally | Kind::Else) {
+            self.told = false;
             if self.advance().kind == Kind::Except && self.kind() != Kind::Colon {
                 self.test()?;
                 if self.eat(Kind::As).is_some() || self.eat(Kind::Comma).is_some() {
                     self.test()?;
                 }
             }
-            blocks.push(self.block("`except`")?);
+            blocks.push(self.block("`except`"));
         }
         Ok(StmtKind::Refused(blocks))
     }
@@ -454,7 +478,7 @@ impl Parser<'_> {
                 break;
             }
         }
-        let block = self.block("`with`")?;
+        let block = self.block("`with`");
         let hashes = self.tokens[start..self.at]
             .iter()
             .any(|token| token.kind == Kind::Name && token.span.of(self.text) == "hashlib");
@@ -480,7 +504,8 @@ impl Parser<'_> {
             at.span.to(name.span),
         );
         if self.eat(Kind::Newline).is_none() {
-            return self.expected("the end of the line");
+            self.expected("the end of the line");
+            return Err(Failed);
         }
         // The definition below stands for itself.
         Ok(StmtKind::Refused(Vec::new()))

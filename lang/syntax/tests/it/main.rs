@@ -7,4 +7,6 @@ mod errors;
 mod format;
 mod migrate;
 mod properties;
+mod recovery;
+mod shown;
 mod support;
