@@ -26,7 +26,26 @@ pub(super) const TABLE: super::Table = &[
     ("__au_mod", Binary(remainder)),
     ("__au_lshift", Binary(shift)),
     ("__au_pow", Binary(|a, b, eval| numeric(Operator::Power, "**", a, b, eval))),
+    ("__au_eq", Binary(|a, b, _| Ok(Value::new_bool(equal(a, b)?)))),
+    ("__au_ne", Binary(|a, b, _| Ok(Value::new_bool(!equal(a, b)?)))),
 ];
+
+/// `a == b`: True and False are the numbers 1 and 0, as everywhere else in Python.
+fn equal<'v>(a: Value<'v>, b: Value<'v>) -> Res<bool> {
+    match (a.unpack_bool(), b.unpack_bool()) {
+        (Some(flag), None) => Ok(counts_as(b, flag)),
+        (None, Some(flag)) => Ok(counts_as(a, flag)),
+        _ => a.equals(b),
+    }
+}
+
+fn counts_as(value: Value<'_>, flag: bool) -> bool {
+    match number(value) {
+        Some(Number::Int(number)) => number == i64::from(flag),
+        Some(Number::Float(number)) => number == f64::from(u8::from(flag)),
+        Some(Number::Big(_)) | None => false,
+    }
+}
 
 pub(super) fn numeric<'v>(
     operator: Operator,

@@ -40,6 +40,18 @@ pub(super) fn meaning(message: &str) -> Option<Meaning> {
             help: near.first().map(|near| did_you_mean(near)),
             word: Some((*name).to_owned()),
         }),
+        (
+            ["Operation ", " not supported for types ", " and ", ""],
+            ["compare" | "cmp()", left, right],
+        ) => simple(
+            Code::WrongType,
+            format!("neither of {} and {} is the greater", kind(left), kind(right)),
+            Some(
+                "compare values of one kind: int(…) makes a number of text, and `is None` asks \
+                 for None"
+                    .to_owned(),
+            ),
+        ),
         (["Operation ", " not supported for types ", " and ", ""], [op, left, right]) => {
             let texts = [*left, *right].contains(&"string");
             let numbers = [*left, *right].iter().any(|ty| matches!(*ty, "int" | "float"));
@@ -51,6 +63,16 @@ pub(super) fn meaning(message: &str) -> Option<Meaning> {
                      make it a number"
                         .to_owned()
                 }),
+            )
+        }
+        (["Operation ", " not supported on type ", ""], [op, "object"])
+            if op.starts_with('.') && op.ends_with('=') =>
+        {
+            let field = &op[1..op.len() - 1];
+            simple(
+                Code::WrongType,
+                format!("the object cannot be changed: `{field}` cannot be assigned to"),
+                Some(format!("make a copy with another value: task = task({field} = …)")),
             )
         }
         (["Operation ", " not supported on type ", ""], [op, ty]) => simple(
@@ -199,6 +221,16 @@ mod tests {
                 "Operation `call()` not supported on type `string`",
                 Code::WrongType,
                 "text cannot be called like a function",
+            ),
+            (
+                "Operation `compare` not supported for types `NoneType` and `int`",
+                Code::WrongType,
+                "neither of None and a whole number is the greater",
+            ),
+            (
+                "Operation `.name=` not supported on type `object`",
+                Code::WrongType,
+                "the object cannot be changed: `name` cannot be assigned to",
             ),
             ("Missing required parameter `a`", Code::WrongArguments, "the argument `a` is missing"),
         ] {

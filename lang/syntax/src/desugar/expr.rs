@@ -296,6 +296,9 @@ impl Rewriter<'_> {
         let Some((op, right)) = chain.rest.first() else { return self.expr(&chain.first) };
         if op.kind.is_comparison() {
             return match chain.rest.len() {
+                1 if self.is_bool_or_like(&chain.first) || self.is_bool_or_like(right) => {
+                    self.equality(span, chain, *op, right);
+                }
                 1 => {
                     self.expr(&chain.first);
                     self.comparison(*op);
@@ -333,6 +336,35 @@ impl Rewriter<'_> {
     /// The function for an operator, if Starlark's own does not do.
     pub(super) fn function(&self, kind: Kind) -> Option<&'static str> {
         if kind == Kind::Slash && self.division { None } else { operator(kind) }
+    }
+
+    /// Whether it is one of the four values among which Python says `True == 1`, and Starlark not.
+    fn is_bool_or_like(&self, expr: &Expr) -> bool {
+        match expr.kind {
+            ExprKind::Name => matches!(self.word(expr.span), "True" | "False"),
+            ExprKind::Int => matches!(self.word(expr.span), "0" | "1"),
+            _ => false,
+        }
+    }
+
+    fn equality(&mut self, span: Span, chain: &Chain, op: Op, right: &Expr) {
+        let function = match op.kind {
+            Kind::EqEq => Some("__au_eq("),
+            Kind::Ne | Kind::LtGt => Some("__au_ne("),
+            _ => None,
+        };
+        if let Some(function) = function {
+            self.writer.before(span, function);
+        }
+        self.expr(&chain.first);
+        match function {
+            Some(_) => self.writer.replace(op.span, ","),
+            None => self.comparison(op),
+        }
+        self.expr(right);
+        if function.is_some() {
+            self.writer.after(span, ")");
+        }
     }
 
     fn comparison(&mut self, op: Op) {

@@ -397,6 +397,14 @@ impl Parser<'_> {
                 self.error(SyntaxError::new(code::TARGET, message, target.span));
             }
             ExprKind::Star(_) | ExprKind::Error => {}
+            ExprKind::Postfix(postfix)
+                if matches!(postfix.ops.last().map(|op| &op.kind), Some(PostKind::Slice(_))) =>
+            {
+                self.error(
+                    SyntaxError::new(code::TARGET, "a slice cannot be assigned to", target.span)
+                        .help("make the list anew: items = items[:1] + more + items[2:]"),
+                );
+            }
             _ if is_place(target) => {}
             ExprKind::Chain(_) => self.error(
                 SyntaxError::new(code::TARGET, "an expression cannot be assigned to", target.span)

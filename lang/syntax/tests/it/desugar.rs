@@ -47,6 +47,9 @@ fn operators() {
     gives("x = y // 2 % z", "x = __au_mod(__au_floordiv(y , 2) , z)");
     gives("x = -y ** 2 ** -z", "x = -__au_pow(y , __au_pow(2 , -z))");
     gives("x = y is None and z is  not None <> 1", "x = y == None and (z != None and None != 1)");
+    gives("x = y == 1 or y != True", "x = __au_eq(y , 1) or __au_ne(y , True)");
+    gives("if 0 <> y: pass", "if __au_ne(0 , y): pass");
+    gives("x = y == 2 and y < 1 and y is True", "x = y == 2 and y < 1 and y == True");
     gives("x = 1 << 2 >> 3", "x = (__au_lshift(1 , 2) >> 3)");
     gives("x = y >> 2 << 3", "x = __au_lshift((y >> 2) , 3)");
     gives("v += 1", "v = __au_iadd(v, 1)");

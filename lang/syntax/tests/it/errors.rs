@@ -49,6 +49,8 @@ fn each_mistake_gives_one_complaint_at_its_place() {
         ("x = 1 + \\ \n  2", "syntax/unexpected-character", "\\ "),
         ("1 = x", "syntax/not-assignable", "1"),
         ("f() = x", "syntax/not-assignable", "f()"),
+        ("a[1:2] = x", "syntax/not-assignable", "a[1:2]"),
+        ("a[1:2] += x", "syntax/not-assignable", "a[1:2]"),
         ("None = x", "syntax/not-assignable", "None"),
         ("f(a=1, a=2)", "syntax/bad-arguments", "a"),
         ("f(a=1, 2)", "syntax/bad-arguments", "2"),
