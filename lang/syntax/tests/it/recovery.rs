@@ -87,7 +87,7 @@ fn brackets_that_are_never_closed() {
         ("def f(\ndef g(): pass\n", "def f() {  }; def g() { pass }"),
         ("def f(a, b = \n  return 1\n", "def f(a, b=?) { return 1 }"),
         ("class X(\nclass Y(Struct): pass\n", "class X() {  }; class Y(Struct) { pass }"),
-        ("for x in f(\n  return 1\n", "for x in f() { return 1 }"),
+        ("for x in f(\n  pass\n", "for x in f() { pass }"),
     ]);
 }
 
