@@ -61,7 +61,7 @@ static BY_NAME: LazyLock<BTreeMap<String, FrozenValue>> =
     LazyLock::new(|| GLOBALS.iter().map(|(name, value)| (name.to_owned(), value)).collect());
 
 /// Whether every file knows a name.
-pub(crate) fn is_global(name: &str) -> bool {
+pub fn is_global(name: &str) -> bool {
     BY_NAME.contains_key(name)
 }
 
@@ -71,7 +71,7 @@ pub(crate) fn global(name: &str) -> Option<FrozenValue> {
 }
 
 /// The names that every file knows, those that only rewritten text uses left out.
-pub(crate) fn global_names() -> impl Iterator<Item = &'static str> {
+pub fn global_names() -> impl Iterator<Item = &'static str> {
     BY_NAME.keys().map(String::as_str).filter(|name| !name.starts_with("__"))
 }
 

@@ -33,7 +33,6 @@ mod schema;
 mod sources;
 mod stdlib;
 mod values;
-mod walk;
 mod warnings;
 
 pub use aurora_template::object::Origin;
@@ -42,10 +41,12 @@ pub use context::{Cancel, Inputs, Reads};
 pub use dialect::syntax_report;
 pub use engine::{Engine, Options, evaluate, evaluate_text};
 pub use export::{ExportOptions, export};
+pub use globals::{global_names, is_global};
 pub use job::{
     Binding, BindingError, Config, EvaluatedJob, ReadyJob, Stage, UpdateSettings, UpdateStrategy,
-    evaluate_json,
+    WrittenValue, evaluate_json,
 };
 pub use load::{Disk, Loader, MAX_FILE_LEN};
 pub use project::Project;
 pub use report::{Checked, Edit, Finding, Fix, Label, Location, Position, Report, Summary, sarif};
+pub use stdlib::{PREFIX as STD, module as std_module, names as std_modules};

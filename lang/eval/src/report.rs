@@ -15,6 +15,8 @@ use miette::NamedSource;
 
 pub use crate::report::finding::{Edit, Finding, Fix, Label, Location, Position};
 
+pub(crate) use place::written_argument;
+
 pub use crate::report::json::{Checked, Summary};
 pub use crate::report::sarif::sarif;
 

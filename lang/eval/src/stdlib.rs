@@ -21,8 +21,8 @@ const MODULES: &[(&str, &str)] = modules![
     "updates.aurora",
 ];
 
-/// What the names of the modules begin with.
-pub(crate) const PREFIX: &str = "@std//";
+/// What the names of the modules of the library begin with, as files load them.
+pub const PREFIX: &str = "@std//";
 
 /// The innermost of these calls that does not stand in the library itself, if the last does: what
 /// a module makes, or refuses, is the business of whoever called it.
@@ -38,12 +38,12 @@ pub(crate) fn is_in(place: &FileSpan) -> bool {
     place.filename().starts_with(PREFIX)
 }
 
-/// The text of a module.
-pub(crate) fn module(name: &str) -> Option<&'static str> {
+/// The text of a module of the library, by its name without what modules begin with.
+pub fn module(name: &str) -> Option<&'static str> {
     MODULES.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
-/// The names of the modules.
-pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+/// The names of the modules of the library.
+pub fn names() -> impl Iterator<Item = &'static str> {
     MODULES.iter().map(|(name, _)| *name)
 }

@@ -340,6 +340,16 @@ where
 }
 
 impl TypeDecl {
+    /// The structs that a value is, or consists of.
+    pub fn structs(&self) -> Vec<&'static StructDecl> {
+        match self {
+            Self::Struct(decl) => vec![*decl],
+            Self::List(inner) | Self::Map(_, inner) => inner.structs(),
+            Self::Choice(decl) => decl.alternatives.iter().flat_map(Self::structs).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// The name, without what a list or map holds.
     pub const fn name(&self) -> &'static str {
         match self {

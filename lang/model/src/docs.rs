@@ -57,8 +57,8 @@ fn along(topics: &[(String, Topic)], path: &str) -> Vec<Topic> {
     let mut here: Vec<&'static StructDecl> = Vec::new();
     for (_, topic) in topics.iter().filter(|(known, _)| known == first) {
         match topic {
-            Topic::Type(ty) => here.extend(structs_in(ty)),
-            Topic::Field(_, field) => here.extend(structs_in(&field.ty)),
+            Topic::Type(ty) => here.extend(ty.structs()),
+            Topic::Field(_, field) => here.extend(field.ty.structs()),
             Topic::Object(object) => here.push(object.ty),
             Topic::Name(_) => {}
         }
@@ -69,19 +69,9 @@ fn along(topics: &[(String, Topic)], path: &str) -> Vec<Topic> {
             .iter()
             .filter_map(|decl| Some((*decl, decl.field(step)?)))
             .collect::<Vec<(&StructDecl, &FieldDecl)>>();
-        here = fields.iter().flat_map(|(_, field)| structs_in(&field.ty)).collect();
+        here = fields.iter().flat_map(|(_, field)| field.ty.structs()).collect();
     }
     fields.into_iter().map(|(decl, field)| Topic::Field(decl, field)).collect()
-}
-
-/// The structs that a value of the type is, or consists of.
-fn structs_in(ty: &TypeDecl) -> Vec<&'static StructDecl> {
-    match ty {
-        TypeDecl::Struct(decl) => vec![*decl],
-        TypeDecl::List(inner) | TypeDecl::Map(_, inner) => structs_in(inner),
-        TypeDecl::Choice(decl) => decl.alternatives.iter().flat_map(structs_in).collect(),
-        _ => Vec::new(),
-    }
 }
 
 /// Every name under which something is explained; a field has two.

@@ -14,6 +14,7 @@ mod span;
 mod token;
 pub mod tree;
 mod visit;
+pub mod walk;
 
 pub use desugar::{Desugared, SpanMap, desugar, is_own_module};
 pub use error::{CODES, Edit, SyntaxError, code};

@@ -49,7 +49,7 @@ macro_rules! kinds {
             }
 
             /// Whether it is a keyword.
-            pub(crate) fn is_word(self) -> bool {
+            pub fn is_word(self) -> bool {
                 matches!(self, $(Self::$word)|*)
             }
         }

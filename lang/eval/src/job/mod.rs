@@ -16,6 +16,7 @@ mod resolution;
 mod stage;
 mod update;
 pub(crate) mod write;
+mod written;
 
 use std::sync::{Arc, OnceLock};
 
@@ -36,6 +37,7 @@ pub(crate) use file::jobs;
 pub(crate) use stage::Fault;
 pub use stage::Stage;
 pub use update::{UpdateSettings, UpdateStrategy};
+pub use written::WrittenValue;
 
 use crate::codes::{Code, of_field};
 use crate::context::Reads;

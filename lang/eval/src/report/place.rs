@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
-use aurora_syntax::tree::{Arg, Expr, ExprKind, PostKind, Stmt, StmtKind};
+use aurora_syntax::tree::{Arg, ExprKind, PostKind, StmtKind};
 use aurora_syntax::{Parsed, Span};
+use aurora_template::object::Origin;
 
-use crate::walk;
+use crate::sources::Sources;
+use aurora_syntax::walk;
 
 /// The span of the argument `field` of the call at `call`; else that of the called name.
 pub(super) fn argument(
@@ -48,10 +50,25 @@ pub(super) fn in_literal(
     (start < end).then_some(start..end)
 }
 
+/// Where the value stands that the call at `origin` gives for `field`.
+pub(crate) fn written_argument(
+    sources: &Sources,
+    origin: &Origin,
+    field: &str,
+) -> Option<Range<usize>> {
+    let (text, parsed) = sources.parsed(&origin.file)?;
+    named(&parsed, &text, &origin.span, field).map(|argument| argument.value.span.range())
+}
+
+fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
 /// The argument `field` of the call at `call`.
 fn named<'t>(parsed: &'t Parsed, text: &str, call: &Range<usize>, field: &str) -> Option<&'t Arg> {
     let mut found = None;
-    in_statements(&parsed.tree, call, &mut |expression| {
+    let place = Span::new(offset(call.start), offset(call.end));
+    walk::around(&parsed.tree, place, &mut |expression| {
         let ExprKind::Postfix(postfix) = &expression.kind else { return };
         if expression.span.start as usize != call.start {
             return;
@@ -63,32 +80,6 @@ fn named<'t>(parsed: &'t Parsed, text: &str, call: &Range<usize>, field: &str) -
         }
     });
     found
-}
-
-/// Visits the expressions that hold a place.
-fn in_statements<'t>(
-    statements: &'t [Stmt],
-    place: &Range<usize>,
-    visit: &mut dyn FnMut(&'t Expr),
-) {
-    let from = statements.partition_point(|statement| (statement.span.end as usize) < place.end);
-    for statement in statements.get(from..).unwrap_or_default() {
-        if statement.span.start as usize > place.start {
-            break;
-        }
-        walk::expressions(statement, &mut |expression| in_expression(expression, place, visit));
-        for block in walk::blocks(statement) {
-            in_statements(&block.stmts, place, visit);
-        }
-    }
-}
-
-fn in_expression<'t>(expression: &'t Expr, place: &Range<usize>, visit: &mut dyn FnMut(&'t Expr)) {
-    let Span { start, end } = expression.span;
-    if start as usize <= place.start && place.end <= end as usize {
-        visit(expression);
-        walk::parts(expression, &mut |part| in_expression(part, place, visit));
-    }
 }
 
 /// Where the last top-level assignment to `name` has its value, or an element of it.

@@ -12,7 +12,7 @@ use crate::codes::Code;
 use crate::globals::is_global;
 use crate::report::Report;
 use crate::sources::Sources;
-use crate::walk;
+use aurora_syntax::walk;
 
 /// Names that a file may define although the language knows them: it asks for them by these names.
 const ASKED_FOR: [&str; 2] = ["jobs", "hooks"];

@@ -1,10 +1,11 @@
 //! Going over the tree of a text.
 
-use aurora_syntax::tree::{Block, Clause, Expr, ExprKind, FPart, Param, PostKind, Stmt, StmtKind};
+use crate::span::Span;
+use crate::tree::{Block, Clause, Expr, ExprKind, FPart, Param, PostKind, Stmt, StmtKind};
 
 /// Visits each expression that is a direct part of a statement, those of the statements under it
 /// aside. What a function or comprehension defines is visited, too.
-pub(crate) fn expressions<'t>(statement: &'t Stmt, visit: &mut dyn FnMut(&'t Expr)) {
+pub fn expressions<'t>(statement: &'t Stmt, visit: &mut dyn FnMut(&'t Expr)) {
     match &statement.kind {
         StmtKind::Expr(value) => visit(value),
         StmtKind::Assign { targets, value } => {
@@ -47,7 +48,7 @@ pub(crate) fn expressions<'t>(statement: &'t Stmt, visit: &mut dyn FnMut(&'t Exp
 }
 
 /// The blocks under a statement.
-pub(crate) fn blocks(statement: &Stmt) -> Vec<&Block> {
+pub fn blocks(statement: &Stmt) -> Vec<&Block> {
     match &statement.kind {
         StmtKind::If { branches, orelse } => {
             branches.iter().map(|(_, block)| block).chain(orelse).collect()
@@ -66,7 +67,7 @@ fn defaults<'t>(params: &'t [Param], visit: &mut dyn FnMut(&'t Expr)) {
 }
 
 /// Visits each expression that is a direct part of another.
-pub(crate) fn parts<'t>(expression: &'t Expr, visit: &mut dyn FnMut(&'t Expr)) {
+pub fn parts<'t>(expression: &'t Expr, visit: &mut dyn FnMut(&'t Expr)) {
     match &expression.kind {
         ExprKind::Str(pieces) => {
             for piece in pieces.iter().filter_map(|piece| piece.fields.as_deref()) {
@@ -139,17 +140,40 @@ fn fields<'t>(parts: &'t [FPart], visit: &mut dyn FnMut(&'t Expr)) {
 }
 
 /// Visits an expression and all that it is made of.
-pub(crate) fn all<'t>(expression: &'t Expr, visit: &mut dyn FnMut(&'t Expr)) {
+pub fn all<'t>(expression: &'t Expr, visit: &mut dyn FnMut(&'t Expr)) {
     visit(expression);
     parts(expression, &mut |part| all(part, visit));
 }
 
 /// Visits each expression of statements, and of those under them.
-pub(crate) fn everything<'t>(statements: &'t [Stmt], visit: &mut dyn FnMut(&'t Expr)) {
+pub fn everything<'t>(statements: &'t [Stmt], visit: &mut dyn FnMut(&'t Expr)) {
     for statement in statements {
         expressions(statement, &mut |expression| all(expression, visit));
         for block in blocks(statement) {
             everything(&block.stmts, visit);
         }
+    }
+}
+
+/// Visits each expression that holds a place, outer ones first. Statements that do not touch the
+/// place are not looked at.
+pub fn around<'t>(statements: &'t [Stmt], place: Span, visit: &mut dyn FnMut(&'t Expr)) {
+    let from = statements.partition_point(|statement| statement.span.end < place.end);
+    for statement in statements.get(from..).unwrap_or_default() {
+        if statement.span.start > place.start {
+            break;
+        }
+        expressions(statement, &mut |expression| within(expression, place, visit));
+        for block in blocks(statement) {
+            around(&block.stmts, place, visit);
+        }
+    }
+}
+
+fn within<'t>(expression: &'t Expr, place: Span, visit: &mut dyn FnMut(&'t Expr)) {
+    let Span { start, end } = expression.span;
+    if start <= place.start && place.end <= end {
+        visit(expression);
+        parts(expression, &mut |part| within(part, place, visit));
     }
 }

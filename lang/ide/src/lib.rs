@@ -1,0 +1,30 @@
+//! What an editor asks of `.aurora` files, as plain functions: completion, documentation,
+//! navigation, changes, what is wrong.
+//!
+//! A [`workspace::Workspace`] holds the files; each function takes a [`workspace::Snapshot`] of it,
+//! gives a value, and never fails as a whole: a file that does not parse has a tree with gaps
+//! (`aurora-syntax`), and what is not known is left out. What only an evaluation knows is in
+//! [`evaluated::Evaluated`], which may be older than the text.
+//!
+//! Nothing here knows of the protocol of editors, of threads or of time.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a shell crate: it searches folders for files"
+)]
+
+pub mod builtin;
+pub mod cursor;
+pub mod evaluated;
+pub mod names;
+pub mod resolve;
+pub mod source;
+pub mod template;
+pub mod text;
+pub mod types;
+pub mod workspace;
+
+pub use aurora_syntax::Span;
+pub use source::{FileEdit, FileId, Location, Source};
+pub use workspace::{Snapshot, Workspace};

@@ -1,0 +1,455 @@
+//! What kind of value an expression gives, as far as the text tells.
+
+use std::sync::Arc;
+
+use aurora_model::catalog::OBJECTS;
+use aurora_model::declare::{FieldDecl, StructDecl, TypeDecl};
+use aurora_syntax::tree::{CompKind, Expr, ExprKind, PostKind, Postfix, Stmt, StmtKind};
+use aurora_syntax::{Span, walk};
+
+use crate::builtin::{Builtin, documented, struct_decl};
+use crate::names::{DefKind, ScopeId};
+use crate::resolve::{Definitive, Meaning, meaning, origin};
+use crate::source::Source;
+use crate::workspace::Snapshot;
+
+/// How many steps from one expression to the next are followed.
+const MAX_STEPS: usize = 24;
+
+/// A kind of value.
+#[derive(Debug, Clone, Default)]
+pub enum Kind {
+    /// A struct of the language.
+    Struct(&'static StructDecl),
+    /// A struct that a class of a file declares.
+    Own(Definitive),
+    /// What makes a struct when it is called.
+    Constructor(&'static StructDecl),
+    /// The same for a class of a file.
+    OwnConstructor(Definitive),
+    /// A function of a file.
+    Function(Definitive),
+    /// A name of the language, with its dots: a function, or what stands before a dot.
+    Named(String),
+    /// A method of a value, or a field of it that is read by a call.
+    Member(Box<Self>, String),
+    /// A list.
+    List(Box<Self>),
+    /// Text.
+    Text,
+    /// A number.
+    Number,
+    /// True or false.
+    Boolean,
+    /// A table.
+    Table,
+    /// Nothing that the text tells.
+    #[default]
+    Unknown,
+}
+
+impl Kind {
+    /// The struct that it is, or makes, or holds.
+    pub fn decl(&self) -> Option<&'static StructDecl> {
+        match self {
+            Self::Struct(decl) | Self::Constructor(decl) => Some(decl),
+            Self::List(inner) => inner.decl(),
+            _ => None,
+        }
+    }
+
+    /// Its name for people, as in `List(Process)`.
+    pub fn shown(&self) -> Option<String> {
+        Some(match self {
+            Self::Struct(decl) => decl.name.to_owned(),
+            Self::Own(class) => class.name().to_owned(),
+            Self::List(inner) => match inner.shown() {
+                Some(inner) => format!("List({inner})"),
+                None => "List".to_owned(),
+            },
+            Self::Text => "String".to_owned(),
+            Self::Number => "Number".to_owned(),
+            Self::Boolean => "Boolean".to_owned(),
+            Self::Table => "Map".to_owned(),
+            Self::Function(function) => format!("function {}", function.name()),
+            _ => return None,
+        })
+    }
+
+    fn of_type(ty: &TypeDecl) -> Self {
+        match ty {
+            TypeDecl::String | TypeDecl::Enum(_) => Self::Text,
+            TypeDecl::Integer | TypeDecl::Float => Self::Number,
+            TypeDecl::Boolean => Self::Boolean,
+            TypeDecl::List(inner) => Self::List(Box::new(Self::of_type(inner))),
+            TypeDecl::Map(..) => Self::Table,
+            TypeDecl::Struct(decl) => Self::Struct(decl),
+            TypeDecl::Choice(decl) => decl
+                .alternatives
+                .iter()
+                .find_map(|ty| match ty {
+                    TypeDecl::Struct(decl) => Some(Self::Struct(decl)),
+                    _ => None,
+                })
+                .unwrap_or_default(),
+        }
+    }
+}
+
+/// The kind of an expression that stands in `scope`.
+pub fn kind_of(world: &Snapshot, source: &Arc<Source>, scope: ScopeId, expr: &Expr) -> Kind {
+    Types { world, steps: MAX_STEPS }.kind(source, scope, expr)
+}
+
+/// The kind of what a definition defines.
+pub fn kind_of_definition(world: &Snapshot, definitive: &Definitive) -> Kind {
+    Types { world, steps: MAX_STEPS }.defined(definitive)
+}
+
+/// The kind of the value that a name means where it stands.
+pub fn kind_of_name(world: &Snapshot, source: &Arc<Source>, name: Span) -> Kind {
+    let scope = source.names.scope_at(name.start);
+    Types { world, steps: MAX_STEPS }.name(source, scope, name)
+}
+
+/// The kind of what is called by the bracket that opens at `open`, the expression before it.
+pub fn callee(world: &Snapshot, source: &Arc<Source>, open: u32) -> Kind {
+    let mut found = Kind::Unknown;
+    let place = Span::new(open, open);
+    let scope = source.names.scope_at(open);
+    walk::around(&source.parsed.tree, place, &mut |expr| {
+        let ExprKind::Postfix(postfix) = &expr.kind else { return };
+        if postfix.ops.iter().any(|op| op.span.start == open) {
+            found = kind_before(world, source, scope, postfix, open);
+        }
+    });
+    found
+}
+
+/// The kind of what stands before the dot, bracket or parenthesis at `at` in a chain of them.
+pub fn kind_before(
+    world: &Snapshot,
+    source: &Arc<Source>,
+    scope: ScopeId,
+    postfix: &Postfix,
+    at: u32,
+) -> Kind {
+    let mut types = Types { world, steps: MAX_STEPS };
+    let base = types.kind(source, scope, &postfix.base);
+    let count = postfix.ops.partition_point(|op| op.span.start < at);
+    types.after(source, scope, base, &postfix.ops[..count])
+}
+
+/// The struct whose fields are the arguments of a call of such a value: a constructor, or a struct
+/// that is copied.
+pub fn fields_of(kind: &Kind) -> Option<Fields> {
+    match kind {
+        Kind::Struct(decl) | Kind::Constructor(decl) => Some(Fields::Declared(decl)),
+        Kind::Own(class) | Kind::OwnConstructor(class) => Some(Fields::Own(class.clone())),
+        Kind::Named(name) => match name.as_str() {
+            "SequentialTask" => struct_decl("Task").map(Fields::Declared),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The fields of a struct.
+#[derive(Debug, Clone)]
+pub enum Fields {
+    /// A struct of the language.
+    Declared(&'static StructDecl),
+    /// A class of a file.
+    Own(Definitive),
+}
+
+impl Fields {
+    /// The name of the struct.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Declared(decl) => decl.name,
+            Self::Own(class) => class.name(),
+        }
+    }
+
+    /// A field that the language declares.
+    pub fn declared(&self, name: &str) -> Option<&'static FieldDecl> {
+        match self {
+            Self::Declared(decl) => decl.field(name),
+            Self::Own(_) => None,
+        }
+    }
+
+    /// The fields of a class, in order.
+    pub fn own(&self) -> Vec<Definitive> {
+        match self {
+            Self::Declared(_) => Vec::new(),
+            Self::Own(class) => own_fields(class),
+        }
+    }
+}
+
+/// The fields that a class declares, in order.
+pub fn own_fields(class: &Definitive) -> Vec<Definitive> {
+    let inner = class.get().inner;
+    let all = class.source.names.definitions.iter().enumerate();
+    all.filter(|(_, definition)| {
+        definition.kind == DefKind::Field && Some(definition.scope) == inner
+    })
+    .map(|(id, _)| Definitive { source: class.source.clone(), id })
+    .collect()
+}
+
+/// The expression that stands at exactly this place.
+pub fn expression_at(source: &Source, span: Span) -> Option<&Expr> {
+    let mut found = None;
+    walk::around(&source.parsed.tree, span, &mut |expr| {
+        if expr.span == span {
+            found = Some(expr);
+        }
+    });
+    found
+}
+
+struct Types<'a> {
+    world: &'a Snapshot,
+    steps: usize,
+}
+
+impl Types<'_> {
+    fn kind(&mut self, source: &Arc<Source>, scope: ScopeId, expr: &Expr) -> Kind {
+        let Some(steps) = self.steps.checked_sub(1) else { return Kind::Unknown };
+        self.steps = steps;
+        let kind = self.kind_within(source, scope, expr);
+        self.steps += 1;
+        kind
+    }
+
+    fn kind_within(&mut self, source: &Arc<Source>, scope: ScopeId, expr: &Expr) -> Kind {
+        match &expr.kind {
+            ExprKind::Name => self.name(source, scope, expr.span),
+            ExprKind::Int | ExprKind::Float => Kind::Number,
+            ExprKind::Str(_) => Kind::Text,
+            ExprKind::Paren(inner) => self.kind(source, scope, inner),
+            ExprKind::List(items) => {
+                let first = items.first().map(|item| self.kind(source, scope, item));
+                Kind::List(Box::new(first.unwrap_or_default()))
+            }
+            ExprKind::Dict(_) => Kind::Table,
+            ExprKind::Comp(comp) if matches!(comp.kind, CompKind::List | CompKind::Generator) => {
+                let inner = source.names.scope_at(comp.element.span.start);
+                Kind::List(Box::new(self.kind(source, inner, &comp.element)))
+            }
+            ExprKind::Chain(chain) => self.kind(source, scope, &chain.first),
+            ExprKind::Cond(cond) => match self.kind(source, scope, &cond.0) {
+                Kind::Unknown => self.kind(source, scope, &cond.2),
+                kind => kind,
+            },
+            ExprKind::Postfix(postfix) => {
+                let base = self.kind(source, scope, &postfix.base);
+                self.after(source, scope, base, &postfix.ops)
+            }
+            _ => Kind::Unknown,
+        }
+    }
+
+    fn name(&mut self, source: &Arc<Source>, scope: ScopeId, name: Span) -> Kind {
+        match source.slice(name) {
+            "True" | "False" => Kind::Boolean,
+            text => match meaning(self.world, source, scope, text) {
+                Some(Meaning::Defined(all)) => self.nearest(source, name, &all),
+                Some(Meaning::Builtin(name, builtin)) => of_builtin(name, builtin),
+                None => Kind::Named(text.to_owned()),
+            },
+        }
+    }
+
+    fn after(
+        &mut self,
+        source: &Arc<Source>,
+        scope: ScopeId,
+        base: Kind,
+        ops: &[aurora_syntax::tree::PostOp],
+    ) -> Kind {
+        ops.iter().fold(base, |kind, op| match (&op.kind, kind) {
+            (PostKind::Attr(name), Kind::Named(space)) => {
+                Kind::Named(format!("{space}.{}", name.of(&source.text)))
+            }
+            (PostKind::Attr(name), kind) => {
+                Kind::Member(Box::new(kind), name.of(&source.text).to_owned())
+            }
+            (PostKind::Call(args), kind) => self.called(source, scope, kind, args),
+            (PostKind::Index(_), Kind::List(inner)) => *inner,
+            (PostKind::Slice(_), kind) => kind,
+            (PostKind::Index(_), _) => Kind::Unknown,
+        })
+    }
+
+    fn called(
+        &mut self,
+        source: &Arc<Source>,
+        scope: ScopeId,
+        kind: Kind,
+        args: &[aurora_syntax::tree::Arg],
+    ) -> Kind {
+        match kind {
+            Kind::Constructor(decl) | Kind::Struct(decl) => Kind::Struct(decl),
+            Kind::OwnConstructor(class) | Kind::Own(class) => Kind::Own(class),
+            Kind::Function(function) => self.returned(&function),
+            Kind::Member(of, name) => match (name.as_str(), *of) {
+                ("bind" | "in_scope" | "copy", kind) => kind,
+                (name, Kind::Struct(decl)) => {
+                    decl.field(name).map(|field| Kind::of_type(&field.ty)).unwrap_or_default()
+                }
+                _ => Kind::Unknown,
+            },
+            Kind::Named(name) => match name.as_str() {
+                "list" | "sorted" | "reversed" => match args.first() {
+                    Some(arg) => self.kind(source, scope, &arg.value),
+                    None => Kind::List(Box::default()),
+                },
+                _ => result_of(&name),
+            },
+            _ => Kind::Unknown,
+        }
+    }
+
+    /// The kind that the definition has which counts at a place: the last before it in the same
+    /// file, or the last of all.
+    fn nearest(&mut self, source: &Arc<Source>, at: Span, all: &[Definitive]) -> Kind {
+        let is_before = |definitive: &&Definitive| {
+            definitive.source.id == source.id && definitive.get().whole.end <= at.start
+        };
+        let own = || all.iter().rfind(|definitive| definitive.source.id == source.id);
+        let found = all.iter().rfind(is_before).or_else(own).or(all.last());
+        found.map(|definitive| self.defined(definitive)).unwrap_or_default()
+    }
+
+    fn defined(&mut self, definitive: &Definitive) -> Kind {
+        let definitive = origin(self.world, definitive);
+        let definition = definitive.get();
+        match definition.kind {
+            DefKind::Function => Kind::Function(definitive),
+            DefKind::Struct => Kind::OwnConstructor(definitive),
+            DefKind::Variable | DefKind::Parameter | DefKind::Field => {
+                let value =
+                    definition.value.and_then(|span| expression_at(&definitive.source, span));
+                match value {
+                    Some(value) => self.kind(&definitive.source, definition.scope, value),
+                    None => Kind::Unknown,
+                }
+            }
+            DefKind::Loop => self.element(&definitive),
+            DefKind::Module => Kind::Named(definitive.name().to_owned()),
+            DefKind::Loaded => Kind::Unknown,
+        }
+    }
+
+    /// What a loop's name goes over.
+    fn element(&mut self, definitive: &Definitive) -> Kind {
+        let source = &definitive.source;
+        let definition = definitive.get();
+        let mut iterable = None;
+        each_loop(&source.parsed.tree, &mut |target, over| {
+            if target.span == definition.name {
+                iterable = Some(over);
+            }
+        });
+        match iterable.map(|over| self.kind(source, definition.scope, over)) {
+            Some(Kind::List(inner)) => *inner,
+            _ => Kind::Unknown,
+        }
+    }
+
+    /// What a function gives back: what its first `return` with a kind says.
+    fn returned(&mut self, function: &Definitive) -> Kind {
+        let source = &function.source;
+        let Some(inner) = function.get().inner else { return Kind::Unknown };
+        let mut values = Vec::new();
+        if let Some(body) = body_of(&source.parsed.tree, function.get().name) {
+            returns(body, &mut values);
+        }
+        values
+            .into_iter()
+            .map(|value| self.kind(source, inner, value))
+            .find(|kind| !matches!(kind, Kind::Unknown | Kind::Named(_)))
+            .unwrap_or_default()
+    }
+}
+
+fn of_builtin(name: &str, builtin: Builtin) -> Kind {
+    match builtin {
+        Builtin::Struct(decl) => Kind::Constructor(decl),
+        Builtin::Object(object) => Kind::Struct(object.ty),
+        Builtin::Enum(_) | Builtin::Name(_) | Builtin::Python => Kind::Named(name.to_owned()),
+    }
+}
+
+/// What a function of the language gives, as its documentation says.
+fn result_of(name: &str) -> Kind {
+    let Some((_, result)) = documented(name).and_then(|decl| decl.signature.split_once("-> "))
+    else {
+        return Kind::Unknown;
+    };
+    let of = |name: &str| match name {
+        "text" => Kind::Text,
+        "Integer" | "Float" => Kind::Number,
+        name => struct_decl(name).map(Kind::Struct).unwrap_or_default(),
+    };
+    match result.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(inner) => Kind::List(Box::new(of(inner))),
+        None => of(result),
+    }
+}
+
+/// Whether a name is that of an object of the language that is made by calling it, as `Service`.
+pub fn is_object(name: &str) -> bool {
+    OBJECTS.iter().any(|object| object.name == name)
+}
+
+/// The body of the function or class whose name stands at a place.
+pub fn body_of(stmts: &[Stmt], name: Span) -> Option<&[Stmt]> {
+    stmts.iter().find_map(|stmt| match &stmt.kind {
+        StmtKind::Def { name: here, body, .. } | StmtKind::Class { name: here, body, .. }
+            if *here == name =>
+        {
+            Some(body.stmts.as_slice())
+        }
+        _ if stmt.span.start <= name.start && name.end <= stmt.span.end => {
+            walk::blocks(stmt).into_iter().find_map(|block| body_of(&block.stmts, name))
+        }
+        _ => None,
+    })
+}
+
+fn returns<'t>(stmts: &'t [Stmt], out: &mut Vec<&'t Expr>) {
+    for stmt in stmts {
+        match &stmt.kind {
+            StmtKind::Return(Some(value)) => out.push(value),
+            StmtKind::Def { .. } | StmtKind::Class { .. } => {}
+            _ => walk::blocks(stmt).into_iter().for_each(|block| returns(&block.stmts, out)),
+        }
+    }
+}
+
+/// Visits the target and the iterable of each loop and comprehension.
+fn each_loop<'t>(stmts: &'t [Stmt], visit: &mut dyn FnMut(&'t Expr, &'t Expr)) {
+    for stmt in stmts {
+        if let StmtKind::For { target, iterable, .. } = &stmt.kind {
+            visit(target, iterable);
+        }
+        walk::expressions(stmt, &mut |expr| {
+            walk::all(expr, &mut |part| {
+                let ExprKind::Comp(comp) = &part.kind else { return };
+                for clause in &comp.clauses {
+                    if let aurora_syntax::tree::Clause::For { target, iterable } = clause {
+                        visit(target, iterable);
+                    }
+                }
+            });
+        });
+        for block in walk::blocks(stmt) {
+            each_loop(&block.stmts, visit);
+        }
+    }
+}

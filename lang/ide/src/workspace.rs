@@ -1,0 +1,303 @@
+//! The files that are known: those that are open in the editor, and those on disk beside them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, LazyLock, OnceLock};
+
+use aurora_eval::{Loader, STD};
+
+use crate::evaluated::Evaluated;
+use crate::source::{FileId, Source};
+
+/// How many files a workspace holds. What is beyond is read only when it is included by one of them.
+pub const MAX_FILES: usize = 5000;
+/// How deep folders are searched.
+const MAX_DEPTH: usize = 16;
+/// The ending of the language's files.
+const ENDING: &str = "aurora";
+/// Folders in which nobody keeps configurations.
+const SKIPPED: [&str; 3] = ["node_modules", "target", "__pycache__"];
+
+/// The modules of the library, which every workspace has.
+static LIBRARY: LazyLock<BTreeMap<FileId, Arc<Source>>> = LazyLock::new(|| {
+    let module = |name: &str| {
+        let id = FileId::new(format!("{STD}{name}"));
+        let text = aurora_eval::std_module(name).unwrap_or_default();
+        (id.clone(), Arc::new(Source::new(id, text.into(), None)))
+    };
+    aurora_eval::std_modules().map(module).collect()
+});
+
+/// The files of an editor. It is changed in one place; what works with it takes a [`Snapshot`].
+#[derive(Debug, Clone, Default)]
+pub struct Workspace {
+    files: BTreeMap<FileId, Arc<Source>>,
+    /// The files that the editor holds: what is on disk does not matter.
+    open: BTreeSet<FileId>,
+    evaluated: BTreeMap<FileId, Arc<Evaluated>>,
+    clusters: Arc<[String]>,
+}
+
+/// The files as they are at one moment. Cheap to make and to clone, it never changes.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    workspace: Arc<Workspace>,
+    /// The files that include a file, with whether they take it into their namespace.
+    includers: Arc<OnceLock<Includers>>,
+}
+
+type Includers = BTreeMap<FileId, Vec<(FileId, bool)>>;
+
+impl Workspace {
+    /// The files as they are now.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot { workspace: Arc::new(self.clone()), includers: Arc::default() }
+    }
+
+    /// The editor opens a file, or replaces its whole text.
+    pub fn open(&mut self, id: FileId, text: String, version: i32) {
+        self.open.insert(id.clone());
+        self.files.insert(id.clone(), Arc::new(Source::new(id, text.into(), Some(version))));
+    }
+
+    /// The editor changes a file that it has opened.
+    pub fn change(&mut self, source: Source) {
+        self.files.insert(source.id.clone(), Arc::new(source));
+    }
+
+    /// The editor closes a file: from now on the text on disk counts, if there is one.
+    pub fn close(&mut self, id: &FileId, loader: &dyn Loader) {
+        self.open.remove(id);
+        self.files.remove(id);
+        self.evaluated.remove(id);
+        self.refresh(id, loader);
+    }
+
+    /// Whether the editor holds a file.
+    pub fn is_open(&self, id: &FileId) -> bool {
+        self.open.contains(id)
+    }
+
+    /// Reads a file on disk again that the editor does not hold. Says whether that changes anything.
+    pub fn refresh(&mut self, id: &FileId, loader: &dyn Loader) -> bool {
+        if self.is_open(id) || id.is_std() {
+            return false;
+        }
+        match loader.include(id.path()) {
+            Ok(text) if self.files.get(id).is_some_and(|known| *known.text == *text) => false,
+            Ok(text) => {
+                self.files.insert(id.clone(), Arc::new(Source::new(id.clone(), text.into(), None)));
+                true
+            }
+            // It is gone, or cannot be read: the evaluation says so where it is included.
+            Err(_) => self.files.remove(id).is_some(),
+        }
+    }
+
+    /// Reads the files that known files include and that are not known yet.
+    pub fn follow(&mut self, loader: &dyn Loader) {
+        let mut missing: Vec<FileId> = self
+            .files
+            .values()
+            .flat_map(|source| source.targets.iter().flatten().cloned())
+            .collect();
+        let mut tried = BTreeSet::new();
+        while let Some(id) = missing.pop() {
+            if self.file(&id).is_some()
+                || self.files.len() >= MAX_FILES
+                || !tried.insert(id.clone())
+            {
+                continue;
+            }
+            if self.refresh(&id, loader)
+                && let Some(source) = self.files.get(&id)
+            {
+                missing.extend(source.targets.iter().flatten().cloned());
+            }
+        }
+    }
+
+    /// A known file.
+    pub fn file(&self, id: &FileId) -> Option<&Arc<Source>> {
+        self.files.get(id).or_else(|| LIBRARY.get(id))
+    }
+
+    /// What a file came to.
+    pub fn set_evaluated(&mut self, id: FileId, evaluated: Arc<Evaluated>) {
+        self.evaluated.insert(id, evaluated);
+    }
+
+    /// The names of the clusters that may be written, for completion.
+    pub fn set_clusters(&mut self, names: Vec<String>) {
+        self.clusters = names.into();
+    }
+}
+
+impl Snapshot {
+    /// A known file.
+    pub fn file(&self, id: &FileId) -> Option<&Arc<Source>> {
+        self.workspace.file(id)
+    }
+
+    /// The known files of the user, those of the library left out.
+    pub fn files(&self) -> impl Iterator<Item = &Arc<Source>> {
+        self.workspace.files.values()
+    }
+
+    /// The files that the editor holds.
+    pub fn open_files(&self) -> impl Iterator<Item = &FileId> {
+        self.workspace.open.iter()
+    }
+
+    /// The modules of the library.
+    pub fn library(&self) -> impl Iterator<Item = &'static Arc<Source>> {
+        LIBRARY.values()
+    }
+
+    /// The names of the clusters.
+    pub fn clusters(&self) -> &[String] {
+        &self.workspace.clusters
+    }
+
+    /// What a file came to when it was last evaluated.
+    pub fn evaluated(&self, id: &FileId) -> Option<&Arc<Evaluated>> {
+        self.workspace.evaluated.get(id)
+    }
+
+    /// All that was evaluated, by the file with the jobs.
+    pub fn all_evaluated(&self) -> impl Iterator<Item = (&FileId, &Arc<Evaluated>)> {
+        self.workspace.evaluated.iter()
+    }
+
+    /// The files that a file includes into its own namespace, directly, as far as they are known.
+    pub fn included<'a>(&'a self, source: &'a Source) -> impl Iterator<Item = &'a Arc<Source>> {
+        let all = source.names.inclusions.iter().zip(&source.targets);
+        all.filter(|(inclusion, _)| inclusion.loaded.is_none())
+            .filter_map(|(_, target)| self.file(target.as_ref()?))
+    }
+
+    /// A file, the files that it includes, and those that these include, each once.
+    pub fn with_included(&self, source: &Arc<Source>) -> Vec<Arc<Source>> {
+        self.reachable(source, |source| self.included(source).cloned().collect())
+    }
+
+    /// The files that include or load a file, directly, each with whether it takes the file into its
+    /// own namespace.
+    pub fn includers(&self, id: &FileId) -> impl Iterator<Item = (&Arc<Source>, bool)> {
+        let all = self.includers.get_or_init(|| {
+            let mut includers = Includers::new();
+            for source in self.files() {
+                for (inclusion, target) in source.names.inclusions.iter().zip(&source.targets) {
+                    if let Some(target) = target {
+                        let entry = (source.id.clone(), inclusion.loaded.is_none());
+                        includers.entry(target.clone()).or_default().push(entry);
+                    }
+                }
+            }
+            includers
+        });
+        let of_file = all.get(id).into_iter().flatten();
+        of_file.filter_map(|(id, is_include)| Some((self.file(id)?, *is_include)))
+    }
+
+    /// The files whose evaluation runs a file: itself, and what includes or loads it, directly or
+    /// not, as far as nothing includes them in turn.
+    pub fn mains_of(&self, id: &FileId) -> Vec<FileId> {
+        let Some(source) = self.file(id) else { return Vec::new() };
+        let all = self.reachable(source, |source| {
+            self.includers(&source.id).map(|(source, _)| source.clone()).collect()
+        });
+        let is_main = |source: &&Arc<Source>| {
+            let scope = source.names.in_scope(&source.text, 0, "jobs");
+            scope.count() > 0 || self.includers(&source.id).next().is_none()
+        };
+        all.iter().filter(is_main).map(|source| source.id.clone()).collect()
+    }
+
+    /// The files whose names a file shares: those that it includes, and those that include it or an
+    /// includer of it, with what they include.
+    pub fn namespace(&self, source: &Arc<Source>) -> Vec<Arc<Source>> {
+        self.reachable(source, |source| {
+            let mut all: Vec<Arc<Source>> = self.included(source).cloned().collect();
+            let includers = self.includers(&source.id).filter(|(_, is_include)| *is_include);
+            all.extend(includers.map(|(source, _)| source.clone()));
+            all
+        })
+    }
+
+    fn reachable(
+        &self,
+        from: &Arc<Source>,
+        next: impl Fn(&Arc<Source>) -> Vec<Arc<Source>>,
+    ) -> Vec<Arc<Source>> {
+        let mut seen = BTreeSet::from([from.id.clone()]);
+        let mut found = vec![from.clone()];
+        let mut at = 0;
+        while let Some(source) = found.get(at).cloned() {
+            at += 1;
+            for other in next(&source) {
+                if seen.insert(other.id.clone()) {
+                    found.push(other);
+                }
+            }
+        }
+        found
+    }
+}
+
+/// The file that a path in a file's `include` or `load` means.
+pub fn target(from: &FileId, path: &str) -> Option<FileId> {
+    if path.is_empty() || path.contains('\0') {
+        return None;
+    }
+    if path.starts_with(STD) {
+        return Some(FileId::new(path));
+    }
+    let folder = from.path().parent()?;
+    Some(FileId::new(normal(&folder.join(path))))
+}
+
+/// A path without `.` and `..`, as its text says.
+pub fn normal(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// The `.aurora` files under a folder, in order: at most [`MAX_FILES`], hidden folders and those of
+/// other tools left out. Links to folders are not followed.
+pub fn find_files(root: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![(root.to_owned(), 0)];
+    while let Some((folder, depth)) = folders.pop() {
+        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+        for entry in entries.flatten() {
+            let path = entry.path();
+            let Ok(kind) = entry.file_type() else { continue };
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if kind.is_dir() {
+                let skipped = name.starts_with('.') || SKIPPED.contains(&&*name);
+                if depth < MAX_DEPTH && !skipped {
+                    folders.push((path, depth + 1));
+                }
+            } else if path.extension().is_some_and(|ending| ending == ENDING) {
+                found.push(path);
+                if found.len() >= MAX_FILES {
+                    found.sort();
+                    return found;
+                }
+            }
+        }
+    }
+    found.sort();
+    found
+}

@@ -1,0 +1,155 @@
+//! What the other parts stand on: what is at the cursor, what names mean, what kind values are.
+
+use aurora_ide::cursor::Cursor;
+use aurora_ide::resolve::{Meaning, meaning_at, origin};
+use aurora_ide::template::{names_at, targets};
+use aurora_ide::types::Fields;
+
+use crate::fixture::Fixture;
+
+/// The innermost call at the cursor: struct, argument, names that are given, whether a name may come.
+fn call(case: &str) -> String {
+    let fixture = Fixture::new(case);
+    let cursor = Cursor::new(&fixture.world, fixture.source(), fixture.at);
+    let Some(call) = cursor.call_here() else { return "none".to_owned() };
+    let of = match call.fields() {
+        Some(Fields::Declared(decl)) => decl.name.to_owned(),
+        Some(Fields::Own(class)) => format!("class {}", class.name()),
+        None => format!("function {}", call.name.map_or("?", |name| fixture.slice(name))),
+    };
+    let names: Vec<&str> = call.named.iter().map(|name| fixture.slice(*name)).collect();
+    let argument = call.argument.map_or("-", |name| fixture.slice(name));
+    format!("{of} {argument} [{}] {}", names.join(" "), if call.at_name { "name" } else { "value" })
+}
+
+#[test]
+fn the_call_around_the_cursor_is_found_in_broken_text() {
+    for (case, wanted) in [
+        ("p = Process($0", "Process - [] name"),
+        ("p = Process(na$0", "Process - [] name"),
+        ("p = Process(name = 'a', $0)", "Process - [name] name"),
+        ("p = Process(name = $0", "Process name [name] value"),
+        ("p = Process(name = 'a', cmd$0, max_failures = 3)", "Process - [name max_failures] name"),
+        ("t = Task(processes = [Process($0)])", "Process - [] name"),
+        ("t = Task(processes = [$0])", "none"),
+        ("t = Task(\n    name = 'x',\n    $0\n)\nz = 1\n", "Task - [name] name"),
+        (
+            "t = Task(\n    name = 'x',\n    res$0\n\nz = Process(name = 'y')\n",
+            "Task - [name] name",
+        ),
+        ("base = Service(name = 'a')\nb = base($0)", "Job - [] name"),
+        ("def make(x):\n    return Process(name = x)\np = make('a')($0)", "Process - [] name"),
+        ("class P(Struct):\n    a = String\nq = P($0)", "class P - [] name"),
+        ("t = SequentialTask($0)", "Task - [] name"),
+        ("t = Tasks.concat(a, b)($0)", "Task - [] name"),
+        ("j = Job(name = 'a').bind(x = 1)(inst$0)", "Job - [] name"),
+        ("x = [1, 2$0]", "none"),
+        ("x = foo(1, 2$0)", "function foo - [] value"),
+        (
+            "#- a.aurora\ninclude('b.aurora')\nj = base($0)\n#- b.aurora\nbase = Task(name = 'x')\n",
+            "Task - [] name",
+        ),
+        (
+            "load('@std//service.aurora', 'http_service')\ns = http_service($0)",
+            "function http_service - [] name",
+        ),
+    ] {
+        assert_eq!(call(case), wanted, "{case}");
+    }
+}
+
+#[test]
+fn a_reference_around_the_cursor_is_found_complete_or_not() {
+    for (case, wanted) in [
+        ("x = 'a {{$0'", "[] '' false"),
+        ("x = 'a {{na$0'", "[] 'na' false"),
+        ("x = 'a {{na$0me}} b'", "[] 'name' true"),
+        ("x = '{{profile.c$0}}'", "[profile] 'c' true"),
+        ("x = '{{thermos.ports[$0]}}'", "[thermos ports] '' true"),
+        ("x = '{{thermos.ports[ht$0'", "[thermos ports] 'ht' false"),
+        ("x = 'a {{b}} $0'", "none"),
+        ("x = 'a { $0'", "none"),
+        ("x = \"\"\"a\n{{b$0\n\"\"\"", "[] 'b' false"),
+        ("p = Process(cmdline = '{{x$0", "[] 'x' false"),
+        ("x = {{$0", "none"),
+    ] {
+        let fixture = Fixture::new(case);
+        let cursor = Cursor::new(&fixture.world, fixture.source(), fixture.at);
+        let found = cursor.reference().map_or("none".to_owned(), |found| {
+            let part = fixture.slice(found.part);
+            format!("[{}] '{part}' {}", found.before.join(" "), found.is_closed)
+        });
+        assert_eq!(found, wanted, "{case}");
+    }
+}
+
+#[test]
+fn names_lead_to_their_definitions() {
+    for (case, wanted) in [
+        ("a = 1\nb = $0a\n", "main.aurora:1:a"),
+        ("a = 1\ndef f(a):\n    return $0a\n", "main.aurora:2:a"),
+        ("a = 1\nb = [$0a for a in [1]]\n", "main.aurora:2:a"),
+        ("def f():\n    return $0g()\ndef g():\n    return 1\n", "main.aurora:3:g"),
+        ("#- a.aurora\ninclude('b.aurora')\nx = $0y\n#- b.aurora\ny = 1\n", "b.aurora:1:y"),
+        ("#- a.aurora\ninclude('b.aurora')\ny = 1\n#- b.aurora\nx = $0y\n", "a.aurora:2:y"),
+        ("#- a.aurora\nload('b.aurora', z = 'y')\nx = $0z\n#- b.aurora\ny = 1\n", "b.aurora:1:y"),
+        ("#- a.aurora\nx = $0y\n#- b.aurora\ny = 1\n", "none"),
+        ("x = $0Process(name = 'a')\n", "builtin Process"),
+        ("Process = 1\nx = $0Process\n", "main.aurora:1:Process"),
+        ("class P(Struct):\n    a = String\nx = a$0\n", "none"),
+    ] {
+        let fixture = Fixture::new(case);
+        let found = match meaning_at(&fixture.world, fixture.source(), fixture.at) {
+            Some((_, Meaning::Defined(all))) => {
+                fixture.shown(&origin(&fixture.world, &all[0]).location())
+            }
+            Some((_, Meaning::Builtin(name, _))) => format!("builtin {name}"),
+            None => "none".to_owned(),
+        };
+        assert_eq!(found, wanted, "{case}");
+    }
+}
+
+#[test]
+fn references_lead_to_what_binds_them() {
+    for (case, parts, wanted) in [
+        ("p = Process(name = 'a', cmdline = '{{$0name}}')\n", &["name"][..], "main.aurora:1:name"),
+        (
+            "p = Process(cmdline = '{{$0x}}')\nj = Job(task = p).bind(x = 1)\n",
+            &["x"],
+            "main.aurora:2:x",
+        ),
+        (
+            "class P(Struct):\n    cpu = Float\np = Process(cmdline = '{{$0profile.cpu}}')\n\
+             j = Job().bind(profile = P(cpu = 1))\n",
+            &["profile", "cpu"],
+            "main.aurora:2:cpu",
+        ),
+        (
+            "class P(Struct):\n    cpu = Float\np = Process(cmdline = '{{$0cpu}}')\nj = Job().bind(P(cpu = 1))\n",
+            &["cpu"],
+            "main.aurora:2:cpu",
+        ),
+        (
+            "#- a.aurora\ninclude('b.aurora')\nj = base.bind(x = 2)\n#- b.aurora\nbase = Process(cmdline = '{{$0x}}')\n",
+            &["x"],
+            "a.aurora:2:x",
+        ),
+    ] {
+        let fixture = Fixture::new(case);
+        let found = targets(&fixture.world, fixture.source(), fixture.at, parts, parts.len() - 1);
+        let shown = found.iter().find_map(|target| target.location());
+        assert_eq!(shown.map_or("none".to_owned(), |at| fixture.shown(&at)), wanted, "{case}");
+    }
+}
+
+#[test]
+fn what_may_be_referred_to_is_known() {
+    let fixture =
+        Fixture::new("p = Process(name = 'a', cmdline = '{{$0}}')\nj = Job().bind(x = 1)\n");
+    let all = names_at(&fixture.world, fixture.source(), fixture.at);
+    let names: Vec<&str> = all.iter().map(|target| target.name()).collect();
+    for wanted in ["cmdline", "x", "role", "environment", "mesos", "thermos"] {
+        assert!(names.contains(&wanted), "{wanted}: {names:?}");
+    }
+}

@@ -1,0 +1,4 @@
+//! What an editor is told, case by case. A case is one or more files in one text: see [`fixture`].
+
+mod base;
+mod fixture;
