@@ -16,6 +16,7 @@
 
 pub mod builtin;
 pub mod cursor;
+pub mod docs;
 pub mod evaluated;
 pub mod names;
 pub mod resolve;

@@ -207,7 +207,7 @@ fn fields_of(decl: &StructDecl) -> String {
 }
 
 /// A type as a person would say it; the alternatives of a choice one by one.
-pub(crate) fn type_in_words(ty: &TypeDecl) -> String {
+pub fn type_in_words(ty: &TypeDecl) -> String {
     match ty {
         TypeDecl::Choice(decl) => {
             let names: Vec<&str> = decl.alternatives.iter().map(TypeDecl::name).collect();
@@ -223,7 +223,7 @@ pub(crate) fn type_in_words(ty: &TypeDecl) -> String {
 }
 
 /// What holds for a field beside its type: whether it must be given, unit and limits.
-pub(crate) fn facts(field: &FieldDecl) -> impl Iterator<Item = String> {
+pub fn facts(field: &FieldDecl) -> impl Iterator<Item = String> {
     let presence = match field.presence {
         Presence::Required => "required".to_owned(),
         Presence::Optional => "optional".to_owned(),
@@ -252,6 +252,11 @@ pub(crate) fn limits(field: &FieldDecl) -> impl Iterator<Item = String> {
             Rule::Optional => return None,
         })
     })
+}
+
+/// The default of a field as a file would have it.
+pub fn default_in_language(field: &FieldDecl) -> Option<String> {
+    field.default().map(|value| in_language(field, &value))
 }
 
 /// A default as a file would have it.

@@ -153,3 +153,27 @@ fn what_may_be_referred_to_is_known() {
         assert!(names.contains(&wanted), "{wanted}: {names:?}");
     }
 }
+
+#[test]
+fn what_files_say_of_their_definitions_is_found() {
+    for (case, wanted) in [
+        ("# The port.\n# For all.\n$0port = 1\n", "The port.\nFor all."),
+        ("$0port = 1  # The port.\n", "The port."),
+        ("# Of the file.\n\n$0port = 1\n", ""),
+        ("x = 1  # Another.\n$0port = 1\n", ""),
+        (
+            "def $0f(a):\n    \"\"\"Does it.\n\n    a: how.\n    \"\"\"\n    return a\n",
+            "Does it.\n\n- `a`: how.",
+        ),
+        ("class $0P(Struct):\n    'A profile.'\n    cpu = Float\n", "A profile."),
+        ("class P(Struct):\n    # Cores.\n    $0cpu = Float\n", "Cores."),
+    ] {
+        let fixture = Fixture::new(case);
+        let Some((_, Meaning::Defined(all))) =
+            meaning_at(&fixture.world, fixture.source(), fixture.at)
+        else {
+            panic!("{case}");
+        };
+        assert_eq!(aurora_ide::docs::of_definition(&all[0]).markdown(), wanted, "{case}");
+    }
+}
