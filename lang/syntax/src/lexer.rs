@@ -3,6 +3,8 @@
 mod number;
 
 use crate::error::{SyntaxError, code};
+use crate::parser::Line;
+use crate::shift::Shift;
 use crate::span::Span;
 use crate::token::{Kind, Token};
 
@@ -30,6 +32,10 @@ pub(crate) struct Lexed {
     pub(crate) comments: Vec<Span>,
     pub(crate) odd: Vec<Odd>,
     pub(crate) errors: Vec<SyntaxError>,
+    /// Whether a bracket is open to the end, so that others were given up.
+    pub(crate) open: bool,
+    /// Which of the given lines ended it.
+    pub(crate) stop: Option<usize>,
 }
 
 /// The words and signs of a text.
@@ -42,8 +48,33 @@ pub(crate) fn lex(text: &str) -> Lexed {
         // closed.
         lexer = Lexer::new(text, 0, text.len(), true);
         lexer.run();
+        lexer.out.open = true;
     }
     lexer.out
+}
+
+/// Whether a bracket is open to the end of a text.
+pub(crate) fn ends_open(text: &str) -> bool {
+    let mut lexer = Lexer::new(text, 0, text.len(), false);
+    lexer.run();
+    lexer.unclosed
+}
+
+/// The words and signs from the start of a line that stands in no bracket and no block, up to the
+/// first of some lines where that is so, too: its first word is the last but one. The lines are
+/// those of a text that has since moved. None if the text then would have to be read otherwise.
+pub(crate) fn lex_from(
+    text: &str,
+    start: usize,
+    recover: bool,
+    lines: &[Line],
+    by: i32,
+) -> Option<Lexed> {
+    let mut lexer = Lexer::new(text, start, text.len(), recover);
+    lexer.stops = lines;
+    lexer.by = by;
+    lexer.run();
+    (recover || !lexer.unclosed).then_some(lexer.out)
 }
 
 /// The words and signs of a text, for those who look at what stands around a place whatever is wrong
@@ -75,6 +106,10 @@ struct Lexer<'a> {
     unclosed: bool,
     within: bool,
     stopped: bool,
+    /// Lines before which to end, and by how much they have moved.
+    stops: &'a [Line],
+    by: i32,
+    next_stop: usize,
 }
 
 const fn is_name(byte: u8) -> bool {
@@ -103,6 +138,9 @@ impl<'a> Lexer<'a> {
             unclosed: false,
             within: false,
             stopped: false,
+            stops: &[],
+            by: 0,
+            next_stop: 0,
         }
     }
 
@@ -138,6 +176,11 @@ impl<'a> Lexer<'a> {
         }
         while self.at < self.bytes.len() && !self.stopped {
             if self.line_start && !self.within {
+                if self.open.is_empty()
+                    && let Some(first_word) = self.at_stop()
+                {
+                    return self.finish_before(first_word);
+                }
                 self.line_start = false;
                 if self.open.is_empty() {
                     self.indentation();
@@ -168,6 +211,30 @@ impl<'a> Lexer<'a> {
             self.push(Kind::Dedent, end, end);
         }
         self.push(Kind::End, end, end);
+    }
+
+    /// The first word of the line, if it is one before which to end.
+    fn at_stop(&mut self) -> Option<Token> {
+        let here = position(self.at);
+        while let Some(line) = self.stops.get(self.next_stop) {
+            let mut token = line.token;
+            token.shift(self.by);
+            if token.span.start >= here {
+                return (token.span.start == here).then_some(token);
+            }
+            self.next_stop += 1;
+        }
+        None
+    }
+
+    /// Ends the blocks, and adds the first word of what follows.
+    fn finish_before(&mut self, first_word: Token) {
+        self.out.stop = Some(self.next_stop);
+        for _ in 0..std::mem::take(&mut self.indents).len() {
+            self.push(Kind::Dedent, self.at, self.at);
+        }
+        self.out.tokens.push(first_word);
+        self.push(Kind::End, self.at, self.at);
     }
 
     /// Ends the line although brackets are open.

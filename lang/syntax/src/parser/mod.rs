@@ -8,7 +8,7 @@ mod simple;
 mod stmt;
 
 use crate::error::{SyntaxError, code};
-use crate::lexer::{self, MAX_ERRORS, Odd};
+use crate::lexer::{self, Lexed, MAX_ERRORS, Odd};
 use crate::span::Span;
 use crate::token::{Kind, Token};
 use crate::tree::Stmt;
@@ -21,7 +21,7 @@ const MAX_DEPTH: usize = 200;
 /// What a text says. A tree is always there. Where the text is wrong, the tree has what could be read,
 /// with [`ExprKind::Error`](crate::tree::ExprKind::Error),
 /// [`StmtKind::Error`](crate::tree::StmtKind::Error) and empty names in place of the rest.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, PartialEq)]
 pub struct Parsed {
     /// The statements of the file.
     pub tree: Vec<Stmt>,
@@ -32,6 +32,50 @@ pub struct Parsed {
     /// What is Python and not in the language.
     pub refused: Vec<SyntaxError>,
     pub(crate) odd: Vec<Odd>,
+    /// Where reading can begin.
+    pub(crate) lines: Vec<Line>,
+    pub(crate) raw: Raw,
+    /// Whether a bracket is open to the end, so that others were given up.
+    pub(crate) recovered: bool,
+}
+
+/// A statement of the file itself, at the first column.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Line {
+    /// Its first word.
+    pub(crate) token: Token,
+    /// How many statements stand before it.
+    pub(crate) stmts: usize,
+    /// How many errors the parser had found before it.
+    pub(crate) errors: usize,
+    /// How much it had refused.
+    pub(crate) refused: usize,
+}
+
+/// Everything that was noted, in the order in which it was.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub(crate) struct Raw {
+    /// By the lexer.
+    pub(crate) lexed: Vec<SyntaxError>,
+    /// By the parser.
+    pub(crate) errors: Vec<SyntaxError>,
+    pub(crate) refused: Vec<SyntaxError>,
+}
+
+impl Raw {
+    /// Whether something may have been left out.
+    pub(crate) fn is_full(&self) -> bool {
+        [&self.lexed, &self.errors, &self.refused].iter().any(|notes| notes.len() >= MAX_ERRORS)
+    }
+}
+
+/// What was read of a text or of a part of it.
+pub(crate) struct Part {
+    pub(crate) tree: Vec<Stmt>,
+    pub(crate) comments: Vec<Span>,
+    pub(crate) odd: Vec<Odd>,
+    pub(crate) lines: Vec<Line>,
+    pub(crate) raw: Raw,
 }
 
 /// Reads a text. Every error says where, and what was expected.
@@ -47,33 +91,55 @@ pub fn parse(text: &str) -> Parsed {
         };
     }
     let lexed = lexer::lex(text);
+    let recovered = lexed.open;
+    let Part { tree, comments, odd, lines, raw } = read(text, lexed).0;
+    Parsed { tree, comments, odd, lines, raw, recovered, ..Parsed::default() }.told(text)
+}
+
+/// Reads what was lexed, and whether that was all that it was to be.
+pub(crate) fn read(text: &str, lexed: Lexed) -> (Part, bool) {
     let mut parser = Parser::new(text, &lexed.tokens);
-    let tree = parser.file();
-    let mut errors = lexed.errors;
-    // After a text or bracket that is never closed, the rest is read as something it is not.
-    let open = errors
-        .iter()
-        .filter(|error| {
-            let place = text.get(error.range.clone()).unwrap_or_default();
-            error.code == code::TOO_DEEP
-                || (error.code == code::STRING
-                    && (place.ends_with("\"\"\"") || place.ends_with("'''")))
-        })
-        .map(|error| error.range.start)
-        .min()
-        .unwrap_or(usize::MAX);
-    for error in parser.errors {
-        let known = errors.iter().any(|other| {
-            other.range.start <= error.range.end && error.range.start <= other.range.end
-        });
-        if !known && error.range.start < open && errors.len() < MAX_ERRORS {
-            errors.push(error);
+    // The first word of what follows is there to be looked at.
+    let end = match lexed.stop {
+        Some(_) => lexed.tokens.len().saturating_sub(2),
+        None => usize::MAX,
+    };
+    let (tree, lines) = parser.file(end);
+    let complete = end == usize::MAX || parser.at == end;
+    let raw = Raw { lexed: lexed.errors, errors: parser.errors, refused: parser.refused };
+    (Part { tree, comments: lexed.comments, odd: lexed.odd, lines, raw }, complete)
+}
+
+impl Parsed {
+    /// With the errors that are told, of all that were noted.
+    pub(crate) fn told(mut self, text: &str) -> Self {
+        let mut errors = self.raw.lexed.clone();
+        // After a text or bracket that is never closed, the rest is read as something it is not.
+        let open = errors
+            .iter()
+            .filter(|error| {
+                let place = text.get(error.range.clone()).unwrap_or_default();
+                error.code == code::TOO_DEEP
+                    || (error.code == code::STRING
+                        && (place.ends_with("\"\"\"") || place.ends_with("'''")))
+            })
+            .map(|error| error.range.start)
+            .min()
+            .unwrap_or(usize::MAX);
+        for error in &self.raw.errors {
+            let known = errors.iter().any(|other| {
+                other.range.start <= error.range.end && error.range.start <= other.range.end
+            });
+            if !known && error.range.start < open && errors.len() < MAX_ERRORS {
+                errors.push(error.clone());
+            }
         }
+        errors.sort_by_key(|error| (error.range.start, error.range.end));
+        self.errors = errors;
+        self.refused = self.raw.refused.clone();
+        self.refused.sort_by_key(|error| (error.range.start, error.range.end));
+        self
     }
-    errors.sort_by_key(|error| (error.range.start, error.range.end));
-    let mut refused = parser.refused;
-    refused.sort_by_key(|error| (error.range.start, error.range.end));
-    Parsed { tree, comments: lexed.comments, errors, refused, odd: lexed.odd }
 }
 
 /// That a limit was passed, which was noted: what is being read is given up.

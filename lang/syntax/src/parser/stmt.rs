@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Failed, Parser, Read};
+use super::{Failed, Line, Parser, Read};
 use crate::error::{SyntaxError, code};
 use crate::span::Span;
 use crate::token::Kind;
@@ -12,12 +12,32 @@ use crate::tree::{Block, Expr, ExprKind, Param, Star, Stmt, StmtKind};
 const MAX_BRANCHES: usize = 500;
 
 impl Parser<'_> {
-    pub(super) fn file(&mut self) -> Vec<Stmt> {
+    /// The statements up to a word, and where among them reading can begin.
+    pub(super) fn file(&mut self, end: usize) -> (Vec<Stmt>, Vec<Line>) {
         let mut stmts = Vec::new();
-        while self.kind() != Kind::End {
+        let mut lines = Vec::new();
+        while self.at < end && self.kind() != Kind::End {
+            if self.begins_anew() {
+                let (errors, refused) = (self.errors.len(), self.refused.len());
+                lines.push(Line { token: self.token(), stmts: stmts.len(), errors, refused });
+            }
             self.line(&mut stmts);
         }
-        stmts
+        (stmts, lines)
+    }
+
+    /// Whether the word here is the first of a line, and stands at its first column.
+    fn begins_anew(&self) -> bool {
+        use Kind::{Broken, Dedent, End, Indent, Newline};
+        let token = self.token();
+        let after_line = self
+            .at
+            .checked_sub(1)
+            .is_none_or(|before| matches!(self.tokens[before].kind, Newline | Broken | Dedent));
+        let before = self.text.get(..token.span.start as usize).unwrap_or_default();
+        after_line
+            && (matches!(before, "" | "\u{feff}") || before.ends_with(['\n', '\r']))
+            && !matches!(token.kind, Newline | Broken | Indent | Dedent | End)
     }
 
     /// Reads one line, with what stands under it.

@@ -8,5 +8,6 @@ mod format;
 mod migrate;
 mod properties;
 mod recovery;
+mod reparse;
 mod shown;
 mod support;
