@@ -213,6 +213,11 @@ fn the_tour_runs() {
     up.process.expect("[debug] Hi from staging");
     up.process.expect("prod/greeter/1 greet");
     up.stop();
+    let up = Up::start(&home, "examples/quotas.aurora", &[]);
+    for instance in ["shop/1", "search/2", "trial/0"] {
+        up.process.expect(&format!("{instance}  RUNNING"));
+    }
+    up.stop();
 }
 
 #[test]

@@ -49,6 +49,8 @@ pub(crate) static GLOBALS: LazyLock<Globals> = LazyLock::new(|| {
     for (name, size) in aurora_model::names::UNITS {
         builder.set(name, size);
     }
+    // What older files compare it with is `__main__`, which they never are.
+    builder.set("__name__", "__builtin__");
     builder.set("AURORA_EXECUTOR_NAME", aurora_model::job::AURORA_EXECUTOR);
     builder.set("Empty", ObjectValue(None));
     values::add(&mut builder);

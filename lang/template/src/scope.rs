@@ -95,6 +95,9 @@ pub(crate) struct Resolver {
     exhausted: bool,
     /// How often each text is interpolated after it was.
     again: usize,
+    /// How many choices are around the value. Each takes away one more level of escapes: the original
+    /// looks at what it has chosen by interpolating that again, and forgets what stays open.
+    choices: usize,
     /// Only fields are asked, nothing that is bound.
     pub(crate) bare: bool,
 }
@@ -252,7 +255,10 @@ impl Resolver {
             }
             Kind::Choice(value) => {
                 let Type::Choice(ty) = object.ty() else { return object.clone() };
-                return self.choice(object, ty, value, &chain);
+                self.choices += 1;
+                let chosen = self.choice(object, ty, value, &chain);
+                self.choices -= 1;
+                return chosen;
             }
         };
         Object::new(object.ty().clone(), kind, object.origin().cloned())
@@ -304,17 +310,7 @@ impl Resolver {
         }
         let mut done = self.text(text, chain).map_err(|failed| (failed.error, failed.span))?;
         if self.trail.is_empty() {
-            for _ in 0..self.again {
-                if !done.text.contains("{{") {
-                    break;
-                }
-                self.bare = !done.open.is_empty();
-                let next = self.text(&done.text, chain);
-                self.bare = false;
-                done = next.map_err(|failed| (failed.error, None))?;
-                // They count the bytes of a text that nobody has written.
-                done.open.values_mut().for_each(|span| *span = 0..text.len());
-            }
+            done = self.further(done, text.len(), chain).map_err(|failure| (failure, None))?;
         }
         self.take(Size { parts: 1, text: done.text.len() }).map_err(|failure| (failure, None))?;
         let open = !done.open.is_empty();
@@ -325,6 +321,28 @@ impl Resolver {
             return Ok(Plain::Text(done.text));
         }
         coerce(&Plain::Text(done.text))
+    }
+
+    /// The interpolations after the first: as many as are asked for, and one for each choice around,
+    /// of which only the text counts.
+    fn further(&mut self, done: Done, written: usize, chain: &Chain<'_>) -> Result<Done, Failure> {
+        let mut done = done;
+        for round in 0..self.again + self.choices {
+            if !done.text.contains("{{") {
+                break;
+            }
+            self.bare = !done.open.is_empty();
+            let next = self.text(&done.text, chain);
+            self.bare = false;
+            let next = next.map_err(|failed| failed.error)?;
+            done.text = next.text;
+            if round < self.again {
+                done.open = next.open;
+                // They count the bytes of a text that nobody has written.
+                done.open.values_mut().for_each(|span| *span = 0..written);
+            }
+        }
+        Ok(done)
     }
 
     fn text(&mut self, text: &str, chain: &Chain<'_>) -> Result<Done, Failed<Failure>> {

@@ -2,7 +2,7 @@
 
 use aurora_template::object::Object;
 use aurora_template::render::{check_whole, to_json};
-use aurora_template::scope::{ProblemKind, resolve};
+use aurora_template::scope::{ProblemKind, resolve, resolve_times, text_form};
 use aurora_template::types::{Field, Plain, StructType, Type};
 
 use crate::make::{at, bind, build, fine, list, map, object, string, structure, text};
@@ -95,4 +95,30 @@ fn a_choice_fits_a_field_of_the_same_choice() {
     let made = build(&policies(), map(&[("count", Plain::Int(3))]));
     let holder = holder(object(&made));
     assert!(json(&holder).contains(r#""policy":{"count":3}"#));
+}
+
+/// As the original's `interpolate()`, its texts and the references that it tells of.
+#[test]
+fn what_is_chosen_loses_one_more_level_of_escapes() {
+    let image = structure("Docker", &[("image", Type::String)]);
+    let container = Type::choice(Some("Container"), vec![image.clone()]).unwrap();
+    let job = structure("Job", &[("container", container)]);
+    for (written, once, unbound, twice) in [
+        ("{{&a}}", "A", 0, "A"),
+        ("{{&&a}}", "{{a}}", 0, "A"),
+        ("{{&&&a}}", "{{&a}}", 0, "{{a}}"),
+        ("{{&b}}", "{{b}}", 0, "{{b}}"),
+        ("{{a}}-{{&a}}", "A-A", 0, "A-A"),
+        ("{{b}}-{{&a}}", "{{b}}-{{a}}", 1, "{{b}}-{{a}}"),
+        ("{{b}}-{{&&a}}", "{{b}}-{{a}}", 1, "{{b}}-{{a}}"),
+    ] {
+        let docker = object(&build(&image, map(&[("image", text(written))])));
+        let job = bind(&build(&job, map(&[("container", docker)])), &[("a", text("A"))]);
+        let image = |resolved: &Object| {
+            text_form(resolved.field("container").and_then(|it| it.field("image")).unwrap())
+        };
+        let resolved = fine(&job);
+        assert_eq!((image(&resolved.object).as_str(), resolved.unbound.len()), (once, unbound));
+        assert_eq!(image(&resolve_times(&job, 2).object), twice, "{written}");
+    }
 }
