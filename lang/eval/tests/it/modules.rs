@@ -187,3 +187,10 @@ fn an_evaluation_can_be_cancelled() {
     assert!(error.contains("the evaluation was stopped"), "{error}");
     assert!(begun.elapsed() < Duration::from_secs(60));
 }
+
+#[test]
+fn a_file_is_never_the_main_program_of_python() {
+    let main = "if __name__ == '__main__':\n    jobs = [nothing]\nelse:\n    jobs = []\n";
+    let error = keys(&[("job.aurora", main)]).unwrap_err();
+    assert!(error.contains("its list of jobs is empty"), "{error}");
+}
