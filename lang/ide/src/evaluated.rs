@@ -1,14 +1,17 @@
 //! What a file comes to when it is evaluated: what is wrong with it, and the values of its texts.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use aurora_eval::{Config, Engine, Finding, Loader, Options, Severity, WrittenValue};
 use aurora_syntax::Span;
 
 use crate::source::{FileId, Source};
 use crate::text::offset;
-use crate::workspace::Snapshot;
+use crate::workspace::{Snapshot, normal};
 
 /// What one file came to.
 #[derive(Debug)]
@@ -17,10 +20,13 @@ pub struct Evaluated {
     pub config: Option<Arc<Config>>,
     /// What is wrong or doubtful, in the file and those that it includes.
     pub findings: Vec<Finding>,
-    /// The texts of the files of the editor as they were.
-    texts: BTreeMap<FileId, Arc<str>>,
+    /// The texts of the files that were read; [`None`] for one that could not be.
+    texts: Texts,
+    reads_data: bool,
     values: OnceLock<BTreeMap<Arc<str>, Vec<JobValue>>>,
 }
+
+type Texts = BTreeMap<FileId, Option<Arc<str>>>;
 
 /// What a value that a file writes comes to in one job.
 #[derive(Debug, Clone)]
@@ -31,7 +37,8 @@ pub struct JobValue {
     pub value: WrittenValue,
 }
 
-/// Evaluates a file with the texts that a loader gives, and checks its jobs.
+/// Evaluates a file and checks its jobs. The texts are those of the editor where it holds a file, and
+/// of the loader elsewhere.
 ///
 /// A file that defines no jobs is well if others include it, or could.
 pub fn evaluate(
@@ -41,7 +48,9 @@ pub fn evaluate(
     loader: &dyn Loader,
     options: &Options,
 ) -> Evaluated {
-    let (config, reports) = match engine.evaluate(main.path(), loader, options) {
+    let overlay =
+        Overlay { world: snapshot, beneath: loader, texts: Mutex::default(), data: false.into() };
+    let (config, reports) = match engine.evaluate(main.path(), &overlay, options) {
         Ok(config) => {
             let reports = config.check(&options.inputs.user, None);
             (Some(config), reports)
@@ -56,14 +65,93 @@ pub fn evaluate(
         .flat_map(aurora_eval::Report::findings)
         .filter(|finding| defines_jobs || finding.code != aurora_eval::Code::NoJobs)
         .collect();
-    let texts = snapshot.files().map(|source| (source.id.clone(), source.text.clone())).collect();
-    Evaluated { config, findings, texts, values: OnceLock::new() }
+    let texts = overlay.texts.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let reads_data = overlay.data.into_inner();
+    Evaluated { config, findings, texts, reads_data, values: OnceLock::new() }
+}
+
+/// The files as an editor has them: what it holds, and what is beneath. It notes what is read.
+struct Overlay<'a> {
+    world: &'a Snapshot,
+    beneath: &'a dyn Loader,
+    texts: Mutex<Texts>,
+    data: AtomicBool,
+}
+
+impl Overlay<'_> {
+    fn text(
+        &self,
+        path: &Path,
+        read: impl FnOnce(&dyn Loader) -> std::io::Result<String>,
+    ) -> std::io::Result<String> {
+        let id = FileId::new(normal(path));
+        let known = self.world.file(&id);
+        let found = match known {
+            Some(source) if self.world.is_open(&id) => Ok(source.text.to_string()),
+            _ => read(self.beneath),
+        };
+        let text = found.as_ref().ok().map(|text| match known {
+            Some(source) if *source.text == **text => source.text.clone(),
+            _ => text.as_str().into(),
+        });
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner).insert(id, text);
+        found
+    }
+}
+
+impl Loader for Overlay<'_> {
+    fn read(&self, path: &Path) -> std::io::Result<String> {
+        self.text(path, |beneath| beneath.read(path))
+    }
+
+    fn include(&self, path: &Path) -> std::io::Result<String> {
+        self.text(path, |beneath| beneath.include(path))
+    }
+
+    fn open(&self, path: &Path) -> std::io::Result<Box<dyn Read + '_>> {
+        self.data.store(true, Ordering::Relaxed);
+        let id = FileId::new(normal(path));
+        match self.world.file(&id).filter(|_| self.world.is_open(&id)) {
+            Some(source) => Ok(Box::new(source.text.as_bytes())),
+            None => self.beneath.open(path),
+        }
+    }
+
+    fn identity(&self, path: &Path) -> PathBuf {
+        self.beneath.identity(path)
+    }
 }
 
 impl Evaluated {
     /// Whether something is wrong, and not only doubtful.
     pub fn has_errors(&self) -> bool {
         self.findings.iter().any(|finding| finding.severity == Severity::Error)
+    }
+
+    /// The files that were run, with the texts that they had; [`None`] for one that could not be
+    /// read.
+    pub fn texts(&self) -> impl Iterator<Item = (&FileId, Option<&Arc<str>>)> {
+        self.texts.iter().map(|(id, text)| (id, text.as_ref()))
+    }
+
+    /// Whether a file was run, or is missing to be.
+    pub fn has_read(&self, id: &FileId) -> bool {
+        self.texts.contains_key(id)
+    }
+
+    /// Whether functions of the language have read other files, which [`Self::is_current`] does not
+    /// look at.
+    pub fn reads_data(&self) -> bool {
+        self.reads_data
+    }
+
+    /// Whether the files that were run are as they were.
+    pub fn is_current(&self, world: &Snapshot) -> bool {
+        self.texts.iter().all(|(id, then)| match (then, world.file(id)) {
+            (Some(then), Some(now)) => Arc::ptr_eq(then, &now.text) || **then == *now.text,
+            (None, None) => true,
+            _ => false,
+        })
     }
 
     /// What the values of a file come to, each in every job that uses it. Worked out once, when
@@ -86,7 +174,7 @@ impl Evaluated {
     /// Where a part of a text as it was evaluated stands in the text as it is now; [`None`] if it
     /// was changed since.
     pub fn now(&self, source: &Source, then: Span) -> Option<Span> {
-        let old = self.texts.get(&source.id)?;
+        let old = self.texts.get(&source.id)?.as_ref()?;
         if Arc::ptr_eq(old, &source.text) || **old == *source.text {
             return Some(then);
         }

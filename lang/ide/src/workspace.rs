@@ -78,6 +78,17 @@ impl Workspace {
         self.open.contains(id)
     }
 
+    /// A file on disk that was read meanwhile. What is known of it already counts more. Says whether
+    /// that changes anything.
+    pub fn add(&mut self, source: Source) -> bool {
+        let is_new = !self.files.contains_key(&source.id) && !source.id.is_std();
+        let has_room = self.files.len() < MAX_FILES;
+        if is_new && has_room {
+            self.files.insert(source.id.clone(), Arc::new(source));
+        }
+        is_new && has_room
+    }
+
     /// Reads a file on disk again that the editor does not hold. Says whether that changes anything.
     pub fn refresh(&mut self, id: &FileId, loader: &dyn Loader) -> bool {
         if self.is_open(id) || id.is_std() {
@@ -127,6 +138,11 @@ impl Workspace {
         self.evaluated.insert(id, evaluated);
     }
 
+    /// Forgets what a file came to.
+    pub fn forget_evaluated(&mut self, id: &FileId) {
+        self.evaluated.remove(id);
+    }
+
     /// The names of the clusters that may be written, for completion.
     pub fn set_clusters(&mut self, names: Vec<String>) {
         self.clusters = names.into();
@@ -142,6 +158,11 @@ impl Snapshot {
     /// The known files of the user, those of the library left out.
     pub fn files(&self) -> impl Iterator<Item = &Arc<Source>> {
         self.workspace.files.values()
+    }
+
+    /// Whether the editor holds a file.
+    pub fn is_open(&self, id: &FileId) -> bool {
+        self.workspace.open.contains(id)
     }
 
     /// The files that the editor holds.

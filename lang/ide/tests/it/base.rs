@@ -177,3 +177,27 @@ fn what_files_say_of_their_definitions_is_found() {
         assert_eq!(aurora_ide::docs::of_definition(&all[0]).markdown(), wanted, "{case}");
     }
 }
+
+#[test]
+fn an_evaluation_says_what_it_has_read_and_whether_that_is_so_still() {
+    let mut fixture = Fixture::evaluated(
+        "#- a.aurora\ninclude('b.aurora')\ninclude('none.aurora')\njobs = []$0\n#- b.aurora\ny = 1\n#- c.aurora\nz = 1\n",
+    );
+    let found = fixture.world.evaluated(&fixture.file).unwrap().clone();
+    let read: Vec<String> = found
+        .texts()
+        .map(|(id, text)| format!("{} {}", id.path().display(), text.is_some()))
+        .collect();
+    let wanted = ["a.aurora true", "b.aurora true", "none.aurora false"];
+    assert_eq!(read, wanted.map(|name| format!("/project/{name}")));
+    for (name, text, is_current) in [
+        ("c", "z = 2\n", true),
+        ("b", "y = 2\n", false),
+        ("b", "y = 1\n", true),
+        ("none", "", false),
+    ] {
+        let id = aurora_ide::FileId::new(format!("/project/{name}.aurora"));
+        fixture.workspace.open(id, text.to_owned(), 2);
+        assert_eq!(found.is_current(&fixture.workspace.snapshot()), is_current, "{name} {text}");
+    }
+}
