@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use aurora_eval::{
     Binding, Config, Disk, Engine, Inputs, MAX_FILE_LEN, Options, Project, Report, evaluate_text,
+    text_of,
 };
 
 use crate::failure::{Code, Failure};
@@ -96,15 +97,15 @@ pub(crate) fn read_stdin() -> Result<String, Failure> {
     let unreadable = |error: String| {
         Failure::new(Code::InvalidConfiguration, format!("cannot read the standard input: {error}"))
     };
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     std::io::stdin()
         .take(MAX_FILE_LEN + 1)
-        .read_to_string(&mut text)
+        .read_to_end(&mut bytes)
         .map_err(|error| unreadable(error.to_string()))?;
-    if text.len() as u64 > MAX_FILE_LEN {
+    if bytes.len() as u64 > MAX_FILE_LEN {
         return Err(unreadable(format!("it is larger than {} MB", MAX_FILE_LEN >> 20)));
     }
-    Ok(text)
+    text_of(bytes).map_err(|error| unreadable(error.to_string()))
 }
 
 /// Who uses the file: the one who is named, or who runs this command.

@@ -46,7 +46,7 @@ pub use job::{
     Binding, BindingError, Config, EvaluatedJob, ReadyJob, Stage, UpdateSettings, UpdateStrategy,
     WrittenValue, evaluate_json,
 };
-pub use load::{Disk, Loader, MAX_FILE_LEN};
+pub use load::{Disk, Loader, MAX_FILE_LEN, text_of};
 pub use project::Project;
 pub use report::{Checked, Edit, Finding, Fix, Label, Location, Position, Report, Summary, sarif};
 pub use stdlib::{PREFIX as STD, module as std_module, names as std_modules};

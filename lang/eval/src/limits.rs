@@ -27,6 +27,12 @@ const MAX_PARTS: usize = 2_000_000;
 /// How many bytes of text the objects of one evaluation may hold.
 const MAX_TEXT: usize = 512 << 20;
 
+/// How many elements the functions of the language may look at or move, in one evaluation. One call
+/// may do as much as millions of turns of a loop do.
+const MAX_WORK: u64 = 500_000_000;
+/// How many bytes of a text are as much work as one element.
+const TEXT_WORK: usize = 4;
+
 /// Runs something on a thread with a large stack.
 pub(crate) fn on_large_stack<T: Send>(
     run: impl FnOnce() -> Result<T, Report> + Send,
@@ -51,9 +57,36 @@ pub(crate) fn on_large_stack<T: Send>(
 pub(crate) struct Budget {
     parts: Cell<usize>,
     text: Cell<usize>,
+    work: Cell<u64>,
+    beside: Cell<usize>,
 }
 
 impl Budget {
+    /// Accounts for elements that are looked at or moved.
+    pub(crate) fn work(&self, elements: usize) {
+        self.work.set(self.work.get().saturating_add(elements as u64));
+    }
+
+    /// Accounts for a text that is read or made.
+    pub(crate) fn read(&self, text: &str) {
+        self.work(text.len() / TEXT_WORK);
+    }
+
+    /// Whether the functions of the language have done more than they may.
+    pub(crate) fn is_worked_up(&self) -> bool {
+        self.work.get() > MAX_WORK
+    }
+
+    /// Accounts for memory that values take beside the interpreter's heap.
+    pub(crate) fn hold(&self, bytes: usize) {
+        self.beside.set(self.beside.get().saturating_add(bytes));
+    }
+
+    /// The memory that values take beside the interpreter's heap, in bytes.
+    pub(crate) fn beside(&self) -> usize {
+        self.beside.get()
+    }
+
     /// Accounts for values that were made.
     pub(crate) fn take(&self, parts: usize, text: usize) -> Result<(), TypeMismatch> {
         self.parts.set(self.parts.get().saturating_add(parts));

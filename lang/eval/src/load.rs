@@ -37,6 +37,23 @@ pub trait Loader: Sync {
     }
 }
 
+/// Bytes as the text of a file.
+///
+/// # Errors
+/// They are no UTF-8; it says where.
+pub fn text_of(bytes: Vec<u8>) -> std::io::Result<String> {
+    String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let before = good.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        let column = String::from_utf8_lossy(before).chars().count() + 1;
+        std::io::Error::new(
+            std::io::ErrorKind::InvalidData,
+            format!("it is not UTF-8 text: line {line}, column {column} is where it is not"),
+        )
+    })
+}
+
 /// Reads files from disk, at most [`MAX_FILE_LEN`] bytes each.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Disk;
@@ -47,15 +64,15 @@ impl Loader for Disk {
         if file.metadata()?.is_dir() {
             return Err(std::io::Error::new(std::io::ErrorKind::IsADirectory, "it is a directory"));
         }
-        let mut text = String::new();
-        file.take(MAX_FILE_LEN + 1).read_to_string(&mut text)?;
-        if text.len() as u64 > MAX_FILE_LEN {
+        let mut bytes = Vec::new();
+        file.take(MAX_FILE_LEN + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > MAX_FILE_LEN {
             return Err(std::io::Error::new(
                 std::io::ErrorKind::FileTooLarge,
                 format!("it is larger than {} MB", MAX_FILE_LEN >> 20),
             ));
         }
-        Ok(text)
+        text_of(bytes)
     }
 
     /// Pipes and devices, which a person may name on the command line, are not followed: reading

@@ -70,6 +70,10 @@ pub(crate) fn run_in(
     let mut evaluator = Evaluator::new(module);
     evaluator.extra = Some(context);
     evaluator.set_loader(&modules);
+    // The collector goes from value to value by calling itself, as deep as lists stand in lists,
+    // which is deeper than any stack; and values of the calls around an include() are not known
+    // to it. The limit of memory counts what it might have freed.
+    evaluator.disable_gc();
     let cancel = context.cancel.clone();
     evaluator.set_check_cancelled(Box::new(move || cancel.is_cancelled()));
     evaluator
@@ -137,8 +141,6 @@ fn together(mut faults: Vec<Report>, end: Result<(), Report>) -> Result<(), Repo
 /// `include(path)`: runs another file into the same module, as if it stood here.
 pub(crate) fn include(evaluator: &mut Evaluator<'_, '_, '_>, target: &str) -> starlark::Result<()> {
     let context = crate::context::context(evaluator).map_err(crate::values::failure)?;
-    // Values of the calls around this one are not known to the collector while the other file runs.
-    evaluator.disable_gc();
     included(context, evaluator, target).map_err(|report| carry(report, false))
 }
 

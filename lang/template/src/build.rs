@@ -79,6 +79,17 @@ impl Type {
             }
             (Self::List(_), value @ Plain::Text(_)) => Err(wrong(&value)
                 .with_help("write the list with brackets, also if it has one element: [\"…\"]")),
+            (Self::List(element), value @ Plain::Object(_)) if matches!(&value, Plain::Object(given) if given.ty() == &**element) => {
+                Err(wrong(&value).with_help(
+                    "write the list with brackets, also if it has one element: [\u{2026}]",
+                ))
+            }
+            (Self::Struct(_), Plain::List(items)) if self.is_of_all(&items) => {
+                let help =
+                    "it is a list already, as order() gives one: take the brackets around it away";
+                let help = if items.len() == 1 { help } else { "only one can be given here" };
+                Err(wrong(&Plain::List(items)).with_help(help))
+            }
             (Self::Map(types), Plain::Map(entries)) => {
                 let mut built: Vec<(Object, Object)> = Vec::with_capacity(entries.len());
                 for (key, value) in entries {
@@ -101,6 +112,12 @@ impl Type {
             }
             (_, value) => Err(wrong(&value)),
         }
+    }
+
+    /// Whether these are objects of this type, and there are any.
+    fn is_of_all(&self, items: &[Plain]) -> bool {
+        !items.is_empty()
+            && items.iter().all(|item| matches!(item, Plain::Object(given) if given.ty() == self))
     }
 }
 

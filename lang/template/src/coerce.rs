@@ -15,6 +15,15 @@ impl Type {
                 "expected {}, got {value}; text with a reference to it can stand here",
                 self.in_words()
             ),
+            Plain::Text(text) if matches!(self, Self::Integer | Self::Float) => match sized(text) {
+                Some(size) => {
+                    format!(
+                        "expected {}, got {value}: write {size}, without quotes",
+                        self.in_words()
+                    )
+                }
+                None => format!("expected {}, got {value}", self.in_words()),
+            },
             _ => format!("expected {}, got {value}", self.in_words()),
         })
     }
@@ -34,6 +43,21 @@ impl Type {
             _ => None,
         }
     }
+}
+
+/// A text such as `64MB` or `1.5 g` as the language writes sizes.
+fn sized(text: &str) -> Option<String> {
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let number = text.strip_suffix(unit)?.trim();
+    number.parse::<f64>().ok()?;
+    let unit = match unit.trim().to_ascii_lowercase().as_str() {
+        "k" | "kb" | "kib" => "KB",
+        "m" | "mb" | "mib" => "MB",
+        "g" | "gb" | "gib" => "GB",
+        "t" | "tb" | "tib" => "TB",
+        _ => return None,
+    };
+    Some(format!("{number} * {unit}"))
 }
 
 fn integer(value: &Plain) -> Option<Plain> {

@@ -74,17 +74,13 @@ pub(super) fn requested(
 ) -> Result<BTreeSet<String>, Fault> {
     let Some(portmap) = portmap(job) else { return Ok(referenced.clone()) };
     let mut ports = BTreeSet::new();
+    // Aliases that were followed to their ends need not be followed again.
+    let mut seen = BTreeSet::new();
     for start in portmap.keys().chain(referenced) {
+        let mut round = BTreeSet::new();
         let mut port = start.as_str();
-        let mut steps = 0;
-        let end = loop {
-            match portmap.get(port) {
-                Some(number) if is_number(number) => break None,
-                Some(next) => port = next,
-                None => break Some(port),
-            }
-            steps += 1;
-            if steps > portmap.len() {
+        while !seen.contains(port) {
+            if !round.insert(port) {
                 return Err(Fault::at(
                     Stage::ClientValidation,
                     "announce.portmap",
@@ -92,8 +88,16 @@ pub(super) fn requested(
                 )
                 .coded(Code::PortmapCycle));
             }
-        };
-        ports.extend(end.map(str::to_owned));
+            match portmap.get(port) {
+                Some(number) if is_number(number) => break,
+                Some(next) => port = next,
+                None => {
+                    ports.insert(port.to_owned());
+                    break;
+                }
+            }
+        }
+        seen.append(&mut round);
     }
     Ok(ports)
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use aurora_template::types::{Plain, Type, TypeMismatch};
+use aurora_template::types::{Plain, Type, TypeMismatch, nearest};
 use starlark::environment::Module;
 
 use super::place::is_job;
@@ -25,8 +25,7 @@ pub(crate) fn jobs(
 ) -> Result<Vec<Plain>, Report> {
     let at = |report: Report| report.at_assignment(&context.sources.borrow(), file, "jobs", None);
     let Some(value) = module.get("jobs") else {
-        return Err(Report::new(Code::NoJobs, format!("{file} defines no jobs"))
-            .with_help("end the file with a list of its jobs: jobs = [hello]"));
+        return Err(no_jobs(module, file, context));
     };
     match plain(value, &context.budget) {
         Ok(Plain::List(items)) if items.is_empty() => Err(at(Report::new(
@@ -39,6 +38,24 @@ pub(crate) fn jobs(
                 .with_help("write jobs = [hello]"))
         }
         Err(error) => Err(at(Report::new(Code::NotAJob, error.message))),
+    }
+}
+
+/// A file without `jobs`: perhaps it calls them by another name.
+fn no_jobs(module: &Module<'_>, file: &str, context: &Context<'_>) -> Report {
+    let report = Report::new(Code::NoJobs, format!("{file} defines no jobs"));
+    let names: Vec<_> = module.names().collect();
+    match nearest("jobs", names.iter().map(|name| name.as_str())) {
+        Some(name) => {
+            let is_list = module.get(name).is_some_and(|value| value.get_type() == "list");
+            let help = if is_list {
+                format!("did you mean `jobs`? The list of jobs has this name, not `{name}`")
+            } else {
+                format!("end the file with a list of its jobs: jobs = [{name}]")
+            };
+            report.at_assignment(&context.sources.borrow(), file, name, None).with_help(help)
+        }
+        None => report.with_help("end the file with a list of its jobs: jobs = [hello]"),
     }
 }
 

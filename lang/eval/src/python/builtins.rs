@@ -13,7 +13,7 @@ use starlark::values::{UnpackValue, Value};
 
 use crate::values::ObjectValue;
 
-use super::call::{Call, MAX_ITEMS, Res, check_items, refuse, refuse_with};
+use super::call::{Call, MAX_ITEMS, Res, check_items, read, refuse, refuse_with, room, work};
 use super::native::Kind::General;
 use super::number::{Number, Operator, number};
 use super::operators::{add, numeric};
@@ -97,7 +97,7 @@ fn compare_at<'v>(a: Value<'v>, b: Value<'v>, depth: usize) -> Res<Ordering> {
         if depth > MAX_DEPTH {
             return refuse(format!("the values nest more than {MAX_DEPTH} deep"));
         }
-        for (x, y) in x.iter().zip(y) {
+        for (x, y) in x.iter().zip(y).filter(|(x, y)| !x.ptr_eq(**y)) {
             let order = compare_at(*x, *y, depth + 1)?;
             if order != Ordering::Equal {
                 return Ok(order);
@@ -140,7 +140,10 @@ pub(super) fn sort<'v>(
             let result = call.call(cmp, &[a, b])?;
             Ok(call.int(result)?.cmp(&0))
         }
-        None => compare(a, b),
+        None => {
+            looked_at(a, call)?;
+            compare(a, b)
+        }
     };
     // Each round merges neighbouring runs that are sorted already.
     let mut width = 1;
@@ -167,6 +170,14 @@ pub(super) fn sort<'v>(
         keyed.reverse();
     }
     Ok(keyed.into_iter().map(|(_, item)| item).collect())
+}
+
+/// Accounts for a value that is compared.
+pub(super) fn looked_at<'v>(value: Value<'v>, call: &mut Call<'v, '_, '_, '_>) -> Res<()> {
+    match value.unpack_str() {
+        Some(text) => read(text, call.eval),
+        None => work(1, call.eval),
+    }
 }
 
 fn sorted<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
@@ -197,6 +208,7 @@ fn extreme<'v>(call: &mut Call<'v, '_, '_, '_>, wanted: Ordering) -> Res<Value<'
             Some(key) => call.call(key, &[item])?,
             None => item,
         };
+        looked_at(rank, call)?;
         let better = match best {
             Some((best, _)) => compare(rank, best)? == wanted,
             None => true,
@@ -372,6 +384,8 @@ pub(super) fn zip<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     for items in given.iter().filter(|items| items.get_type() != "range") {
         len = len.min(call.iterate(*items)?.len());
     }
+    // The rows are taken apart and put together: twice a pointer for each element.
+    room(len.min(MAX_ITEMS).saturating_mul(given.len() * 2 * size_of::<Value<'v>>()), call.eval)?;
     for items in given {
         rows.push(call.iterate_up_to(items, len)?);
     }

@@ -68,10 +68,34 @@ pub(super) fn check_items(len: usize) -> Res<()> {
     Ok(())
 }
 
-/// Refuses to go on when memory is used up, or nobody waits for the result any more.
+/// How many bytes an entry of a dict or set takes: it is not on the interpreter's heap.
+const ENTRY: usize = 40;
+
+/// Accounts for elements that are looked at or moved, and refuses to go on as [`check`] does.
+pub(super) fn work(elements: usize, eval: &mut Evaluator<'_, '_, '_>) -> Res<()> {
+    context(eval).map_err(failure)?.budget.work(elements);
+    check(eval)
+}
+
+/// The same for a text that is read or made.
+pub(super) fn read(text: &str, eval: &mut Evaluator<'_, '_, '_>) -> Res<()> {
+    context(eval).map_err(failure)?.budget.read(text);
+    check(eval)
+}
+
+/// Refuses to go on when time or memory is used up, or nobody waits for the result any more.
 pub(super) fn check(eval: &mut Evaluator<'_, '_, '_>) -> Res<()> {
-    if context(eval).is_ok_and(|context| context.cancel.is_cancelled()) {
+    let context = context(eval).map_err(failure)?;
+    if context.cancel.is_cancelled() {
         return refuse_as(Code::Cancelled, "the evaluation was cancelled");
+    }
+    if context.budget.is_worked_up() {
+        return help_as(
+            Code::LimitExceeded,
+            "the functions that the file calls have too much to do",
+            "a loop goes through a long list or text in each of its turns: make a dict of the list, \
+             or go through it once",
+        );
     }
     if eval.get_total_tick_count() > MAX_TICKS {
         return refuse_as(
@@ -79,39 +103,51 @@ pub(super) fn check(eval: &mut Evaluator<'_, '_, '_>) -> Res<()> {
             format!("the file takes more than {MAX_TICKS} calls and turns of loops"),
         );
     }
-    if eval.heap().peak_allocated_bytes() > MAX_HEAP {
-        return refuse_as(
-            Code::LimitExceeded,
-            format!("the file takes more than {} MB of memory", MAX_HEAP >> 20),
-        );
+    if eval.heap().peak_allocated_bytes().saturating_add(context.budget.beside()) > MAX_HEAP {
+        return out_of_memory();
     }
     Ok(())
+}
+
+/// Refuses what is about to take this many bytes more than there are.
+pub(super) fn room(bytes: usize, eval: &mut Evaluator<'_, '_, '_>) -> Res<()> {
+    let beside = context(eval).map_err(failure)?.budget.beside();
+    let taken = eval.heap().allocated_bytes().saturating_add(beside);
+    if taken.saturating_add(bytes) > MAX_HEAP { out_of_memory() } else { Ok(()) }
+}
+
+fn out_of_memory<T>() -> Res<T> {
+    refuse_as(
+        Code::LimitExceeded,
+        format!("the file takes more than {} MB of memory", MAX_HEAP >> 20),
+    )
 }
 
 /// A new list.
 pub(super) fn list<'v>(items: Vec<Value<'v>>, eval: &mut Evaluator<'v, '_, '_>) -> Res<Value<'v>> {
     check_items(items.len())?;
-    check(eval)?;
+    work(items.len(), eval)?;
     Ok(eval.heap().alloc(items))
 }
 
 /// A new tuple.
 pub(super) fn tuple<'v>(items: &[Value<'v>], eval: &mut Evaluator<'v, '_, '_>) -> Res<Value<'v>> {
     check_items(items.len())?;
-    check(eval)?;
+    work(items.len(), eval)?;
     Ok(eval.heap().alloc(AllocTuple(items.iter().copied())))
 }
 
 /// A new text.
 pub(super) fn new_text<'v>(text: &str, eval: &mut Evaluator<'v, '_, '_>) -> Res<Value<'v>> {
     check_text(text.len())?;
-    check(eval)?;
+    read(text, eval)?;
     Ok(eval.heap().alloc(text))
 }
 
 /// The elements that a `for` goes over.
 pub(super) fn items<'v>(value: Value<'v>, eval: &mut Evaluator<'v, '_, '_>) -> Res<Vec<Value<'v>>> {
     if let Some(list) = ListRef::from_value(value) {
+        work(list.content().len(), eval)?;
         return Ok(list.content().to_vec());
     }
     if let Some(tuple) = TupleRef::from_value(value) {
@@ -120,10 +156,11 @@ pub(super) fn items<'v>(value: Value<'v>, eval: &mut Evaluator<'v, '_, '_>) -> R
     let heap = eval.heap();
     if let Some(text) = value.unpack_str() {
         check_items(text.len())?;
-        check(eval)?;
+        work(text.len(), eval)?;
         return Ok(text.chars().map(|c| heap.alloc(c)).collect());
     }
     if let Some(dict) = DictRef::from_value(value) {
+        work(dict.len(), eval)?;
         return Ok(dict.keys().collect());
     }
     if matches!(value.get_type(), "int" | "float" | "bool" | "NoneType" | "function") {
@@ -137,6 +174,7 @@ pub(super) fn items<'v>(value: Value<'v>, eval: &mut Evaluator<'v, '_, '_>) -> R
         check_items(found.len() + 1)?;
         found.push(item);
     }
+    work(found.len(), eval)?;
     Ok(found)
 }
 
@@ -146,6 +184,7 @@ pub(super) fn pairs<'v>(
     eval: &mut Evaluator<'v, '_, '_>,
 ) -> Res<Vec<(Value<'v>, Value<'v>)>> {
     if let Some(dict) = DictRef::from_value(value) {
+        work(dict.len(), eval)?;
         return Ok(dict.iter().collect());
     }
     let mut found = Vec::new();
@@ -170,7 +209,14 @@ pub(super) fn dict<'v>(
         map.insert_hashed(hashed(key)?, value);
     }
     check_items(map.len())?;
+    hold(map.len(), eval)?;
     Ok(eval.heap().alloc(Dict::new(map)))
+}
+
+/// Accounts for the entries of a new dict or set.
+pub(super) fn hold(entries: usize, eval: &mut Evaluator<'_, '_, '_>) -> Res<()> {
+    context(eval).map_err(failure)?.budget.hold(entries.saturating_mul(ENTRY));
+    work(entries, eval)
 }
 
 /// A value as a key of dicts and sets.

@@ -70,6 +70,9 @@ fn unsupported<'v>(sign: &str, a: Value<'v>, b: Value<'v>) -> Res<Value<'v>> {
         Some(ObjectKind::Scalar(_)) => {
             "put it into a template such as '{{name}}', or take its text with str()"
         }
+        _ if [a, b].iter().any(|value| kind(*value) == "method") => {
+            "a field is asked for by a call: write () behind its name"
+        }
         Some(_) => "objects have no arithmetic: name their fields in a template such as '{{name}}'",
         None if sign == "+" && [a, b].iter().any(|value| value.unpack_str().is_some()) => {
             "make text of a value with str(), or write '%s' % value"

@@ -38,6 +38,7 @@ pub(super) fn type_name(value: Value<'_>) -> &str {
     match value.get_type() {
         "string" => "str",
         "native_function" => "function",
+        "object_method" => "method",
         other => other,
     }
 }

@@ -269,6 +269,7 @@ pub(super) fn set_of<'v>(
     items: Vec<Value<'v>>,
     eval: &mut Evaluator<'v, '_, '_>,
 ) -> Res<Value<'v>> {
+    super::call::hold(items.len(), eval)?;
     let items = super::call::list(items, eval)?;
     match SETS.iter().find(|(name, _)| *name == "set") {
         Some((_, make)) => eval.eval_function(make.to_value(), &[items], &[]),

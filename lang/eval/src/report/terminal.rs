@@ -9,6 +9,12 @@ use miette::{
 use super::{Place, Report};
 use crate::codes::Severity;
 
+/// How many bytes of a file are shown around a place. Only lines that nobody wrote by hand, such as
+/// those of generated JSON, are longer.
+const MOST_SHOWN: usize = 4096;
+/// How much is shown before and behind the place if not all around it is.
+const BESIDE: usize = 200;
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)
@@ -69,7 +75,8 @@ impl Place {
     }
 }
 
-/// The text, with columns that count characters: those of `miette` count bytes.
+/// The text, with columns that count characters: those of `miette` count bytes; long lines
+/// are cut.
 impl SourceCode for Place {
     fn read_span<'a>(
         &'a self,
@@ -77,16 +84,25 @@ impl SourceCode for Place {
         lines_before: usize,
         lines_after: usize,
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
-        let contents = self.source.read_span(span, lines_before, lines_after)?;
-        let before = self.text().get(..contents.span().offset()).unwrap_or_default();
+        let all = self.source.read_span(span, lines_before, lines_after)?;
+        let text = self.text();
+        let (first, last) = (all.span().offset(), all.span().offset() + all.span().len());
+        let (mut start, mut end) = (first, last);
+        if last - first > MOST_SHOWN {
+            start = text.floor_char_boundary(span.offset().saturating_sub(BESIDE)).max(first);
+            end = span.offset() + span.len().min(MOST_SHOWN) + BESIDE;
+            end = text.floor_char_boundary(end).min(last);
+        }
+        let skipped = text.get(first..start).unwrap_or_default().matches('\n').count();
+        let before = text.get(..start).unwrap_or_default();
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count();
         Ok(Box::new(MietteSpanContents::new_named(
             self.source.name().to_owned(),
-            contents.data(),
-            *contents.span(),
-            contents.line(),
+            text.as_bytes().get(start..end).unwrap_or_default(),
+            (start, end - start).into(),
+            all.line() + skipped,
             column,
-            contents.line_count(),
+            all.line_count(),
         )))
     }
 }

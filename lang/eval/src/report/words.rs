@@ -42,7 +42,7 @@ pub(super) fn meaning(message: &str) -> Option<Meaning> {
         }),
         (
             ["Operation ", " not supported for types ", " and ", ""],
-            ["compare" | "cmp()", left, right],
+            ["compare" | "cmp()" | "<>", left, right],
         ) => simple(
             Code::WrongType,
             format!("neither of {} and {} is the greater", kind(left), kind(right)),

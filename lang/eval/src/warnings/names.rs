@@ -169,7 +169,9 @@ impl File<'_> {
             if uses.contains("include") || uses.contains("globals") || uses.contains("vars") {
                 last.clear();
             }
-            last.retain(|name, _| !uses.contains(name));
+            for name in &uses {
+                last.remove(name);
+            }
             if !is_plain {
                 for (name, _) in defined {
                     last.remove(name);

@@ -196,6 +196,58 @@ fn hostile_files_are_stopped() {
 }
 
 #[test]
+fn functions_that_have_too_much_to_do_are_stopped() {
+    for (text, message) in [
+        ("x = range(1000000)\nfor i in range(1000000):\n    x.pop(0)\n", "too much to do"),
+        ("x = []\nfor i in range(1000000):\n    x.insert(0, i)\n", "too much to do"),
+        ("x = 'a' * 10000000\nfor i in range(10000000):\n    x.find('b')\n", "too much to do"),
+        (
+            "x = {i: i for i in range(100000)}\nfor i in range(1000):\n    y = dict(x)\n",
+            "more than 512 mb of memory",
+        ),
+        ("x = zip(*([range(1000000)] * 100))\n", "more than 512 mb of memory"),
+        // Whoever goes through it must not call itself for each list.
+        ("x = []\nfor i in range(300000):\n    x = [[[[[[[[[[x]]]]]]]]]]\njobs = []\n", "no jobs"),
+    ] {
+        let report = report(&[("job.aurora", text)]);
+        assert!(report.to_string().to_lowercase().contains(message), "{text}: {report}");
+    }
+    // A list may be used as a stack, however long it is.
+    let stack = "x = range(100000)\nfor i in range(100000):\n    x.pop()\njobs = x\n";
+    let report = report(&[("job.aurora", stack)]);
+    assert!(report.to_string().contains("its list of jobs is empty"), "{report}");
+}
+
+#[test]
+fn long_lines_are_cut_around_the_place() {
+    let text = format!("x = [{}nought]\njobs = []\n", "1, ".repeat(20_000));
+    let shown = shown(&text);
+    assert!(shown.len() < 2000, "{} bytes are shown", shown.len());
+    assert!(shown.contains("[job.aurora:1:60006]"), "{shown}");
+    assert!(shown.contains("1, 1, nought]"), "{shown}");
+}
+
+#[test]
+fn slips_are_told_what_was_meant() {
+    for (text, help) in [
+        (job(FINE, "echo", "").replace("[hello]", "hello"), "write the list with brackets"),
+        (
+            job(FINE, "echo", "").replace("[hello],", "[hello], constraints = [order(hello)],"),
+            "take the brackets around it away",
+        ),
+        (job("cpu = 1, ram = '64MB', disk = 1", "echo", ""), "write 64 * MB, without quotes"),
+        (job(FINE, "echo", "").replace("jobs = [", "Jobs = ["), "did you mean `jobs`?"),
+        (job(FINE, "echo", "").replace("jobs = [", "job = [")[..].to_owned(), "not `job`"),
+        ("p = Process(name = 'a')\nx = p.name + 'b'\n".to_owned(), "write () behind its name"),
+        ("x = True < 2\n".to_owned(), "is the greater"),
+    ] {
+        let shown = shown(&text);
+        let words = shown.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>();
+        assert!(words.join(" ").contains(help), "{shown}");
+    }
+}
+
+#[test]
 fn what_leads_back_to_itself_is_refused_wherever_it_is_found() {
     let whole = "unable to interpolate";
     for (text, address) in [
@@ -465,4 +517,13 @@ fn a_file_that_fails_has_read_what_it_has_read() {
     let report = report(&files);
     let reads = report.reads().unwrap();
     assert!(reads.user && reads.included.contains_key("a.aurora"), "{reads:?}");
+}
+
+#[test]
+fn a_file_that_is_no_text_is_told_where() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("job.aurora");
+    std::fs::write(&file, b"jobs = []\nx = '\xc3\xa9\xff'\n").unwrap();
+    let report = evaluate(&file, &Disk, &Options::default()).unwrap_err();
+    assert!(report.to_string().contains("line 2, column 7"), "{report}");
 }

@@ -80,6 +80,11 @@ fn the_first_step_that_fails_decides() {
         ("J(constraints = {'host': '{{ x }}'})", "client_validation", "constraints"),
         // Step 5.
         ("J(announce = Announcer(portmap = {'x': 'x'}))", "client_validation", "announce.portmap"),
+        (
+            "J(announce = Announcer(portmap = {'a': 'b', 'b': 'c', 'c': 'b'}))",
+            "client_validation",
+            "announce.portmap",
+        ),
         ("J(announce = Announcer(primary_port = ' 80 '))", "client_validation", "announce.portmap"),
         ("J(announce = Announcer(primary_port = '{{ x }}'))", "client_validation", "announce"),
         ("J(announce = Announcer(portmap = Empty))", "client_validation", "announce.portmap"),

@@ -67,6 +67,14 @@ fn is_method(name: &str) -> bool {
             | "endswith"
             | "setdefault"
             | "insert"
+            | "pop"
+            | "remove"
+            | "rfind"
+            | "rindex"
+            | "union"
+            | "intersection"
+            | "difference"
+            | "symmetric_difference"
     )
 }
 

@@ -5,8 +5,8 @@ use starlark::values::dict::{DictMut, DictRef};
 use starlark::values::list::ListRef;
 use starlark::values::tuple::TupleRef;
 
-use super::super::builtins::{equal, sort};
-use super::super::call::{Call, Res, check_items, dict, hashed, refuse};
+use super::super::builtins::{equal, looked_at, sort};
+use super::super::call::{Call, Res, check_items, dict, hashed, hold, refuse, work};
 use super::super::text::repr_of;
 use super::super::types::set_of;
 use super::{extend, native};
@@ -20,6 +20,13 @@ pub(super) fn list_method<'v>(
 ) -> Found<'v> {
     let content = ListRef::from_value(list).map_or(&[][..], |list| list.content());
     let none = Some(Value::new_none());
+    // These go through the list, or move what is behind the place.
+    let at_the_end = name == "pop" && call.positional.is_empty();
+    if let "insert" | "pop" | "remove" | "index" | "count" | "reverse" | "sort" = name
+        && !at_the_end
+    {
+        work(content.len(), call.eval)?;
+    }
     Ok(match name {
         "extend" => {
             let [more] = call.exactly(["iterable"])?;
@@ -70,6 +77,7 @@ fn index<'v>(content: &[Value<'v>], call: &mut Call<'v, '_, '_, '_>) -> Res<Valu
     let value = value.unwrap_or(Value::new_none());
     let range = bounds(content.len(), start, end, call)?;
     for (index, item) in content.iter().enumerate().take(range.end).skip(range.start) {
+        looked_at(value, call)?;
         if equal(*item, value)? {
             return Ok(call.alloc(i64::try_from(index).unwrap_or(i64::MAX)));
         }
@@ -100,6 +108,7 @@ fn count<'v>(content: &[Value<'v>], call: &mut Call<'v, '_, '_, '_>) -> Res<Valu
     let [value] = call.exactly(["value"])?;
     let mut count = 0_i64;
     for item in content {
+        looked_at(value, call)?;
         count += i64::from(equal(*item, value)?);
     }
     Ok(call.alloc(count))
@@ -111,6 +120,7 @@ pub(super) fn tuple_method<'v>(
     call: &mut Call<'v, '_, '_, '_>,
 ) -> Found<'v> {
     let content = TupleRef::from_value(tuple).map_or(&[][..], |tuple| tuple.content());
+    work(content.len(), call.eval)?;
     Ok(match name {
         "index" => Some(index(content, call)?),
         "count" => Some(count(content, call)?),
@@ -176,6 +186,13 @@ pub(super) fn set_method<'v>(
     set: Value<'v>,
     call: &mut Call<'v, '_, '_, '_>,
 ) -> Found<'v> {
+    if let "union" | "intersection" | "difference" | "symmetric_difference" = name {
+        let mut len = call.iterate(set)?.len();
+        for more in call.positional.clone() {
+            len += call.iterate(more)?.len();
+        }
+        hold(len, call.eval)?;
+    }
     Ok(match name {
         "copy" => {
             call.args([], 0)?;

@@ -6,7 +6,7 @@ use starlark::values::tuple::TupleRef;
 use crate::values::ObjectValue;
 use aurora_template::beginning;
 
-use super::super::call::{Call, Res, check_items, check_text, refuse, refuse_with};
+use super::super::call::{Call, Res, check_items, check_text, read, refuse, refuse_with};
 use super::super::format::{Values, format};
 use super::super::spec::{Align, pad};
 use super::super::text::kind;
@@ -18,6 +18,7 @@ pub(super) fn method<'v>(
     call: &mut Call<'v, '_, '_, '_>,
 ) -> Res<Option<Value<'v>>> {
     let text = receiver.unpack_str().unwrap_or_default();
+    read(text, call.eval)?;
     if let Some(value) = about(name, text, call)? {
         return Ok(Some(value));
     }
