@@ -17,7 +17,9 @@
 pub mod builtin;
 pub mod cursor;
 pub mod docs;
+pub mod diagnostics;
 pub mod evaluated;
+pub mod index;
 pub mod names;
 pub mod resolve;
 pub mod source;

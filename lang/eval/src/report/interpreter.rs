@@ -152,7 +152,7 @@ pub(crate) fn code_of(mismatch: &TypeMismatch) -> Code {
         Code::UnknownField
     } else if mismatch.message.contains(" cannot be bound to ") {
         Code::BadBinding
-    } else if mismatch.help.as_deref().is_some_and(|help| help.starts_with("use one of ")) {
+    } else if mismatch.message.contains(" cannot be \"") {
         Code::BadEnumValue
     } else if mismatch.message.contains("more than") {
         Code::LimitExceeded

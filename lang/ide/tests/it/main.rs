@@ -1,4 +1,5 @@
 //! What an editor is told, case by case. A case is one or more files in one text: see [`fixture`].
 
 mod base;
+mod diagnostics;
 mod fixture;

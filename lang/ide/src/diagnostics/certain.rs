@@ -1,0 +1,179 @@
+//! What kind of struct a call makes, where the text leaves no doubt: a name that is defined once.
+//!
+//! [`crate::types`] gives the likeliest kind instead, which is right for completion.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aurora_model::declare::{StructDecl, TypeDecl};
+use aurora_syntax::tree::{Expr, ExprKind, PostKind, PostOp, StmtKind};
+
+use crate::builtin::{Builtin, builtin, struct_decl};
+use crate::index::Index;
+use crate::names::{DefId, DefKind, ScopeId};
+use crate::resolve::{Definitive, origin};
+use crate::source::Source;
+use crate::types::{body_of, expression_at};
+use crate::workspace::Snapshot;
+
+/// How many steps from one definition to the next are followed.
+const MAX_STEPS: usize = 16;
+
+/// A kind of value.
+#[derive(Debug, Clone)]
+pub(super) enum Sure {
+    /// What makes a struct of the language.
+    Constructor(&'static StructDecl),
+    /// A struct of the language.
+    Struct(&'static StructDecl),
+    /// A class of a file.
+    OwnConstructor(Definitive),
+    /// What it makes.
+    Own(Definitive),
+    /// What takes the fields of a struct and makes one.
+    Maker(&'static StructDecl),
+}
+
+/// Finds kinds, each definition's once.
+pub(super) struct Certain<'a> {
+    world: &'a Snapshot,
+    index: &'a Index<'a>,
+    known: BTreeMap<(usize, DefId), Option<Sure>>,
+    steps: usize,
+}
+
+impl<'a> Certain<'a> {
+    pub(super) fn new(world: &'a Snapshot, index: &'a Index<'a>) -> Self {
+        Self { world, index, known: BTreeMap::new(), steps: MAX_STEPS }
+    }
+
+    /// The kind of an expression in a scope of the first file of the index.
+    pub(super) fn kind(&mut self, scope: ScopeId, expr: &Expr) -> Option<Sure> {
+        self.of((0, scope), self.index.source()?, expr)
+    }
+
+    /// The kind of a chain of attributes and calls before the operation number `count`.
+    pub(super) fn before(&mut self, scope: ScopeId, base: &Expr, ops: &[PostOp]) -> Option<Sure> {
+        let source = self.index.source()?;
+        let base = self.of((0, scope), source, base)?;
+        after(source, base, ops)
+    }
+
+    fn of(
+        &mut self,
+        (file, scope): (usize, ScopeId),
+        source: &Arc<Source>,
+        expr: &Expr,
+    ) -> Option<Sure> {
+        match &expr.kind {
+            ExprKind::Name => self.name(file, scope, source.slice(expr.span)),
+            ExprKind::Paren(inner) => self.of((file, scope), source, inner),
+            ExprKind::Postfix(postfix) => {
+                let base = self.of((file, scope), source, &postfix.base)?;
+                after(source, base, &postfix.ops)
+            }
+            _ => None,
+        }
+    }
+
+    fn name(&mut self, file: usize, scope: ScopeId, name: &str) -> Option<Sure> {
+        let found = match (file, scope) {
+            (0, scope) => self.index.find(scope, name),
+            (_, 0) => self.index.at_top(name).to_vec(),
+            // The scopes of the other files are not in the index.
+            _ => return None,
+        };
+        match (found.as_slice(), builtin(name)) {
+            ([], Some(Builtin::Struct(decl))) => Some(Sure::Constructor(decl)),
+            ([], Some(Builtin::Object(object))) => Some(Sure::Struct(object.ty)),
+            ([], Some(_)) if name == "SequentialTask" => struct_decl("Task").map(Sure::Maker),
+            ([one], None) => self.defined(*one),
+            _ => None,
+        }
+    }
+
+    fn defined(&mut self, place: (usize, DefId)) -> Option<Sure> {
+        if let Some(known) = self.known.get(&place) {
+            return known.clone();
+        }
+        // What leads back to itself is not known.
+        self.known.insert(place, None);
+        self.steps = self.steps.checked_sub(1)?;
+        let found = self.defined_here(place);
+        self.steps += 1;
+        self.known.insert(place, found.clone());
+        found
+    }
+
+    fn defined_here(&mut self, place: (usize, DefId)) -> Option<Sure> {
+        let (source, definition) = self.index.get(place);
+        let here = || Definitive { source: source.clone(), id: place.1 };
+        match definition.kind {
+            DefKind::Variable => {
+                let value = expression_at(source, definition.value?)?;
+                self.of((place.0, definition.scope), source, value)
+            }
+            DefKind::Struct => plain_class(&here()).then(|| Sure::OwnConstructor(here())),
+            DefKind::Loaded => {
+                let origin = origin(self.world, &here());
+                let is_class = origin.get().kind == DefKind::Struct;
+                let times = origin.source.names.in_scope(&origin.source.text, 0, origin.name());
+                (is_class && times.count() == 1 && plain_class(&origin))
+                    .then(|| Sure::OwnConstructor(origin.clone()))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The scope in which the name is looked up that a chain of attributes and calls begins with.
+pub(super) fn scope_of(source: &Source, base: &Expr) -> ScopeId {
+    match source.names.use_at(base.span.start) {
+        Some(used) if used.name == base.span => used.scope,
+        _ => source.names.scope_at(base.span.start),
+    }
+}
+
+fn after(source: &Source, base: Sure, ops: &[PostOp]) -> Option<Sure> {
+    let mut kind = base;
+    let mut ops = ops.iter();
+    while let Some(op) = ops.next() {
+        kind = match (&op.kind, kind) {
+            (
+                PostKind::Call(_),
+                Sure::Constructor(decl) | Sure::Struct(decl) | Sure::Maker(decl),
+            ) => Sure::Struct(decl),
+            (PostKind::Call(_), Sure::OwnConstructor(class) | Sure::Own(class)) => Sure::Own(class),
+            (PostKind::Attr(name), Sure::Struct(decl)) => {
+                let called = ops.next().is_some_and(|op| matches!(op.kind, PostKind::Call(_)));
+                match source.slice(*name) {
+                    _ if !called => return None,
+                    "bind" | "in_scope" | "copy" => Sure::Struct(decl),
+                    name => match decl.field(name)?.ty {
+                        TypeDecl::Struct(inner) => Sure::Struct(inner),
+                        _ => return None,
+                    },
+                }
+            }
+            _ => return None,
+        };
+    }
+    Some(kind)
+}
+
+/// Whether a class has exactly the fields that it lists.
+fn plain_class(class: &Definitive) -> bool {
+    let source = &class.source;
+    let name = class.get().name;
+    let Some(body) = body_of(&source.parsed.tree, name) else { return false };
+    let plain = body.iter().all(|stmt| match &stmt.kind {
+        StmtKind::Assign { targets, .. } => {
+            targets.iter().all(|target| target.kind == ExprKind::Name)
+        }
+        StmtKind::Pass => true,
+        StmtKind::Expr(value) => matches!(value.kind, ExprKind::Str(_)),
+        _ => false,
+    });
+    let rest = source.text.get(name.end as usize..).unwrap_or_default();
+    plain && rest.trim_start().starts_with("(Struct)")
+}

@@ -1,0 +1,80 @@
+//! What nobody needs, and what is there for old files only.
+
+use std::collections::BTreeSet;
+
+use aurora_model::declare::Rule;
+use aurora_syntax::tree::{ExprKind, PostKind};
+use aurora_syntax::walk;
+
+use super::certain::{Certain, Sure, scope_of};
+use super::{About, Diagnostic, Tag};
+use crate::names::{DefKind, ScopeKind};
+
+/// Functions that see all names around them.
+const SEES_ALL: [&str; 4] = ["locals", "vars", "globals", "include"];
+
+/// Hints about a file.
+pub(super) fn hints(about: &About<'_>, found: &mut Vec<Diagnostic>) {
+    unused(about, found);
+    deprecated(about, found);
+}
+
+/// Names that are loaded, and variables of functions, which nothing reads.
+fn unused(about: &About<'_>, found: &mut Vec<Diagnostic>) {
+    let source = about.source;
+    if !source.parsed.errors.is_empty() {
+        return;
+    }
+    let uses = || source.names.uses.iter();
+    if uses().any(|used| SEES_ALL.contains(&source.slice(used.name))) {
+        return;
+    }
+    let used: BTreeSet<&str> = uses().map(|used| source.slice(used.name)).collect();
+    let is_included = about.world.includers(&source.id).any(|(_, is_include)| is_include);
+    for definition in &source.names.definitions {
+        let name = source.slice(definition.name);
+        if name.starts_with('_') || name.is_empty() || used.contains(name) {
+            continue;
+        }
+        let is_local = source.names.scopes.get(definition.scope).map(|scope| scope.kind)
+            == Some(ScopeKind::Function);
+        let message = match definition.kind {
+            DefKind::Loaded if !is_included => format!("`{name}` is loaded and never used"),
+            DefKind::Variable if is_local => format!("`{name}` is never used"),
+            _ => continue,
+        };
+        found.push(Diagnostic::hint(source, definition.name, Tag::Unnecessary, message));
+    }
+}
+
+/// Fields that are there for old files only.
+fn deprecated(about: &About<'_>, found: &mut Vec<Diagnostic>) {
+    let source = about.source;
+    let mut certain = Certain::new(about.world, about.index);
+    walk::everything(&source.parsed.tree, &mut |expr| {
+        let ExprKind::Postfix(postfix) = &expr.kind else { return };
+        let scope = scope_of(source, &postfix.base);
+        for (at, op) in postfix.ops.iter().enumerate() {
+            let PostKind::Call(args) = &op.kind else { continue };
+            if args.iter().all(|arg| arg.name.is_none()) {
+                continue;
+            }
+            let kind = certain.before(scope, &postfix.base, &postfix.ops[..at]);
+            let Some(Sure::Constructor(decl) | Sure::Struct(decl) | Sure::Maker(decl)) = kind
+            else {
+                continue;
+            };
+            for name in args.iter().filter_map(|arg| arg.name) {
+                let field = decl.field(source.slice(name));
+                let rules = field.into_iter().flat_map(|field| field.rules);
+                for rule in rules {
+                    if let Rule::Deprecated(instead) = rule {
+                        let message = format!("`{}` is for old files", source.slice(name));
+                        let hint = Diagnostic::hint(source, name, Tag::Deprecated, message);
+                        found.push(hint.help(*instead));
+                    }
+                }
+            }
+        }
+    });
+}
