@@ -16,8 +16,8 @@
 
 pub mod builtin;
 pub mod cursor;
-pub mod docs;
 pub mod diagnostics;
+pub mod docs;
 pub mod evaluated;
 pub mod index;
 pub mod names;

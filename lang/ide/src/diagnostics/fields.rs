@@ -209,9 +209,9 @@ fn any_case(field: &FieldDecl, value: &Plain) -> Option<(Code, String, Option<St
     if allowed.iter().any(|known| known.eq_ignore_ascii_case(text)) {
         return None;
     }
-    let allowed = allowed.join(" or ");
-    let message = format!("unknown {} {text:?}: use {allowed}", field.name);
-    Some((Code::BadCronPolicy, message, None))
+    let near = nearest(text, allowed.iter().copied());
+    let help = near.map(|near| format!("did you mean {near:?}?"));
+    Some((Code::BadCronPolicy, format!("unknown {} {text:?}", field.name), help))
 }
 
 /// A type without the fields of its structs.
