@@ -80,12 +80,12 @@ impl Workspace {
 
     /// The editor opens a file, or replaces its whole text.
     pub fn open(&mut self, id: FileId, text: String, version: i32) {
-        self.open.insert(id.clone());
-        self.files.insert(id.clone(), Arc::new(Source::new(id, text.into(), Some(version))));
+        self.change(Source::new(id, text.into(), Some(version)));
     }
 
-    /// The editor changes a file that it has opened.
+    /// The editor holds a file with this text.
     pub fn change(&mut self, source: Source) {
+        self.open.insert(source.id.clone());
         self.files.insert(source.id.clone(), Arc::new(source));
     }
 
@@ -102,15 +102,29 @@ impl Workspace {
         self.open.contains(id)
     }
 
-    /// A file on disk that was read meanwhile. What is known of it already counts more. Says whether
-    /// that changes anything.
-    pub fn add(&mut self, source: Source) -> bool {
-        let is_new = !self.files.contains_key(&source.id) && !source.id.is_std();
-        let has_room = self.files.len() < MAX_FILES;
-        if is_new && has_room {
-            self.files.insert(source.id.clone(), Arc::new(source));
+    /// A file on disk was read: that counts unless the editor holds the file. Says whether it changes
+    /// anything.
+    pub fn read(&mut self, source: Source) -> bool {
+        let known = self.files.get(&source.id);
+        if source.id.is_std()
+            || self.is_open(&source.id)
+            || known.is_some_and(|known| known.text == source.text)
+        {
+            return false;
         }
-        is_new && has_room
+        self.files.insert(source.id.clone(), Arc::new(source));
+        true
+    }
+
+    /// A file is no longer on disk: that counts unless the editor holds it. Says whether it changes
+    /// anything.
+    pub fn remove(&mut self, id: &FileId) -> bool {
+        !self.is_open(id) && self.files.remove(id).is_some()
+    }
+
+    /// Whether fewer than [`MAX_FILES`] are known.
+    pub fn has_room(&self) -> bool {
+        self.files.len() < MAX_FILES
     }
 
     /// Reads a file on disk again that the editor does not hold. Says whether that changes anything.
