@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::daemons::{self, Daemon};
 use crate::failure::Failure;
-use crate::{config, job, lsp, up};
+use crate::{config, job, up};
 
 /// A service scheduler: runs the jobs of .aurora files, on one machine or a Mesos cluster.
 #[derive(Debug, Parser)]
@@ -29,8 +29,6 @@ enum Command {
     /// Look at configurations; nothing is submitted.
     #[command(subcommand)]
     Config(Box<config::Command>),
-    /// Run the language server, which editors start.
-    Lsp(lsp::Args),
     /// Run the scheduler.
     Scheduler(Box<Daemon<aurora_scheduler_server::Flags>>),
     /// Run the embedded Mesos master.
@@ -44,20 +42,18 @@ enum Command {
 }
 
 impl Command {
-    fn run(self) -> Result<ExitCode, Failure> {
+    fn run(self) -> Result<(), Failure> {
         match self {
             Self::Up(args) => args.run(),
             Self::Down(args) => args.run(),
             Self::Job(command) => command.run(),
             Self::Config(command) => command.run(),
-            Self::Lsp(args) => return args.run(),
             Self::Scheduler(args) => daemons::scheduler(*args),
             Self::Master(args) => daemons::master(*args),
             Self::Agent(args) => daemons::agent(*args),
             Self::Observer(args) => daemons::observer(*args),
             Self::Executor(args) => daemons::executor(*args),
         }
-        .map(|()| ExitCode::SUCCESS)
     }
 }
 
@@ -70,7 +66,7 @@ pub(crate) fn main() -> ExitCode {
         };
     };
     match command.run() {
-        Ok(status) => status,
+        Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.print();
             failure.code.into()

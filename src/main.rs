@@ -14,7 +14,6 @@ mod discovery;
 mod failure;
 mod job;
 mod keys;
-mod lsp;
 mod output;
 mod registry;
 mod up;

@@ -77,6 +77,11 @@ pub fn global_names() -> impl Iterator<Item = &'static str> {
     BY_NAME.keys().map(String::as_str).filter(|name| !name.starts_with("__"))
 }
 
+/// Why a configuration cannot use a name of Python that is known, and what to write instead.
+pub fn refused(name: &str) -> Option<(&'static str, &'static str)> {
+    crate::python::refused(name)
+}
+
 /// `include`: runs another file in the same namespace.
 #[derive(Debug, ProvidesStaticType, NoSerialize, allocative::Allocative, StarlarkPagablePanic)]
 struct IncludeValue;

@@ -41,7 +41,7 @@ pub use context::{Cancel, Inputs, Reads};
 pub use dialect::syntax_report;
 pub use engine::{Engine, Options, evaluate, evaluate_text};
 pub use export::{ExportOptions, export};
-pub use globals::{global_names, is_global};
+pub use globals::{global_names, is_global, refused};
 pub use job::{
     Binding, BindingError, Config, EvaluatedJob, ReadyJob, Stage, UpdateSettings, UpdateStrategy,
     WrittenValue, evaluate_json,

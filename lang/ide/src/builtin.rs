@@ -5,7 +5,10 @@ use std::sync::LazyLock;
 
 use aurora_model::catalog::{self, ALIASES, OBJECTS, ObjectDecl};
 use aurora_model::declare::{EnumDecl, StructDecl};
-use aurora_model::names::{NameDecl, names};
+use aurora_model::names::{GROUPS, NameDecl, names};
+
+/// The group of names that are methods.
+const METHODS: &str = "Methods";
 
 /// A name of the language.
 #[derive(Debug, Clone, Copy)]
@@ -70,6 +73,16 @@ pub(crate) fn is_known(name: &str) -> bool {
 /// What is documented under a name with dots, such as `Tasks.concat`, or as a method.
 pub fn documented(name: &str) -> Option<&'static NameDecl> {
     names().find(|decl| decl.name == name || decl.also.contains(&name))
+}
+
+/// What every struct, list and scalar of the language can be asked for after a dot, as `bind`.
+pub fn methods() -> impl Iterator<Item = &'static NameDecl> {
+    GROUPS.iter().filter(|group| group.title == METHODS).flat_map(|group| group.names)
+}
+
+/// A method by its name.
+pub fn method(name: &str) -> Option<&'static NameDecl> {
+    methods().find(|decl| decl.name == name)
 }
 
 /// The names after the dot of a namespace such as `Tasks`, with their documentation.

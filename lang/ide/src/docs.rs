@@ -7,11 +7,14 @@ use aurora_model::docs::{facts, type_in_words};
 use aurora_model::names::NameDecl;
 use aurora_syntax::tree::{ExprKind, Stmt, StmtKind};
 
-use crate::builtin::Builtin;
+use crate::builtin::{Builtin, members};
+use crate::declaration;
 use crate::names::{DefKind, Definition};
-use crate::resolve::Definitive;
+use crate::python::{MethodDecl, python};
+use crate::resolve::{Definitive, origin};
 use crate::source::Source;
 use crate::types::body_of;
+use crate::workspace::Snapshot;
 
 /// How many lines of comments above a definition belong to it at most.
 const MAX_COMMENT: usize = 40;
@@ -46,14 +49,54 @@ pub fn of_name(decl: &NameDecl) -> String {
     format!("{}\n\n{}{also}", code(decl.signature), decl.doc)
 }
 
-/// What is documented of a name of the language. Python's own functions are only named.
+/// What is documented of a name of the language. Of Python's own functions it is a line, or why
+/// configurations cannot use them.
 pub fn of_builtin(name: &str, builtin: Builtin) -> String {
     match builtin {
         Builtin::Struct(decl) => of_struct(decl),
         Builtin::Enum(decl) => of_enum(decl),
         Builtin::Object(object) => of_object(object),
         Builtin::Name(decl) => of_name(decl),
-        Builtin::Python => format!("**{name}**, as in Python"),
+        Builtin::Python => of_python(name),
+    }
+}
+
+fn of_python(name: &str) -> String {
+    if let Some(decl) = python(name) {
+        return format!("{}\n\n{}", code(decl.signature), decl.doc);
+    }
+    if let Some((why, instead)) = aurora_eval::refused(name) {
+        return format!("**{name}** is not there: {why}.\n\nInstead: {instead}.");
+    }
+    let members: String = members(name)
+        .map(|(member, decl)| format!("\n- `{name}.{member}`: {}", decl.doc.summary()))
+        .collect();
+    match members.is_empty() {
+        true => format!("**{name}**"),
+        false => format!("**{name}**\n{members}"),
+    }
+}
+
+/// What is documented of a value of an enumeration.
+pub fn of_value(decl: &EnumDecl, value: &str) -> Option<String> {
+    let (_, doc) = decl.values.iter().find(|(known, _)| *known == value)?;
+    Some(format!("**{}** `{value:?}`\n\n{doc}", decl.name))
+}
+
+/// What is documented of a method of Python's texts, lists, dicts and sets.
+pub fn of_method(decl: &MethodDecl) -> String {
+    format!("{}\n\n{}", code(&format!("{}.{}", decl.of, decl.signature)), decl.doc)
+}
+
+/// A definition as it is written and what its file says of it. What is loaded is told as the file
+/// has it that it comes from.
+pub fn of_definition_whole(world: &Snapshot, definitive: &Definitive) -> String {
+    let definitive = origin(world, definitive);
+    let code = code(&declaration::of_definition(world, &definitive));
+    let said = of_definition(&definitive).markdown();
+    match said.is_empty() {
+        true => code,
+        false => format!("{code}\n\n{said}"),
     }
 }
 
@@ -92,7 +135,7 @@ impl Written {
 }
 
 /// What a file says of a definition: the text that a function or class begins with, or the comment
-/// above it, or behind it on its line.
+/// above it, or behind it on its line; of a parameter what its function's text says.
 pub fn of_definition(definitive: &Definitive) -> Written {
     let source = &definitive.source;
     let definition = definitive.get();
@@ -102,7 +145,14 @@ pub fn of_definition(definitive: &Definitive) -> Written {
     {
         return written(&text);
     }
-    Written { text: comment(source, definition), parameters: Vec::new() }
+    let of_function = (definition.kind == DefKind::Parameter)
+        .then(|| declaration::owner(definitive))
+        .flatten()
+        .and_then(|function| {
+            of_definition(&function).parameter(definitive.name()).map(str::to_owned)
+        });
+    let text = of_function.unwrap_or_else(|| comment(source, definition));
+    Written { text, parameters: Vec::new() }
 }
 
 /// What a file says of itself: the text that it begins with.

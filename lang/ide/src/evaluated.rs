@@ -48,7 +48,8 @@ pub fn evaluate(
     loader: &dyn Loader,
     options: &Options,
 ) -> Evaluated {
-    let overlay = Overlay::new(snapshot, loader);
+    let overlay =
+        Overlay { world: snapshot, beneath: loader, texts: Mutex::default(), data: false.into() };
     let (config, reports) = match engine.evaluate(main.path(), &overlay, options) {
         Ok(config) => {
             let reports = config.check(&options.inputs.user, None);
@@ -70,19 +71,14 @@ pub fn evaluate(
 }
 
 /// The files as an editor has them: what it holds, and what is beneath. It notes what is read.
-pub struct Overlay<'a> {
+struct Overlay<'a> {
     world: &'a Snapshot,
     beneath: &'a dyn Loader,
     texts: Mutex<Texts>,
     data: AtomicBool,
 }
 
-impl<'a> Overlay<'a> {
-    /// The files of the editor over those of a loader.
-    pub fn new(world: &'a Snapshot, beneath: &'a dyn Loader) -> Self {
-        Self { world, beneath, texts: Mutex::default(), data: false.into() }
-    }
-
+impl Overlay<'_> {
     fn text(
         &self,
         path: &Path,
@@ -178,29 +174,59 @@ impl Evaluated {
     /// Where a part of a text as it was evaluated stands in the text as it is now; [`None`] if it
     /// was changed since.
     pub fn now(&self, source: &Source, then: Span) -> Option<Span> {
+        self.moves(source)?.now(then)
+    }
+
+    /// The same for many parts: the two texts are compared once. [`None`] if the evaluation did not
+    /// know the file.
+    pub fn moves(&self, source: &Source) -> Option<Moves> {
         let old = self.texts.get(&source.id)?.as_ref()?;
-        if Arc::ptr_eq(old, &source.text) || **old == *source.text {
-            return Some(then);
+        if Arc::ptr_eq(old, &source.text) {
+            return Some(Moves::none(old));
         }
-        moved(old, &source.text, then)
+        Some(Moves::between(old, &source.text))
     }
 }
 
-/// Where a part of an old text stands in a new one, if what is between the first and the last
-/// difference of the two does not touch it.
-fn moved(old: &str, new: &str, part: Span) -> Option<Span> {
-    let same = |(a, b): &(u8, u8)| a == b;
-    let before = offset(old.bytes().zip(new.bytes()).take_while(same).count());
-    if part.end <= before {
-        return Some(part);
+/// How places move from an old text to a new one: what stands before the first difference of the two
+/// stays, what stands behind the last one moves along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moves {
+    /// How many bytes at the beginning are the same.
+    before: u32,
+    /// The first byte of the old text from which on all is the same.
+    after: u32,
+    /// How long the texts are.
+    lens: (u32, u32),
+}
+
+impl Moves {
+    fn none(text: &str) -> Self {
+        let len = offset(text.len());
+        Self { before: len, after: len, lens: (len, len) }
     }
-    let rest = old.len().min(new.len()) - before as usize;
-    let after = old.bytes().rev().zip(new.bytes().rev()).take(rest).take_while(same).count();
-    if part.start < offset(old.len() - after) {
-        return None;
+
+    fn between(old: &str, new: &str) -> Self {
+        let same = |(a, b): &(u8, u8)| a == b;
+        let before = old.bytes().zip(new.bytes()).take_while(same).count();
+        let rest = old.len().min(new.len()) - before;
+        let after = old.bytes().rev().zip(new.bytes().rev()).take(rest).take_while(same).count();
+        let after = offset(old.len() - after);
+        Self { before: offset(before), after, lens: (offset(old.len()), offset(new.len())) }
     }
-    let place = |at: u32| offset(new.len() - (old.len() - at as usize));
-    Some(Span::new(place(part.start), place(part.end)))
+
+    /// Where a part of the old text stands in the new one, if the difference does not touch it.
+    pub fn now(&self, then: Span) -> Option<Span> {
+        if then.end <= self.before {
+            return Some(then);
+        }
+        if then.start < self.after {
+            return None;
+        }
+        let (old, new) = self.lens;
+        let place = |at: u32| new - (old - at.min(old)).min(new);
+        Some(Span::new(place(then.start), place(then.end)))
+    }
 }
 
 #[cfg(test)]
@@ -215,8 +241,11 @@ mod tests {
             (Span::new(8, 11), Some(Span::new(13, 16))),
             (Span::new(2, 6), None),
         ] {
-            assert_eq!(moved(old, new, part), wanted);
+            assert_eq!(Moves::between(old, new).now(part), wanted);
         }
-        assert_eq!(moved("aXa", "aa", Span::new(2, 3)), Some(Span::new(1, 2)));
+        let moves = Moves::between("aXa", "aa");
+        assert_eq!(moves.now(Span::new(2, 3)), Some(Span::new(1, 2)));
+        assert_eq!(Moves::between("", "a").now(Span::new(0, 0)), Some(Span::new(0, 0)));
+        assert_eq!(Moves::none("ab").now(Span::new(0, 2)), Some(Span::new(0, 2)));
     }
 }

@@ -16,16 +16,23 @@
 
 pub mod builtin;
 pub mod cursor;
+pub mod declaration;
 pub mod diagnostics;
 pub mod docs;
 pub mod evaluated;
+pub mod hints;
+pub mod hover;
 pub mod index;
+pub mod lenses;
 pub mod names;
+pub mod python;
 pub mod resolve;
+pub mod signature;
 pub mod source;
 pub mod template;
 pub mod text;
 pub mod types;
+pub mod values;
 pub mod workspace;
 
 pub use aurora_syntax::Span;

@@ -47,8 +47,7 @@ impl Definitive {
         self.source.at(self.get().name)
     }
 
-    /// Whether both are the same definition.
-    pub fn is_same(&self, other: &Self) -> bool {
+    fn is_same(&self, other: &Self) -> bool {
         self.id == other.id && self.source.id == other.source.id
     }
 }
@@ -134,8 +133,7 @@ pub fn loaded_from(world: &Snapshot, definitive: &Definitive) -> Option<Definiti
         let mut names = inclusion.loaded.iter().flatten();
         if let Some(name) = names.find(|name| name.local == definition.name) {
             let target = world.file(target.as_ref()?)?;
-            // A module is run for itself, and what it defines last counts.
-            return of_scope(target, 0, name.original.of(&source.text)).last();
+            return definitions(world, target, 0, name.original.of(&source.text)).pop();
         }
     }
     None

@@ -25,7 +25,7 @@ use aurora_model::convert::to_job_configuration;
 use aurora_model::job::JobConfiguration;
 use aurora_model::key::ClusterJobKey;
 use aurora_model::tiers::Tiers;
-use aurora_template::object::{Kind, Object};
+use aurora_template::object::{Kind, Object, Origin};
 use aurora_template::scope::resolve_field;
 use aurora_template::types::Plain;
 
@@ -178,6 +178,12 @@ impl EvaluatedJob {
     /// Whether every part of the key is known.
     pub fn has_key(&self) -> bool {
         self.key().iter().all(Option::is_some)
+    }
+
+    /// Where the job was made: the last call that made it or a copy of it. [`None`] if it is no job,
+    /// or was made by none.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.object()?.origin()
     }
 
     /// The cluster the job is meant for.

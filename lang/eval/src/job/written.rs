@@ -21,9 +21,10 @@ pub struct WrittenValue {
     /// The bytes of the value in the file.
     pub span: Range<usize>,
     /// The field of the job that it is given for, with the names of those around it; elements of
-    /// lists as `[n]`.
+    /// lists as `[n]`, values of tables as `[key]`.
     pub path: Vec<String>,
-    /// What it comes to, its references replaced as far as the client knows them.
+    /// What it comes to, its references replaced as far as the client knows them: text as it is,
+    /// without quotes.
     pub value: String,
 }
 
@@ -70,6 +71,14 @@ impl Walk<'_> {
                     self.path.pop();
                 }
             }
+            (Kind::Map(raws), Kind::Map(entries)) if raws.len() == entries.len() => {
+                for ((key, raw), (_, resolved)) in raws.iter().zip(entries) {
+                    let Kind::Scalar(key) = key.kind() else { continue };
+                    self.path.push(format!("[{}]", text_of(key)));
+                    self.object(raw, resolved);
+                    self.path.pop();
+                }
+            }
             (_, Kind::Scalar(value)) => {
                 let field = self.path.iter().rev().find(|step| !step.starts_with('['));
                 let (Some(origin), Some(field)) = (raw.origin(), field) else { return };
@@ -81,7 +90,7 @@ impl Walk<'_> {
                         file: origin.file.clone(),
                         span,
                         path: self.path.clone(),
-                        value: value.to_string(),
+                        value: text_of(value),
                     });
                 }
             }
@@ -92,5 +101,12 @@ impl Walk<'_> {
             }
             _ => {}
         }
+    }
+}
+
+fn text_of(value: &Plain) -> String {
+    match value {
+        Plain::Text(text) => text.clone(),
+        other => other.to_string(),
     }
 }

@@ -43,5 +43,13 @@ pub(crate) fn add(builder: &mut GlobalsBuilder) {
     }
 }
 
+/// Why a configuration cannot use a function of Python, and what to write instead.
+pub(crate) fn refused(name: &str) -> Option<(&'static str, &'static str)> {
+    refused::TABLE.iter().find_map(|(known, kind)| match kind {
+        Kind::Refused(why, instead) if *known == name => Some((*why, *instead)),
+        _ => None,
+    })
+}
+
 #[cfg(test)]
 mod tests;

@@ -3,3 +3,7 @@
 mod base;
 mod diagnostics;
 mod fixture;
+mod hints;
+mod hover;
+mod lenses;
+mod signature;
