@@ -4,7 +4,6 @@
 //! [`merge`] can tell what is the same. It is said only where the evaluation would say it, too, once
 //! it comes there: a name that a computed include might define is no mistake.
 
-mod certain;
 mod fields;
 mod files;
 mod hints;

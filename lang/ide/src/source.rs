@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aurora_syntax::{Parsed, Span, Token};
 
 use crate::names::{Inclusion, Names};
+use crate::symbols::Symbol;
 use crate::text::Lines;
 use crate::workspace::target;
 
@@ -78,6 +79,7 @@ pub struct Source {
     /// The files that its [`Names::inclusions`] mean, in the same order.
     pub targets: Vec<Option<FileId>>,
     tokens: std::sync::OnceLock<Vec<Token>>,
+    outline: std::sync::OnceLock<Vec<Symbol>>,
 }
 
 impl Source {
@@ -101,6 +103,7 @@ impl Source {
             names,
             targets,
             tokens: std::sync::OnceLock::new(),
+            outline: std::sync::OnceLock::new(),
         }
     }
 
@@ -112,6 +115,11 @@ impl Source {
     /// The words and signs, read once somebody asks.
     pub fn tokens(&self) -> &[Token] {
         self.tokens.get_or_init(|| aurora_syntax::tokens(&self.text))
+    }
+
+    /// What it consists of, found once somebody asks.
+    pub fn outline(&self) -> &[Symbol] {
+        self.outline.get_or_init(|| crate::symbols::outline(self))
     }
 
     /// A part of it as a place of the file.

@@ -10,10 +10,10 @@ use aurora_syntax::walk;
 use aurora_template::object::Object;
 use aurora_template::types::{ChoiceType, EnumType, Plain, StructType, Type, nearest};
 
-use super::certain::{Certain, Sure, scope_of};
 use super::{About, Diagnostic, Fix};
 use crate::names::ScopeId;
 use crate::source::{FileEdit, Source};
+use crate::sure::{Certain, Sure, scope_of};
 use crate::types::own_fields;
 
 /// What is wrong with the arguments of calls that make structs.

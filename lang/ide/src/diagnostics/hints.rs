@@ -6,9 +6,9 @@ use aurora_model::declare::Rule;
 use aurora_syntax::tree::{ExprKind, PostKind};
 use aurora_syntax::walk;
 
-use super::certain::{Certain, Sure, scope_of};
 use super::{About, Diagnostic, Tag};
 use crate::names::{DefKind, ScopeKind};
+use crate::sure::{Certain, scope_of};
 
 /// Functions that see all names around them.
 const SEES_ALL: [&str; 4] = ["locals", "vars", "globals", "include"];
@@ -60,10 +60,7 @@ fn deprecated(about: &About<'_>, found: &mut Vec<Diagnostic>) {
                 continue;
             }
             let kind = certain.before(scope, &postfix.base, &postfix.ops[..at]);
-            let Some(Sure::Constructor(decl) | Sure::Struct(decl) | Sure::Maker(decl)) = kind
-            else {
-                continue;
-            };
+            let Some(decl) = kind.and_then(|kind| kind.decl()) else { continue };
             for name in args.iter().filter_map(|arg| arg.name) {
                 let field = decl.field(source.slice(name));
                 let rules = field.into_iter().flat_map(|field| field.rules);

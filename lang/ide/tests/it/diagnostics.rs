@@ -117,7 +117,8 @@ fn the_text_alone_tells_what_is_wrong() {
         ("j = Job(task = None)", "E type-mismatch 'task = None' expected a Task, got None"),
         (
             "t = Task(processes = Process())",
-            "E type-mismatch 'processes = Process()' expected a list of Process, got a Process",
+            "E type-mismatch 'processes = Process()' expected a list of Process, got a Process; \
+             write the list with brackets, also if it has one element: […]",
         ),
         (
             "t = Task(processes = 'a')",

@@ -3,7 +3,12 @@
 mod base;
 mod diagnostics;
 mod fixture;
+mod folding;
+mod formatting;
 mod hints;
 mod hover;
 mod lenses;
+mod selection;
 mod signature;
+mod symbols;
+mod tokens;

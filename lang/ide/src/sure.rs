@@ -21,7 +21,7 @@ const MAX_STEPS: usize = 16;
 
 /// A kind of value.
 #[derive(Debug, Clone)]
-pub(super) enum Sure {
+pub(crate) enum Sure {
     /// What makes a struct of the language.
     Constructor(&'static StructDecl),
     /// A struct of the language.
@@ -34,8 +34,18 @@ pub(super) enum Sure {
     Maker(&'static StructDecl),
 }
 
+impl Sure {
+    /// The struct of the language that it is or makes.
+    pub(crate) fn decl(&self) -> Option<&'static StructDecl> {
+        match self {
+            Self::Constructor(decl) | Self::Struct(decl) | Self::Maker(decl) => Some(decl),
+            Self::OwnConstructor(_) | Self::Own(_) => None,
+        }
+    }
+}
+
 /// Finds kinds, each definition's once.
-pub(super) struct Certain<'a> {
+pub(crate) struct Certain<'a> {
     world: &'a Snapshot,
     index: &'a Index<'a>,
     known: BTreeMap<(usize, DefId), Option<Sure>>,
@@ -43,17 +53,17 @@ pub(super) struct Certain<'a> {
 }
 
 impl<'a> Certain<'a> {
-    pub(super) fn new(world: &'a Snapshot, index: &'a Index<'a>) -> Self {
+    pub(crate) fn new(world: &'a Snapshot, index: &'a Index<'a>) -> Self {
         Self { world, index, known: BTreeMap::new(), steps: MAX_STEPS }
     }
 
     /// The kind of an expression in a scope of the first file of the index.
-    pub(super) fn kind(&mut self, scope: ScopeId, expr: &Expr) -> Option<Sure> {
+    pub(crate) fn kind(&mut self, scope: ScopeId, expr: &Expr) -> Option<Sure> {
         self.of((0, scope), self.index.source()?, expr)
     }
 
     /// The kind of a chain of attributes and calls before the operation number `count`.
-    pub(super) fn before(&mut self, scope: ScopeId, base: &Expr, ops: &[PostOp]) -> Option<Sure> {
+    pub(crate) fn before(&mut self, scope: ScopeId, base: &Expr, ops: &[PostOp]) -> Option<Sure> {
         let source = self.index.source()?;
         let base = self.of((0, scope), source, base)?;
         after(source, base, ops)
@@ -127,7 +137,7 @@ impl<'a> Certain<'a> {
 }
 
 /// The scope in which the name is looked up that a chain of attributes and calls begins with.
-pub(super) fn scope_of(source: &Source, base: &Expr) -> ScopeId {
+pub(crate) fn scope_of(source: &Source, base: &Expr) -> ScopeId {
     match source.names.use_at(base.span.start) {
         Some(used) if used.name == base.span => used.scope,
         _ => source.names.scope_at(base.span.start),
