@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::daemons::{self, Daemon};
 use crate::failure::Failure;
-use crate::{config, job, up};
+use crate::{config, job, lsp, up};
 
 /// A service scheduler: runs the jobs of .aurora files, on one machine or a Mesos cluster.
 #[derive(Debug, Parser)]
@@ -29,6 +29,8 @@ enum Command {
     /// Look at configurations; nothing is submitted.
     #[command(subcommand)]
     Config(Box<config::Command>),
+    /// Run the language server, which editors start.
+    Lsp(lsp::Args),
     /// Run the scheduler.
     Scheduler(Box<Daemon<aurora_scheduler_server::Flags>>),
     /// Run the embedded Mesos master.
@@ -42,18 +44,20 @@ enum Command {
 }
 
 impl Command {
-    fn run(self) -> Result<(), Failure> {
+    fn run(self) -> Result<ExitCode, Failure> {
         match self {
             Self::Up(args) => args.run(),
             Self::Down(args) => args.run(),
             Self::Job(command) => command.run(),
             Self::Config(command) => command.run(),
+            Self::Lsp(args) => return args.run(),
             Self::Scheduler(args) => daemons::scheduler(*args),
             Self::Master(args) => daemons::master(*args),
             Self::Agent(args) => daemons::agent(*args),
             Self::Observer(args) => daemons::observer(*args),
             Self::Executor(args) => daemons::executor(*args),
         }
+        .map(|()| ExitCode::SUCCESS)
     }
 }
 
@@ -66,7 +70,7 @@ pub(crate) fn main() -> ExitCode {
         };
     };
     match command.run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(failure) => {
             failure.print();
             failure.code.into()

@@ -3,7 +3,7 @@
 //! `--scheduler` wins, then `clusters.json`, then an `aurora up` of this user whose file names the
 //! cluster.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -102,6 +102,25 @@ fn files() -> Vec<PathBuf> {
         files.push(PathBuf::from(home).join(".aurora/clusters.json"));
     }
     files
+}
+
+/// The names of the clusters of a clusters.json; without one, of those that are read and of running
+/// `aurora up`.
+pub(crate) fn names(file: Option<&Path>) -> Result<Vec<String>, String> {
+    let entries = match file {
+        Some(file) => read(file).map(|entries| {
+            let name = |entry: &Value| entry.get("name")?.as_str().map(str::to_owned);
+            entries.iter().filter_map(name).collect::<BTreeSet<String>>()
+        }),
+        None => clusters().map(|clusters| clusters.into_keys().collect()),
+    };
+    let mut names = entries.map_err(|failure| failure.to_string())?;
+    if file.is_none() {
+        // What cannot be looked for offers nothing.
+        let running = registry::running().unwrap_or_default();
+        names.extend(running.into_iter().flat_map(|up| up.clusters));
+    }
+    Ok(names.into_iter().collect())
 }
 
 fn clusters() -> Result<BTreeMap<String, Value>, Failure> {

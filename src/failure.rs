@@ -69,6 +69,16 @@ enum Words {
     Said,
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.words {
+            Words::Message(message) => f.write_str(message),
+            Words::Report(report) => write!(f, "{report}"),
+            Words::Said => f.write_str("it failed"),
+        }
+    }
+}
+
 impl Failure {
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, words: Words::Message(message.into()) }

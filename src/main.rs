@@ -14,6 +14,7 @@ mod discovery;
 mod failure;
 mod job;
 mod keys;
+mod lsp;
 mod output;
 mod registry;
 mod up;

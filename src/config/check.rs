@@ -7,12 +7,10 @@ use std::path::{Path, PathBuf};
 use aurora_eval::{Checked, Engine, Finding, Report, Summary, sarif};
 use aurora_model::key::ClusterJobKey;
 
+use super::PAGES;
 use super::options::{Outside, STDIN, is_stdin, user};
 use crate::failure::{Code, Failure};
 use crate::output::{print, print_json};
-
-/// Where the pages about codes stand on the web, if the build knows.
-const PAGES: Option<&str> = option_env!("AURORA_ERROR_PAGES");
 
 /// The form of the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]

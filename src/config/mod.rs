@@ -11,6 +11,9 @@ pub(crate) use options::{Outside, is_stdin};
 
 use crate::failure::Failure;
 
+/// Where the pages about codes stand on the web, if the build knows.
+pub(crate) const PAGES: Option<&str> = option_env!("AURORA_ERROR_PAGES");
+
 /// The commands.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {

@@ -40,18 +40,22 @@ impl Args {
         if self.output.output == Format::Json {
             return print_json(&job.config);
         }
-        let mut text = String::new();
-        // Writing to a string cannot fail.
-        let _ = write_job(&mut text, &job.config);
-        print(&text)
+        print(&describe(&job.config))
     }
+}
+
+/// A job for people, in the original's words and order.
+pub(crate) fn describe(job: &Job) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_job(&mut text, job);
+    text
 }
 
 fn python(value: bool) -> &'static str {
     if value { "True" } else { "False" }
 }
 
-/// In the original's words and order.
 fn write_job(text: &mut String, job: &Job) -> std::fmt::Result {
     writeln!(text, "Job level information")?;
     writeln!(text, "  name:       '{}'", job.name)?;

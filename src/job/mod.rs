@@ -7,6 +7,7 @@ mod list;
 mod status;
 pub(crate) mod wait;
 
+pub(crate) use inspect::describe;
 pub(crate) use kill::active_states;
 
 use std::path::PathBuf;

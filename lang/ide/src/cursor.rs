@@ -319,12 +319,12 @@ fn is_word(token: &Token, source: &Source) -> bool {
     token.kind == Word::Name || first.is_some_and(char::is_alphabetic) && token.kind.is_word()
 }
 
-/// The reference of a literal at a byte, with which of its parts is touched.
+/// The reference of a literal at a byte, escaped or not, with which of its parts is touched.
 pub fn reference_at(source: &Source, at: u32) -> Option<(&Reference, usize)> {
     let templates = &source.names.templates;
     let from = templates.partition_point(|template| template.literal.end < at);
     let template = templates.get(from).filter(|template| template.literal.start <= at)?;
-    let mut references = template.references.iter();
+    let mut references = template.references.iter().chain(&template.escaped);
     let reference = references.find(|reference| touches(reference.span, at))?;
     let part = reference.parts.iter().position(|part| touches(*part, at))?;
     Some((reference, part))

@@ -48,8 +48,7 @@ pub fn evaluate(
     loader: &dyn Loader,
     options: &Options,
 ) -> Evaluated {
-    let overlay =
-        Overlay { world: snapshot, beneath: loader, texts: Mutex::default(), data: false.into() };
+    let overlay = Overlay::new(snapshot, loader);
     let (config, reports) = match engine.evaluate(main.path(), &overlay, options) {
         Ok(config) => {
             let reports = config.check(&options.inputs.user, None);
@@ -71,14 +70,19 @@ pub fn evaluate(
 }
 
 /// The files as an editor has them: what it holds, and what is beneath. It notes what is read.
-struct Overlay<'a> {
+pub struct Overlay<'a> {
     world: &'a Snapshot,
     beneath: &'a dyn Loader,
     texts: Mutex<Texts>,
     data: AtomicBool,
 }
 
-impl Overlay<'_> {
+impl<'a> Overlay<'a> {
+    /// The files of the editor over those of a loader.
+    pub fn new(world: &'a Snapshot, beneath: &'a dyn Loader) -> Self {
+        Self { world, beneath, texts: Mutex::default(), data: false.into() }
+    }
+
     fn text(
         &self,
         path: &Path,

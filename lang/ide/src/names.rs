@@ -1,7 +1,9 @@
 //! What a file defines, uses, includes and loads, as its text alone says.
 
+use std::borrow::Cow;
+
 use aurora_syntax::tree::{
-    Clause, Comp, Expr, ExprKind, FPart, Param, PostKind, Stmt, StmtKind, StrPiece,
+    Arg, Clause, Comp, Expr, ExprKind, FPart, Param, PostKind, Stmt, StmtKind, StrPiece,
 };
 use aurora_syntax::{Parsed, Span};
 
@@ -28,8 +30,10 @@ pub struct Names {
     /// The names that calls of `bind`, `in_scope` and `Environment` give a value, in the order of
     /// the text.
     pub bound: Vec<BoundName>,
-    /// What such calls are given without a name: structs, whose fields become names.
+    /// What such calls are given without a name: structs, whose fields become names, and tables.
     pub bound_values: Vec<Span>,
+    /// The definitions, in the order of their scopes and names.
+    by_name: Vec<DefId>,
 }
 
 /// A part of a file in which names have a meaning of their own.
@@ -101,6 +105,8 @@ pub struct Use {
     pub name: Span,
     /// The scope in which it is looked up first.
     pub scope: ScopeId,
+    /// Whether it is given another value as well: `name += value`.
+    pub is_written: bool,
 }
 
 /// A file that is taken in.
@@ -132,12 +138,14 @@ pub struct Template {
     pub literal: Span,
     /// The references in it, in order.
     pub references: Vec<Reference>,
+    /// What becomes a reference later: `{{&name}}`.
+    pub escaped: Vec<Reference>,
 }
 
 /// A reference as it is written: `{{name.field[index]}}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
-    /// All of it, with its braces.
+    /// All of it, with its braces, which are doubled in an f-string.
     pub span: Span,
     /// Its parts, in order: names, and what stands in brackets.
     pub parts: Vec<Span>,
@@ -165,6 +173,9 @@ impl Names {
         out.definitions.sort_by_key(|definition| definition.name.start);
         out.uses.sort_by_key(|used| used.name.start);
         out.bound.sort_by_key(|bound| bound.name.start);
+        out.templates.sort_by_key(|template| template.literal.start);
+        out.by_name = (0..out.definitions.len()).collect();
+        out.by_name.sort_by_key(|id| out.definitions[*id].key(text));
         out
     }
 
@@ -183,7 +194,8 @@ impl Names {
 
     /// The definition whose name stands at a byte.
     pub fn definition_at(&self, at: u32) -> Option<DefId> {
-        self.definitions.iter().position(|definition| touches(definition.name, at))
+        let from = self.definitions.partition_point(|definition| definition.name.end < at);
+        self.definitions.get(from).filter(|found| touches(found.name, at)).map(|_| from)
     }
 
     /// The use at a byte.
@@ -199,8 +211,17 @@ impl Names {
         scope: ScopeId,
         name: &'a str,
     ) -> impl Iterator<Item = (DefId, &'a Definition)> {
-        let all = self.definitions.iter().enumerate();
-        all.filter(move |(_, def)| def.scope == scope && def.name.of(text) == name)
+        let key = |id: &DefId| self.definitions[*id].key(text);
+        let from = self.by_name.partition_point(|id| key(id) < (scope, name));
+        let rest = self.by_name.get(from..).unwrap_or_default().iter();
+        rest.map(|id| (*id, &self.definitions[*id]))
+            .take_while(move |(_, found)| found.key(text) == (scope, name))
+    }
+}
+
+impl Definition {
+    fn key<'a>(&self, text: &'a str) -> (ScopeId, &'a str) {
+        (self.scope, self.name.of(text))
     }
 }
 
@@ -209,24 +230,72 @@ pub(crate) const fn touches(span: Span, at: u32) -> bool {
     span.start <= at && at <= span.end
 }
 
-/// The references in a literal. What an f-string puts in is none of them.
-pub(crate) fn references(text: &str, piece: &StrPiece) -> Vec<Reference> {
-    let inner = piece.inner();
-    let written = inner.of(text);
-    if !written.contains("{{") {
-        return Vec::new();
+/// The references in a literal, and those that are escaped. What an f-string puts in is none of them.
+pub(crate) fn template(text: &str, piece: &StrPiece) -> Template {
+    let mut found = Template { literal: piece.span, references: Vec::new(), escaped: Vec::new() };
+    match &piece.fields {
+        None => found.read(text, piece.inner(), false),
+        Some(parts) => {
+            for part in &**parts {
+                if let FPart::Text(span) = part {
+                    found.read(text, *span, true);
+                }
+            }
+        }
     }
-    let at = |range: std::ops::Range<usize>| {
-        Span::new(inner.start + offset(range.start), inner.start + offset(range.end))
-    };
-    aurora_template::references(written)
-        .map(|(inside, range)| {
-            let parts = parts(inside)
-                .into_iter()
-                .map(|part| at(range.start + 2 + part.start..range.start + 2 + part.end));
-            Reference { span: at(range.clone()), parts: parts.collect() }
-        })
-        .collect()
+    found
+}
+
+impl Template {
+    /// Takes the references of a part of a literal, in which braces stand for themselves or are
+    /// doubled.
+    fn read(&mut self, text: &str, part: Span, is_doubled: bool) {
+        let written = part.of(text);
+        if !written.contains("{{") {
+            return;
+        }
+        let (shown, places) =
+            if is_doubled { single(written) } else { (Cow::Borrowed(written), None) };
+        let at = |at: usize| {
+            let place = places.as_ref().and_then(|places| places.get(at)).copied();
+            part.start + place.unwrap_or(offset(at))
+        };
+        let reference = |start: usize, inside: &str, range: std::ops::Range<usize>| {
+            let part = |part: std::ops::Range<usize>| {
+                Span::new(at(start + part.start), at(start + part.end))
+            };
+            let span = Span::new(at(range.start), at(range.end));
+            Reference { span, parts: parts(inside).into_iter().map(part).collect() }
+        };
+        let all = aurora_template::references(&shown);
+        self.references
+            .extend(all.map(|(inside, range)| reference(range.start + 2, inside, range)));
+        let all = aurora_template::escapes(&shown);
+        self.escaped.extend(all.map(|(inside, range)| {
+            let name = inside.trim_start_matches('&');
+            reference(
+                range.start + 3 + inside.len() - name.len(),
+                name.trim_end_matches('&'),
+                range,
+            )
+        }));
+    }
+}
+
+/// The text of a part of an f-string, with the place of each of its bytes.
+fn single(written: &str) -> (Cow<'_, str>, Option<Vec<u32>>) {
+    let mut shown = String::with_capacity(written.len());
+    let mut places = Vec::with_capacity(written.len());
+    let mut rest = written.char_indices().peekable();
+    while let Some((at, character)) = rest.next() {
+        shown.push(character);
+        places.resize(shown.len(), offset(at));
+        if matches!(character, '{' | '}') {
+            rest.next_if(|(_, next)| *next == character);
+        }
+    }
+    places.push(offset(written.len()));
+    (Cow::Owned(shown), Some(places))
 }
 
 /// Where the parts of an address stand in it: what stands between dots and brackets. What is no
@@ -246,6 +315,34 @@ pub(crate) fn parts(address: &str) -> Vec<std::ops::Range<usize>> {
         parts.push(start..address.len());
     }
     parts
+}
+
+/// The keys and values of a table that is written as such, `{"key": value}` or `dict(key = value)`:
+/// the keys without quotes.
+pub(crate) fn entries(text: &str, value: &Expr) -> Option<Vec<(Span, Span)>> {
+    match &value.kind {
+        ExprKind::Dict(entries) => Some(
+            entries
+                .iter()
+                .filter_map(|(key, value)| Some((plain_text(key)?, value.span)))
+                .collect(),
+        ),
+        ExprKind::Postfix(postfix)
+            if postfix.base.kind == ExprKind::Name && postfix.base.span.of(text) == "dict" =>
+        {
+            let [op] = postfix.ops.as_slice() else { return None };
+            let PostKind::Call(args) = &op.kind else { return None };
+            Some(args.iter().filter_map(|arg| Some((arg.name?, arg.value.span))).collect())
+        }
+        _ => None,
+    }
+}
+
+/// What stands between the quotes of an expression that is one literal and no f-string.
+pub(crate) fn plain_text(value: &Expr) -> Option<Span> {
+    let ExprKind::Str(pieces) = &value.kind else { return None };
+    let [piece] = &**pieces else { return None };
+    piece.fields.is_none().then(|| piece.inner())
 }
 
 struct Reader<'a> {
@@ -275,6 +372,19 @@ impl Reader<'_> {
         match &stmt.kind {
             StmtKind::Assign { targets, value } => {
                 self.expression(value, scope);
+                if let [target] = targets.as_slice()
+                    && target.kind == ExprKind::Name
+                    && let Some((fields, call)) = self.struct_type(value)
+                {
+                    let id = self.define(target.span, stmt.span, scope, DefKind::Struct);
+                    let inner = self.scope(call, scope, ScopeKind::Class);
+                    self.out.definitions[id].inner = Some(inner);
+                    for (name, value) in fields {
+                        let id = self.define(name, name.to(value), inner, DefKind::Field);
+                        self.out.definitions[id].value = Some(value);
+                    }
+                    return;
+                }
                 for target in targets {
                     self.target(target, stmt.span, Some(value.span), scope, DefKind::Variable);
                 }
@@ -288,7 +398,12 @@ impl Reader<'_> {
             StmtKind::Augmented { target, value, .. } => {
                 self.expression(value, scope);
                 // It reads the name as well, which has its first meaning elsewhere.
-                self.expression(target, scope);
+                match target.kind {
+                    ExprKind::Name => {
+                        self.out.uses.push(Use { name: target.span, scope, is_written: true });
+                    }
+                    _ => self.expression(target, scope),
+                }
             }
             StmtKind::For { target, iterable, body, orelse } => {
                 self.expression(iterable, scope);
@@ -340,6 +455,17 @@ impl Reader<'_> {
         }
     }
 
+    /// The fields of `struct_type("Name", field = …)`, and the place of the call's brackets.
+    fn struct_type(&self, value: &Expr) -> Option<(Vec<(Span, Span)>, Span)> {
+        let ExprKind::Postfix(postfix) = &value.kind else { return None };
+        let [op] = postfix.ops.as_slice() else { return None };
+        let PostKind::Call(args) = &op.kind else { return None };
+        let is_it =
+            postfix.base.kind == ExprKind::Name && postfix.base.span.of(self.text) == "struct_type";
+        let fields = args.iter().filter_map(|arg| Some((arg.name?, arg.value.span)));
+        is_it.then(|| (fields.collect(), op.span))
+    }
+
     fn class(&mut self, stmts: &[Stmt], scope: ScopeId) {
         for stmt in stmts {
             match &stmt.kind {
@@ -348,6 +474,11 @@ impl Reader<'_> {
                     for target in targets {
                         self.target(target, stmt.span, Some(value.span), scope, DefKind::Field);
                     }
+                }
+                StmtKind::Annotated { target, annotation, value: Some(value) } => {
+                    self.expression(annotation, scope);
+                    self.expression(value, scope);
+                    self.target(target, stmt.span, Some(value.span), scope, DefKind::Field);
                 }
                 _ => self.statement(stmt, scope),
             }
@@ -387,7 +518,9 @@ impl Reader<'_> {
 
     fn expression(&mut self, expression: &Expr, scope: ScopeId) {
         match &expression.kind {
-            ExprKind::Name => self.out.uses.push(Use { name: expression.span, scope }),
+            ExprKind::Name => {
+                self.out.uses.push(Use { name: expression.span, scope, is_written: false });
+            }
             ExprKind::Lambda(lambda) => {
                 let inner = self.scope(expression.span, scope, ScopeKind::Function);
                 self.params(&lambda.0, scope, inner);
@@ -414,6 +547,12 @@ impl Reader<'_> {
                 }
                 for (at, op) in ops.iter().enumerate() {
                     let PostKind::Call(args) = &op.kind else { continue };
+                    // What functions of the library bind for somebody.
+                    let is_bind = |arg: &&Arg| arg.name.is_some_and(|n| n.of(self.text) == "bind");
+                    let tables = args.iter().filter(is_bind);
+                    for table in tables.filter_map(|arg| entries(self.text, &arg.value)) {
+                        self.entries(table, op.span);
+                    }
                     let binds = match at.checked_sub(1).map(|before| &ops[before].kind) {
                         Some(PostKind::Attr(name)) => {
                             matches!(name.of(self.text), "bind" | "in_scope")
@@ -431,23 +570,21 @@ impl Reader<'_> {
         }
     }
 
-    fn bound(&mut self, args: &[aurora_syntax::tree::Arg], call: Span) {
+    fn bound(&mut self, args: &[Arg], call: Span) {
         for arg in args {
             if let Some(name) = arg.name {
                 self.out.bound.push(BoundName { name, value: arg.value.span, call });
-            } else if let ExprKind::Dict(entries) = &arg.value.kind {
-                for (key, value) in entries {
-                    if let ExprKind::Str(pieces) = &key.kind
-                        && let [piece] = &**pieces
-                    {
-                        let name = piece.inner();
-                        self.out.bound.push(BoundName { name, value: value.span, call });
-                    }
-                }
+            } else if let Some(entries) = entries(self.text, &arg.value) {
+                self.entries(entries, call);
             } else {
                 self.out.bound_values.push(arg.value.span);
             }
         }
+    }
+
+    fn entries(&mut self, entries: Vec<(Span, Span)>, call: Span) {
+        let bound = entries.into_iter().map(|(name, value)| BoundName { name, value, call });
+        self.out.bound.extend(bound);
     }
 
     fn comprehension(&mut self, span: Span, comp: &Comp, outer: ScopeId) {
@@ -468,15 +605,11 @@ impl Reader<'_> {
     }
 
     fn literal(&mut self, piece: &StrPiece, scope: ScopeId) {
-        match &piece.fields {
-            Some(fields) => self.fields(fields, scope),
-            None => {
-                let references = references(self.text, piece);
-                if !references.is_empty() {
-                    self.out.templates.push(Template { literal: piece.span, references });
-                }
-            }
+        let found = template(self.text, piece);
+        if !found.references.is_empty() || !found.escaped.is_empty() {
+            self.out.templates.push(found);
         }
+        piece.fields.iter().for_each(|fields| self.fields(fields, scope));
     }
 
     fn fields(&mut self, parts: &[FPart], scope: ScopeId) {
@@ -498,9 +631,7 @@ impl Reader<'_> {
         let Some((file, names)) = args.split_first() else { return };
         let mut loaded = Vec::new();
         for arg in names {
-            let ExprKind::Str(pieces) = &arg.value.kind else { continue };
-            let [piece] = &**pieces else { continue };
-            let original = piece.inner();
+            let Some(original) = plain_text(&arg.value) else { continue };
             let local = arg.name.unwrap_or(original);
             self.define(local, arg.span, scope, DefKind::Loaded);
             loaded.push(LoadedName { local, original });

@@ -47,7 +47,8 @@ impl Definitive {
         self.source.at(self.get().name)
     }
 
-    fn is_same(&self, other: &Self) -> bool {
+    /// Whether both are the same definition.
+    pub fn is_same(&self, other: &Self) -> bool {
         self.id == other.id && self.source.id == other.source.id
     }
 }
@@ -133,7 +134,8 @@ pub fn loaded_from(world: &Snapshot, definitive: &Definitive) -> Option<Definiti
         let mut names = inclusion.loaded.iter().flatten();
         if let Some(name) = names.find(|name| name.local == definition.name) {
             let target = world.file(target.as_ref()?)?;
-            return definitions(world, target, 0, name.original.of(&source.text)).pop();
+            // A module is run for itself, and what it defines last counts.
+            return of_scope(target, 0, name.original.of(&source.text)).last();
         }
     }
     None

@@ -1,5 +1,6 @@
 //! A text with all that is known of it by itself: its tree, its lines, its names.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -87,6 +88,13 @@ impl Source {
     pub fn new(id: FileId, text: Arc<str>, version: Option<i32>) -> Self {
         let parsed = aurora_syntax::parse(&text);
         Self::of(id, text, version, parsed)
+    }
+
+    /// The same file after a change: `replaced` are the bytes of the old text that others took the
+    /// place of in the new one.
+    pub fn edited(&self, replaced: Range<usize>, text: Arc<str>, version: Option<i32>) -> Self {
+        let parsed = aurora_syntax::reparse(self.parsed.clone(), &self.text, replaced, &text);
+        Self::of(self.id.clone(), text, version, parsed)
     }
 
     fn of(id: FileId, text: Arc<str>, version: Option<i32>, parsed: Parsed) -> Self {

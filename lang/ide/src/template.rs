@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use aurora_model::catalog;
 use aurora_model::declare::{FieldDecl, StructDecl};
+use aurora_syntax::tree::{Expr, ExprKind};
 
 use crate::builtin::struct_decl;
 use crate::cursor::Cursor;
-use crate::names::BoundName;
-use crate::resolve::Definitive;
+use crate::names::{BoundName, ScopeKind, entries};
+use crate::resolve::{self, Definitive};
 use crate::source::{Location, Source};
 use crate::types::{self, Fields, Kind, expression_at, kind_of, own_fields};
 use crate::workspace::Snapshot;
@@ -62,9 +63,9 @@ impl Target {
                 let scope = source.names.scope_at(bound.value.start);
                 let value = expression_at(source, bound.value);
                 let kind = value.map(|value| kind_of(world, source, scope, value));
-                kind.map(|kind| members_of(&kind)).unwrap_or_default()
+                kind.map(|kind| members_of(world, &kind)).unwrap_or_default()
             }
-            Self::Own(field) => members_of(&types::kind_of_definition(world, field)),
+            Self::Own(field) => members_of(world, &types::kind_of_definition(world, field)),
             Self::Field(_, field, _) => {
                 field.ty.structs().into_iter().flat_map(fields_of).collect()
             }
@@ -77,11 +78,11 @@ fn fields_of(decl: &'static StructDecl) -> impl Iterator<Item = Target> {
     decl.fields.iter().map(move |field| Target::Field(decl, field, None))
 }
 
-fn members_of(kind: &Kind) -> Vec<Target> {
+fn members_of(world: &Snapshot, kind: &Kind) -> Vec<Target> {
     match kind {
         Kind::Struct(decl) | Kind::Constructor(decl) => fields_of(decl).collect(),
         Kind::Own(class) | Kind::OwnConstructor(class) => {
-            own_fields(class).into_iter().map(Target::Own).collect()
+            own_fields(world, class).into_iter().map(Target::Own).collect()
         }
         _ => Vec::new(),
     }
@@ -94,10 +95,15 @@ fn members_of(kind: &Kind) -> Vec<Target> {
 pub fn names_at(world: &Snapshot, source: &Arc<Source>, at: u32) -> Vec<Target> {
     let mut found = Vec::new();
     let mut decls = Vec::new();
+    if let Some(class) = class_around(source, at) {
+        found.extend(own_fields(world, &class).into_iter().map(Target::Own));
+    }
     for call in Cursor::new(world, source, at).calls() {
         let Some(fields) = call.fields() else { continue };
         match &fields {
-            Fields::Own(class) => found.extend(own_fields(class).into_iter().map(Target::Own)),
+            Fields::Own(class) => {
+                found.extend(own_fields(world, class).into_iter().map(Target::Own))
+            }
             Fields::Declared(decl) => {
                 decls.push(*decl);
                 found.extend(decl.fields.iter().map(|field| {
@@ -108,14 +114,15 @@ pub fn names_at(world: &Snapshot, source: &Arc<Source>, at: u32) -> Vec<Target> 
             }
         }
     }
-    for file in related(world, source) {
-        found.extend(
-            file.names.bound.iter().map(|bound| Target::Bound(file.clone(), bound.clone())),
-        );
+    let related = world.related(source);
+    let others = related.iter().filter(|file| file.id != source.id && !file.id.is_std());
+    for file in std::iter::once(source).chain(others) {
+        let bound = bound_names(world, file);
+        found.extend(bound.into_iter().map(|(source, bound)| Target::Bound(source, bound)));
         for value in &file.names.bound_values {
             let scope = file.names.scope_at(value.start);
-            if let Some(value) = expression_at(&file, *value) {
-                found.extend(members_of(&kind_of(world, &file, scope, value)));
+            if let Some(value) = expression_at(file, *value) {
+                found.extend(members_of(world, &kind_of(world, file, scope, value)));
             }
         }
     }
@@ -129,21 +136,33 @@ pub fn names_at(world: &Snapshot, source: &Arc<Source>, at: u32) -> Vec<Target> 
     found
 }
 
-/// The files whose calls of `bind` may matter for a text of a file: those of its namespace, and
-/// those that load it or something that does.
-fn related(world: &Snapshot, source: &Arc<Source>) -> Vec<Arc<Source>> {
-    let mut all = world.namespace(source);
-    let mut seen: BTreeSet<_> = all.iter().map(|file| file.id.clone()).collect();
-    let mut at = 0;
-    while let Some(file) = all.get(at).cloned() {
-        at += 1;
-        for (includer, _) in world.includers(&file.id) {
-            if seen.insert(includer.id.clone()) {
-                all.push(includer.clone());
-            }
+/// The class in whose body a byte stands.
+fn class_around(source: &Arc<Source>, at: u32) -> Option<Definitive> {
+    let scope = source.names.scope_at(at);
+    let is_class = source.names.scopes.get(scope)?.kind == ScopeKind::Class;
+    let mut all = source.names.definitions.iter();
+    let id = all.position(|class| is_class && class.inner == Some(scope))?;
+    Some(Definitive { source: source.clone(), id })
+}
+
+/// The names that calls in a file bind, with where that is written: mostly there, or else where a
+/// table is that they are given by name.
+pub fn bound_names(world: &Snapshot, file: &Arc<Source>) -> Vec<(Arc<Source>, BoundName)> {
+    let here = file.names.bound.iter().map(|bound| (file.clone(), bound.clone()));
+    let mut found: Vec<_> = here.collect();
+    for value in &file.names.bound_values {
+        let Some(Expr { kind: ExprKind::Name, .. }) = expression_at(file, *value) else { continue };
+        let scope = file.names.scope_at(value.start);
+        for table in resolve::definitions(world, file, scope, file.slice(*value)) {
+            let value = table.get().value.and_then(|value| expression_at(&table.source, value));
+            let entries = value.and_then(|value| entries(&table.source.text, value));
+            let bound = entries.into_iter().flatten().map(|(name, value)| {
+                (table.source.clone(), BoundName { name, value, call: table.get().whole })
+            });
+            found.extend(bound);
         }
     }
-    all
+    found
 }
 
 /// The structs that values of these structs, or of any if there are none, become part of: a
@@ -182,6 +201,11 @@ pub fn targets(
     parts: &[&str],
     part: usize,
 ) -> Vec<Target> {
+    // `self.name` and `super.name` are looked up in some of the places in which `name` is.
+    let (parts, part) = match (parts, part.checked_sub(1)) {
+        (["self" | "super", rest @ ..], Some(part)) => (rest, part),
+        _ => (parts, part),
+    };
     let Some(first) = parts.first() else { return Vec::new() };
     let mut found: Vec<Target> =
         names_at(world, source, at).into_iter().filter(|target| target.name() == *first).collect();
@@ -199,7 +223,7 @@ pub fn targets(
 /// `announce` and `Announcer` name, in the order of the alphabet.
 pub fn ports(world: &Snapshot, source: &Arc<Source>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    for file in related(world, source) {
+    for file in world.related(source).iter().filter(|file| !file.id.is_std()) {
         for reference in file.names.templates.iter().flat_map(|template| &template.references) {
             if let [space, ports, name] = reference.parts.as_slice()
                 && file.slice(*space) == "thermos"

@@ -4,17 +4,21 @@ use std::sync::Arc;
 
 use aurora_model::catalog::OBJECTS;
 use aurora_model::declare::{FieldDecl, StructDecl, TypeDecl};
-use aurora_syntax::tree::{CompKind, Expr, ExprKind, PostKind, Postfix, Stmt, StmtKind};
+use aurora_syntax::tree::{Arg, CompKind, Expr, ExprKind, PostKind, Postfix, Star, Stmt, StmtKind};
 use aurora_syntax::{Span, walk};
 
 use crate::builtin::{Builtin, documented, struct_decl};
-use crate::names::{DefKind, ScopeId};
+use crate::names::{DefKind, ScopeId, Use};
 use crate::resolve::{Definitive, Meaning, meaning, origin};
 use crate::source::Source;
 use crate::workspace::Snapshot;
 
 /// How many steps from one expression to the next are followed.
 const MAX_STEPS: usize = 24;
+/// How many calls of a function are looked at to find what a parameter is.
+const MAX_CALLS: usize = 8;
+/// How many functions that call each other are looked at for that.
+const MAX_CALLERS: usize = 2;
 
 /// A kind of value.
 #[derive(Debug, Clone, Default)]
@@ -98,18 +102,18 @@ impl Kind {
 
 /// The kind of an expression that stands in `scope`.
 pub fn kind_of(world: &Snapshot, source: &Arc<Source>, scope: ScopeId, expr: &Expr) -> Kind {
-    Types { world, steps: MAX_STEPS }.kind(source, scope, expr)
+    Types::new(world).kind(source, scope, expr)
 }
 
 /// The kind of what a definition defines.
 pub fn kind_of_definition(world: &Snapshot, definitive: &Definitive) -> Kind {
-    Types { world, steps: MAX_STEPS }.defined(definitive)
+    Types::new(world).defined(definitive)
 }
 
 /// The kind of the value that a name means where it stands.
 pub fn kind_of_name(world: &Snapshot, source: &Arc<Source>, name: Span) -> Kind {
     let scope = source.names.scope_at(name.start);
-    Types { world, steps: MAX_STEPS }.name(source, scope, name)
+    Types::new(world).name(source, scope, name)
 }
 
 /// The kind of what a call of such a value gives.
@@ -149,7 +153,7 @@ pub fn kind_before(
     postfix: &Postfix,
     at: u32,
 ) -> Kind {
-    let mut types = Types { world, steps: MAX_STEPS };
+    let mut types = Types::new(world);
     let base = types.kind(source, scope, &postfix.base);
     let count = postfix.ops.partition_point(|op| op.span.start < at);
     types.after(source, scope, base, &postfix.ops[..count])
@@ -198,16 +202,18 @@ impl Fields {
     }
 
     /// The fields of a class, in order.
-    pub fn own(&self) -> Vec<Definitive> {
+    pub fn own(&self, world: &Snapshot) -> Vec<Definitive> {
         match self {
             Self::Declared(_) => Vec::new(),
-            Self::Own(class) => own_fields(class),
+            Self::Own(class) => own_fields(world, class),
         }
     }
 }
 
-/// The fields that a class declares, in order.
-pub fn own_fields(class: &Definitive) -> Vec<Definitive> {
+/// The fields that a class has, in order: those that it declares, or those of its base if that is a
+/// class, too.
+pub fn own_fields(world: &Snapshot, class: &Definitive) -> Vec<Definitive> {
+    let class = declaring(world, class);
     let inner = class.get().inner;
     let all = class.source.names.definitions.iter().enumerate();
     all.filter(|(_, definition)| {
@@ -215,6 +221,25 @@ pub fn own_fields(class: &Definitive) -> Vec<Definitive> {
     })
     .map(|(id, _)| Definitive { source: class.source.clone(), id })
     .collect()
+}
+
+/// The class whose fields a class has: a class that is made of another declares none of its own.
+pub fn declaring(world: &Snapshot, class: &Definitive) -> Definitive {
+    let mut found = class.clone();
+    for _ in 0..MAX_STEPS {
+        let Some([base]) = bases_of(&found.source.parsed.tree, found.get().name) else { break };
+        let scope = found.get().scope;
+        match kind_of(world, &found.source, scope, base) {
+            Kind::OwnConstructor(base) if !base.is_same(&found) => found = base,
+            _ => break,
+        }
+    }
+    found
+}
+
+/// A field of a class by its name.
+pub fn own_field(world: &Snapshot, class: &Definitive, name: &str) -> Option<Definitive> {
+    own_fields(world, class).into_iter().find(|field| field.name() == name)
 }
 
 /// The expression that stands at exactly this place.
@@ -231,6 +256,14 @@ pub fn expression_at(source: &Source, span: Span) -> Option<&Expr> {
 struct Types<'a> {
     world: &'a Snapshot,
     steps: usize,
+    /// How often it may still be asked what a function is called with.
+    calls: usize,
+}
+
+impl<'a> Types<'a> {
+    fn new(world: &'a Snapshot) -> Self {
+        Self { world, steps: MAX_STEPS, calls: MAX_CALLERS }
+    }
 }
 
 impl Types<'_> {
@@ -315,6 +348,10 @@ impl Types<'_> {
             Kind::Function(function) => self.returned(&function),
             Kind::Member(of, name) => match (name.as_str(), *of) {
                 ("bind" | "in_scope" | "copy", kind) => kind,
+                (name, Kind::Own(class)) => {
+                    let field = own_field(self.world, &class, name);
+                    field.map(|field| self.defined(&field)).unwrap_or_default()
+                }
                 (name, Kind::Struct(decl)) => {
                     decl.field(name).map(|field| Kind::of_type(&field.ty)).unwrap_or_default()
                 }
@@ -342,17 +379,108 @@ impl Types<'_> {
         match definition.kind {
             DefKind::Function => Kind::Function(definitive),
             DefKind::Struct => Kind::OwnConstructor(definitive),
-            DefKind::Variable | DefKind::Parameter | DefKind::Field => {
-                let value =
-                    definition.value.and_then(|span| expression_at(&definitive.source, span));
-                match value {
-                    Some(value) => self.kind(&definitive.source, definition.scope, value),
-                    None => Kind::Unknown,
-                }
-            }
+            DefKind::Variable => self.value(&definitive),
+            DefKind::Parameter => match self.value(&definitive) {
+                Kind::Unknown | Kind::Named(_) => self.given(&definitive),
+                kind => kind,
+            },
+            DefKind::Field => match of_spec(self.value(&definitive)) {
+                Some(kind) => kind,
+                None => self.spec(&definitive),
+            },
             DefKind::Loop => self.element(&definitive),
             DefKind::Module => Kind::Named(definitive.name().to_owned()),
             DefKind::Loaded => Kind::Unknown,
+        }
+    }
+
+    fn value(&mut self, definitive: &Definitive) -> Kind {
+        let definition = definitive.get();
+        let value = definition.value.and_then(|span| expression_at(&definitive.source, span));
+        value
+            .map(|value| self.kind(&definitive.source, definition.scope, value))
+            .unwrap_or_default()
+    }
+
+    /// The kind of a field whose type is `Required(type)`, `Default(type, value)` or `List(type)`.
+    fn spec(&mut self, field: &Definitive) -> Kind {
+        let value = field.get().value.and_then(|span| expression_at(&field.source, span));
+        value.map(|value| self.declared(field, value)).unwrap_or_default()
+    }
+
+    fn declared(&mut self, field: &Definitive, spec: &Expr) -> Kind {
+        let scope = field.get().scope;
+        let Some(steps) = self.steps.checked_sub(1) else { return Kind::Unknown };
+        let ExprKind::Postfix(postfix) = &spec.kind else {
+            return of_spec(self.kind(&field.source, scope, spec)).unwrap_or_default();
+        };
+        let [op] = postfix.ops.as_slice() else { return Kind::Unknown };
+        let PostKind::Call(args) = &op.kind else { return Kind::Unknown };
+        let Kind::Named(name) = self.kind(&field.source, scope, &postfix.base) else {
+            return Kind::Unknown;
+        };
+        self.steps = steps;
+        let first = args.first().map(|arg| self.declared(field, &arg.value)).unwrap_or_default();
+        self.steps += 1;
+        match name.as_str() {
+            "Required" | "Default" => first,
+            "List" => Kind::List(Box::new(first)),
+            "Map" => Kind::Table,
+            "Enum" => Kind::Text,
+            _ => Kind::Unknown,
+        }
+    }
+
+    /// What a parameter is given by the calls of its function that are in sight: the first whose kind
+    /// the text tells.
+    fn given(&mut self, parameter: &Definitive) -> Kind {
+        let Some(calls) = self.calls.checked_sub(1) else { return Kind::Unknown };
+        let Some((function, position)) = function_of(parameter) else { return Kind::Unknown };
+        self.calls = calls;
+        let found = self.given_by(&function, parameter.name(), position);
+        self.calls += 1;
+        found.unwrap_or_default()
+    }
+
+    fn given_by(&mut self, function: &Definitive, name: &str, position: usize) -> Option<Kind> {
+        let mut left = MAX_CALLS;
+        for file in self.world.related(&function.source).iter() {
+            let uses =
+                file.names.uses.iter().filter(|used| file.slice(used.name) == function.name());
+            for used in uses {
+                let mut found = None;
+                walk::around(&file.parsed.tree, used.name, &mut |expr| {
+                    if let ExprKind::Postfix(postfix) = &expr.kind
+                        && postfix.base.span == used.name
+                        && let Some(PostKind::Call(args)) = postfix.ops.first().map(|op| &op.kind)
+                    {
+                        let named = |arg: &&Arg| arg.name.is_some_and(|n| file.slice(n) == name);
+                        let plain = |arg: &Arg| arg.name.is_none() && arg.star == Star::No;
+                        let before = args.iter().take(position + 1);
+                        let in_order =
+                            before.clone().all(plain).then(|| args.get(position)).flatten();
+                        found = args.iter().find(named).or(in_order);
+                    }
+                });
+                let Some(arg) = found else { continue };
+                left = left.checked_sub(1)?;
+                if !self.is_of(function, file, used) {
+                    continue;
+                }
+                match self.kind(file, used.scope, &arg.value) {
+                    Kind::Unknown | Kind::Named(_) => {}
+                    kind => return Some(kind),
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether a name is that of a function.
+    fn is_of(&mut self, function: &Definitive, file: &Arc<Source>, used: &Use) -> bool {
+        match self.name(file, used.scope, used.name) {
+            Kind::Function(called) => called.is_same(function),
+            _ => false,
         }
     }
 
@@ -386,6 +514,39 @@ impl Types<'_> {
             .find(|kind| !matches!(kind, Kind::Unknown | Kind::Named(_)))
             .unwrap_or_default()
     }
+}
+
+/// The kind of the values of a field whose type is a value of this kind.
+fn of_spec(ty: Kind) -> Option<Kind> {
+    Some(match ty {
+        Kind::OwnConstructor(class) => Kind::Own(class),
+        Kind::Constructor(decl) => Kind::Struct(decl),
+        Kind::Named(name) => match name.as_str() {
+            "String" => Kind::Text,
+            "Integer" | "Float" => Kind::Number,
+            "Boolean" => Kind::Boolean,
+            _ => return None,
+        },
+        _ => return None,
+    })
+}
+
+/// The function of a parameter that an argument without a name may be for, and which that is.
+fn function_of(parameter: &Definitive) -> Option<(Definitive, usize)> {
+    let definitions = &parameter.source.names.definitions;
+    let scope = parameter.get().scope;
+    let id = definitions
+        .iter()
+        .position(|found| found.kind == DefKind::Function && found.inner == Some(scope))?;
+    let whole = parameter.get().whole;
+    // `*args` and `**fields` are something else.
+    if whole.start != parameter.get().name.start {
+        return None;
+    }
+    let of_function =
+        definitions.iter().filter(|found| found.kind == DefKind::Parameter && found.scope == scope);
+    let position = of_function.take_while(|found| found.name != parameter.get().name).count();
+    Some((Definitive { source: parameter.source.clone(), id }, position))
 }
 
 fn of_builtin(name: &str, builtin: Builtin) -> Kind {
@@ -428,6 +589,17 @@ pub fn body_of(stmts: &[Stmt], name: Span) -> Option<&[Stmt]> {
         }
         _ if stmt.span.start <= name.start && name.end <= stmt.span.end => {
             walk::blocks(stmt).into_iter().find_map(|block| body_of(&block.stmts, name))
+        }
+        _ => None,
+    })
+}
+
+/// What stands in the parentheses of the class whose name stands at a place.
+fn bases_of(stmts: &[Stmt], name: Span) -> Option<&[Expr]> {
+    stmts.iter().find_map(|stmt| match &stmt.kind {
+        StmtKind::Class { name: here, bases, .. } if *here == name => Some(bases.as_slice()),
+        _ if stmt.span.start <= name.start && name.end <= stmt.span.end => {
+            walk::blocks(stmt).into_iter().find_map(|block| bases_of(&block.stmts, name))
         }
         _ => None,
     })

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 use aurora_eval::{Loader, STD};
 
@@ -44,24 +44,48 @@ pub struct Snapshot {
     workspace: Arc<Workspace>,
     /// The files that include a file, with whether they take it into their namespace.
     includers: Arc<OnceLock<Includers>>,
+    /// See [`Snapshot::namespace`].
+    shared: Arc<Mutex<Shared>>,
 }
 
 type Includers = BTreeMap<FileId, Vec<(FileId, bool)>>;
 
+/// What files share, as far as somebody has asked.
+#[derive(Debug, Default)]
+struct Shared {
+    /// What is taken in by files that nothing takes in.
+    below: BTreeMap<(Edges, Vec<FileId>), Arc<[Arc<Source>]>>,
+    /// The last answer: questions of one file come one after the other.
+    last: BTreeMap<Edges, (FileId, Arc<[Arc<Source>]>)>,
+}
+
+/// How files take in others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Edges {
+    /// By `include`: all names are shared.
+    Include,
+    /// By `include` or `load`: values are shared.
+    Any,
+}
+
 impl Workspace {
     /// The files as they are now.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot { workspace: Arc::new(self.clone()), includers: Arc::default() }
+        Snapshot {
+            workspace: Arc::new(self.clone()),
+            includers: Arc::default(),
+            shared: Arc::default(),
+        }
     }
 
     /// The editor opens a file, or replaces its whole text.
     pub fn open(&mut self, id: FileId, text: String, version: i32) {
-        self.open.insert(id.clone());
-        self.files.insert(id.clone(), Arc::new(Source::new(id, text.into(), Some(version))));
+        self.change(Source::new(id, text.into(), Some(version)));
     }
 
-    /// The editor changes a file that it has opened.
+    /// The editor holds a file with this text.
     pub fn change(&mut self, source: Source) {
+        self.open.insert(source.id.clone());
         self.files.insert(source.id.clone(), Arc::new(source));
     }
 
@@ -78,15 +102,29 @@ impl Workspace {
         self.open.contains(id)
     }
 
-    /// A file on disk that was read meanwhile. What is known of it already counts more. Says whether
-    /// that changes anything.
-    pub fn add(&mut self, source: Source) -> bool {
-        let is_new = !self.files.contains_key(&source.id) && !source.id.is_std();
-        let has_room = self.files.len() < MAX_FILES;
-        if is_new && has_room {
-            self.files.insert(source.id.clone(), Arc::new(source));
+    /// A file on disk was read: that counts unless the editor holds the file. Says whether it changes
+    /// anything.
+    pub fn read(&mut self, source: Source) -> bool {
+        let known = self.files.get(&source.id);
+        if source.id.is_std()
+            || self.is_open(&source.id)
+            || known.is_some_and(|known| known.text == source.text)
+        {
+            return false;
         }
-        is_new && has_room
+        self.files.insert(source.id.clone(), Arc::new(source));
+        true
+    }
+
+    /// A file is no longer on disk: that counts unless the editor holds it. Says whether it changes
+    /// anything.
+    pub fn remove(&mut self, id: &FileId) -> bool {
+        !self.is_open(id) && self.files.remove(id).is_some()
+    }
+
+    /// Whether fewer than [`MAX_FILES`] are known.
+    pub fn has_room(&self) -> bool {
+        self.files.len() < MAX_FILES
     }
 
     /// Reads a file on disk again that the editor does not hold. Says whether that changes anything.
@@ -192,14 +230,12 @@ impl Snapshot {
 
     /// The files that a file includes into its own namespace, directly, as far as they are known.
     pub fn included<'a>(&'a self, source: &'a Source) -> impl Iterator<Item = &'a Arc<Source>> {
-        let all = source.names.inclusions.iter().zip(&source.targets);
-        all.filter(|(inclusion, _)| inclusion.loaded.is_none())
-            .filter_map(|(_, target)| self.file(target.as_ref()?))
+        self.taken(source, Edges::Include)
     }
 
     /// A file, the files that it includes, and those that these include, each once.
     pub fn with_included(&self, source: &Arc<Source>) -> Vec<Arc<Source>> {
-        self.reachable(source, |source| self.included(source).cloned().collect())
+        reachable(vec![source.clone()], |source| self.included(source).cloned().collect())
     }
 
     /// The files that include or load a file, directly, each with whether it takes the file into its
@@ -225,7 +261,7 @@ impl Snapshot {
     /// not, as far as nothing includes them in turn.
     pub fn mains_of(&self, id: &FileId) -> Vec<FileId> {
         let Some(source) = self.file(id) else { return Vec::new() };
-        let all = self.reachable(source, |source| {
+        let all = reachable(vec![source.clone()], |source| {
             self.includers(&source.id).map(|(source, _)| source.clone()).collect()
         });
         let is_main = |source: &&Arc<Source>| {
@@ -235,35 +271,79 @@ impl Snapshot {
         all.iter().filter(is_main).map(|source| source.id.clone()).collect()
     }
 
-    /// The files whose names a file shares: those that it includes, and those that include it or an
-    /// includer of it, with what they include.
+    /// The files whose names a file shares, itself first: those that it includes, those that include
+    /// it or an includer of it, and what these include.
     pub fn namespace(&self, source: &Arc<Source>) -> Vec<Arc<Source>> {
-        self.reachable(source, |source| {
-            let mut all: Vec<Arc<Source>> = self.included(source).cloned().collect();
-            let includers = self.includers(&source.id).filter(|(_, is_include)| *is_include);
-            all.extend(includers.map(|(source, _)| source.clone()));
-            all
-        })
+        let all = self.shared(source, Edges::Include);
+        let others = all.iter().filter(|file| !Arc::ptr_eq(file, source));
+        std::iter::once(source).chain(others).cloned().collect()
     }
 
-    fn reachable(
-        &self,
-        from: &Arc<Source>,
-        next: impl Fn(&Arc<Source>) -> Vec<Arc<Source>>,
-    ) -> Vec<Arc<Source>> {
-        let mut seen = BTreeSet::from([from.id.clone()]);
-        let mut found = vec![from.clone()];
-        let mut at = 0;
-        while let Some(source) = found.get(at).cloned() {
-            at += 1;
-            for other in next(&source) {
-                if seen.insert(other.id.clone()) {
-                    found.push(other);
-                }
-            }
+    /// The files that are run together with a file, itself among them: as [`Self::namespace`], with
+    /// those that are loaded. Only in these can values of the file be seen, or come from. Files with
+    /// the same answer are given the same one.
+    pub fn related(&self, source: &Arc<Source>) -> Arc<[Arc<Source>]> {
+        self.shared(source, Edges::Any)
+    }
+
+    /// The files that a file takes in, directly.
+    fn taken<'a>(
+        &'a self,
+        source: &'a Source,
+        edges: Edges,
+    ) -> impl Iterator<Item = &'a Arc<Source>> {
+        let all = source.names.inclusions.iter().zip(&source.targets);
+        all.filter(move |(inclusion, _)| edges == Edges::Any || inclusion.loaded.is_none())
+            .filter_map(|(_, target)| self.file(target.as_ref()?))
+    }
+
+    fn takers<'a>(&'a self, id: &'a FileId, edges: Edges) -> impl Iterator<Item = &'a Arc<Source>> {
+        let all = self.includers(id);
+        all.filter(move |(_, is_include)| edges == Edges::Any || *is_include)
+            .map(|(source, _)| source)
+    }
+
+    fn shared(&self, source: &Arc<Source>, edges: Edges) -> Arc<[Arc<Source>]> {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = shared.last.get(&edges).filter(|(id, _)| *id == source.id);
+        if let Some((_, found)) = last {
+            return found.clone();
         }
+        let takers = |file: &Arc<Source>| self.takers(&file.id, edges).cloned().collect();
+        let taken = |file: &Arc<Source>| self.taken(file, edges).cloned().collect();
+        let above = reachable(vec![source.clone()], takers);
+        let is_top = |file: &&Arc<Source>| self.takers(&file.id, edges).next().is_none();
+        let tops: Vec<Arc<Source>> = above.iter().filter(is_top).cloned().collect();
+        let found = if tops.is_empty() {
+            // The files lead back to themselves.
+            reachable(above, taken).into()
+        } else {
+            let key = (edges, tops.iter().map(|file| file.id.clone()).collect());
+            let below = shared.below.entry(key);
+            below.or_insert_with(|| reachable(tops, taken).into()).clone()
+        };
+        shared.last.insert(edges, (source.id.clone(), found.clone()));
         found
     }
+}
+
+/// Files, and those that `next` gives for one of them, and so on, each once.
+fn reachable(
+    from: Vec<Arc<Source>>,
+    next: impl Fn(&Arc<Source>) -> Vec<Arc<Source>>,
+) -> Vec<Arc<Source>> {
+    let mut seen: BTreeSet<FileId> = from.iter().map(|source| source.id.clone()).collect();
+    let mut found = from;
+    let mut at = 0;
+    while let Some(source) = found.get(at).cloned() {
+        at += 1;
+        for other in next(&source) {
+            if seen.insert(other.id.clone()) {
+                found.push(other);
+            }
+        }
+    }
+    found
 }
 
 /// The file that a path in a file's `include` or `load` means.

@@ -34,6 +34,15 @@ pub fn references(text: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
     })
 }
 
+/// What becomes a reference at the end of an interpolation: what stands between the braces and the
+/// `&`, and where all of it stands.
+pub fn escapes(text: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
+    fragments(text).filter_map(|(fragment, span)| match fragment {
+        Fragment::Escape { inner } => Some((inner, span)),
+        Fragment::Text(_) | Fragment::Reference { .. } => None,
+    })
+}
+
 /// The pieces of a text, each with where it stands.
 pub(crate) fn fragments(text: &str) -> Fragments<'_> {
     Fragments { text, plain: 0, ready: None }
@@ -137,5 +146,6 @@ mod tests {
             assert_eq!(shown(text), expected, "{text:?}");
         }
         assert_eq!(references("ab{{c}}").next(), Some(("c", 2..7)));
+        assert_eq!(escapes("{{a}}{{&c&}}").next(), Some(("c", 5..12)));
     }
 }

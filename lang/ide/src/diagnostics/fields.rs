@@ -47,7 +47,7 @@ impl Calls<'_, '_> {
                         args.iter().for_each(|arg| self.argument(decl, scope, arg))
                     }
                     Some(Sure::OwnConstructor(class) | Sure::Own(class)) => {
-                        let fields = own_fields(&class);
+                        let fields = own_fields(self.about.world, &class);
                         let known: Vec<&str> = fields.iter().map(|field| field.name()).collect();
                         for name in args.iter().filter_map(|arg| arg.name) {
                             self.known(class.name(), &known, name, args);

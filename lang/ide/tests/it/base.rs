@@ -96,6 +96,20 @@ fn names_lead_to_their_definitions() {
         ("#- a.aurora\nx = $0y\n#- b.aurora\ny = 1\n", "none"),
         ("x = $0Process(name = 'a')\n", "builtin Process"),
         ("Process = 1\nx = $0Process\n", "main.aurora:1:Process"),
+        // Who includes the same file shares nothing else.
+        (
+            "#- a.aurora\ninclude('c.aurora')\nx = $0y\n#- b.aurora\ninclude('c.aurora')\ny = 1\n#- c.aurora\nz = 1\n",
+            "none",
+        ),
+        (
+            "#- a.aurora\ninclude('b.aurora')\ninclude('c.aurora')\n#- b.aurora\nx = $0y\n#- c.aurora\ny = 1\n",
+            "c.aurora:1:y",
+        ),
+        // What a module defines last is what it gives.
+        (
+            "#- a.aurora\nload('b.aurora', 'y')\nx = $0y\n#- b.aurora\ny = 1\ny = 2\n#- c.aurora\ninclude('b.aurora')\ny = 3\n",
+            "b.aurora:2:y",
+        ),
         ("class P(Struct):\n    a = String\nx = a$0\n", "none"),
     ] {
         let fixture = Fixture::new(case);
@@ -131,6 +145,51 @@ fn references_lead_to_what_binds_them() {
             "main.aurora:2:cpu",
         ),
         (
+            "class P(Struct):\n    host = String\n    url = Default(String, '{{$0host}}:80')\n",
+            &["host"],
+            "main.aurora:2:host",
+        ),
+        (
+            "P = struct_type('P', cpu = Float)\np = Process(cmdline = '{{$0p.cpu}}')\nj = Job().bind(p = P())\n",
+            &["p", "cpu"],
+            "main.aurora:1:cpu",
+        ),
+        (
+            "class P(Struct):\n    cpu: Float = Default(Float, 1)\nclass Q(P):\n    other = String\n\
+             p = Process(cmdline = '{{$0q.cpu}}')\nj = Job().bind(q = Q())\n",
+            &["q", "cpu"],
+            "main.aurora:2:cpu",
+        ),
+        (
+            "class A(Struct):\n    x = String\nclass B(Struct):\n    a = Required(A)\n\
+             p = Process(cmdline = '{{$0b.a.x}}')\nj = Job().bind(b = B())\n",
+            &["b", "a", "x"],
+            "main.aurora:2:x",
+        ),
+        (
+            "j = Job(name = 'a', task = Task(name = 'b', user = '{{$0self.name}}'))\n",
+            &["self", "name"],
+            "main.aurora:1:name",
+        ),
+        (
+            "names = {'x': 1}\np = Process(cmdline = '{{$0x}}')\nj = Job().bind(names)\n",
+            &["x"],
+            "main.aurora:1:x",
+        ),
+        (
+            "load('@std//environments.aurora', 'staged')\np = Process(cmdline = '{{$0x}}')\n\
+             jobs = staged(p, prod = dict(bind = dict(x = 1)))\n",
+            &["x"],
+            "main.aurora:3:x",
+        ),
+        // What a function is called with tells what its parameters are.
+        (
+            "class P(Struct):\n    cpu = Float\ndef of(job, profile):\n    return job.bind(p = profile)\n\
+             p = Process(cmdline = '{{$0p.cpu}}')\nj = of(Job(), P(cpu = 1))\n",
+            &["p", "cpu"],
+            "main.aurora:2:cpu",
+        ),
+        (
             "#- a.aurora\ninclude('b.aurora')\nj = base.bind(x = 2)\n#- b.aurora\nbase = Process(cmdline = '{{$0x}}')\n",
             &["x"],
             "a.aurora:2:x",
@@ -140,6 +199,25 @@ fn references_lead_to_what_binds_them() {
         let found = targets(&fixture.world, fixture.source(), fixture.at, parts, parts.len() - 1);
         let shown = found.iter().find_map(|target| target.location());
         assert_eq!(shown.map_or("none".to_owned(), |at| fixture.shown(&at)), wanted, "{case}");
+    }
+}
+
+#[test]
+fn references_are_read_where_braces_are_doubled_or_escaped() {
+    for (case, wanted) in [
+        ("x = '{{a.b[c]}} {{&d}} {{&&e&}}'\n", "{{a.b[c]}}: a b c; {{&d}}: d; {{&&e&}}: e"),
+        ("x = f'{{{{a.b}}}} {y} \u{e9}{{{{&c}}}}'\n", "{{{{a.b}}}}: a b; {{{{&c}}}}: c"),
+        ("x = f'{{a}} {y}'\n", ""),
+        ("x = ['{{b}}' for y in ['{{a}}']]\n", "{{b}}: b; {{a}}: a"),
+    ] {
+        let fixture = Fixture::new(case);
+        let templates = &fixture.source().names.templates;
+        let all = templates.iter().flat_map(|found| found.references.iter().chain(&found.escaped));
+        let shown = all.map(|found| {
+            let parts: Vec<&str> = found.parts.iter().map(|part| fixture.slice(*part)).collect();
+            format!("{}: {}", fixture.slice(found.span), parts.join(" "))
+        });
+        assert_eq!(shown.collect::<Vec<_>>().join("; "), wanted, "{case}");
     }
 }
 

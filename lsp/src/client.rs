@@ -1,0 +1,99 @@
+//! What the client can do, as it has said when it came.
+
+use std::path::PathBuf;
+
+use aurora_ide::text::Encoding;
+use tower_lsp::lsp_types::{InitializeParams, PositionEncodingKind};
+
+use crate::convert::{encoding, path};
+
+/// What was agreed upon.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Client {
+    /// In what units places are counted.
+    pub(crate) encoding: Encoding,
+    /// Whether it answers `workspace/configuration`.
+    pub(crate) configuration: bool,
+    /// Whether it watches files when it is asked to.
+    pub(crate) watch: bool,
+    /// Whether it asks again for hints and lenses when it is told to.
+    pub(crate) refresh_hints: bool,
+    pub(crate) refresh_lenses: bool,
+    /// Whether it shows a document when it is asked to.
+    pub(crate) show_document: bool,
+    /// Whether it shows what commands come to by itself.
+    pub(crate) shows_results: bool,
+    /// Whether completions may have places to go through.
+    pub(crate) snippets: bool,
+    /// Whether definitions may say from where they lead.
+    pub(crate) definition_links: bool,
+    /// Whether symbols of a document may stand in one another.
+    pub(crate) nested_symbols: bool,
+    /// Whether it takes only whole lines as folds.
+    pub(crate) whole_folds: bool,
+    /// Whether signatures may say which part of the label a parameter is.
+    pub(crate) label_offsets: bool,
+    /// Whether code actions may be more than commands.
+    pub(crate) code_actions: bool,
+    /// Whether changes of files may carry versions.
+    pub(crate) versioned_edits: bool,
+}
+
+impl Client {
+    /// Reads what a client says of itself, with the name of the encoding that is spoken.
+    pub(crate) fn of(params: &InitializeParams) -> (Self, PositionEncodingKind) {
+        let can = &params.capabilities;
+        let general = can.general.as_ref();
+        let offered = general.and_then(|general| general.position_encodings.as_deref());
+        let (encoding, kind) = encoding(offered);
+        let workspace = can.workspace.as_ref();
+        let text = can.text_document.as_ref();
+        let window = can.window.as_ref();
+        let is = |found: Option<bool>| found.unwrap_or(false);
+        let client = Self {
+            encoding,
+            configuration: is(workspace.and_then(|it| it.configuration)),
+            watch: is(
+                workspace.and_then(|it| it.did_change_watched_files.as_ref()?.dynamic_registration)
+            ),
+            refresh_hints: is(workspace.and_then(|it| it.inlay_hint.as_ref()?.refresh_support)),
+            refresh_lenses: is(workspace.and_then(|it| it.code_lens.as_ref()?.refresh_support)),
+            show_document: window
+                .and_then(|it| it.show_document.as_ref())
+                .is_some_and(|it| it.support),
+            shows_results: is(can
+                .experimental
+                .as_ref()
+                .and_then(|it| it.get("auroraResults")?.as_bool())),
+            snippets: is(text
+                .and_then(|it| it.completion.as_ref()?.completion_item.as_ref()?.snippet_support)),
+            definition_links: is(text.and_then(|it| it.definition.as_ref()?.link_support)),
+            nested_symbols: is(text
+                .and_then(|it| it.document_symbol.as_ref()?.hierarchical_document_symbol_support)),
+            whole_folds: is(text.and_then(|it| it.folding_range.as_ref()?.line_folding_only)),
+            label_offsets: is(text.and_then(|it| {
+                let signature = it.signature_help.as_ref()?.signature_information.as_ref()?;
+                signature.parameter_information.as_ref()?.label_offset_support
+            })),
+            code_actions: text
+                .and_then(|it| it.code_action.as_ref()?.code_action_literal_support.as_ref())
+                .is_some(),
+            versioned_edits: is(
+                workspace.and_then(|it| it.workspace_edit.as_ref()?.document_changes)
+            ),
+        };
+        (client, kind)
+    }
+}
+
+/// The folders that are open.
+pub(crate) fn folders(params: &InitializeParams) -> Vec<PathBuf> {
+    let several = params.workspace_folders.iter().flatten().map(|folder| &folder.uri);
+    let mut found: Vec<PathBuf> = several.filter_map(path).collect();
+    if found.is_empty() {
+        #[allow(deprecated, reason = "what older clients say")]
+        let one = params.root_uri.as_ref().and_then(path);
+        found.extend(one);
+    }
+    found
+}

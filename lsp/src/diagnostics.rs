@@ -1,0 +1,418 @@
+//! What is wrong with the files, as it is found and told.
+//!
+//! What the text alone tells is published right after each change. Files are evaluated on a thread of
+//! their own when nobody has typed for a moment; the next change ends that. What an evaluation has
+//! found counts as long as every text that it has read is as it was then, so nothing is ever told of a
+//! text that is no more: an old result is not shown, and it does not take away a newer one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
+
+use aurora_eval::{Cancel, Code, Disk, Engine, Inputs, Options, Project};
+use aurora_ide::Snapshot;
+use aurora_ide::diagnostics::{Diagnostic, Level, Tag, merge, syntax};
+use aurora_ide::evaluated::{Evaluated, evaluate};
+use aurora_ide::source::{FileId, Source};
+use tower_lsp::lsp_types::{
+    self as lsp, CodeDescription, DiagnosticRelatedInformation, DiagnosticSeverity, DiagnosticTag,
+    NumberOrString, PublishDiagnosticsParams, Url,
+};
+
+use crate::convert::View;
+use crate::settings::Settings;
+use crate::state::{Core, State};
+use crate::transport::words_of;
+
+/// How many files with jobs are evaluated when one that they include is changed.
+const MAX_MAINS: usize = 256;
+/// What diagnostics say of who tells them.
+const SOURCE: &str = "aurora";
+
+/// What a file with jobs came to.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// [`None`] if its project's aurora.toml cannot be used.
+    evaluated: Option<Arc<Evaluated>>,
+    /// What is told of the files that it has read.
+    found: BTreeMap<FileId, Vec<Diagnostic>>,
+    settings_generation: u64,
+}
+
+/// What the client was told of a file.
+#[derive(Debug)]
+pub(crate) struct Published {
+    uri: Url,
+    version: Option<i32>,
+    diagnostics: Vec<lsp::Diagnostic>,
+    /// What of it the text alone tells, without places.
+    written: Vec<(Option<Code>, String)>,
+}
+
+impl Outcome {
+    /// Whether functions of the language have read files.
+    pub(crate) fn reads_data(&self) -> bool {
+        self.evaluated.as_ref().is_some_and(|evaluated| evaluated.reads_data())
+    }
+
+    fn is_current(&self, world: &Snapshot, settings_generation: u64) -> bool {
+        self.settings_generation == settings_generation
+            && self.evaluated.as_ref().is_none_or(|evaluated| evaluated.is_current(world))
+    }
+}
+
+/// Evaluates files until the server stops.
+pub(crate) fn evaluate_all(core: &Core) {
+    let engine = Engine::default();
+    while let Some((view, generation)) = wait(core) {
+        let mains = mains(&view.world, core.lock().latest.clone());
+        let mut is_through = true;
+        for main in &mains {
+            let Some((cancel, settings_generation)) = begin(core, generation, main, &view.world)
+            else {
+                continue;
+            };
+            let Some(cancel) = cancel else {
+                is_through = false;
+                break;
+            };
+            let begun = Instant::now();
+            let run = || run(&engine, &view, main, &cancel, core);
+            let result = catch_unwind(AssertUnwindSafe(run));
+            let took = begun.elapsed().as_secs_f64() * 1000.0;
+            match result {
+                Ok((evaluated, found)) => {
+                    let outcome = Outcome { evaluated, found, settings_generation };
+                    let is_kept = finish(core, &view, generation, main, outcome, &cancel);
+                    let word = if is_kept { "evaluated" } else { "gave up" };
+                    core.log.line(&format!("{word} {main} {took:.1} ms"));
+                }
+                Err(panic) => {
+                    core.log.line(&format!("evaluating {main} panicked: {}", words_of(&*panic)));
+                    core.lock().running = None;
+                }
+            }
+        }
+        if is_through {
+            settle(core, generation, &mains);
+        }
+    }
+}
+
+/// Waits until nothing was typed for a moment and something is to be evaluated; [`None`] once the
+/// server stops.
+fn wait(core: &Core) -> Option<(View, u64)> {
+    let mut state = core.lock();
+    loop {
+        if state.is_stopped {
+            return None;
+        }
+        if state.settled == state.generation {
+            state = core.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            continue;
+        }
+        let now = Instant::now();
+        match state.due {
+            Some(due) if due > now => {
+                let waited = core.work.wait_timeout(state, due - now);
+                state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            }
+            _ => {
+                let generation = state.generation;
+                drop(state);
+                let view = core.view();
+                // A change in between is in the view; the evaluation of it is begun again.
+                return Some((view, generation));
+            }
+        }
+    }
+}
+
+/// The files with jobs that the open files are part of: those of the file that was changed last first.
+fn mains(world: &Snapshot, latest: Option<FileId>) -> Vec<FileId> {
+    let mut open: Vec<&FileId> = world.open_files().filter(|id| !id.is_std()).collect();
+    open.sort_by_key(|id| Some(*id) != latest.as_ref());
+    let mut seen = BTreeSet::new();
+    let mut found = Vec::new();
+    for id in open {
+        let mut mains = world.mains_of(id);
+        if mains.is_empty() {
+            // Files that include each other: none of them is the first.
+            mains.push(id.clone());
+        }
+        // What is on the screen comes first.
+        mains.sort_by_key(|main| (main != id, !world.is_open(main)));
+        found.extend(mains.into_iter().filter(|main| seen.insert(main.clone())));
+    }
+    found.truncate(MAX_MAINS);
+    found
+}
+
+/// What ends the evaluation of a file; [`None`] within if there was a change meanwhile, and [`None`]
+/// if what the file came to is so still.
+fn begin(
+    core: &Core,
+    generation: u64,
+    main: &FileId,
+    world: &Snapshot,
+) -> Option<(Option<Cancel>, u64)> {
+    let mut state = core.lock();
+    let settings_generation = state.settings_generation;
+    if state.generation != generation || state.is_stopped {
+        return Some((None, settings_generation));
+    }
+    let known = state.outcomes.get(main).cloned();
+    if known.is_some_and(|outcome| outcome.is_current(world, settings_generation)) {
+        return None;
+    }
+    let cancel = Cancel::default();
+    state.running = Some(cancel.clone());
+    Some((Some(cancel), settings_generation))
+}
+
+type Run = (Option<Arc<Evaluated>>, BTreeMap<FileId, Vec<Diagnostic>>);
+
+fn run(engine: &Engine, view: &View, main: &FileId, cancel: &Cancel, core: &Core) -> Run {
+    match options(main, &view.settings, &core.options.user, cancel) {
+        Ok(options) => {
+            let evaluated = evaluate(&view.world, main, engine, &Disk, &options);
+            let found = merge(main, &[], &evaluated.findings);
+            (Some(Arc::new(evaluated)), found)
+        }
+        Err(report) => (None, merge(main, &[], &report.findings())),
+    }
+}
+
+/// What a file may see of the outside, as the client's commands let it.
+pub(crate) fn options(
+    main: &FileId,
+    settings: &Settings,
+    user: &str,
+    cancel: &Cancel,
+) -> Result<Options, aurora_eval::Report> {
+    let project = Project::of(main.path())?;
+    let (root, declared) = project.map(|found| (found.root, found.env)).unwrap_or_default();
+    let mut env: BTreeMap<String, Option<String>> = declared
+        .into_iter()
+        .map(|name| {
+            let value = std::env::var(&name).ok();
+            (name, value)
+        })
+        .collect();
+    env.extend(settings.env.iter().map(|(name, value)| (name.clone(), Some(value.clone()))));
+    let user = if settings.user.is_empty() { user } else { &settings.user };
+    Ok(Options {
+        inputs: Inputs { user: user.to_owned(), env, root },
+        cancel: cancel.clone(),
+        ..Options::default()
+    })
+}
+
+/// Keeps what a file came to, if no text that was read has changed meanwhile.
+fn finish(
+    core: &Core,
+    view: &View,
+    generation: u64,
+    main: &FileId,
+    outcome: Outcome,
+    cancel: &Cancel,
+) -> bool {
+    // What was found on disk is known from now on; texts that the client holds were taken from it.
+    let read = outcome.evaluated.iter().flat_map(|evaluated| evaluated.texts());
+    let read = read.filter_map(|(id, text)| Some((id, text?)));
+    let is_new = |id, text: &Arc<str>| view.world.file(id).is_none_or(|it| it.text != *text);
+    let learnt: Vec<Source> = read
+        .filter(|(id, text)| !cancel.is_cancelled() && is_new(id, text))
+        .map(|(id, text)| Source::new(id.clone(), text.clone(), None))
+        .collect();
+    let mut state = core.lock();
+    if state.generation == generation {
+        state.running = None;
+    }
+    if cancel.is_cancelled() {
+        return false;
+    }
+    for source in learnt {
+        state.workspace.read(source);
+        state.forget_snapshot();
+    }
+    let world = state.snapshot();
+    if !outcome.is_current(&world, state.settings_generation) {
+        return false;
+    }
+    let old = state.outcomes.get(main).cloned();
+    for outcome in old.iter().map(|old| &**old).chain([&outcome]) {
+        state.touched.extend(outcome.found.keys().cloned());
+        let read = outcome.evaluated.iter().flat_map(|evaluated| evaluated.texts());
+        let open: Vec<FileId> =
+            read.map(|(id, _)| id).filter(|id| world.is_open(id)).cloned().collect();
+        state.touched.extend(open);
+    }
+    match &outcome.evaluated {
+        Some(evaluated) => state.workspace.set_evaluated(main.clone(), evaluated.clone()),
+        None => state.workspace.forget_evaluated(main),
+    }
+    state.forget_snapshot();
+    state.outcomes.insert(main.clone(), Arc::new(outcome));
+    core.publish.notify_one();
+    true
+}
+
+/// All is evaluated: what belongs to no open file any more is forgotten.
+fn settle(core: &Core, generation: u64, mains: &[FileId]) {
+    let mut state = core.lock();
+    if state.generation != generation {
+        return;
+    }
+    state.settled = generation;
+    state.is_news = true;
+    let gone: Vec<FileId> =
+        state.outcomes.keys().filter(|main| !mains.contains(main)).cloned().collect();
+    for main in gone {
+        state.workspace.forget_evaluated(&main);
+        if let Some(outcome) = state.outcomes.remove(&main) {
+            state.touched.extend(outcome.found.keys().cloned());
+        }
+    }
+    // What was told of a file that nobody holds any more goes, too; and no file that is held stays
+    // with what was told of an older text.
+    let is_over = |(id, told): (&FileId, &Published)| {
+        let is_old = match state.version(id) {
+            Some(version) => told.version != Some(version),
+            None => !state.outcomes.values().any(|outcome| outcome.found.contains_key(id)),
+        };
+        is_old.then(|| id.clone())
+    };
+    let over: Vec<FileId> = state.published.iter().filter_map(is_over).collect();
+    state.touched.extend(over);
+    state.forget_snapshot();
+    core.publish.notify_one();
+}
+
+/// What the client has to be told now. It is told nothing twice.
+pub(crate) fn publications(core: &Core) -> Vec<PublishDiagnosticsParams> {
+    let (edited, touched, outcomes, settings_generation) = {
+        let mut state = core.lock();
+        let edited = std::mem::take(&mut state.edited);
+        let touched = std::mem::take(&mut state.touched);
+        let outcomes: Vec<Arc<Outcome>> = state.outcomes.values().cloned().collect();
+        (edited, touched, outcomes, state.settings_generation)
+    };
+    if edited.is_empty() && touched.is_empty() {
+        return Vec::new();
+    }
+    let view = core.view();
+    let current: Vec<&Outcome> = outcomes
+        .iter()
+        .map(|outcome| &**outcome)
+        .filter(|outcome| outcome.is_current(&view.world, settings_generation))
+        .collect();
+    let mut out = Vec::new();
+    for id in edited.union(&touched) {
+        let written = match view.world.file(id) {
+            Some(_) if view.world.is_open(id) => syntax(&view.world, id),
+            _ => Vec::new(),
+        };
+        let shown: Vec<(Option<Code>, String)> = written
+            .iter()
+            .map(|diagnostic| (diagnostic.code, diagnostic.message.clone()))
+            .collect();
+        let mut state = core.lock();
+        let told = state.published.get(id);
+        // The client moves what it was told with the text. It is told again once the evaluation is
+        // done, unless the text itself tells something else now.
+        if !touched.contains(id) && told.is_some_and(|told| told.written == shown) {
+            continue;
+        }
+        drop(state);
+        let all: Vec<Diagnostic> = current
+            .iter()
+            .filter_map(|outcome| outcome.found.get(id))
+            .flatten()
+            .chain(&written)
+            .cloned()
+            .collect();
+        let all = merge(id, &all, &[]).remove(id).unwrap_or_default();
+        let diagnostics: Vec<lsp::Diagnostic> =
+            all.iter().filter_map(|found| diagnostic(core, &view, found)).collect();
+        state = core.lock();
+        out.extend(told_anew(&mut state, &view, id, diagnostics, shown));
+    }
+    out
+}
+
+fn told_anew(
+    state: &mut State,
+    view: &View,
+    id: &FileId,
+    diagnostics: Vec<lsp::Diagnostic>,
+    written: Vec<(Option<Code>, String)>,
+) -> Option<PublishDiagnosticsParams> {
+    let is_open = view.world.is_open(id);
+    let version = view.world.file(id).filter(|_| is_open).and_then(|source| source.version);
+    let (uri, is_same) = match state.published.get(id) {
+        Some(told) => {
+            let uri = view.uri(id).unwrap_or_else(|| told.uri.clone());
+            let is_same =
+                told.version == version && told.diagnostics == diagnostics && told.uri == uri;
+            (uri, is_same)
+        }
+        None if diagnostics.is_empty() && !is_open => return None,
+        None => (view.uri(id)?, false),
+    };
+    if is_same {
+        return None;
+    }
+    let params = PublishDiagnosticsParams::new(uri.clone(), diagnostics.clone(), version);
+    if diagnostics.is_empty() && !is_open {
+        state.published.remove(id);
+    } else {
+        let told = Published { uri, version, diagnostics, written };
+        state.published.insert(id.clone(), told);
+    }
+    Some(params)
+}
+
+/// A diagnostic as the protocol has it.
+pub(crate) fn diagnostic(core: &Core, view: &View, found: &Diagnostic) -> Option<lsp::Diagnostic> {
+    let place = view.location(&found.location)?;
+    let message = match &found.help {
+        Some(help) => format!("{}\n{help}", found.message),
+        None => found.message.clone(),
+    };
+    let related = found.related.iter().filter_map(|related| {
+        let location = view.location(&related.location)?;
+        Some(DiagnosticRelatedInformation { location, message: related.message.clone() })
+    });
+    let related: Vec<_> = related.collect();
+    let page = found.code.and_then(|code| page(core, code));
+    Some(lsp::Diagnostic {
+        range: place.range,
+        severity: Some(match found.level {
+            Level::Error => DiagnosticSeverity::ERROR,
+            Level::Warning => DiagnosticSeverity::WARNING,
+            Level::Hint => DiagnosticSeverity::HINT,
+        }),
+        code: found.code.map(|code| NumberOrString::String(code.id().to_owned())),
+        code_description: page.map(|href| CodeDescription { href }),
+        source: Some(SOURCE.to_owned()),
+        message,
+        related_information: Some(related).filter(|related| !related.is_empty()),
+        tags: found.tag.map(|tag| {
+            vec![match tag {
+                Tag::Unnecessary => DiagnosticTag::UNNECESSARY,
+                Tag::Deprecated => DiagnosticTag::DEPRECATED,
+            }]
+        }),
+        data: None,
+    })
+}
+
+/// The page about a code: on the web if the program was built so, else a copy.
+fn page(core: &Core, code: Code) -> Option<Url> {
+    match core.options.pages {
+        Some(pages) => Url::parse(&format!("{}/{code}.md", pages.trim_end_matches('/'))).ok(),
+        None => Url::from_file_path(core.library.page(code)?).ok(),
+    }
+}

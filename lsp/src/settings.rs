@@ -1,0 +1,125 @@
+//! What the user has set: from `initializationOptions` and `workspace/didChangeConfiguration`.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// The settings, below `aurora` in those of the editor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// `clusters`: the clusters.json whose names are offered; empty for those of the client.
+    pub(crate) clusters: String,
+    /// `env`: variables that files may read besides those of the project, with their values.
+    pub(crate) env: BTreeMap<String, String>,
+    /// `user`: who the files find to be their user; empty for who runs the server.
+    pub(crate) user: String,
+    /// `hints.templates`: whether what references come to is shown beside them.
+    pub(crate) hint_templates: bool,
+    /// `hints.defaults`: whether defaults of fields that are not given are shown.
+    pub(crate) hint_defaults: bool,
+    /// `cluster.enabled`: whether schedulers are asked about jobs without a command.
+    pub(crate) ask_clusters: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            clusters: String::new(),
+            env: BTreeMap::new(),
+            user: String::new(),
+            hint_templates: true,
+            hint_defaults: false,
+            ask_clusters: false,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads settings, and what is wrong with them. What is not said, or cannot be read, is as it is
+    /// by default.
+    pub(crate) fn read(value: &Value) -> (Self, Vec<String>) {
+        let value = value.get("aurora").unwrap_or(value);
+        let mut wrong = Vec::new();
+        let mut settings = Self::default();
+        text(value, "/clusters", &mut settings.clusters, &mut wrong);
+        text(value, "/user", &mut settings.user, &mut wrong);
+        flag(value, "/hints/templates", &mut settings.hint_templates, &mut wrong);
+        flag(value, "/hints/defaults", &mut settings.hint_defaults, &mut wrong);
+        flag(value, "/cluster/enabled", &mut settings.ask_clusters, &mut wrong);
+        match value.pointer("/env") {
+            None | Some(Value::Null) => {}
+            Some(Value::Object(variables)) => {
+                for (name, value) in variables {
+                    match value {
+                        Value::String(value) if is_variable(name) => {
+                            settings.env.insert(name.clone(), value.clone());
+                        }
+                        _ => wrong.push(format!("aurora.env: {name:?} has no text as its value")),
+                    }
+                }
+            }
+            Some(_) => wrong.push("aurora.env is no table of texts".to_owned()),
+        }
+        (settings, wrong)
+    }
+}
+
+/// Whether a text can name an environment variable.
+fn is_variable(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['=', '\0'])
+}
+
+fn text(value: &Value, path: &str, to: &mut String, wrong: &mut Vec<String>) {
+    match value.pointer(path) {
+        None | Some(Value::Null) => {}
+        Some(Value::String(text)) => text.trim().clone_into(to),
+        Some(_) => wrong.push(format!("{} is no text", named(path))),
+    }
+}
+
+fn flag(value: &Value, path: &str, to: &mut bool, wrong: &mut Vec<String>) {
+    match value.pointer(path) {
+        None | Some(Value::Null) => {}
+        Some(Value::Bool(is_set)) => *to = *is_set,
+        Some(_) => wrong.push(format!("{} is neither true nor false", named(path))),
+    }
+}
+
+fn named(path: &str) -> String {
+    format!("aurora{}", path.replace('/', "."))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_set_counts_and_what_is_wrong_is_told() {
+        let (settings, wrong) = Settings::read(&json!({"aurora": {
+            "clusters": " /c.json ", "env": {"A": "1", "B=": "2", "C": 3}, "server": {"path": 1},
+            "hints": {"templates": false, "defaults": "yes"}, "cluster": {"enabled": true}}}));
+        let wanted = Settings {
+            clusters: "/c.json".to_owned(),
+            env: [("A".to_owned(), "1".to_owned())].into(),
+            hint_templates: false,
+            ask_clusters: true,
+            ..Settings::default()
+        };
+        assert_eq!(settings, wanted);
+        let wanted = [
+            "aurora.hints.defaults is neither true nor false",
+            "aurora.env: \"B=\" has no text as its value",
+            "aurora.env: \"C\" has no text as its value",
+        ];
+        assert_eq!(wrong, wanted);
+    }
+
+    #[test]
+    fn settings_may_be_missing() {
+        for nothing in [json!(null), json!({}), json!({"aurora": null}), json!([1]), json!("x")] {
+            assert_eq!(Settings::read(&nothing), (Settings::default(), Vec::new()));
+        }
+    }
+}
