@@ -46,7 +46,7 @@ pub fn of_definition(world: &Snapshot, definitive: &Definitive) -> String {
     let name = definitive.name();
     match definition.kind {
         DefKind::Function => of_function(definitive),
-        DefKind::Struct => of_class(definitive),
+        DefKind::Struct => of_class(world, definitive),
         DefKind::Field => {
             let class = owner(definitive);
             let class = class.as_ref().map_or("", |class| class.name());
@@ -84,13 +84,13 @@ pub fn owner(definitive: &Definitive) -> Option<Definitive> {
     Some(Definitive { source: source.clone(), id })
 }
 
-fn of_class(class: &Definitive) -> String {
+fn of_class(world: &Snapshot, class: &Definitive) -> String {
     let source = &class.source;
     let definition = class.get();
     let body = definition.inner.map_or(definition.whole, |inner| source.names.scopes[inner].span);
     let head = Span::new(definition.whole.start, body.start.max(definition.whole.start));
     let mut text = one_line(source, head, MAX_VALUE);
-    let fields = own_fields(class);
+    let fields = own_fields(world, class);
     for field in fields.iter().take(MAX_FIELDS) {
         text.push_str("\n    ");
         text.push_str(&one_line(source, field.get().whole, MAX_VALUE));

@@ -16,7 +16,7 @@ use crate::resolve::{Definitive, Meaning, file_at, meaning_at, origin};
 use crate::source::{FileId, Source};
 use crate::template::{Target, targets};
 use crate::text::offset;
-use crate::types::{self, Fields, Kind, own_fields};
+use crate::types::{self, Fields, Kind};
 use crate::values::{
     Grouped, Values, argument_at, code, constant, human, references_in, values_in,
 };
@@ -266,9 +266,8 @@ impl<'a> Here<'a> {
     fn member(&self, owner: &Kind, name: &str) -> Option<String> {
         let field = |fields: Fields, name: &str| match &fields {
             Fields::Declared(decl) => decl.field(name).map(|field| field_page(decl, field)),
-            Fields::Own(class) => {
-                own_field(class, name).map(|field| docs::of_definition_whole(self.world, &field))
-            }
+            Fields::Own(class) => types::own_field(self.world, class, name)
+                .map(|field| docs::of_definition_whole(self.world, &field)),
         };
         if let Kind::Named(space) = owner
             && let Some(decl) = documented(&format!("{space}.{name}"))
@@ -501,7 +500,9 @@ pub(crate) fn field_named(
         Some(Fields::Declared(decl)) => {
             return decl.field(name).map(|field| Named::Field(decl, field));
         }
-        Some(Fields::Own(class)) => return own_field(&class, name).map(Named::Defined),
+        Some(Fields::Own(class)) => {
+            return types::own_field(world, &class, name).map(Named::Defined);
+        }
         None => {}
     }
     match callee {
@@ -523,10 +524,6 @@ pub(crate) fn field_named(
         }
         _ => None,
     }
-}
-
-fn own_field(class: &Definitive, name: &str) -> Option<Definitive> {
-    own_fields(class).into_iter().find(|field| field.name() == name)
 }
 
 fn param(function: &Definitive, name: &str) -> Option<Definitive> {

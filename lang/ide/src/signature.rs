@@ -66,7 +66,7 @@ pub fn signature(world: &Snapshot, file: &FileId, at: u32) -> Option<Signature> 
             && name.is_none_or(|name| !types::is_object(name));
         return Some(match &fields {
             Fields::Declared(decl) => of_struct(&call, name, decl, is_copy, &place),
-            Fields::Own(class) => of_class(name, class, &place),
+            Fields::Own(class) => of_class(world, name, class, &place),
         });
     }
     match &call.callee {
@@ -201,9 +201,14 @@ fn of_struct(
     label.end(said, active)
 }
 
-fn of_class(name: Option<&str>, class: &Definitive, place: &Place<'_>) -> Signature {
+fn of_class(
+    world: &Snapshot,
+    name: Option<&str>,
+    class: &Definitive,
+    place: &Place<'_>,
+) -> Signature {
     let source = &class.source;
-    let fields = own_fields(class);
+    let fields = own_fields(world, class);
     let mut label = Label::new(name.unwrap_or(class.name()));
     for field in &fields {
         let definition = field.get();

@@ -118,7 +118,7 @@ pub fn kind_of_name(world: &Snapshot, source: &Arc<Source>, name: Span) -> Kind 
 
 /// The kind of what a call of such a value gives.
 pub fn result_of_call(world: &Snapshot, source: &Arc<Source>, callee: Kind) -> Kind {
-    Types { world, steps: MAX_STEPS }.called(source, 0, callee, &[])
+    Types::new(world).called(source, 0, callee, &[])
 }
 
 /// The definition of a name that counts where it is read at `at`: the last before it in the same
