@@ -15,6 +15,7 @@
 )]
 
 pub mod builtin;
+pub mod complete;
 pub mod cursor;
 pub mod declaration;
 pub mod diagnostics;

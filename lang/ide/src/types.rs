@@ -636,3 +636,12 @@ fn each_loop<'t>(stmts: &'t [Stmt], visit: &mut dyn FnMut(&'t Expr, &'t Expr)) {
         }
     }
 }
+
+/// The kind of what a name of the language gives: of a function, its result.
+pub fn kind_of_builtin(name: &str) -> Kind {
+    match crate::builtin::builtin(name) {
+        Some(Builtin::Object(object)) => Kind::Struct(object.ty),
+        Some(Builtin::Name(_)) => result_of(name),
+        _ => Kind::Unknown,
+    }
+}

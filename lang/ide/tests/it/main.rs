@@ -1,6 +1,7 @@
 //! What an editor is told, case by case. A case is one or more files in one text: see [`fixture`].
 
 mod base;
+mod complete;
 mod diagnostics;
 mod fixture;
 mod folding;

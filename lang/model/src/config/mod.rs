@@ -43,6 +43,12 @@ pub use update::{
 /// What a cron job does when it is due and the run before has not ended.
 pub const CRON_COLLISION_POLICIES: [&str; 3] = ["KILL_EXISTING", "CANCEL_NEW", "RUN_OVERLAP"];
 
+/// The tiers that clusters have unless they are set up otherwise.
+pub const TIERS: [&str; 3] = ["preferred", "preemptible", "revocable"];
+
+/// What jobs may be for unless the scheduler is set up otherwise; a number may follow.
+pub const ENVIRONMENTS: [&str; 4] = ["prod", "devel", "test", "staging"];
+
 declare! {
     /// A job: a task that the cluster runs in a number of instances. A file lists its jobs in
     /// `jobs`.
