@@ -164,7 +164,10 @@ fn included(
     }
     let path = context.sibling(target).map_err(place)?;
     let identity = context.loader.identity(&path);
-    context.check_opening(&path, &identity).map_err(place)?;
+    context
+        .check_opening(&path, &identity)
+        .and_then(|()| context.check_root(&path, &identity))
+        .map_err(place)?;
     let name = path.display().to_string();
     let text =
         context.read(&path, &identity).map_err(|error| place(Report::unreadable(&name, &error)))?;
@@ -198,9 +201,13 @@ impl Modules<'_, '_> {
         let before = context.opened.borrow().len();
         let text = match text {
             Some(text) => text.into(),
-            None => context
-                .read(Path::new(&*file.name), &file.identity)
-                .map_err(|error| Report::unreadable(&file.name, &error))?,
+            None => {
+                let path = Path::new(&*file.name);
+                context.check_root(path, &file.identity)?;
+                context
+                    .read(path, &file.identity)
+                    .map_err(|error| Report::unreadable(&file.name, &error))?
+            }
         };
         let (identity, name) = (file.identity.clone(), file.name.clone());
         let module = Module::with_temp_heap(|module| {
@@ -285,6 +292,11 @@ impl Context<'_> {
                 format!("more than {MAX_FILES} files are read"),
             ));
         }
+        Ok(())
+    }
+
+    /// Whether a file may be read: only those of the project.
+    fn check_root(&self, path: &Path, identity: &Path) -> Result<(), Report> {
         let root = &self.inputs.root;
         if !root.as_os_str().is_empty() && !identity.starts_with(self.loader.identity(root)) {
             return Err(Report::new(

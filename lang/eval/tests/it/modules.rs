@@ -125,6 +125,24 @@ fn no_file_outside_of_the_root_is_read() {
     assert_eq!(run("/p/team"), Err("/p/team/../lib.aurora is outside of /p/team".to_owned()));
 }
 
+#[test]
+fn the_library_can_be_loaded_whatever_the_root_is() {
+    let text = r#"load("@std//service.aurora", "worker")
+jobs = [worker("a", "b", cluster = "c", role = "r", environment = "devel")]"#;
+    let outside = r#"load("/q/base.aurora", "service")
+jobs = [service("a")]"#;
+    let run = |text: &str| {
+        let inputs = Inputs { root: "/p".into(), ..Inputs::default() };
+        let options = Options { inputs, ..Options::default() };
+        let files = [("/p/job.aurora", text), ("/q/base.aurora", BASE)];
+        evaluate(Path::new("/p/job.aurora"), &Files(&files), &options)
+            .map(|config| config.jobs()[0].key_text())
+            .map_err(|report| report.to_string())
+    };
+    assert_eq!(run(text), Ok("c/r/devel/a".to_owned()));
+    assert_eq!(run(outside), Err("/q/base.aurora is outside of /p".to_owned()));
+}
+
 /// Files that change, and a count of what is asked for.
 struct Changing(Mutex<RefCell<Vec<(&'static str, String)>>>);
 
