@@ -86,6 +86,11 @@ impl<'a> Cursor<'a> {
         Self { world, source, at, before }
     }
 
+    /// The files around it.
+    pub fn world(&self) -> &'a Snapshot {
+        self.world
+    }
+
     /// The file.
     pub fn source(&self) -> &'a Arc<Source> {
         self.source

@@ -15,20 +15,28 @@
 )]
 
 pub mod builtin;
+pub mod calls;
 pub mod complete;
 pub mod cursor;
 pub mod declaration;
 pub mod diagnostics;
 pub mod docs;
+pub mod entity;
 pub mod evaluated;
 pub mod folding;
 pub mod formatting;
 pub mod hints;
 pub mod hover;
 pub mod index;
+pub mod labels;
 pub mod lenses;
+pub mod linked;
+pub mod links;
 pub mod names;
+pub mod navigate;
 pub mod python;
+pub mod references;
+pub mod rename;
 pub mod resolve;
 pub mod selection;
 pub mod signature;

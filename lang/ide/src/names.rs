@@ -154,8 +154,11 @@ pub struct Reference {
 /// A name that is bound by a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BoundName {
-    /// The name: a keyword, or a key without its quotes.
+    /// The name: a keyword, or a key without its quotes, of which it is the first part.
     pub name: Span,
+    /// The other parts of a key with dots or brackets: the value takes the place of a part of what
+    /// the name is bound to.
+    pub rest: Vec<Span>,
     /// What it is bound to.
     pub value: Span,
     /// The call that binds it, from its bracket on.
@@ -216,6 +219,17 @@ impl Names {
         let rest = self.by_name.get(from..).unwrap_or_default().iter();
         rest.map(|id| (*id, &self.definitions[*id]))
             .take_while(move |(_, found)| found.key(text) == (scope, name))
+    }
+}
+
+impl BoundName {
+    /// What an entry of a table binds: its key is an address.
+    pub(crate) fn of(text: &str, key: Span, value: Span, call: Span) -> Self {
+        let at = |part: std::ops::Range<usize>| {
+            Span::new(key.start + offset(part.start), key.start + offset(part.end))
+        };
+        let mut all = parts(key.of(text)).into_iter().map(at);
+        Self { name: all.next().unwrap_or(key), rest: all.collect(), value, call }
     }
 }
 
@@ -573,7 +587,8 @@ impl Reader<'_> {
     fn bound(&mut self, args: &[Arg], call: Span) {
         for arg in args {
             if let Some(name) = arg.name {
-                self.out.bound.push(BoundName { name, value: arg.value.span, call });
+                let value = arg.value.span;
+                self.out.bound.push(BoundName { name, rest: Vec::new(), value, call });
             } else if let Some(entries) = entries(self.text, &arg.value) {
                 self.entries(entries, call);
             } else {
@@ -583,7 +598,8 @@ impl Reader<'_> {
     }
 
     fn entries(&mut self, entries: Vec<(Span, Span)>, call: Span) {
-        let bound = entries.into_iter().map(|(name, value)| BoundName { name, value, call });
+        let bound =
+            entries.into_iter().map(|(key, value)| BoundName::of(self.text, key, value, call));
         self.out.bound.extend(bound);
     }
 

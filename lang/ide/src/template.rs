@@ -4,19 +4,20 @@
 //! The text alone does not say which job a process ends up in: what is found here is what may be
 //! meant, nearest first.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aurora_model::catalog;
-use aurora_model::declare::{FieldDecl, StructDecl};
-use aurora_syntax::tree::{Expr, ExprKind};
+use aurora_model::declare::{FieldDecl, Presence, StructDecl};
+use aurora_syntax::tree::{Expr, ExprKind, PostKind, PostOp};
+use aurora_syntax::{Span, walk};
 
 use crate::builtin::struct_decl;
 use crate::cursor::Cursor;
-use crate::names::{BoundName, ScopeKind, entries};
+use crate::names::{BoundName, ScopeId, ScopeKind, entries};
 use crate::resolve::{self, Definitive};
 use crate::source::{Location, Source};
-use crate::types::{self, Fields, Kind, expression_at, kind_of, own_fields};
+use crate::types::{self, Fields, Kind, expression_at, kind_of, own_field, own_fields};
 use crate::workspace::Snapshot;
 
 /// The names under which templates find what is known where a task runs, with what they have.
@@ -56,22 +57,38 @@ impl Target {
         }
     }
 
+    /// Whether it is not only a part of something that is bound: `{"name.part": value}`.
+    fn is_whole(&self) -> bool {
+        !matches!(self, Self::Bound(_, bound) if !bound.rest.is_empty())
+    }
+
+    /// The kind of its value.
+    pub fn kind(&self, world: &Snapshot) -> Kind {
+        match self {
+            part if !part.is_whole() => Kind::Unknown,
+            Self::Bound(source, bound) => kind_at(world, source, bound.value),
+            Self::Own(field) => types::kind_of_definition(world, field),
+            Self::Field(_, field, _) => Kind::of_type(&field.ty),
+            Self::Context(_, decl) => Kind::Struct(decl),
+        }
+    }
+
     /// What may follow it after a dot.
     pub fn members(&self, world: &Snapshot) -> Vec<Self> {
         match self {
-            Self::Bound(source, bound) => {
-                let scope = source.names.scope_at(bound.value.start);
-                let value = expression_at(source, bound.value);
-                let kind = value.map(|value| kind_of(world, source, scope, value));
-                kind.map(|kind| members_of(world, &kind)).unwrap_or_default()
-            }
-            Self::Own(field) => members_of(world, &types::kind_of_definition(world, field)),
             Self::Field(_, field, _) => {
                 field.ty.structs().into_iter().flat_map(fields_of).collect()
             }
-            Self::Context(_, decl) => fields_of(decl).collect(),
+            other => members_of(world, &other.kind(world)),
         }
     }
+}
+
+/// The kind of the value that stands at exactly this place.
+fn kind_at(world: &Snapshot, source: &Arc<Source>, value: Span) -> Kind {
+    let scope = source.names.scope_at(value.start);
+    let value = expression_at(source, value);
+    value.map(|value| kind_of(world, source, scope, value)).unwrap_or_default()
 }
 
 fn fields_of(decl: &'static StructDecl) -> impl Iterator<Item = Target> {
@@ -107,7 +124,7 @@ pub fn names_at(world: &Snapshot, source: &Arc<Source>, at: u32) -> Vec<Target> 
             Fields::Declared(decl) => {
                 decls.push(*decl);
                 found.extend(decl.fields.iter().map(|field| {
-                    let is_it = |name: &&aurora_syntax::Span| source.slice(**name) == field.name;
+                    let is_it = |name: &&Span| source.slice(**name) == field.name;
                     let given = call.named.iter().find(is_it).map(|name| source.at(*name));
                     Target::Field(decl, field, given)
                 }));
@@ -120,10 +137,7 @@ pub fn names_at(world: &Snapshot, source: &Arc<Source>, at: u32) -> Vec<Target> 
         let bound = bound_names(world, file);
         found.extend(bound.into_iter().map(|(source, bound)| Target::Bound(source, bound)));
         for value in &file.names.bound_values {
-            let scope = file.names.scope_at(value.start);
-            if let Some(value) = expression_at(file, *value) {
-                found.extend(members_of(world, &kind_of(world, file, scope, value)));
-            }
+            found.extend(members_of(world, &kind_at(world, file, *value)));
         }
     }
     for decl in owners(&decls) {
@@ -139,9 +153,15 @@ pub fn names_at(world: &Snapshot, source: &Arc<Source>, at: u32) -> Vec<Target> 
 /// The class in whose body a byte stands.
 fn class_around(source: &Arc<Source>, at: u32) -> Option<Definitive> {
     let scope = source.names.scope_at(at);
-    let is_class = source.names.scopes.get(scope)?.kind == ScopeKind::Class;
-    let mut all = source.names.definitions.iter();
-    let id = all.position(|class| is_class && class.inner == Some(scope))?;
+    if source.names.scopes.get(scope)?.kind != ScopeKind::Class {
+        return None;
+    }
+    maker_of(source, scope)
+}
+
+/// The class or function that makes a scope.
+pub(crate) fn maker_of(source: &Arc<Source>, scope: ScopeId) -> Option<Definitive> {
+    let id = source.names.definitions.iter().position(|class| class.inner == Some(scope))?;
     Some(Definitive { source: source.clone(), id })
 }
 
@@ -157,7 +177,8 @@ pub fn bound_names(world: &Snapshot, file: &Arc<Source>) -> Vec<(Arc<Source>, Bo
             let value = table.get().value.and_then(|value| expression_at(&table.source, value));
             let entries = value.and_then(|value| entries(&table.source.text, value));
             let bound = entries.into_iter().flatten().map(|(name, value)| {
-                (table.source.clone(), BoundName { name, value, call: table.get().whole })
+                let call = table.get().whole;
+                (table.source.clone(), BoundName::of(&table.source.text, name, value, call))
             });
             found.extend(bound);
         }
@@ -170,10 +191,10 @@ pub fn bound_names(world: &Snapshot, file: &Arc<Source>) -> Vec<(Arc<Source>, Bo
 fn owners(decls: &[&'static StructDecl]) -> Vec<&'static StructDecl> {
     let mut found: Vec<&'static StructDecl> = Vec::new();
     let mut open: Vec<&'static StructDecl> = decls.to_vec();
+    // A text by itself may become part of a process.
     if open.is_empty() {
         open.extend(struct_decl("Process"));
     }
-    let start = open.clone();
     let mut at = 0;
     while let Some(decl) = open.get(at).copied() {
         at += 1;
@@ -186,7 +207,7 @@ fn owners(decls: &[&'static StructDecl]) -> Vec<&'static StructDecl> {
         }
     }
     for decl in open {
-        if start.iter().all(|known| known.name != decl.name) {
+        if decls.iter().all(|known| known.name != decl.name) {
             found.push(decl);
         }
     }
@@ -217,6 +238,208 @@ pub fn targets(
             .collect();
     }
     found
+}
+
+/// What references mean, for many questions at once: where the text decides, the one thing that
+/// wins, instead of all that may be meant as [`targets`] gives it.
+#[derive(Debug)]
+pub struct Meanings<'a> {
+    world: &'a Snapshot,
+    /// What is bound in related files, by where the list of these is.
+    bindings: BTreeMap<usize, Arc<Bindings>>,
+}
+
+/// What the calls of related files bind.
+#[derive(Debug)]
+pub struct Bindings {
+    /// The files, kept so that no other list gets their place.
+    files: Arc<[Arc<Source>]>,
+    names: BTreeMap<String, Vec<Target>>,
+    /// The kinds of what is bound without a name.
+    values: Vec<Kind>,
+}
+
+impl Bindings {
+    /// Where a name is bound.
+    pub fn named(&self, name: &str) -> &[Target] {
+        self.names.get(name).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The files whose calls these are.
+    pub fn files(&self) -> &Arc<[Arc<Source>]> {
+        &self.files
+    }
+}
+
+/// What a part of a reference means.
+#[derive(Debug, Clone, Default)]
+pub struct Meant {
+    /// What it may be; all are possible.
+    pub targets: Vec<Target>,
+    /// Whether it belongs to a value of which nothing is known.
+    pub is_open: bool,
+}
+
+impl<'a> Meanings<'a> {
+    /// Nothing is looked at yet.
+    pub fn new(world: &'a Snapshot) -> Self {
+        Self { world, bindings: BTreeMap::new() }
+    }
+
+    /// What is bound in the files that are related to a file.
+    pub fn bindings(&mut self, source: &Arc<Source>) -> Arc<Bindings> {
+        let files = self.world.related(source);
+        let key = Arc::as_ptr(&files).cast::<()>() as usize;
+        let world = self.world;
+        self.bindings.entry(key).or_insert_with(|| Arc::new(bindings(world, files))).clone()
+    }
+
+    /// What the part number `part` of a reference means that stands in a text at `at`.
+    pub fn part(&mut self, source: &Arc<Source>, at: u32, parts: &[&str], part: usize) -> Meant {
+        let (parts, part) = match (parts, part.checked_sub(1)) {
+            (["self" | "super", rest @ ..], Some(part)) => (rest, part),
+            _ => (parts, part),
+        };
+        let Some(first) = parts.first() else { return Meant::default() };
+        let first = self.first(source, at, first);
+        self.follow(first, parts, part)
+    }
+
+    /// What the part number `part` of a key means that a call in a file binds.
+    pub fn bound_part(&mut self, source: &Arc<Source>, parts: &[&str], part: usize) -> Meant {
+        let Some(first) = parts.first() else { return Meant::default() };
+        let first = self.bindings(source).named(first).to_vec();
+        self.follow(first, parts, part)
+    }
+
+    fn follow(&self, first: Vec<Target>, parts: &[&str], part: usize) -> Meant {
+        let mut meant = Meant { targets: first, is_open: false };
+        // What only says something of a part tells nothing of the others.
+        meant.targets.sort_by_key(|target| !target.is_whole());
+        let whole = meant.targets.iter().filter(|target| target.is_whole());
+        let mut kinds: Vec<Kind> = whole.map(|target| target.kind(self.world)).collect();
+        for name in parts.iter().take(part + 1).skip(1) {
+            let mut next = Vec::new();
+            meant = Meant::default();
+            for kind in kinds {
+                match kind {
+                    Kind::List(inner) => next.push(*inner),
+                    Kind::Unknown | Kind::Named(_) => meant.is_open = true,
+                    kind => meant.targets.extend(member(self.world, &kind, name)),
+                }
+            }
+            next.extend(meant.targets.iter().map(|target| target.kind(self.world)));
+            kinds = next;
+        }
+        meant
+    }
+
+    /// What a name means with which a reference begins: the first of the places in which it is
+    /// looked up that has it (`dsl.md` 3.1), as far as the text shows them.
+    pub fn first(&mut self, source: &Arc<Source>, at: u32, name: &str) -> Vec<Target> {
+        let mut decls = Vec::new();
+        for call in Cursor::new(self.world, source, at).calls() {
+            match call.fields() {
+                Some(Fields::Declared(decl)) => {
+                    decls.push(decl);
+                    let is_it = |given: &&Span| source.slice(**given) == name;
+                    let given = call.named.iter().find(is_it).map(|name| source.at(*name));
+                    if let Some(field) = decl.field(name)
+                        && (given.is_some() || !matches!(field.presence, Presence::Optional))
+                    {
+                        return vec![Target::Field(decl, field, given)];
+                    }
+                }
+                Some(Fields::Own(class)) => {
+                    if let Some(field) = own_field(self.world, &class, name) {
+                        return vec![Target::Own(field)];
+                    }
+                }
+                None => {}
+            }
+            let bound = bound_on(self.world, source, call.open, name);
+            if !bound.is_empty() {
+                return bound;
+            }
+        }
+        if let Some(class) = class_around(source, at)
+            && let Some(field) = own_field(self.world, &class, name)
+        {
+            return vec![Target::Own(field)];
+        }
+        let bindings = self.bindings(source);
+        let mut found = bindings.named(name).to_vec();
+        found.extend(bindings.values.iter().filter_map(|kind| member(self.world, kind, name)));
+        let owners = owners(&decls);
+        let mut of_owners = owners.iter().filter_map(|decl| Some((*decl, decl.field(name)?)));
+        found.extend(of_owners.next().map(|(decl, field)| Target::Field(decl, field, None)));
+        if found.is_empty() {
+            let context = CONTEXTS.iter().find(|(context, _)| *context == name);
+            found.extend(
+                context.and_then(|(name, decl)| Some(Target::Context(name, struct_decl(decl)?))),
+            );
+        }
+        found
+    }
+}
+
+fn bindings(world: &Snapshot, files: Arc<[Arc<Source>]>) -> Bindings {
+    let mut names: BTreeMap<String, Vec<Target>> = BTreeMap::new();
+    let mut values = Vec::new();
+    for file in files.iter().filter(|file| !file.id.is_std()) {
+        for (source, bound) in bound_names(world, file) {
+            let target = Target::Bound(source, bound);
+            names.entry(target.name().to_owned()).or_default().push(target);
+        }
+        values.extend(file.names.bound_values.iter().map(|value| kind_at(world, file, *value)));
+    }
+    Bindings { files, names, values }
+}
+
+/// What is bound on the value itself that a call makes whose bracket is `open`.
+fn bound_on(world: &Snapshot, source: &Arc<Source>, open: Span, name: &str) -> Vec<Target> {
+    let mut found = Vec::new();
+    walk::around(&source.parsed.tree, open, &mut |expr| {
+        let ExprKind::Postfix(postfix) = &expr.kind else { return };
+        let Some(made) = postfix.ops.iter().position(|op| op.span.start == open.start) else {
+            return;
+        };
+        for pair in postfix.ops[made..].windows(2) {
+            let [
+                PostOp { kind: PostKind::Attr(method), .. },
+                PostOp { kind: PostKind::Call(args), span },
+            ] = pair
+            else {
+                continue;
+            };
+            if !matches!(source.slice(*method), "bind" | "in_scope") {
+                continue;
+            }
+            let all = &source.names.bound;
+            let from = all.partition_point(|bound| bound.name.start < span.start);
+            let within = all[from..].iter().take_while(|bound| bound.name.end <= span.end);
+            let named =
+                within.filter(|bound| bound.call == *span && source.slice(bound.name) == name);
+            found.extend(named.map(|bound| Target::Bound(source.clone(), bound.clone())));
+            for arg in args.iter().filter(|arg| arg.name.is_none()) {
+                found.extend(member(world, &kind_at(world, source, arg.value.span), name));
+            }
+        }
+    });
+    found
+}
+
+/// The field of a value.
+fn member(world: &Snapshot, kind: &Kind, name: &str) -> Option<Target> {
+    match kind {
+        Kind::Struct(decl) | Kind::Constructor(decl) => {
+            decl.field(name).map(|field| Target::Field(decl, field, None))
+        }
+        Kind::Own(class) | Kind::OwnConstructor(class) => {
+            own_field(world, class, name).map(Target::Own)
+        }
+        _ => None,
+    }
 }
 
 /// The ports that texts of the namespace refer to as `{{thermos.ports[name]}}`, and those that

@@ -15,6 +15,8 @@ use crate::workspace::Snapshot;
 
 /// How many steps from one expression to the next are followed.
 const MAX_STEPS: usize = 24;
+/// How many expressions are looked at in all: each step may lead to several.
+const MAX_EXPRESSIONS: usize = 500;
 /// How many calls of a function are looked at to find what a parameter is.
 const MAX_CALLS: usize = 8;
 /// How many functions that call each other are looked at for that.
@@ -80,7 +82,8 @@ impl Kind {
         })
     }
 
-    fn of_type(ty: &TypeDecl) -> Self {
+    /// The kind of the values of a type of the language.
+    pub fn of_type(ty: &TypeDecl) -> Self {
         match ty {
             TypeDecl::String | TypeDecl::Enum(_) => Self::Text,
             TypeDecl::Integer | TypeDecl::Float => Self::Number,
@@ -256,20 +259,23 @@ pub fn expression_at(source: &Source, span: Span) -> Option<&Expr> {
 struct Types<'a> {
     world: &'a Snapshot,
     steps: usize,
+    /// How many expressions may still be looked at.
+    left: usize,
     /// How often it may still be asked what a function is called with.
     calls: usize,
 }
 
 impl<'a> Types<'a> {
     fn new(world: &'a Snapshot) -> Self {
-        Self { world, steps: MAX_STEPS, calls: MAX_CALLERS }
+        Self { world, steps: MAX_STEPS, left: MAX_EXPRESSIONS, calls: MAX_CALLERS }
     }
 }
 
 impl Types<'_> {
     fn kind(&mut self, source: &Arc<Source>, scope: ScopeId, expr: &Expr) -> Kind {
         let Some(steps) = self.steps.checked_sub(1) else { return Kind::Unknown };
-        self.steps = steps;
+        let Some(left) = self.left.checked_sub(1) else { return Kind::Unknown };
+        (self.steps, self.left) = (steps, left);
         let kind = self.kind_within(source, scope, expr);
         self.steps += 1;
         kind

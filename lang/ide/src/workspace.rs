@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 use aurora_eval::{Loader, STD};
 
 use crate::evaluated::Evaluated;
-use crate::source::{FileId, Source};
+use crate::source::{FileEdit, FileId, Source};
 
 /// How many files a workspace holds. What is beyond is read only when it is included by one of them.
 pub const MAX_FILES: usize = 5000;
@@ -213,6 +213,30 @@ impl Snapshot {
         LIBRARY.values()
     }
 
+    /// The files as they would be after changes, which must not overlap.
+    pub fn edited(&self, edits: &[FileEdit]) -> Self {
+        let mut workspace = (*self.workspace).clone();
+        let mut by_file: BTreeMap<&FileId, Vec<&FileEdit>> = BTreeMap::new();
+        for edit in edits {
+            by_file.entry(&edit.location.file).or_default().push(edit);
+        }
+        for (id, mut edits) in by_file {
+            let Some(source) = workspace.file(id).cloned() else { continue };
+            edits.sort_by_key(|edit| edit.location.span.start);
+            let mut text = String::with_capacity(source.text.len());
+            let mut at = 0;
+            for edit in edits {
+                let span = edit.location.span.range();
+                text.push_str(source.text.get(at..span.start).unwrap_or_default());
+                text.push_str(&edit.text);
+                at = span.end;
+            }
+            text.push_str(source.text.get(at..).unwrap_or_default());
+            workspace.change(Source::new(id.clone(), text.into(), source.version));
+        }
+        workspace.snapshot()
+    }
+
     /// The names of the clusters.
     pub fn clusters(&self) -> &[String] {
         &self.workspace.clusters
@@ -277,6 +301,12 @@ impl Snapshot {
         let all = self.shared(source, Edges::Include);
         let others = all.iter().filter(|file| !Arc::ptr_eq(file, source));
         std::iter::once(source).chain(others).cloned().collect()
+    }
+
+    /// The files of [`Self::namespace`] in no order of their own. Files with the same answer are
+    /// given the same one.
+    pub(crate) fn namespace_files(&self, source: &Arc<Source>) -> Arc<[Arc<Source>]> {
+        self.shared(source, Edges::Include)
     }
 
     /// The files that are run together with a file, itself among them: as [`Self::namespace`], with

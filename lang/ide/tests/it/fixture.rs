@@ -5,14 +5,26 @@ use std::io::{Error, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 
-use aurora_eval::{Engine, Inputs, Loader, Options};
+use aurora_eval::{Engine, ExportOptions, Inputs, Loader, Options};
 use aurora_ide::evaluated::evaluate;
-use aurora_ide::{FileId, Location, Snapshot, Source, Span, Workspace};
+use aurora_ide::{FileEdit, FileId, Location, Snapshot, Source, Span, Workspace};
 
 /// The folder in which the files of a case stand.
 pub(crate) const ROOT: &str = "/project";
 /// The file of a case that names none.
 pub(crate) const MAIN: &str = "main.aurora";
+
+/// Each case with what it is to come to; tells all that come to something else.
+pub(crate) fn check(show: impl Fn(&str) -> String, cases: &[(&str, &str)]) {
+    let mut wrong = String::new();
+    for (case, wanted) in cases {
+        let found = show(case);
+        if found != *wanted {
+            wrong.push_str(&format!("{case}\n  wanted {wanted}\n  found  {found}\n\n"));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
 
 /// A case: files, and a cursor in one of them.
 pub(crate) struct Fixture {
@@ -85,6 +97,35 @@ impl Fixture {
         }
         fixture.world = fixture.workspace.snapshot();
         fixture
+    }
+
+    /// The same files after changes.
+    pub(crate) fn edited(&self, edits: &[FileEdit]) -> Self {
+        let world = self.world.edited(edits);
+        let name =
+            |id: &FileId| id.name().trim_start_matches(ROOT).trim_start_matches('/').to_owned();
+        let files = world.files().map(|file| format!("#- {}\n{}", name(&file.id), file.text));
+        Self { file: self.file.clone(), ..Self::new(&files.collect::<String>()) }
+    }
+
+    /// What each file comes to that is run for itself: its jobs as JSON, or what is wrong.
+    pub(crate) fn exported(&self) -> String {
+        let options = Options {
+            inputs: Inputs { user: "me".to_owned(), root: ROOT.into(), ..Inputs::default() },
+            ..Options::default()
+        };
+        let mut out = String::new();
+        for file in self.world.files() {
+            if !self.world.mains_of(&file.id).contains(&file.id) {
+                continue;
+            }
+            let config = Engine::default().evaluate(file.id.path(), &self.files, &options);
+            let mut json = Vec::new();
+            aurora_eval::export(config.as_deref(), &ExportOptions::default(), &mut json).unwrap();
+            let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+            out.push_str(&format!("{}: {} {}\n", file.id, json["error"], json["jobs"]));
+        }
+        out
     }
 
     /// The file with the cursor.

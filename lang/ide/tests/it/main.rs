@@ -1,6 +1,7 @@
 //! What an editor is told, case by case. A case is one or more files in one text: see [`fixture`].
 
 mod base;
+mod calls;
 mod complete;
 mod diagnostics;
 mod fixture;
@@ -9,6 +10,9 @@ mod formatting;
 mod hints;
 mod hover;
 mod lenses;
+mod navigate;
+mod references;
+mod rename;
 mod selection;
 mod signature;
 mod symbols;
