@@ -6,14 +6,14 @@ use std::num::NonZeroI32;
 use num_bigint::BigInt;
 use num_traits::Signed;
 use starlark::values::dict::DictRef;
-use starlark::values::list::ListRef;
 use starlark::values::range::Range;
 use starlark::values::tuple::TupleRef;
 use starlark::values::{UnpackValue, Value};
 
 use crate::values::ObjectValue;
 
-use super::call::{Call, MAX_ITEMS, Res, check_items, read, refuse, refuse_with, room, work};
+use super::call::{Call, MAX_ITEMS, Res, check_items, refuse, refuse_with, room};
+use super::comparing::{compare, equal};
 use super::native::Kind::General;
 use super::number::{Number, Operator, number};
 use super::operators::{add, numeric};
@@ -57,63 +57,6 @@ pub(super) const TABLE: super::Table = &[
     ("zip", General(zip)),
 ];
 
-/// How deep values that are compared may nest.
-const MAX_DEPTH: usize = 100;
-
-/// `a == b`, where `True` is 1.
-pub(super) fn equal<'v>(a: Value<'v>, b: Value<'v>) -> Res<bool> {
-    if a.unpack_bool().is_some() != b.unpack_bool().is_some()
-        && let (Some(Number::Int(x)), Some(Number::Int(y))) = (number(a), number(b))
-    {
-        return Ok(x == y);
-    }
-    a.equals(b)
-}
-
-/// How two values compare. What Python 2 orders by the names of types is refused.
-pub(super) fn compare<'v>(a: Value<'v>, b: Value<'v>) -> Res<Ordering> {
-    compare_at(a, b, 0)
-}
-
-fn compare_at<'v>(a: Value<'v>, b: Value<'v>, depth: usize) -> Res<Ordering> {
-    if let (Some(x), Some(y)) = (a.unpack_str(), b.unpack_str()) {
-        return Ok(x.cmp(y));
-    }
-    if let (Some(x), Some(y)) = (number(a), number(b)) {
-        return match (&x, &y) {
-            (Number::Int(x), Number::Int(y)) => Ok(x.cmp(y)),
-            _ if a.unpack_bool().is_none() && b.unpack_bool().is_none() => a.compare(b),
-            _ => Ok(x.float()?.total_cmp(&y.float()?)),
-        };
-    }
-    let sequence = |value| {
-        ListRef::from_value(value)
-            .map(|list| list.content())
-            .or_else(|| TupleRef::from_value(value).map(|tuple| tuple.content()))
-    };
-    if a.get_type() == b.get_type()
-        && let (Some(x), Some(y)) = (sequence(a), sequence(b))
-    {
-        if depth > MAX_DEPTH {
-            return refuse(format!("the values nest more than {MAX_DEPTH} deep"));
-        }
-        for (x, y) in x.iter().zip(y).filter(|(x, y)| !x.ptr_eq(**y)) {
-            let order = compare_at(*x, *y, depth + 1)?;
-            if order != Ordering::Equal {
-                return Ok(order);
-            }
-        }
-        return Ok(x.len().cmp(&y.len()));
-    }
-    if a.is_none() && b.is_none() {
-        return Ok(Ordering::Equal);
-    }
-    refuse_with(
-        format!("{} and {} cannot be ordered", kind(a), kind(b)),
-        "give a key that makes them alike, such as key = str",
-    )
-}
-
 /// A stable sort that may fail.
 pub(super) fn sort<'v>(
     items: Vec<Value<'v>>,
@@ -140,10 +83,7 @@ pub(super) fn sort<'v>(
             let result = call.call(cmp, &[a, b])?;
             Ok(call.int(result)?.cmp(&0))
         }
-        None => {
-            looked_at(a, call)?;
-            compare(a, b)
-        }
+        None => compare(a, b, call.eval),
     };
     // Each round merges neighbouring runs that are sorted already.
     let mut width = 1;
@@ -170,14 +110,6 @@ pub(super) fn sort<'v>(
         keyed.reverse();
     }
     Ok(keyed.into_iter().map(|(_, item)| item).collect())
-}
-
-/// Accounts for a value that is compared.
-pub(super) fn looked_at<'v>(value: Value<'v>, call: &mut Call<'v, '_, '_, '_>) -> Res<()> {
-    match value.unpack_str() {
-        Some(text) => read(text, call.eval),
-        None => work(1, call.eval),
-    }
 }
 
 fn sorted<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
@@ -208,9 +140,8 @@ fn extreme<'v>(call: &mut Call<'v, '_, '_, '_>, wanted: Ordering) -> Res<Value<'
             Some(key) => call.call(key, &[item])?,
             None => item,
         };
-        looked_at(rank, call)?;
         let better = match best {
-            Some((best, _)) => compare(rank, best)? == wanted,
+            Some((best, _)) => compare(rank, best, call.eval)? == wanted,
             None => true,
         };
         if better {
@@ -225,7 +156,7 @@ fn extreme<'v>(call: &mut Call<'v, '_, '_, '_>, wanted: Ordering) -> Res<Value<'
 
 fn cmp<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
     let [a, b] = call.exactly(["x", "y"])?;
-    let order = if equal(a, b)? { Ordering::Equal } else { compare(a, b)? };
+    let order = if equal(a, b, call.eval)? { Ordering::Equal } else { compare(a, b, call.eval)? };
     Ok(call.alloc(order as i32))
 }
 

@@ -6,6 +6,7 @@
 
 mod builtins;
 mod call;
+mod comparing;
 pub(crate) mod digest;
 mod format;
 mod methods;
@@ -28,8 +29,14 @@ use native::{Kind, Native};
 /// Functions, by the names under which files know them.
 type Table = &'static [(&'static str, Kind)];
 
-const TABLES: [Table; 5] =
-    [operators::TABLE, runtime::TABLE, builtins::TABLE, refused::TABLE, outside::TABLE];
+const TABLES: [Table; 6] = [
+    comparing::TABLE,
+    operators::TABLE,
+    runtime::TABLE,
+    builtins::TABLE,
+    refused::TABLE,
+    outside::TABLE,
+];
 
 /// Defines the names of this module.
 pub(crate) fn add(builder: &mut GlobalsBuilder) {

@@ -1,16 +1,16 @@
 //! The operators, as functions that the desugaring calls.
 
 use starlark::eval::Evaluator;
-use starlark::values::Value;
 use starlark::values::list::ListRef;
 use starlark::values::tuple::TupleRef;
+use starlark::values::{Heap, Value};
 
 use crate::codes::Code;
 use crate::values::{ObjectValue, alloc, settled};
 use aurora_template::object::{Kind as ObjectKind, Object};
 use aurora_template::scope::resolve;
 
-use super::call::{Res, check_items, check_text, help_as, list, new_text, refuse, tuple};
+use super::call::{Res, check_items, check_text, help_as, hold, list, new_text, refuse, tuple};
 use super::native::Kind::Binary;
 use super::number::{Number, Operator, arithmetic, number};
 use super::percent::percent;
@@ -26,25 +26,23 @@ pub(super) const TABLE: super::Table = &[
     ("__au_mod", Binary(remainder)),
     ("__au_lshift", Binary(shift)),
     ("__au_pow", Binary(|a, b, eval| numeric(Operator::Power, "**", a, b, eval))),
-    ("__au_eq", Binary(|a, b, _| Ok(Value::new_bool(equal(a, b)?)))),
-    ("__au_ne", Binary(|a, b, _| Ok(Value::new_bool(!equal(a, b)?)))),
+    ("__au_or", Binary(|a, b, eval| of_sets(a, b, eval, Value::bit_or))),
+    ("__au_and", Binary(|a, b, eval| of_sets(a, b, eval, Value::bit_and))),
+    ("__au_xor", Binary(|a, b, eval| of_sets(a, b, eval, Value::bit_xor))),
 ];
 
-/// `a == b`: True and False are the numbers 1 and 0, as everywhere else in Python.
-fn equal<'v>(a: Value<'v>, b: Value<'v>) -> Res<bool> {
-    match (a.unpack_bool(), b.unpack_bool()) {
-        (Some(flag), None) => Ok(counts_as(b, flag)),
-        (None, Some(flag)) => Ok(counts_as(a, flag)),
-        _ => a.equals(b),
+/// An operator that numbers, sets and dicts have. What it makes of sets is measured.
+fn of_sets<'v>(
+    a: Value<'v>,
+    b: Value<'v>,
+    eval: &mut Evaluator<'v, '_, '_>,
+    operator: fn(Value<'v>, Value<'v>, Heap<'v>) -> Res<Value<'v>>,
+) -> Res<Value<'v>> {
+    if matches!(a.get_type(), "set" | "dict") {
+        let len = |value: Value<'v>| value.length().unwrap_or(0);
+        hold(usize::try_from(len(a).saturating_add(len(b))).unwrap_or(0), eval)?;
     }
-}
-
-fn counts_as(value: Value<'_>, flag: bool) -> bool {
-    match number(value) {
-        Some(Number::Int(number)) => number == i64::from(flag),
-        Some(Number::Float(number)) => number == f64::from(u8::from(flag)),
-        Some(Number::Big(_)) | None => false,
-    }
+    operator(a, b, eval.heap())
 }
 
 pub(super) fn numeric<'v>(

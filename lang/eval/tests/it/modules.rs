@@ -212,3 +212,21 @@ fn a_file_is_never_the_main_program_of_python() {
     let error = keys(&[("job.aurora", main)]).unwrap_err();
     assert!(error.contains("its list of jobs is empty"), "{error}");
 }
+
+#[test]
+fn values_that_share_their_parts_are_compared_within_the_limits() {
+    let twice = "x = [1]\ny = [1]\nz = set(range(100000))\nfor i in range(60):\n    x = [x, x]\n    y = [y, y]\n";
+    for compared in
+        ["x == y", "x != y", "x < y", "x in [y]", "x <= y <= x", "[x].count(y)", "x is y"]
+    {
+        let error =
+            keys(&[("job.aurora", &format!("{twice}a = {compared}\njobs = []\n"))]).unwrap_err();
+        assert!(
+            error.contains("nest more than") || error.contains("too much to do"),
+            "{compared}: {error}"
+        );
+    }
+    let unions = format!("{twice}for i in range(100000):\n    z = z | set([i])\njobs = []\n");
+    let error = keys(&[("job.aurora", &unions)]).unwrap_err();
+    assert!(error.contains("memory") || error.contains("too much to do"), "{error}");
+}

@@ -88,8 +88,17 @@ pub(super) fn operator(kind: Kind) -> Option<&'static str> {
         Kind::SlashSlash => "__au_floordiv",
         Kind::Percent => "__au_mod",
         Kind::LShift => "__au_lshift",
+        Kind::Pipe => "__au_or",
+        Kind::Amp => "__au_and",
+        Kind::Caret => "__au_xor",
         _ => return None,
     })
+}
+
+/// What stands around the operands of a comparison that a function makes.
+struct Comparing {
+    before: &'static str,
+    after: &'static str,
 }
 
 /// How an argument, or the place of one, is written.
@@ -304,14 +313,7 @@ impl Rewriter<'_> {
         let Some((op, right)) = chain.rest.first() else { return self.expr(&chain.first) };
         if op.kind.is_comparison() {
             return match chain.rest.len() {
-                1 if self.is_bool_or_like(&chain.first) || self.is_bool_or_like(right) => {
-                    self.equality(span, chain, *op, right);
-                }
-                1 => {
-                    self.expr(&chain.first);
-                    self.comparison(*op);
-                    self.expr(right);
-                }
+                1 => self.compared(span, chain, *op, right),
                 _ => self.comparisons(span, chain),
             };
         }
@@ -355,24 +357,63 @@ impl Rewriter<'_> {
         }
     }
 
-    fn equality(&mut self, span: Span, chain: &Chain, op: Op, right: &Expr) {
-        let function = match op.kind {
-            Kind::EqEq => Some("__au_eq("),
-            Kind::Ne | Kind::LtGt => Some("__au_ne("),
-            _ => None,
+    /// The function for a comparison, if Starlark's own does not do: it says `True != 1`, and what it
+    /// does with long or deep values has no limit. Beside what is written out it has.
+    fn comparing(&self, op: Op, left: Option<&Expr>, right: Option<&Expr>) -> Option<Comparing> {
+        let is = |expr: Option<&Expr>, what: fn(&Self, &Expr) -> bool| {
+            expr.is_some_and(|expr| what(self, expr))
         };
-        if let Some(function) = function {
-            self.writer.before(span, function);
+        let is_number = is(left, Self::is_bool_or_like) || is(right, Self::is_bool_or_like);
+        let is_written = is(left, Self::is_small) || is(right, Self::is_small);
+        let (before, after) = match op.kind {
+            Kind::EqEq if is_number || !is_written => ("__au_eq(", ")"),
+            Kind::Ne | Kind::LtGt if is_number || !is_written => ("__au_ne(", ")"),
+            Kind::Is if !is_written => ("__au_eq(", ")"),
+            Kind::IsNot if !is_written => ("__au_ne(", ")"),
+            Kind::Lt if !is_written => ("__au_lt(", ")"),
+            Kind::Le if !is_written => ("__au_le(", ")"),
+            Kind::Gt if !is_written => ("__au_gt(", ")"),
+            Kind::Ge if !is_written => ("__au_ge(", ")"),
+            Kind::In if !is(right, Self::is_display) => ("__au_in(", ")"),
+            Kind::Not if !is(right, Self::is_display) => ("(not __au_in(", "))"),
+            _ => return None,
+        };
+        Some(Comparing { before, after })
+    }
+
+    /// Whether it is a literal of one number or text, or None.
+    fn is_small(&self, expr: &Expr) -> bool {
+        match expr.kind {
+            ExprKind::Int | ExprKind::Float | ExprKind::Str(_) => true,
+            ExprKind::Name => matches!(self.word(expr.span), "None" | "True" | "False"),
+            _ => false,
         }
+    }
+
+    /// Whether it is a list or table whose elements are such literals, or a text.
+    fn is_display(&self, expr: &Expr) -> bool {
+        match &expr.kind {
+            ExprKind::Tuple { items, .. } | ExprKind::List(items) | ExprKind::Set(items) => {
+                items.iter().all(|item| self.is_small(item))
+            }
+            ExprKind::Paren(inner) => self.is_display(inner),
+            ExprKind::Str(_) => true,
+            _ => false,
+        }
+    }
+
+    fn compared(&mut self, span: Span, chain: &Chain, op: Op, right: &Expr) {
+        let Some(Comparing { before, after }) = self.comparing(op, Some(&chain.first), Some(right))
+        else {
+            self.expr(&chain.first);
+            self.comparison(op);
+            return self.expr(right);
+        };
+        self.writer.before(span, before);
         self.expr(&chain.first);
-        match function {
-            Some(_) => self.writer.replace(op.span, ","),
-            None => self.comparison(op),
-        }
+        self.writer.replace(op.span, ",");
         self.expr(right);
-        if function.is_some() {
-            self.writer.after(span, ")");
-        }
+        self.writer.after(span, after);
     }
 
     fn comparison(&mut self, op: Op) {
@@ -390,12 +431,39 @@ impl Rewriter<'_> {
         self.writer.copy_to(expr.span.end);
     }
 
-    fn elsewhere_comparison(&mut self, op: Op) {
-        self.writer.write(" ", op.span);
-        self.writer.skip_to(op.span.start);
-        self.comparison(op);
-        self.writer.copy_to(op.span.end);
-        self.writer.write(" ", op.span);
+    /// A comparison of two operands that are written by `left` and `right`.
+    fn elsewhere_compared(
+        &mut self,
+        op: Op,
+        (left, right): (Option<&Expr>, Option<&Expr>),
+        names: (&str, &str),
+    ) {
+        let function = self.comparing(op, left, right);
+        if let Some(function) = &function {
+            self.writer.write(function.before, op.span);
+        }
+        self.operand(left, names.0, op.span);
+        match function {
+            Some(_) => self.writer.write(", ", op.span),
+            None => {
+                self.writer.write(" ", op.span);
+                self.writer.skip_to(op.span.start);
+                self.comparison(op);
+                self.writer.copy_to(op.span.end);
+                self.writer.write(" ", op.span);
+            }
+        }
+        self.operand(right, names.1, op.span);
+        if let Some(function) = function {
+            self.writer.write(function.after, op.span);
+        }
+    }
+
+    fn operand(&mut self, operand: Option<&Expr>, name: &str, span: Span) {
+        match operand {
+            Some(operand) => self.elsewhere(operand),
+            None => self.writer.write(name, span),
+        }
     }
 
     /// `a < b < c`: each operand is computed once, and `c` only if `a < b`.
@@ -417,21 +485,17 @@ impl Rewriter<'_> {
                 if at > 0 {
                     self.writer.write(" and ", op.span);
                 }
-                self.elsewhere(left);
-                self.elsewhere_comparison(*op);
-                self.elsewhere(right);
+                self.elsewhere_compared(*op, (Some(left), Some(right)), ("", ""));
                 left = right;
             }
             self.writer.write(")", span);
         } else {
             for (op, _) in inner {
-                self.writer.write("(lambda __au_l, __au_r: __au_l", span);
-                self.elsewhere_comparison(*op);
-                self.writer.write("__au_r and ", span);
+                self.writer.write("(lambda __au_l, __au_r: ", span);
+                self.elsewhere_compared(*op, (None, None), ("__au_l", "__au_r"));
+                self.writer.write(" and ", span);
             }
-            self.writer.write("__au_r", span);
-            self.elsewhere_comparison(last.0);
-            self.elsewhere(&last.1);
+            self.elsewhere_compared(last.0, (None, Some(&last.1)), ("__au_r", ""));
             for (at, (_, right)) in inner.iter().enumerate().rev() {
                 self.writer.write(")(", span);
                 if at == 0 {

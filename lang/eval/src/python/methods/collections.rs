@@ -5,8 +5,9 @@ use starlark::values::dict::{DictMut, DictRef};
 use starlark::values::list::ListRef;
 use starlark::values::tuple::TupleRef;
 
-use super::super::builtins::{equal, looked_at, sort};
+use super::super::builtins::sort;
 use super::super::call::{Call, Res, check_items, dict, hashed, hold, refuse, work};
+use super::super::comparing::equal;
 use super::super::text::repr_of;
 use super::super::types::set_of;
 use super::{extend, native};
@@ -77,8 +78,7 @@ fn index<'v>(content: &[Value<'v>], call: &mut Call<'v, '_, '_, '_>) -> Res<Valu
     let value = value.unwrap_or(Value::new_none());
     let range = bounds(content.len(), start, end, call)?;
     for (index, item) in content.iter().enumerate().take(range.end).skip(range.start) {
-        looked_at(value, call)?;
-        if equal(*item, value)? {
+        if equal(*item, value, call.eval)? {
             return Ok(call.alloc(i64::try_from(index).unwrap_or(i64::MAX)));
         }
     }
@@ -108,8 +108,7 @@ fn count<'v>(content: &[Value<'v>], call: &mut Call<'v, '_, '_, '_>) -> Res<Valu
     let [value] = call.exactly(["value"])?;
     let mut count = 0_i64;
     for item in content {
-        looked_at(value, call)?;
-        count += i64::from(equal(*item, value)?);
+        count += i64::from(equal(*item, value, call.eval)?);
     }
     Ok(call.alloc(count))
 }

@@ -5,8 +5,9 @@ use std::num::NonZeroI32;
 use starlark::values::Value;
 use starlark::values::range::Range;
 
-use super::super::builtins::{equal, filter, map, zip};
+use super::super::builtins::{filter, map, zip};
 use super::super::call::{Call, Res, check_items, refuse, refuse_with};
+use super::super::comparing::equal;
 use super::super::native::Kind::{General, Refused};
 use super::super::operators::add;
 use super::{Member, Module};
@@ -242,7 +243,7 @@ fn groupby<'v>(call: &mut Call<'v, '_, '_, '_>) -> Res<Value<'v>> {
             None => item,
         };
         match groups.last_mut() {
-            Some((last, group)) if equal(*last, of)? => group.push(item),
+            Some((last, group)) if equal(*last, of, call.eval)? => group.push(item),
             _ => groups.push((of, vec![item])),
         }
     }

@@ -11,8 +11,8 @@ use starlark::values::{Heap, Value, ValueLike};
 
 use aurora_template::beginning;
 
-use super::super::builtins::compare;
 use super::super::call::{Call, Res, check_text, dict, refuse, refuse_with};
+use super::super::comparing::compare_scalars;
 use super::super::native::Kind::{self, General, Refused};
 use super::super::text::{kind, repr_of_float, str_of};
 use super::{Member, Module};
@@ -154,7 +154,7 @@ impl<'v> Writer<'v, '_> {
             let mut failed = None;
             entries.sort_by(|(a, _), (b, _)| match (a.unpack_str(), b.unpack_str()) {
                 (Some(a), Some(b)) => a.cmp(b),
-                _ => match compare(*a, *b) {
+                _ => match compare_scalars(*a, *b) {
                     Ok(order) => order,
                     Err(error) => {
                         failed = Some(error);

@@ -7,8 +7,9 @@ use starlark::values::dict::DictRef;
 use starlark::values::list::ListRef;
 use starlark::values::tuple::TupleRef;
 
-use super::super::builtins::{compare, equal, reduce};
+use super::super::builtins::reduce;
 use super::super::call::{Call, Res, dict, refuse};
+use super::super::comparing::{compare, equal, is_in};
 use super::super::methods::method;
 use super::super::native::Kind::{Binary, General, Refused};
 use super::super::native::{General as Function, Native, Partial};
@@ -20,8 +21,8 @@ use super::{Member, Module};
 /// A comparison.
 macro_rules! ordered {
     ($($order:pat_param)|+) => {
-        Member::Function(Binary(|a, b, _| {
-            Ok(Value::new_bool(matches!(compare(a, b)?, $($order)|+)))
+        Member::Function(Binary(|a, b, eval| {
+            Ok(Value::new_bool(matches!(compare(a, b, eval)?, $($order)|+)))
         }))
     };
 }
@@ -40,13 +41,16 @@ pub(super) const OPERATOR: Module = Module {
             Member::Function(Binary(|a, b, e| numeric(Operator::FloorDivide, "//", a, b, e))),
         ),
         ("pow", Member::Function(Binary(|a, b, e| numeric(Operator::Power, "**", a, b, e)))),
-        ("eq", Member::Function(Binary(|a, b, _| Ok(Value::new_bool(equal(a, b)?))))),
-        ("ne", Member::Function(Binary(|a, b, _| Ok(Value::new_bool(!equal(a, b)?))))),
+        ("eq", Member::Function(Binary(|a, b, eval| Ok(Value::new_bool(equal(a, b, eval)?))))),
+        ("ne", Member::Function(Binary(|a, b, eval| Ok(Value::new_bool(!equal(a, b, eval)?))))),
         ("lt", ordered!(Ordering::Less)),
         ("le", ordered!(Ordering::Less | Ordering::Equal)),
         ("gt", ordered!(Ordering::Greater)),
         ("ge", ordered!(Ordering::Greater | Ordering::Equal)),
-        ("contains", Member::Function(Binary(|a, b, _| Ok(Value::new_bool(a.is_in(b)?))))),
+        (
+            "contains",
+            Member::Function(Binary(|a, b, eval| Ok(Value::new_bool(is_in(b, a, eval)?)))),
+        ),
         ("getitem", Member::Function(Binary(|a, b, eval| a.at(b, eval.heap())))),
         ("not_", Member::Function(General(|call| Ok(Value::new_bool(!call.one()?.to_bool()))))),
         ("truth", Member::Function(General(|call| Ok(Value::new_bool(call.one()?.to_bool()))))),
