@@ -165,7 +165,7 @@ fn included(
     let path = context.sibling(target).map_err(place)?;
     let identity = context.loader.identity(&path);
     context
-        .check_opening(&path, &identity)
+        .check_opening(&identity)
         .and_then(|()| context.check_root(&path, &identity))
         .map_err(place)?;
     let name = path.display().to_string();
@@ -197,7 +197,7 @@ impl Modules<'_, '_> {
         if let Some(loaded) = context.loaded(&file.identity) {
             return Ok(loaded.module.clone());
         }
-        context.check_opening(Path::new(&*file.name), &file.identity)?;
+        context.check_opening(&file.identity)?;
         let before = context.opened.borrow().len();
         let text = match text {
             Some(text) => text.into(),
@@ -269,7 +269,7 @@ impl Context<'_> {
         Ok(folder.parent().unwrap_or(Path::new("")).join(target))
     }
 
-    fn check_opening(&self, path: &Path, identity: &Path) -> Result<(), Report> {
+    fn check_opening(&self, identity: &Path) -> Result<(), Report> {
         let open = self.open.borrow();
         if let Some(first) = open.iter().position(|file| file.identity == identity) {
             let mut round: Vec<&str> = open[first..].iter().map(|file| &*file.name).collect();
