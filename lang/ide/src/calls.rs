@@ -205,7 +205,7 @@ fn called(world: &Snapshot, source: &Arc<Source>, used: &Use) -> Option<Item> {
     let all = definitions(world, source, home(source, used), source.slice(used.name));
     let own = || all.iter().filter(|found| found.source.id == source.id);
     let before = own().rfind(|found| found.get().whole.end <= used.name.start);
-    let nearest = before.or_else(|| own().last()).or(all.last())?;
+    let nearest = before.or_else(|| own().next_back()).or(all.last())?;
     let found = item(world, &origin(world, nearest))?;
     (found.kind != ItemKind::Function || is_called(source, used.name)).then_some(found)
 }

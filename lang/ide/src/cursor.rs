@@ -225,11 +225,15 @@ impl<'a> Cursor<'a> {
         for (at, token) in self.before.iter().enumerate().rev() {
             match token.kind {
                 // Within brackets there is no end of a line.
-                Word::Newline | Word::Broken if token.span.end <= self.at => {
-                    // An open bracket at the end of a text is given up right at the cursor.
-                    if !found.is_empty() || closed > 0 || in_text || token.span.start < self.at {
-                        break;
-                    }
+                // An open bracket at the end of a text is given up right at the cursor.
+                Word::Newline | Word::Broken
+                    if token.span.end <= self.at
+                        && (!found.is_empty()
+                            || closed > 0
+                            || in_text
+                            || token.span.start < self.at) =>
+                {
+                    break;
                 }
                 Word::RParen | Word::RBracket | Word::RBrace if token.span.end <= self.at => {
                     closed += 1

@@ -135,7 +135,7 @@ fn counting(source: &Arc<Source>, from: Span, found: Vec<Definitive>) -> Vec<Def
     let inside =
         |found: &&Definitive| function_around(source, from) == function_of(source, scope(found));
     let before = own().filter(inside).rfind(|found| found.get().name.end <= from.start);
-    let Some(nearest) = before.or_else(|| own().last()) else {
+    let Some(nearest) = before.or_else(|| own().next_back()) else {
         // Another file of the namespace has it.
         return last(found);
     };

@@ -48,15 +48,17 @@ pub struct Snapshot {
     shared: Arc<Mutex<Shared>>,
 }
 
+/// Files, shared.
+type Sources = Arc<[Arc<Source>]>;
 type Includers = BTreeMap<FileId, Vec<(FileId, bool)>>;
 
 /// What files share, as far as somebody has asked.
 #[derive(Debug, Default)]
 struct Shared {
     /// What is taken in by files that nothing takes in.
-    below: BTreeMap<(Edges, Vec<FileId>), Arc<[Arc<Source>]>>,
+    below: BTreeMap<(Edges, Vec<FileId>), Sources>,
     /// The last answer: questions of one file come one after the other.
-    last: BTreeMap<Edges, (FileId, Arc<[Arc<Source>]>)>,
+    last: BTreeMap<Edges, (FileId, Sources)>,
 }
 
 /// How files take in others.
