@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use aurora_model::declare::{EnumDecl, FieldDecl, TypeDecl};
+use aurora_model::declare::{Doc, FieldDecl, Presence, StructDecl, TypeDecl};
 use aurora_syntax::tree::{Arg, Expr, ExprKind};
 use aurora_syntax::{Kind as Word, Span};
 
-use crate::builtin::{self, documented};
+use crate::builtin::{self, Builtin, documented};
 use crate::cursor::{Cursor, OpenCall, reference_at};
 use crate::declaration::{self, MAX_VALUE, file_name, one_line};
 use crate::docs;
@@ -185,10 +185,7 @@ impl<'a> Here<'a> {
     }
 
     fn value_of_enum(&self, ty: &TypeDecl, value: &Expr) -> Option<String> {
-        let decl: &EnumDecl = match ty {
-            TypeDecl::Enum(decl) => decl,
-            _ => return None,
-        };
+        let TypeDecl::Enum(decl) = ty else { return None };
         let ExprKind::Str(pieces) = &value.kind else { return None };
         docs::of_value(decl, &aurora_syntax::value(&self.source.text, pieces).value)
     }
@@ -306,7 +303,14 @@ impl<'a> Here<'a> {
     /// What a name means where it stands.
     fn meaning(&self, span: Span, meaning: &Meaning) -> String {
         let all = match meaning {
-            Meaning::Builtin(name, builtin) => return docs::of_builtin(name, *builtin),
+            Meaning::Builtin(name, builtin) => {
+                let page = docs::of_builtin(name, *builtin);
+                return match builtin {
+                    Builtin::Struct(decl) => format!("{page}\n\n{}", fields_of(decl)),
+                    Builtin::Object(object) => format!("{page}\n\n{}", fields_of(object.ty)),
+                    _ => page,
+                };
+            }
             Meaning::Defined(all) => all,
         };
         let here =
@@ -461,12 +465,25 @@ impl<'a> Here<'a> {
     }
 }
 
-/// A field of the language, with what its values may be.
-fn field_page(decl: &aurora_model::declare::StructDecl, field: &FieldDecl) -> String {
-    let page = docs::of_field(decl, field);
-    let item = |name: &str, doc: aurora_model::declare::Doc| {
-        format!("- {}: {}", code(name), doc.summary())
+/// The names of the fields of a struct: those that must be given, and the others.
+fn fields_of(decl: &StructDecl) -> String {
+    let named = |is_wanted: &dyn Fn(&FieldDecl) -> bool| {
+        let fields = decl.fields.iter().filter(|field| is_wanted(field));
+        fields.map(|field| format!("`{}`", field.name)).collect::<Vec<_>>().join(", ")
     };
+    let is_required = |field: &FieldDecl| matches!(field.presence, Presence::Required);
+    let lines = [
+        ("Must be given", named(&is_required)),
+        ("May be given", named(&|field| !is_required(field))),
+    ];
+    let lines = lines.iter().filter(|(_, names)| !names.is_empty());
+    lines.map(|(what, names)| format!("{what}: {names}")).collect::<Vec<_>>().join("\n\n")
+}
+
+/// A field of the language, with what its values may be.
+fn field_page(decl: &StructDecl, field: &FieldDecl) -> String {
+    let page = docs::of_field(decl, field);
+    let item = |name: &str, doc: Doc| format!("- {}: {}", code(name), doc.summary());
     let may_be: Vec<String> = match &field.ty {
         TypeDecl::Enum(decl) => {
             decl.values.iter().map(|(value, doc)| item(&format!("{value:?}"), *doc)).collect()
@@ -480,9 +497,9 @@ fn field_page(decl: &aurora_model::declare::StructDecl, field: &FieldDecl) -> St
 }
 
 /// What an argument of a call is named after.
-pub(crate) enum Named {
+enum Named {
     /// A field of a struct of the language.
-    Field(&'static aurora_model::declare::StructDecl, &'static FieldDecl),
+    Field(&'static StructDecl, &'static FieldDecl),
     /// A field of a class, or a parameter.
     Defined(Definitive),
     /// An argument of a function of the language, which is told of as a whole.
@@ -490,12 +507,7 @@ pub(crate) enum Named {
 }
 
 /// What an argument of a call of such a value is.
-pub(crate) fn field_named(
-    world: &Snapshot,
-    source: &Arc<Source>,
-    callee: &Kind,
-    name: &str,
-) -> Option<Named> {
+fn field_named(world: &Snapshot, source: &Arc<Source>, callee: &Kind, name: &str) -> Option<Named> {
     match types::fields_of(callee) {
         Some(Fields::Declared(decl)) => {
             return decl.field(name).map(|field| Named::Field(decl, field));

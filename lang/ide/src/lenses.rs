@@ -50,14 +50,14 @@ pub struct Command {
     pub key: String,
 }
 
-/// The jobs that are made in a file, in the order of the text: as evaluations tell, or, for a file
-/// that was not evaluated or came to nothing, as its text tells.
+/// The jobs that are made in a file, in the order of the text: as the last evaluation with jobs told,
+/// or, for a file that never came to any, as its text tells.
 pub fn lenses(world: &Snapshot, file: &FileId) -> Vec<Lens> {
     let Some(source) = world.file(file) else { return Vec::new() };
     let mut found: BTreeMap<Span, Vec<(FileId, String, bool)>> = BTreeMap::new();
     let mut is_known = false;
     for main in world.mains_of(file) {
-        let Some(evaluated) = world.evaluated(&main) else { continue };
+        let Some(evaluated) = world.last_jobs(&main) else { continue };
         let (Some(config), Some(moves)) = (&evaluated.config, evaluated.moves(source)) else {
             continue;
         };

@@ -40,7 +40,7 @@ pub fn values_in<'a>(world: &'a Snapshot, source: &Source, part: Span) -> Values
     let mut found: BTreeMap<Span, Vec<&JobValue>> = BTreeMap::new();
     let mut parts: BTreeMap<Span, Vec<(String, Span)>> = BTreeMap::new();
     for main in world.mains_of(&source.id) {
-        let Some(evaluated) = world.evaluated(&main) else { continue };
+        let Some(evaluated) = world.last_jobs(&main) else { continue };
         let Some(moves) = evaluated.moves(source) else { continue };
         for value in evaluated.values(&source.id) {
             let span = Span::new(offset(value.value.span.start), offset(value.value.span.end));
@@ -93,11 +93,6 @@ impl Values<'_> {
     /// The field of the language that what stands there is given for.
     pub fn field_at(&self, span: Span) -> Option<&'static FieldDecl> {
         self.0.get(&span)?.iter().find_map(|value| field_of_path(&value.value.path))
-    }
-
-    /// Everything, in the order of the text.
-    pub fn iter(&self) -> impl Iterator<Item = (Span, Grouped)> {
-        self.0.keys().map(|span| (*span, self.at(*span)))
     }
 }
 

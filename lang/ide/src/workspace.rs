@@ -35,6 +35,8 @@ pub struct Workspace {
     /// The files that the editor holds: what is on disk does not matter.
     open: BTreeSet<FileId>,
     evaluated: BTreeMap<FileId, Arc<Evaluated>>,
+    /// What files came to before, for those that come to nothing now.
+    before: BTreeMap<FileId, Arc<Evaluated>>,
     clusters: Arc<[String]>,
 }
 
@@ -95,7 +97,7 @@ impl Workspace {
     pub fn close(&mut self, id: &FileId, loader: &dyn Loader) {
         self.open.remove(id);
         self.files.remove(id);
-        self.evaluated.remove(id);
+        self.forget_evaluated(id);
         self.refresh(id, loader);
     }
 
@@ -173,14 +175,21 @@ impl Workspace {
         self.files.get(id).or_else(|| LIBRARY.get(id))
     }
 
-    /// What a file came to.
+    /// What a file came to. If that is nothing, what it came to before is kept as well.
     pub fn set_evaluated(&mut self, id: FileId, evaluated: Arc<Evaluated>) {
-        self.evaluated.insert(id, evaluated);
+        let has_jobs = evaluated.config.is_some();
+        let old = self.evaluated.insert(id.clone(), evaluated);
+        if has_jobs {
+            self.before.remove(&id);
+        } else if let Some(old) = old.filter(|old| old.config.is_some()) {
+            self.before.insert(id, old);
+        }
     }
 
     /// Forgets what a file came to.
     pub fn forget_evaluated(&mut self, id: &FileId) {
         self.evaluated.remove(id);
+        self.before.remove(id);
     }
 
     /// The names of the clusters that may be written, for completion.
@@ -247,6 +256,12 @@ impl Snapshot {
     /// What a file came to when it was last evaluated.
     pub fn evaluated(&self, id: &FileId) -> Option<&Arc<Evaluated>> {
         self.workspace.evaluated.get(id)
+    }
+
+    /// The jobs that a file came to when it last came to any: while it is being changed they are
+    /// still what one knows of it.
+    pub fn last_jobs(&self, id: &FileId) -> Option<&Arc<Evaluated>> {
+        self.workspace.before.get(id).or_else(|| self.evaluated(id))
     }
 
     /// All that was evaluated, by the file with the jobs.

@@ -93,6 +93,21 @@ fn values_stay_where_they_are_while_other_parts_change() {
 }
 
 #[test]
+fn values_stay_while_a_file_comes_to_nothing() {
+    let mut fixture = Fixture::evaluated(&jobs("cmdline = 'a-{{x}}'", &["1"]));
+    let broken = Fixture::evaluated(&format!("{}x = (", fixture.source().text));
+    let (main, nothing) = broken.world.all_evaluated().next().unwrap();
+    assert!(nothing.config.is_none());
+    fixture.workspace.set_evaluated(main.clone(), nothing.clone());
+    fixture.workspace.set_evaluated(main.clone(), nothing.clone());
+    fixture.world = fixture.workspace.snapshot();
+    assert_eq!(shown(&fixture, ALL, VALUES), "'a-{{x}}'‹= a-1›");
+    fixture.workspace.forget_evaluated(main);
+    fixture.world = fixture.workspace.snapshot();
+    assert_eq!(shown(&fixture, ALL, VALUES), "");
+}
+
+#[test]
 fn defaults_that_are_in_force() {
     for (case, wanted) in [
         ("j = Job(name = 'a')\n", "'a'‹instances = 1, priority = 0, max_task_failures = 1›"),

@@ -30,6 +30,11 @@ fn check(cases: &[(&str, &str)]) {
 fn names_of_the_language() {
     check(&[
         ("p = $0Process(name = 'a')\n", "Process | **Process**¶¶One command line"),
+        (
+            "p = $0Process(name = 'a')\n",
+            "¶¶Must be given: `name`, `cmdline`¶¶May be given: `max_failures`, ",
+        ),
+        ("t = Resources$0\n", "¶¶Must be given: `cpu`, `ram`, `disk`¶¶May be given: `gpu`"),
         ("s = Serv$0ice(name = 'a')\n", "Service | **Service**: Job¶¶A job whose"),
         ("m = $0Mode\n", "- `\"RW\"`: "),
         ("x = 2 * $0MB\n", "MB | ‹MB = 1024 * KB›¶¶1024 KB."),

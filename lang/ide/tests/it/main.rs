@@ -1,6 +1,14 @@
 //! What an editor is told, case by case. A case is one or more files in one text: see [`fixture`].
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the tests read fixtures, and fail by panicking"
+)]
+
 mod base;
+mod broken;
 mod calls;
 mod complete;
 mod diagnostics;
