@@ -43,9 +43,7 @@ pub(super) fn arguments(place: &Place<'_>, list: &mut List) -> bool {
         None => {
             match &call.callee {
                 Kind::Function(function) => of_function(place, list, call, function, given),
-                _ if matches!(callee, "bind" | "in_scope" | "Environment") => {
-                    unbound(place, list, call, &given);
-                }
+                _ if binds(callee) => bindings(place, list, call, &given),
                 _ => {}
             }
             false
@@ -227,8 +225,23 @@ fn argument(
     proposal
 }
 
-/// Proposes the names that texts refer to and nobody gives a value.
-fn unbound(place: &Place<'_>, list: &mut List, call: &OpenCall, given: &BTreeSet<&str>) {
+/// Whether a function of that name binds what it is given by name.
+pub(super) fn binds(name: &str) -> bool {
+    matches!(name, "bind" | "in_scope" | "Environment")
+}
+
+/// Proposes names to bind.
+fn bindings(place: &Place<'_>, list: &mut List, call: &OpenCall, given: &BTreeSet<&str>) {
+    for (name, detail, rank) in unbound(place) {
+        if !given.contains(&*name) {
+            let proposal = argument(place, call, &name, ("$0".to_owned(), true));
+            list.push(rank, proposal.detail(detail));
+        }
+    }
+}
+
+/// The names that texts refer to, those first that nobody gives a value.
+pub(super) fn unbound(place: &Place<'_>) -> Vec<(String, &'static str, Rank)> {
     let known = |name: &str| {
         matches!(name, "mesos" | "thermos" | "docker" | "self" | "super")
             || catalog::structs().any(|decl| {
@@ -236,28 +249,32 @@ fn unbound(place: &Place<'_>, list: &mut List, call: &OpenCall, given: &BTreeSet
                     && decl.field(name).is_some()
             })
     };
+    let is_name = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
     let files = place.world.namespace(place.source);
-    let mut seen: BTreeSet<&str> = given.clone();
     let bound: BTreeSet<&str> = files
         .iter()
         .flat_map(|file| file.names.bound.iter().map(|bound| file.slice(bound.name)))
         .collect();
+    let mut seen = BTreeSet::new();
+    let mut found = Vec::new();
     for file in files.iter() {
         for reference in file.names.templates.iter().flat_map(|template| &template.references) {
             let Some(name) = reference.parts.first().map(|part| file.slice(*part)) else {
                 continue;
             };
-            let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-            if is_name && !known(name) && seen.insert(name) {
-                let rank = if bound.contains(name) { Rank::Optional } else { Rank::Required };
-                let detail =
-                    if rank == Rank::Required { "not bound yet" } else { "bound elsewhere" };
-                let proposal = argument(place, call, name, ("$0".to_owned(), true));
-                list.push(rank, proposal.detail(detail));
+            if !is_name(name) || !seen.insert(name) || known(name) {
+                continue;
             }
+            found.push(match bound.contains(name) {
+                true => (name.to_owned(), "bound elsewhere", Rank::Optional),
+                false => (name.to_owned(), "not bound yet", Rank::Fitting),
+            });
         }
     }
+    found
 }
 
 /// Whether a function takes anything.

@@ -9,6 +9,7 @@
 //! their order. So whoever shows the answer asks again when the word changes.
 
 mod describe;
+mod expected;
 mod fields;
 mod given;
 mod names;

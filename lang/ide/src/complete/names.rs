@@ -6,12 +6,12 @@ use std::sync::Arc;
 use aurora_model::names::GROUPS;
 
 use super::describe::Origin;
+use super::expected::Expected;
 use super::place::Place;
 use super::style::escaped;
-use super::values::Expected;
 use super::{Completion, CompletionKind, List, Rank, taking};
 use crate::builtin::{self, Builtin, builtins, documented};
-use crate::declaration::of_type;
+use crate::declaration::{of_type, one_line};
 use crate::names::{DefKind, Definition, ScopeId};
 use crate::python::{METHODS, python};
 use crate::resolve::{Definitive, origin};
@@ -22,6 +22,9 @@ use crate::types::{self, Kind, own_fields};
 const MAX_KINDS: usize = 300;
 /// How many variables of a file are looked at for what there is already.
 const MAX_AT_HAND: usize = 60;
+
+/// How much of a value is shown, in bytes.
+const MAX_VALUE: usize = 40;
 
 /// The functions of the language that stand as statements.
 const STATEMENTS: [&str; 4] = ["include", "load", "print", "fail"];
@@ -128,6 +131,7 @@ pub(super) fn all(place: &Place<'_>, list: &mut List, wanted: &Wanted) {
     let seen = visible(place);
     let fitting = list.labels();
     let mut kinds = 0;
+    let mut made = Vec::new();
     for (rank, found) in &seen {
         if !list.takes(found.name()) || fitting.contains(found.name()) {
             continue;
@@ -144,12 +148,14 @@ pub(super) fn all(place: &Place<'_>, list: &mut List, wanted: &Wanted) {
             }
             _ => false,
         };
-        let rank = match (wanted.takes(&kind), is_made) {
-            (false, false) => *rank,
-            _ => Rank::Fitting,
-        };
-        list.push(rank, proposal(place, found, &kind));
+        match (wanted.takes(&kind), is_made) {
+            (true, _) => list.push(Rank::Fitting, proposal(place, found, &kind)),
+            // What is there comes before what is to be made.
+            (_, true) => made.push(proposal(place, found, &kind)),
+            _ => list.push(*rank, proposal(place, found, &kind)),
+        }
     }
+    made.into_iter().for_each(|proposal| list.push(Rank::Fitting, proposal));
     let names: BTreeSet<&str> = seen.iter().map(|(_, found)| found.name()).collect();
     // Who has been given what fits types a letter to see all that there is.
     let is_told = list.typed.is_empty() && !fitting.is_empty();
@@ -251,6 +257,15 @@ pub(super) fn proposal(place: &Place<'_>, found: &Definitive, kind: &Kind) -> Co
             let is_module = found.get().kind == DefKind::Module;
             let of = if is_module { CompletionKind::Module } else { CompletionKind::Variable };
             let shown = origin(place.world, found);
+            let value = shown.get().value.filter(|_| {
+                matches!(kind, Kind::Text | Kind::Number | Kind::Boolean | Kind::Unknown)
+            });
+            let value = value.map(|value| one_line(&shown.source, value, MAX_VALUE));
+            let detail = match value {
+                Some(value) if detail.is_empty() => value,
+                Some(value) => format!("{detail} = {value}"),
+                None => detail,
+            };
             Completion::new(name, of).detail(detail).of(Origin::defined(&shown))
         }
     }

@@ -14,6 +14,17 @@ use crate::workspace::Snapshot;
 /// A tab goes to the next multiple of this.
 const TAB: u32 = 8;
 
+/// An open bracket around the cursor that is no call's.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bracket<'a> {
+    /// Its sign; [`Word::Bad`] for that of an index.
+    pub(super) kind: Word,
+    /// Whether the cursor stands behind a colon in it: at the value of a key.
+    pub(super) is_value: bool,
+    /// That key, if it is a text.
+    pub(super) key: Option<&'a str>,
+}
+
 /// A cursor with what stands around it.
 pub(super) struct Place<'a> {
     pub(super) world: &'a Snapshot,
@@ -157,7 +168,12 @@ impl<'a> Place<'a> {
 
     /// Whether a value ends before the cursor, so that an operator may follow.
     pub(super) fn is_behind_value(&self) -> bool {
-        self.before().is_some_and(|token| is_value_end(token.kind))
+        let Some(last) = self.before() else { return false };
+        // `print value` is a statement.
+        let is_print = last.kind == Word::Name
+            && self.source.slice(last.span) == "print"
+            && self.line().count() == 1;
+        is_value_end(last.kind) && !is_print
     }
 
     /// Whether a value may begin where the cursor, or the literal that holds it, stands.
@@ -252,48 +268,63 @@ impl<'a> Place<'a> {
     }
 
     /// The brackets between the cursor and the innermost call, or all if there is none: the
-    /// outermost first. [`Word::Bad`] for those of an index.
-    pub(super) fn brackets_in_call(&self) -> Vec<Word> {
+    /// outermost first.
+    pub(super) fn brackets_in_call(&self) -> Vec<Bracket<'a>> {
         let tokens = self.source.tokens();
         let call = self.calls.first().map(|call| call.open.start);
         let mut within = Vec::new();
+        let mut end = self.lead.len();
         for at in &self.brackets {
             let Some(token) = tokens.get(*at) else { break };
             if Some(token.span.start) == call {
                 break;
             }
-            let before = at.checked_sub(1).and_then(|before| tokens.get(before));
-            let is_index = before.is_some_and(|before| is_value_end(before.kind));
-            within.push(if is_index { Word::Bad } else { token.kind });
+            within.push(self.bracket(*at, tokens.get(at + 1..end).unwrap_or_default()));
+            end = *at;
         }
         within.reverse();
         within
     }
 
-    /// Whether the cursor stands behind a colon of the innermost bracket: at the value of a key.
-    pub(super) fn is_behind_colon(&self) -> bool {
-        let mut depth = 0_usize;
-        for token in self.lead.iter().rev() {
+    fn bracket(&self, at: usize, inside: &[Token]) -> Bracket<'a> {
+        let tokens = self.source.tokens();
+        let before = at.checked_sub(1).and_then(|before| tokens.get(before));
+        let is_index = before.is_some_and(|before| is_value_end(before.kind));
+        let kind = tokens.get(at).map_or(Word::Bad, |token| token.kind);
+        let mut found =
+            Bracket { kind: if is_index { Word::Bad } else { kind }, is_value: false, key: None };
+        let (mut depth, mut last) = (0_usize, None);
+        for token in inside {
             match token.kind {
-                Word::RParen | Word::RBracket | Word::RBrace => depth += 1,
-                Word::LParen | Word::LBracket | Word::LBrace => match depth.checked_sub(1) {
-                    Some(left) => depth = left,
-                    None => return false,
-                },
-                Word::Comma if depth == 0 => return false,
-                Word::Colon if depth == 0 => return true,
+                Word::LParen | Word::LBracket | Word::LBrace => depth += 1,
+                Word::RParen | Word::RBracket | Word::RBrace => depth = depth.saturating_sub(1),
+                Word::Comma if depth == 0 => (found.is_value, found.key) = (false, None),
+                Word::Colon if depth == 0 => {
+                    found.is_value = true;
+                    found.key = last.and_then(|key: &Token| self.plain_text(key));
+                }
                 _ => {}
             }
+            last = Some(token);
         }
-        false
+        found
     }
 
-    /// The key of the table entry at whose value the cursor stands, without quotes.
-    pub(super) fn key(&self) -> Option<&'a str> {
-        let [.., key, colon] = self.lead else { return None };
-        let written = self.source.slice(key.span);
-        (key.kind == Word::Str && colon.kind == Word::Colon)
+    /// What a literal says, between its quotes.
+    fn plain_text(&self, token: &Token) -> Option<&'a str> {
+        let written = self.source.slice(token.span);
+        (token.kind == Word::Str)
             .then(|| written.trim_start_matches(char::is_alphabetic).trim_matches(['"', '\'']))
+    }
+
+    /// The names and dots before a bracket, as `jobs.append`.
+    pub(super) fn dotted(&self, open: u32) -> Option<String> {
+        let tokens = self.source.tokens();
+        let count = tokens.partition_point(|token| token.span.start < open);
+        let before = tokens.get(..count)?.iter().rev();
+        let chain = before.take_while(|token| matches!(token.kind, Word::Name | Word::Dot));
+        let start = chain.last()?.span.start;
+        Some(self.source.slice(Span::new(start, open)).to_owned())
     }
 
     /// Whether the word at the cursor is the first of its line.

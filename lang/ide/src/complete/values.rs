@@ -6,226 +6,23 @@ use aurora_model::config::{ENVIRONMENTS, TIERS};
 use aurora_model::declare::{FieldDecl, Rule, StructDecl, TypeDecl};
 use aurora_model::docs::default_in_language;
 use aurora_model::names::UNITS;
-use aurora_syntax::{Kind as Word, Span};
+use aurora_syntax::Span;
 
 use super::describe::Origin;
+use super::expected::{Expected, expected, of_call};
 use super::place::Place;
-use super::spec::{Spec, SpecType, makes_type, spec};
+use super::spec::{Spec, SpecType};
 use super::style::escaped;
 use super::{Completion, CompletionKind, List, Rank, fields, given, names, paths, snippets};
-use crate::builtin::{builtin, documented, struct_decl};
-use crate::cursor::{InText, OpenCall};
+use crate::builtin::builtin;
+use crate::cursor::InText;
 use crate::resolve::Definitive;
-use crate::types::{self, Fields, Kind};
+use crate::types::Kind;
 
 /// Fields whose texts are of no use elsewhere.
 const OWN_TEXTS: [&str; 5] = ["name", "cmdline", "shell_command", "data", "cron_schedule"];
 /// How placement constraints are named and written, as the field's documentation says.
 const CONSTRAINTS: [&str; 3] = ["host", "rack", "dedicated"];
-
-/// What is expected at a place.
-pub(super) enum Expected {
-    /// The value of a field of the language, or a part of it.
-    Field(&'static StructDecl, &'static FieldDecl, &'static TypeDecl),
-    /// The key of a table that a field is.
-    Key(&'static StructDecl, &'static FieldDecl),
-    /// The value of a field of a class.
-    Spec(SpecType),
-    /// A value of a kind.
-    Kind(Kind),
-    /// A process or its name.
-    Process,
-    /// A type.
-    Type,
-}
-
-/// What is expected where the cursor, or the literal that holds it, stands.
-fn expected(place: &Place<'_>) -> Option<Expected> {
-    if !place.begins_value() {
-        return None;
-    }
-    let brackets = place.brackets_in_call();
-    let Some(call) = place.calls.first() else {
-        if place.is_in_class() && brackets.is_empty() && place.assigned().is_some() {
-            return Some(Expected::Type);
-        }
-        let is_jobs = place.assigned() == Some("jobs") && brackets == [Word::LBracket];
-        return is_jobs.then(|| struct_decl("Job").map(|job| Expected::Kind(Kind::Struct(job))))?;
-    };
-    let outer = match call.argument {
-        Some(name) => of_argument(place, call, place.source.slice(name)),
-        None => of_position(place, call),
-    };
-    let mut found = outer?;
-    for bracket in brackets {
-        found = within_bracket(place, found, bracket)?;
-    }
-    Some(found)
-}
-
-/// What is expected of an argument by its name.
-fn of_argument(place: &Place<'_>, call: &OpenCall, name: &str) -> Option<Expected> {
-    let field = |decl: &'static StructDecl| {
-        decl.field(name).map(|field| Expected::Field(decl, field, &field.ty))
-    };
-    match call.fields() {
-        Some(Fields::Declared(decl)) => field(decl),
-        Some(Fields::Own(class)) => {
-            let fields = types::own_fields(place.world, &class);
-            let found = fields.iter().find(|field| field.name() == name)?;
-            Some(Expected::Spec(spec(place.world, found).ty))
-        }
-        None => {
-            let Kind::Function(function) = &call.callee else { return None };
-            let parameters = fields::parameters(function);
-            let found = parameters.iter().find(|found| found.name() == name);
-            match found.map(|found| types::kind_of_definition(place.world, found)) {
-                Some(Kind::Unknown) | None => {
-                    fields::made_by(place.world, function).and_then(field)
-                }
-                Some(kind) => Some(Expected::Kind(kind)),
-            }
-        }
-    }
-}
-
-/// What is expected of an argument by its place.
-fn of_position(place: &Place<'_>, call: &OpenCall) -> Option<Expected> {
-    match &call.callee {
-        Kind::Function(function) => {
-            let parameters = fields::parameters(function);
-            let kind = types::kind_of_definition(place.world, parameters.get(call.position)?);
-            Some(Expected::Kind(kind))
-        }
-        Kind::Named(name) if name == "order" || name == "Processes.order" => {
-            Some(Expected::Process)
-        }
-        Kind::Named(name) if makes_type(name) && call.position == 0 => Some(Expected::Type),
-        Kind::Named(name) if name == "Map" => Some(Expected::Type),
-        Kind::Named(name) => {
-            let (inside, _) = documented(name)?.signature.split_once('(')?.1.rsplit_once(')')?;
-            let parameters: Vec<&str> = inside.split(", ").collect();
-            let at = call.position.min(parameters.iter().position(|p| *p == "…").unwrap_or(99));
-            let parameter = parameters.get(at).or(parameters.first())?;
-            let of = |name: &str| match name {
-                "task" => struct_decl("Task").map(Kind::Struct),
-                "resources" => struct_decl("Resources").map(Kind::Struct),
-                _ => None,
-            };
-            match parameter.strip_prefix('[') {
-                Some(inner) => Some(Expected::Kind(Kind::List(Box::new(of(inner)?)))),
-                None => Some(Expected::Kind(of(if *parameter == "…" {
-                    parameters.first()?
-                } else {
-                    parameter
-                })?)),
-            }
-        }
-        _ => None,
-    }
-}
-
-fn within_bracket(place: &Place<'_>, outer: Expected, bracket: Word) -> Option<Expected> {
-    Some(match (outer, bracket) {
-        (found, Word::LParen) => found,
-        (Expected::Field(decl, field, TypeDecl::List(inner)), Word::LBracket) => {
-            Expected::Field(decl, field, inner)
-        }
-        (Expected::Field(decl, field, TypeDecl::Map(_, value)), Word::LBrace) => {
-            if place.is_behind_colon() {
-                Expected::Field(decl, field, value)
-            } else {
-                Expected::Key(decl, field)
-            }
-        }
-        (Expected::Spec(SpecType::List(inner)), Word::LBracket) => Expected::Spec(*inner),
-        (Expected::Kind(Kind::List(inner)), Word::LBracket) => Expected::Kind(*inner),
-        (Expected::Type, Word::LBracket) => Expected::Type,
-        _ => return None,
-    })
-}
-
-/// Whether a value of a kind is what a type of the language holds.
-pub(super) fn fits(kind: &Kind, ty: &TypeDecl) -> bool {
-    match ty {
-        TypeDecl::String | TypeDecl::Enum(_) => matches!(kind, Kind::Text),
-        TypeDecl::Integer | TypeDecl::Float => matches!(kind, Kind::Number),
-        TypeDecl::Boolean => matches!(kind, Kind::Boolean),
-        TypeDecl::Map(..) => matches!(kind, Kind::Table),
-        TypeDecl::List(inner) => match kind {
-            Kind::List(held) => matches!(**held, Kind::Unknown) || fits(held, inner),
-            _ => false,
-        },
-        TypeDecl::Struct(decl) => matches!(kind, Kind::Struct(found) if found.name == decl.name),
-        TypeDecl::Choice(decl) => decl.alternatives.iter().any(|ty| fits(kind, ty)),
-    }
-}
-
-impl Expected {
-    /// Whether a value of a kind is what is expected.
-    pub(super) fn takes(&self, kind: &Kind) -> bool {
-        match self {
-            Self::Field(_, _, ty) => fits(kind, ty),
-            Self::Key(..) | Self::Type => false,
-            Self::Spec(ty) => is_of(kind, ty),
-            Self::Process => matches!(kind, Kind::Struct(found) if found.name == "Process"),
-            Self::Kind(wanted) => is_same(kind, wanted),
-        }
-    }
-
-    /// Whether functions of the library make what is expected.
-    pub(super) fn is_made(&self) -> bool {
-        let is_list =
-            matches!(self, Self::Field(_, _, TypeDecl::List(_)) | Self::Spec(SpecType::List(_)));
-        is_list || !self.structs().is_empty()
-    }
-
-    /// The structs that are expected.
-    fn structs(&self) -> Vec<&'static StructDecl> {
-        match self {
-            Self::Field(_, _, TypeDecl::Struct(decl)) => vec![decl],
-            Self::Field(_, _, TypeDecl::Choice(decl)) => {
-                decl.alternatives.iter().flat_map(TypeDecl::structs).collect()
-            }
-            Self::Spec(SpecType::Struct(decl)) | Self::Kind(Kind::Struct(decl)) => vec![decl],
-            Self::Process => struct_decl("Process").into_iter().collect(),
-            _ => Vec::new(),
-        }
-    }
-}
-
-fn is_of(kind: &Kind, ty: &SpecType) -> bool {
-    match ty {
-        SpecType::Text | SpecType::Enum(_) => matches!(kind, Kind::Text),
-        SpecType::Number => matches!(kind, Kind::Number),
-        SpecType::Boolean => matches!(kind, Kind::Boolean),
-        SpecType::Map => matches!(kind, Kind::Table),
-        SpecType::List(inner) => match kind {
-            Kind::List(held) => matches!(**held, Kind::Unknown) || is_of(held, inner),
-            _ => false,
-        },
-        SpecType::Struct(decl) => matches!(kind, Kind::Struct(found) if found.name == decl.name),
-        SpecType::Own(class) => {
-            matches!(kind, Kind::Own(found) if found.location() == class.location())
-        }
-        SpecType::Unknown => false,
-    }
-}
-
-fn is_same(kind: &Kind, wanted: &Kind) -> bool {
-    match (kind, wanted) {
-        (Kind::Struct(a), Kind::Struct(b)) => a.name == b.name,
-        (Kind::Own(a), Kind::Own(b)) => a.location() == b.location(),
-        (Kind::List(a), Kind::List(b)) => {
-            matches!(**a, Kind::Unknown) || matches!(**b, Kind::Unknown) || is_same(a, b)
-        }
-        (Kind::Text, Kind::Text)
-        | (Kind::Number, Kind::Number)
-        | (Kind::Boolean, Kind::Boolean)
-        | (Kind::Table, Kind::Table) => true,
-        _ => false,
-    }
-}
 
 /// A text that fits.
 struct Text {
@@ -265,8 +62,22 @@ fn texts(place: &Place<'_>, expected: &Expected) -> Vec<Text> {
             };
             keys.iter().map(|key| text(*key, "", Rank::Fitting)).collect()
         }
+        Expected::FieldName(decl) => {
+            let name = |field: &FieldDecl| Text {
+                origin: Some(Origin::Field {
+                    of: decl.name.to_owned(),
+                    name: field.name.to_owned(),
+                }),
+                ..text(field.name, fields::detail(field), Rank::Fitting)
+            };
+            decl.fields.iter().map(name).collect()
+        }
         Expected::Spec(SpecType::Enum(values)) => {
             values.iter().map(|value| text(value, "", Rank::Fitting)).collect()
+        }
+        Expected::BoundName => {
+            let all = fields::unbound(place).into_iter();
+            all.map(|(name, detail, rank)| text(name, detail, rank)).collect()
         }
         Expected::Process => {
             let all = given::processes(place).into_iter();
@@ -318,7 +129,7 @@ fn of_field(
         }
         ("Job", "tier") => found.extend(few(&TIERS, "tier")),
         ("Job", "environment") => found.extend(few(&ENVIRONMENTS, "")),
-        ("Job", "constraints") if place.key() == Some("dedicated") => {
+        ("Job", "constraints") if is_dedicated(place) => {
             found.extend(given::jobs(place).into_iter().map(|job| text(job, "job", Rank::Fitting)));
         }
         ("Job", "constraints") => found.extend(few(&["limit:1", "limit:2"], "")),
@@ -341,6 +152,11 @@ fn of_field(
         found.push(text(default, "default", Rank::Made));
     }
     found
+}
+
+/// Whether the cursor stands at the value of the constraint that asks for machines set aside.
+fn is_dedicated(place: &Place<'_>) -> bool {
+    place.brackets_in_call().last().is_some_and(|bracket| bracket.key == Some("dedicated"))
 }
 
 /// Proposes texts for what stands between quotes.
@@ -411,7 +227,13 @@ fn fitting(place: &Place<'_>, list: &mut List, expected: &Expected) {
     }
     match expected {
         Expected::Field(_, field, ty) => skeletons(place, list, field, ty),
-        Expected::Key(..) | Expected::Type | Expected::Process => {}
+        Expected::Bytes => sizes(place, list),
+        Expected::Key(..)
+        | Expected::FieldName(_)
+        | Expected::Scope
+        | Expected::BoundName
+        | Expected::Type
+        | Expected::Process => {}
         Expected::Spec(ty) => match ty {
             SpecType::Boolean => booleans(list, None),
             SpecType::List(_) => brackets(list, "[$0]"),
@@ -461,14 +283,7 @@ fn skeletons(place: &Place<'_>, list: &mut List, field: &'static FieldDecl, ty: 
             booleans(list, field.default().and_then(|default| default.as_bool()));
         }
         TypeDecl::Integer | TypeDecl::Float if field.rules.contains(&Rule::Bytes) => {
-            for (unit, amount) in [("MB", 256), ("GB", 1)] {
-                let times = times(place);
-                let label = format!("{amount}{times}{unit}");
-                let size = Completion::new(label, CompletionKind::Snippet)
-                    .snippet(format!("${{1:{amount}}}{times}{unit}"))
-                    .of(Origin::Builtin(unit.to_owned()));
-                list.push(Rank::Fitting, size);
-            }
+            sizes(place, list);
         }
         TypeDecl::Integer | TypeDecl::Float if std::ptr::eq(ty, &raw const field.ty) => {
             if let Some(default) = default_in_language(field) {
@@ -484,6 +299,17 @@ fn skeletons(place: &Place<'_>, list: &mut List, field: &'static FieldDecl, ty: 
         }
         TypeDecl::Map(..) => brackets(list, "{$0}"),
         _ => {}
+    }
+}
+
+/// Sizes to begin with.
+fn sizes(place: &Place<'_>, list: &mut List) {
+    let times = times(place);
+    for (unit, amount) in [("MB", 256), ("GB", 1)] {
+        let size = Completion::new(format!("{amount}{times}{unit}"), CompletionKind::Snippet)
+            .snippet(format!("${{1:{amount}}}{times}{unit}"))
+            .of(Origin::Builtin(unit.to_owned()));
+        list.push(Rank::Fitting, size);
     }
 }
 
@@ -516,12 +342,9 @@ pub(super) fn units(place: &Place<'_>) -> Option<List> {
     if number.is_none() && !place.is_behind_times() {
         return None;
     }
-    let call = place.calls.first()?;
-    let is_here = place.brackets_in_call().is_empty();
-    let name = call.argument.filter(|_| is_here)?;
-    match of_argument(place, call, place.source.slice(name))? {
-        Expected::Field(_, field, _) if field.rules.contains(&Rule::Bytes) => {}
-        _ => return None,
+    let call = place.calls.first().filter(|_| place.brackets_in_call().is_empty())?;
+    if !of_call(place, call)?.is_bytes() {
+        return None;
     }
     let touched = number.filter(|number| number.end == place.at && place.word.is_empty());
     let mut list = List::new(place, touched.unwrap_or(place.word));

@@ -252,6 +252,13 @@ fn texts_that_fit() {
         ("a = Process(name='x')\nc = order($0)", "a, 'x', Process, …"),
         ("class P(Struct):\n  kind = Required(Enum('a', 'b'))\np = P(kind='$0')", "a, b"),
         ("K = Enum('K', ('a', 'b'))\nclass P(Struct):\n  kind = K\np = P(kind=$0)", "'a', 'b', …"),
+        ("t = Task(resources={'$0': 1})", "cpu, ram, disk, gpu"),
+        ("t = Task(resources={'cpu': 1, '$0': 1})", "cpu, ram, disk, gpu"),
+        ("j = Job({'cl$0'})", "cluster, …"),
+        ("j = Job({'tier': '$0'})", "preferred, preemptible, revocable"),
+        ("j = Job(task={'processes': [{'logger': {'mode': '$0'}}]})", "standard, rotate"),
+        ("x = '{{greeting}}'\nj = Job().bind({'$0': 1})", "greeting"),
+        ("j = Job(\n  tier='pre$0\n  role='x',\n)\n", "preferred, preemptible"),
         ("class P(Struct):\n  mode = LoggerMode\np = P(mode='$0')", "standard, rotate"),
         (
             "load('@std//service.aurora', 'worker')\ns = worker(name='a', tier='$0')",
@@ -309,6 +316,11 @@ fn values_that_fit() {
             "class Q(Struct):\n  n = Integer\nclass P(Struct):\n  q = Q\nq = Q(n=1)\np = P(q=$0)",
             "q, Q, …",
         ),
+        ("s = Service(name='a')\njobs = []\njobs.append($0)", "s, Service, …"),
+        ("load('@std//service.aurora', 'worker')\ns = worker(ram=$0)", "256*MB, 1*GB, …"),
+        ("load('@std//service.aurora', 'worker')\ns = worker(ram=5$0)", "5*MB, 5*GB, 5*KB, 5*TB"),
+        ("N = struct_type('N', port=$0)", "String, Integer, …"),
+        ("p = Process(name='a')\nps = [p]\nps.append($0)", "p, …"),
         ("x = Job(task=y if z else $0)", "Task, …"),
     ]);
     taken(&[
@@ -343,6 +355,8 @@ fn names_in_scope() {
         ("x = Tru$0", "True, …"),
         ("x = not $0", "+True, +Process, …"),
         ("Process = 1\nx = Proces$0", "Process, …"),
+        ("print $0", "+Process, …"),
+        ("apple = 1\nprint ap$0", "apple, …"),
         ("x = f\"{ap$0}\"\napple = 1", "-apple, …"),
         ("apple = 1\nx = f\"{ap$0}\"", "apple, …"),
         ("apple = 1\nx = f\"a {ap$0", "apple, …"),
@@ -358,6 +372,8 @@ fn names_in_scope() {
         ("x = us$0", "user", "x = user()"),
     ]);
     assert_eq!(detail("t = Task()\nx = $0", "t"), "Task");
+    assert_eq!(detail("n = 3 + 1\nx = $0", "n"), "Number = 3 + 1");
+    assert_eq!(detail("def f(a=1):\n  return a\nx = $0", "f"), "function f");
 }
 
 #[test]
