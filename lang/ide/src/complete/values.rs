@@ -12,7 +12,7 @@ use super::describe::Origin;
 use super::expected::{Expected, expected, of_call};
 use super::place::Place;
 use super::spec::{Spec, SpecType};
-use super::style::escaped;
+use crate::style::escaped;
 use super::{Completion, CompletionKind, List, Rank, fields, given, names, paths, snippets};
 use crate::builtin::builtin;
 use crate::cursor::InText;

@@ -7,6 +7,7 @@
     reason = "the tests read fixtures, and fail by panicking"
 )]
 
+mod actions;
 mod base;
 mod broken;
 mod calls;
