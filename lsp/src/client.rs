@@ -25,6 +25,8 @@ pub(crate) struct Client {
     pub(crate) shows_results: bool,
     /// Whether completions may have places to go through.
     pub(crate) snippets: bool,
+    /// Whether it has the command by which editors of VS Code's kind complete again.
+    pub(crate) completes_again: bool,
     /// Whether definitions may say from where they lead.
     pub(crate) definition_links: bool,
     /// Whether symbols of a document may stand in one another.
@@ -67,6 +69,11 @@ impl Client {
                 .and_then(|it| it.get("auroraResults")?.as_bool())),
             snippets: is(text
                 .and_then(|it| it.completion.as_ref()?.completion_item.as_ref()?.snippet_support)),
+            completes_again: can
+                .experimental
+                .as_ref()
+                .and_then(|it| it.get("commands")?.get("commands")?.as_array())
+                .is_some_and(|known| known.iter().any(|it| it == "editor.action.triggerSuggest")),
             definition_links: is(text.and_then(|it| it.definition.as_ref()?.link_support)),
             nested_symbols: is(text
                 .and_then(|it| it.document_symbol.as_ref()?.hierarchical_document_symbol_support)),

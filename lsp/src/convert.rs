@@ -1,5 +1,6 @@
 //! Own values as those of the protocol, and back.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -106,28 +107,33 @@ impl View {
         lsp::TextEdit::new(self.range(source, span), text.to_owned())
     }
 
-    /// Changes of files, with the versions that they are for. Those of the library are left out.
-    pub(crate) fn workspace_edit(&self, edits: &[FileEdit]) -> lsp::WorkspaceEdit {
-        let mut files: Vec<lsp::TextDocumentEdit> = Vec::new();
+    /// Changes of files, with the versions that they are for if the client knows these. Those of the
+    /// library are left out.
+    pub(crate) fn workspace_edit(
+        &self,
+        edits: &[FileEdit],
+        is_versioned: bool,
+    ) -> lsp::WorkspaceEdit {
+        let mut files: BTreeMap<Url, (Option<i32>, Vec<lsp::TextEdit>)> = BTreeMap::new();
         for edit in edits.iter().filter(|edit| !edit.location.file.is_std()) {
             let file = &edit.location.file;
-            let (Some(source), Some(uri)) = (self.world.file(file), self.uri(file)) else {
-                continue;
-            };
-            let change = lsp::OneOf::Left(self.text_edit(source, edit.location.span, &edit.text));
-            match files.iter_mut().find(|known| known.text_document.uri == uri) {
-                Some(known) => known.edits.push(change),
-                None => files.push(lsp::TextDocumentEdit {
-                    text_document: lsp::OptionalVersionedTextDocumentIdentifier {
-                        uri,
-                        version: source.version,
-                    },
-                    edits: vec![change],
-                }),
-            }
+            let (Some(source), Some(uri)) = (self.world.file(file), self.uri(file)) else { continue };
+            let change = self.text_edit(source, edit.location.span, &edit.text);
+            files.entry(uri).or_insert((source.version, Vec::new())).1.push(change);
         }
+        if !is_versioned {
+            let changes = files.into_iter().map(|(uri, (_, edits))| (uri, edits)).collect();
+            return lsp::WorkspaceEdit { changes: Some(changes), ..Default::default() };
+        }
+        let of_file = |(uri, (version, edits)): (Url, (Option<i32>, Vec<lsp::TextEdit>))| {
+            lsp::TextDocumentEdit {
+                text_document: lsp::OptionalVersionedTextDocumentIdentifier { uri, version },
+                edits: edits.into_iter().map(lsp::OneOf::Left).collect(),
+            }
+        };
+        let changes = files.into_iter().map(of_file).collect();
         lsp::WorkspaceEdit {
-            document_changes: Some(lsp::DocumentChanges::Edits(files)),
+            document_changes: Some(lsp::DocumentChanges::Edits(changes)),
             ..lsp::WorkspaceEdit::default()
         }
     }

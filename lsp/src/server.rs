@@ -3,6 +3,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
+use aurora_ide::Snapshot;
+use aurora_ide::navigate::{self, Way};
 use aurora_ide::source::{FileId, Source};
 use serde_json::Value;
 use tokio::task::JoinHandle;
@@ -18,6 +20,7 @@ use crate::settings::Settings;
 use crate::state::Core;
 use crate::transport::words_of;
 use crate::watch::{Job, paths, registration};
+use crate::features::{calls, completion, navigation, reading, structure, tokens};
 use crate::{commands, features};
 
 /// The server of one client.
@@ -137,8 +140,41 @@ impl Server {
         .await
     }
 
+    /// Where what stands at a place leads.
+    async fn way(
+        &self,
+        place: lsp::TextDocumentPositionParams,
+        find: fn(&Snapshot, &FileId, u32) -> Option<Way>,
+    ) -> Result<Option<lsp::GotoDefinitionResponse>> {
+        let with_links = self.core.client().definition_links;
+        self.at(place, move |view, id, source, at| {
+            navigation::way(view, source, find(&view.world, id, at), with_links)
+        })
+        .await
+        .flat()
+    }
+
+    async fn tokens(
+        &self,
+        uri: &Url,
+        part: Option<lsp::Range>,
+    ) -> Result<Option<Vec<lsp::SemanticToken>>> {
+        self.ask(uri, move |view, id, source| tokens::semantic_tokens(view, id, source, part)).await
+    }
+
     fn configure(&self, value: &Value) {
         configure(&self.core, value);
+    }
+}
+
+/// An answer that there is not is the same as one of a file that there is not.
+trait Flat<T> {
+    fn flat(self) -> Result<Option<T>>;
+}
+
+impl<T> Flat<T> for Result<Option<Option<T>>> {
+    fn flat(self) -> Result<Option<T>> {
+        self.map(Option::flatten)
     }
 }
 
@@ -155,7 +191,7 @@ impl LanguageServer for Server {
     async fn initialize(&self, params: lsp::InitializeParams) -> Result<lsp::InitializeResult> {
         let (client, encoding) = Client::of(&params);
         // A client that comes twice is refused before.
-        let _ = self.core.client.set(client.clone());
+        let _ = self.core.client.set(client);
         if let Some(trace) = params.trace {
             self.core.log.set_trace(trace);
         }
@@ -166,7 +202,7 @@ impl LanguageServer for Server {
             self.core.log.line(&format!("client {} {version}", info.name));
         }
         Ok(lsp::InitializeResult {
-            capabilities: features::capabilities(&client, encoding),
+            capabilities: features::capabilities(encoding),
             server_info: Some(lsp::ServerInfo {
                 name: "aurora".to_owned(),
                 version: Some(env!("CARGO_PKG_VERSION").to_owned()),
@@ -238,6 +274,257 @@ impl LanguageServer for Server {
 
     async fn did_change_watched_files(&self, params: lsp::DidChangeWatchedFilesParams) {
         self.job(Job::Changed(paths(params.changes.into_iter().map(|change| change.uri))));
+    }
+
+    async fn completion(
+        &self,
+        params: lsp::CompletionParams,
+    ) -> Result<Option<lsp::CompletionResponse>> {
+        let client = self.core.client();
+        self.at(params.text_document_position, move |view, id, source, at| {
+            completion::completion(view, id, source, at, &client)
+        })
+        .await
+    }
+
+    async fn completion_resolve(&self, item: lsp::CompletionItem) -> Result<lsp::CompletionItem> {
+        let view = self.core.view();
+        self.work(move || completion::resolve(&view, item)).await
+    }
+
+    async fn hover(&self, params: lsp::HoverParams) -> Result<Option<lsp::Hover>> {
+        let place = params.text_document_position_params;
+        self.at(place, |view, id, source, at| reading::hover(view, id, source, at)).await.flat()
+    }
+
+    async fn signature_help(
+        &self,
+        params: lsp::SignatureHelpParams,
+    ) -> Result<Option<lsp::SignatureHelp>> {
+        let with_offsets = self.core.client().label_offsets;
+        self.at(params.text_document_position_params, move |view, id, _, at| {
+            reading::signature_help(view, id, at, with_offsets)
+        })
+        .await
+        .flat()
+    }
+
+    async fn inlay_hint(
+        &self,
+        params: lsp::InlayHintParams,
+    ) -> Result<Option<Vec<lsp::InlayHint>>> {
+        self.ask(&params.text_document.uri, move |view, id, source| {
+            reading::inlay_hints(view, id, source, params.range)
+        })
+        .await
+    }
+
+    async fn code_lens(&self, params: lsp::CodeLensParams) -> Result<Option<Vec<lsp::CodeLens>>> {
+        self.ask(&params.text_document.uri, |view, id, source| {
+            reading::code_lenses(view, id, source)
+        })
+        .await
+    }
+
+    async fn goto_definition(
+        &self,
+        params: lsp::GotoDefinitionParams,
+    ) -> Result<Option<lsp::GotoDefinitionResponse>> {
+        self.way(params.text_document_position_params, navigate::definition).await
+    }
+
+    async fn goto_declaration(
+        &self,
+        params: lsp::GotoDefinitionParams,
+    ) -> Result<Option<lsp::GotoDefinitionResponse>> {
+        self.way(params.text_document_position_params, navigate::declaration).await
+    }
+
+    async fn goto_type_definition(
+        &self,
+        params: lsp::GotoDefinitionParams,
+    ) -> Result<Option<lsp::GotoDefinitionResponse>> {
+        self.way(params.text_document_position_params, navigate::type_definition).await
+    }
+
+    async fn references(
+        &self,
+        params: lsp::ReferenceParams,
+    ) -> Result<Option<Vec<lsp::Location>>> {
+        let with_declarations = params.context.include_declaration;
+        self.at(params.text_document_position, move |view, id, _, at| {
+            navigation::references(view, id, at, with_declarations)
+        })
+        .await
+    }
+
+    async fn document_highlight(
+        &self,
+        params: lsp::DocumentHighlightParams,
+    ) -> Result<Option<Vec<lsp::DocumentHighlight>>> {
+        self.at(params.text_document_position_params, |view, id, source, at| {
+            navigation::highlights(view, id, source, at)
+        })
+        .await
+    }
+
+    async fn document_link(
+        &self,
+        params: lsp::DocumentLinkParams,
+    ) -> Result<Option<Vec<lsp::DocumentLink>>> {
+        self.ask(&params.text_document.uri, |view, id, source| {
+            navigation::document_links(view, id, source)
+        })
+        .await
+    }
+
+    async fn prepare_rename(
+        &self,
+        params: lsp::TextDocumentPositionParams,
+    ) -> Result<Option<lsp::PrepareRenameResponse>> {
+        self.at(params, |view, id, source, at| navigation::prepare_rename(view, id, source, at))
+            .await?
+            .transpose()
+    }
+
+    async fn rename(&self, params: lsp::RenameParams) -> Result<Option<lsp::WorkspaceEdit>> {
+        let is_versioned = self.core.client().versioned_edits;
+        self.at(params.text_document_position, move |view, id, _, at| {
+            navigation::rename(view, id, at, &params.new_name, is_versioned)
+        })
+        .await?
+        .transpose()
+    }
+
+    async fn linked_editing_range(
+        &self,
+        params: lsp::LinkedEditingRangeParams,
+    ) -> Result<Option<lsp::LinkedEditingRanges>> {
+        self.at(params.text_document_position_params, |view, id, source, at| {
+            navigation::linked_ranges(view, id, source, at)
+        })
+        .await
+        .flat()
+    }
+
+    async fn prepare_call_hierarchy(
+        &self,
+        params: lsp::CallHierarchyPrepareParams,
+    ) -> Result<Option<Vec<lsp::CallHierarchyItem>>> {
+        let place = params.text_document_position_params;
+        self.at(place, |view, id, _, at| calls::prepare(view, id, at)).await.flat()
+    }
+
+    async fn incoming_calls(
+        &self,
+        params: lsp::CallHierarchyIncomingCallsParams,
+    ) -> Result<Option<Vec<lsp::CallHierarchyIncomingCall>>> {
+        let view = self.core.view();
+        self.work(move || calls::incoming(&view, &params.item)).await
+    }
+
+    async fn outgoing_calls(
+        &self,
+        params: lsp::CallHierarchyOutgoingCallsParams,
+    ) -> Result<Option<Vec<lsp::CallHierarchyOutgoingCall>>> {
+        let view = self.core.view();
+        self.work(move || calls::outgoing(&view, &params.item)).await
+    }
+
+    async fn document_symbol(
+        &self,
+        params: lsp::DocumentSymbolParams,
+    ) -> Result<Option<lsp::DocumentSymbolResponse>> {
+        let is_nested = self.core.client().nested_symbols;
+        self.ask(&params.text_document.uri, move |view, id, source| {
+            structure::document_symbols(view, id, source, is_nested)
+        })
+        .await
+    }
+
+    async fn symbol(
+        &self,
+        params: lsp::WorkspaceSymbolParams,
+    ) -> Result<Option<Vec<lsp::SymbolInformation>>> {
+        let view = self.core.view();
+        self.work(move || Some(structure::workspace_symbols(&view, &params.query))).await
+    }
+
+    async fn folding_range(
+        &self,
+        params: lsp::FoldingRangeParams,
+    ) -> Result<Option<Vec<lsp::FoldingRange>>> {
+        let whole_lines = self.core.client().whole_folds;
+        self.ask(&params.text_document.uri, move |view, id, source| {
+            structure::folding_ranges(view, id, source, whole_lines)
+        })
+        .await
+    }
+
+    async fn selection_range(
+        &self,
+        params: lsp::SelectionRangeParams,
+    ) -> Result<Option<Vec<lsp::SelectionRange>>> {
+        self.ask(&params.text_document.uri, move |view, id, source| {
+            structure::selection_ranges(view, id, source, &params.positions)
+        })
+        .await
+    }
+
+    async fn formatting(
+        &self,
+        params: lsp::DocumentFormattingParams,
+    ) -> Result<Option<Vec<lsp::TextEdit>>> {
+        self.ask(&params.text_document.uri, |view, id, source| {
+            structure::formatting(view, id, source, None)
+        })
+        .await
+    }
+
+    async fn range_formatting(
+        &self,
+        params: lsp::DocumentRangeFormattingParams,
+    ) -> Result<Option<Vec<lsp::TextEdit>>> {
+        self.ask(&params.text_document.uri, move |view, id, source| {
+            structure::formatting(view, id, source, Some(params.range))
+        })
+        .await
+    }
+
+    async fn semantic_tokens_full(
+        &self,
+        params: lsp::SemanticTokensParams,
+    ) -> Result<Option<lsp::SemanticTokensResult>> {
+        let uri = params.text_document.uri;
+        let Some(data) = self.tokens(&uri, None).await? else { return Ok(None) };
+        let result_id = Some(self.core.keep_tokens(self.core.file_id(&uri), data.clone()));
+        Ok(Some(lsp::SemanticTokens { result_id, data }.into()))
+    }
+
+    async fn semantic_tokens_full_delta(
+        &self,
+        params: lsp::SemanticTokensDeltaParams,
+    ) -> Result<Option<lsp::SemanticTokensFullDeltaResult>> {
+        let uri = params.text_document.uri;
+        let Some(data) = self.tokens(&uri, None).await? else { return Ok(None) };
+        let file = self.core.file_id(&uri);
+        let old = self.core.kept_tokens(&file, &params.previous_result_id);
+        let result_id = Some(self.core.keep_tokens(file, data.clone()));
+        Ok(Some(match old {
+            Some(old) => {
+                let edits = tokens::difference(&old, data);
+                lsp::SemanticTokensDelta { result_id, edits }.into()
+            }
+            None => lsp::SemanticTokens { result_id, data }.into(),
+        }))
+    }
+
+    async fn semantic_tokens_range(
+        &self,
+        params: lsp::SemanticTokensRangeParams,
+    ) -> Result<Option<lsp::SemanticTokensRangeResult>> {
+        let data = self.tokens(&params.text_document.uri, Some(params.range)).await?;
+        Ok(data.map(|data| lsp::SemanticTokens { result_id: None, data }.into()))
     }
 
     async fn execute_command(&self, params: lsp::ExecuteCommandParams) -> Result<Option<Value>> {

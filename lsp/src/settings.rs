@@ -17,6 +17,8 @@ pub(crate) struct Settings {
     pub(crate) hint_templates: bool,
     /// `hints.defaults`: whether defaults of fields that are not given are shown.
     pub(crate) hint_defaults: bool,
+    /// `hints.types`: whether the structs that names mean are shown.
+    pub(crate) hint_types: bool,
     /// `cluster.enabled`: whether schedulers are asked about jobs without a command.
     pub(crate) ask_clusters: bool,
 }
@@ -29,6 +31,7 @@ impl Default for Settings {
             user: String::new(),
             hint_templates: true,
             hint_defaults: false,
+            hint_types: false,
             ask_clusters: false,
         }
     }
@@ -45,6 +48,7 @@ impl Settings {
         text(value, "/user", &mut settings.user, &mut wrong);
         flag(value, "/hints/templates", &mut settings.hint_templates, &mut wrong);
         flag(value, "/hints/defaults", &mut settings.hint_defaults, &mut wrong);
+        flag(value, "/hints/types", &mut settings.hint_types, &mut wrong);
         flag(value, "/cluster/enabled", &mut settings.ask_clusters, &mut wrong);
         match value.pointer("/env") {
             None | Some(Value::Null) => {}

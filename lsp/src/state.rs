@@ -15,7 +15,8 @@ use aurora_ide::text::Encoding;
 use aurora_ide::{Snapshot, Workspace};
 use tokio::sync::Notify;
 use tower_lsp::lsp_types::{
-    DidChangeTextDocumentParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams, Url,
+    DidChangeTextDocumentParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams, SemanticToken,
+    Url,
 };
 
 use crate::Options;
@@ -80,6 +81,9 @@ pub(crate) struct State {
     pub(crate) edited: BTreeSet<FileId>,
     /// The files of which evaluations tell something else since.
     pub(crate) touched: BTreeSet<FileId>,
+    /// The tokens that the client has of the files that it holds, by a name that it says.
+    tokens: BTreeMap<FileId, (String, Vec<SemanticToken>)>,
+    tokens_given: u64,
     /// Whether an evaluation has come to something else since the client was told to ask again.
     pub(crate) is_news: bool,
     pub(crate) is_stopped: bool,
@@ -167,6 +171,7 @@ impl Core {
         let id = self.file_id(&params.text_document.uri);
         let mut state = self.lock();
         state.documents.remove(&id);
+        state.tokens.remove(&id);
         Arc::make_mut(&mut state.uris).remove(&id);
         state.workspace.close(&id, &Disk);
         state.workspace.follow(&Disk);
@@ -228,6 +233,25 @@ impl Core {
     /// Whether evaluations have told something new since this was asked last.
     pub(crate) fn take_refresh(&self) -> bool {
         std::mem::take(&mut self.lock().is_news)
+    }
+
+    /// Keeps the tokens that the client is given, and says by what name.
+    pub(crate) fn keep_tokens(&self, file: FileId, tokens: Vec<SemanticToken>) -> String {
+        let mut state = self.lock();
+        state.tokens_given += 1;
+        let name = state.tokens_given.to_string();
+        // Of a file that was closed meanwhile nobody asks again.
+        if state.documents.contains_key(&file) {
+            state.tokens.insert(file, (name.clone(), tokens));
+        }
+        name
+    }
+
+    /// The tokens of a file that the client was given by a name, if they were the last.
+    pub(crate) fn kept_tokens(&self, file: &FileId, name: &str) -> Option<Vec<SemanticToken>> {
+        let mut state = self.lock();
+        let (_, tokens) = state.tokens.remove(file).filter(|(known, _)| known == name)?;
+        Some(tokens)
     }
 
     /// The user has set something else.

@@ -286,9 +286,10 @@ pub(crate) fn codes(params: &Value) -> Vec<String> {
     all.iter().map(|it| it["code"].as_str().unwrap_or("hint").to_owned()).collect()
 }
 
-/// A place in parameters.
+/// A place in parameters, with what layout is asked for with.
 pub(crate) fn place(uri: &str, line: u32, character: u32) -> Value {
-    json!({"textDocument": {"uri": uri}, "position": {"line": line, "character": character}})
+    json!({"textDocument": {"uri": uri}, "position": {"line": line, "character": character},
+        "options": {"tabSize": 2, "insertSpaces": true}})
 }
 
 /// The path behind a URI.

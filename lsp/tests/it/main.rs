@@ -4,4 +4,6 @@
 
 mod client;
 mod diagnostics;
+mod features;
 mod life;
+mod storm;

@@ -1,0 +1,118 @@
+//! What is told beside the text: hover, signatures, hints, lenses.
+
+use aurora_ide::hints::{HintKind, HintOptions, hints};
+use aurora_ide::lenses::{self, Lens};
+use aurora_ide::signature::{Signature, signature};
+use aurora_ide::source::{FileId, Source};
+use aurora_ide::text::{Encoding, units};
+use serde_json::json;
+use tower_lsp::lsp_types as lsp;
+
+use crate::convert::{View, markdown};
+
+/// What is told of what stands at a byte.
+pub(crate) fn hover(view: &View, file: &FileId, source: &Source, at: u32) -> Option<lsp::Hover> {
+    let found = aurora_ide::hover::hover(&view.world, file, at)?;
+    Some(lsp::Hover {
+        contents: lsp::HoverContents::Markup(markdown(found.markdown)),
+        range: Some(view.range(source, found.span)),
+    })
+}
+
+/// What the call around a byte takes.
+pub(crate) fn signature_help(
+    view: &View,
+    file: &FileId,
+    at: u32,
+    with_offsets: bool,
+) -> Option<lsp::SignatureHelp> {
+    let Signature { label, docs, parameters, active } = signature(&view.world, file, at)?;
+    let parameters = parameters.into_iter().map(|parameter| {
+        let shown = parameter.label.of(&label);
+        let offset = |at: u32| {
+            // The protocol counts these in UTF-16, whatever is spoken otherwise.
+            units(label.get(..at as usize).unwrap_or_default(), Encoding::Utf16)
+        };
+        lsp::ParameterInformation {
+            label: if with_offsets {
+                let ends = [parameter.label.start, parameter.label.end].map(offset);
+                lsp::ParameterLabel::LabelOffsets(ends)
+            } else {
+                lsp::ParameterLabel::Simple(shown.to_owned())
+            },
+            documentation: documentation(parameter.docs),
+        }
+    });
+    let parameters: Vec<_> = parameters.collect();
+    let active_parameter = active.and_then(|active| u32::try_from(active).ok());
+    Some(lsp::SignatureHelp {
+        signatures: vec![lsp::SignatureInformation {
+            documentation: documentation(docs),
+            parameters: Some(parameters),
+            active_parameter,
+            label,
+        }],
+        active_signature: Some(0),
+        active_parameter,
+    })
+}
+
+fn documentation(text: String) -> Option<lsp::Documentation> {
+    (!text.is_empty()).then(|| lsp::Documentation::MarkupContent(markdown(text)))
+}
+
+/// What is shown in the text of a part of a file.
+pub(crate) fn inlay_hints(
+    view: &View,
+    file: &FileId,
+    source: &Source,
+    range: lsp::Range,
+) -> Vec<lsp::InlayHint> {
+    let options = HintOptions {
+        values: view.settings.hint_templates,
+        defaults: view.settings.hint_defaults,
+        types: view.settings.hint_types,
+    };
+    let found = hints(&view.world, file, view.span(source, range), options);
+    let to_hint = |hint: aurora_ide::hints::Hint| lsp::InlayHint {
+        position: view.position(source, hint.at),
+        label: lsp::InlayHintLabel::String(hint.label),
+        kind: (hint.kind == HintKind::Type).then_some(lsp::InlayHintKind::TYPE),
+        text_edits: None,
+        tooltip: (!hint.docs.is_empty())
+            .then(|| lsp::InlayHintTooltip::MarkupContent(markdown(hint.docs))),
+        padding_left: Some(hint.kind != HintKind::Type),
+        padding_right: None,
+        data: None,
+    };
+    found.into_iter().map(to_hint).collect()
+}
+
+/// The commands for the jobs of a file.
+pub(crate) fn code_lenses(view: &View, file: &FileId, source: &Source) -> Vec<lsp::CodeLens> {
+    let mut out = Vec::new();
+    for Lens { span, key, more, commands } in lenses::lenses(&view.world, file) {
+        // Editors show it above the line where it begins.
+        let start = view.position(source, span.start);
+        let range = lsp::Range::new(start, start);
+        let mut show = |title: String, command: &str, arguments| {
+            let command = lsp::Command { title, command: command.to_owned(), arguments };
+            out.push(lsp::CodeLens { range, command: Some(command), data: None });
+        };
+        for command in commands {
+            let Some(uri) = view.uri(&command.file) else { continue };
+            let is_known = !command.key.split('/').any(|part| part == "?");
+            let key = key.as_ref().filter(|key| key.split('/').any(|part| part != "?"));
+            let argument = json!({"uri": uri, "job": is_known.then_some(&command.key)});
+            let title = match key {
+                Some(key) if command.id == "aurora.inspect" => format!("{key}: {}", command.title),
+                _ => command.title.to_owned(),
+            };
+            show(title, command.id, Some(vec![argument]));
+        }
+        if more > 0 {
+            show(format!("and {more} more jobs"), "", None);
+        }
+    }
+    out
+}
