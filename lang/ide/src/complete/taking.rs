@@ -24,8 +24,8 @@ const MAX_FILES: usize = 1000;
 pub(super) fn names(place: &Place<'_>, list: &mut List, wanted: &Wanted, known: &BTreeSet<&str>) {
     let shared = place.world.namespace(place.source);
     let shared: BTreeSet<&FileId> = shared.iter().map(|file| &file.id).collect();
-    let files: Vec<&Arc<Source>> =
-        place.world.library().chain(place.world.files().take(MAX_FILES)).collect();
+    let mut files: Vec<&Arc<Source>> = place.world.library().collect();
+    files.extend(place.world.files().take(MAX_FILES));
     let mut left = MAX_NAMES;
     for file in files.into_iter().filter(|file| !shared.contains(&file.id)) {
         // Without a letter only the library is looked through, and for what fits.
