@@ -139,6 +139,8 @@ jobs = [
     (test-wait "the server's end" (not (process-live-p server)))
     (unless (zerop (process-exit-status server)) (test-fail "the server ends with %s" (process-exit-status server)))))
 
+;; As an Emacs that is not run in batches does by itself.
+(package-activate-all)
 (load (getenv "INIT") nil t)
 (test)
 

@@ -29,6 +29,9 @@ end
 local child
 
 local function call(name, ...)
+  if vim.rpcrequest(child, "nvim_get_mode").blocking then
+    error("Neovim waits for a key before it goes on", 0)
+  end
   return vim.rpcrequest(child, "nvim_" .. name, ...)
 end
 

@@ -31,7 +31,7 @@ export function find(setting: string, folder: string | undefined, machine: Machi
   const name = machine.platform === "win32" ? "aurora.exe" : "aurora";
   const program = folders.map((it) => join(it, name)).find((it) => machine.isProgram(it));
   return program === undefined
-    ? { missing: "The program `aurora` is neither in $PATH nor in ~/.cargo/bin or ~/.local/bin." }
+    ? { missing: "The program aurora is neither in $PATH nor in ~/.cargo/bin or ~/.local/bin." }
     : { program };
 }
 
@@ -43,13 +43,13 @@ function findNamed(named: string, folder: string | undefined, machine: Machine):
     program = join(machine.home, named.slice(2));
   } else if (inFolder !== null) {
     if (folder === undefined) {
-      return { missing: `\`aurora.server.path\` is ${named}, and no folder is open.` };
+      return { missing: `aurora.server.path is ${named}, and no folder is open.` };
     }
     program = join(folder, named.slice(inFolder[0].length));
   } else if (!isAbsolute(named)) {
-    return { missing: `\`aurora.server.path\` is ${named}, which does not begin with /, ~/ or \${workspaceFolder}/.` };
+    return { missing: `aurora.server.path is ${named}, which does not begin with /, ~/ or \${workspaceFolder}/.` };
   }
   return machine.isProgram(program)
     ? { program }
-    : { missing: `\`aurora.server.path\` names ${program}, which is no program.` };
+    : { missing: `aurora.server.path names ${program}, which is no program.` };
 }

@@ -231,26 +231,31 @@ export class Editor {
   }
 
   /** Asks each provider of a kind that is for a document; gives what is not nothing. */
-  async ask<T>(kind: string, method: string, document: Document | undefined, ...args: unknown[]): Promise<T[]> {
+  ask<T>(kind: string, method: string, document: Document, ...args: unknown[]): Promise<T[]> {
+    return this.askWith(kind, method, document, args, []);
+  }
+
+  /** The same with arguments behind the token that tells whether somebody still waits. */
+  async askWith<T>(
+    kind: string,
+    method: string,
+    document: Document,
+    before: unknown[],
+    behind: unknown[],
+  ): Promise<T[]> {
     const found: T[] = [];
-    const all = this.providers.get(kind) ?? [];
-    for (const { selector, provider } of all) {
+    for (const { selector, provider } of this.providers.get(kind) ?? []) {
       const task = provider[method];
-      if (task === undefined || (document !== undefined && !matches(selector, document))) {
+      if (task === undefined || !matches(selector, document)) {
         continue;
       }
-      const given = document === undefined ? args : [document, ...args];
-      const answer = await task.call(provider, ...given, new values.CancellationTokenSource().token);
+      const { token } = new values.CancellationTokenSource();
+      const answer = await task.call(provider, document, ...before, token, ...behind);
       if (answer !== undefined && answer !== null) {
         found.push(answer as T);
       }
     }
     return found;
-  }
-
-  /** Whether anything answers requests of a kind for a document. */
-  has(kind: string, document: Document): boolean {
-    return (this.providers.get(kind) ?? []).some(({ selector }) => matches(selector, document));
   }
 
   problems(document: Document): values.Diagnostic[] {
