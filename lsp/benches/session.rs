@@ -314,8 +314,11 @@ impl Session {
                 }
                 edits += 1;
                 let now = &words[..if is_typed { at + 1 } else { at }];
-                let (start, end, text) =
-                    if is_typed { (at, at, keys[at].to_string()) } else { (at, at + 1, String::new()) };
+                let (start, end, text) = if is_typed {
+                    (at, at, keys[at].to_string())
+                } else {
+                    (at, at + 1, String::new())
+                };
                 let before = workspace.files[file].1.clone();
                 apply(&mut workspace.files[file].1, line, start, end, &text);
                 let version = *self.versions.entry(file).and_modify(|it| *it += 1).or_default();
@@ -334,7 +337,10 @@ impl Session {
                 let mut asked = Vec::new();
                 let (mut completing, mut hovering) = (None, None);
                 if can("completionProvider") {
-                    completing = Some((self.begin("textDocument/completion", place.clone()), Instant::now()));
+                    completing = Some((
+                        self.begin("textDocument/completion", place.clone()),
+                        Instant::now(),
+                    ));
                 }
                 if can("hoverProvider") {
                     let there = json!({"textDocument": {"uri": workspace.uri(0)},
@@ -362,7 +368,8 @@ impl Session {
                 }
             }
         }
-        let mut figures = vec![("syntax diagnostics", 10.0, syntax), ("evaluated diagnostics", 150.0, evaluated)];
+        let mut figures =
+            vec![("syntax diagnostics", 10.0, syntax), ("evaluated diagnostics", 150.0, evaluated)];
         if !completion.is_empty() {
             figures.push(("completion", 20.0, completion));
         }

@@ -117,7 +117,9 @@ impl View {
         let mut files: BTreeMap<Url, (Option<i32>, Vec<lsp::TextEdit>)> = BTreeMap::new();
         for edit in edits.iter().filter(|edit| !edit.location.file.is_std()) {
             let file = &edit.location.file;
-            let (Some(source), Some(uri)) = (self.world.file(file), self.uri(file)) else { continue };
+            let (Some(source), Some(uri)) = (self.world.file(file), self.uri(file)) else {
+                continue;
+            };
             let change = self.text_edit(source, edit.location.span, &edit.text);
             files.entry(uri).or_insert((source.version, Vec::new())).1.push(change);
         }

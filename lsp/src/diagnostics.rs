@@ -326,20 +326,33 @@ pub(crate) fn publications(core: &Core) -> Vec<PublishDiagnosticsParams> {
             continue;
         }
         drop(state);
-        let all: Vec<Diagnostic> = current
-            .iter()
-            .filter_map(|outcome| outcome.found.get(id))
-            .flatten()
-            .chain(&written)
-            .cloned()
-            .collect();
-        let all = merge(id, &all, &[]).remove(id).unwrap_or_default();
+        let all = of_file(id, &current, &written);
         let diagnostics: Vec<lsp::Diagnostic> =
             all.iter().filter_map(|found| diagnostic(core, &view, found)).collect();
         state = core.lock();
         out.extend(told_anew(&mut state, &view, id, diagnostics, shown));
     }
     out
+}
+
+/// What is wrong with a file: what evaluations have found, and what its text tells.
+fn of_file(id: &FileId, outcomes: &[&Outcome], written: &[Diagnostic]) -> Vec<Diagnostic> {
+    let found = outcomes.iter().filter_map(|outcome| outcome.found.get(id)).flatten();
+    let all: Vec<Diagnostic> = found.chain(written).cloned().collect();
+    merge(id, &all, &[]).remove(id).unwrap_or_default()
+}
+
+/// What is wrong with a file in these texts, as far as that is known by now.
+pub(crate) fn known(core: &Core, view: &View, id: &FileId) -> Vec<Diagnostic> {
+    let (outcomes, settings_generation) = {
+        let state = core.lock();
+        let outcomes: Vec<Arc<Outcome>> = state.outcomes.values().cloned().collect();
+        (outcomes, state.settings_generation)
+    };
+    let current = outcomes.iter().map(|outcome| &**outcome);
+    let current: Vec<&Outcome> =
+        current.filter(|it| it.is_current(&view.world, settings_generation)).collect();
+    of_file(id, &current, &syntax(&view.world, id))
 }
 
 fn told_anew(

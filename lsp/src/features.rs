@@ -1,5 +1,6 @@
 //! What is offered to the client, and the answers to its requests as the protocol has them.
 
+pub(crate) mod actions;
 pub(crate) mod calls;
 pub(crate) mod completion;
 pub(crate) mod navigation;
@@ -55,6 +56,7 @@ pub(crate) fn capabilities(encoding: PositionEncodingKind) -> lsp::ServerCapabil
         semantic_tokens_provider: Some(
             lsp::SemanticTokensServerCapabilities::SemanticTokensOptions(tokens::options()),
         ),
+        code_action_provider: Some(actions::options()),
         inlay_hint_provider: yes(),
         code_lens_provider: Some(lsp::CodeLensOptions { resolve_provider: Some(false) }),
         document_formatting_provider: yes(),

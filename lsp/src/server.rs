@@ -16,11 +16,11 @@ use tower_lsp::{Client as Connection, LanguageServer};
 use crate::client::{Client, folders};
 use crate::convert::View;
 use crate::diagnostics::publications;
+use crate::features::{actions, calls, completion, navigation, reading, structure, tokens};
 use crate::settings::Settings;
 use crate::state::Core;
 use crate::transport::words_of;
 use crate::watch::{Job, paths, registration};
-use crate::features::{calls, completion, navigation, reading, structure, tokens};
 use crate::{commands, features};
 
 /// The server of one client.
@@ -347,10 +347,7 @@ impl LanguageServer for Server {
         self.way(params.text_document_position_params, navigate::type_definition).await
     }
 
-    async fn references(
-        &self,
-        params: lsp::ReferenceParams,
-    ) -> Result<Option<Vec<lsp::Location>>> {
+    async fn references(&self, params: lsp::ReferenceParams) -> Result<Option<Vec<lsp::Location>>> {
         let with_declarations = params.context.include_declaration;
         self.at(params.text_document_position, move |view, id, _, at| {
             navigation::references(view, id, at, with_declarations)
@@ -467,6 +464,18 @@ impl LanguageServer for Server {
     ) -> Result<Option<Vec<lsp::SelectionRange>>> {
         self.ask(&params.text_document.uri, move |view, id, source| {
             structure::selection_ranges(view, id, source, &params.positions)
+        })
+        .await
+    }
+
+    async fn code_action(
+        &self,
+        params: lsp::CodeActionParams,
+    ) -> Result<Option<lsp::CodeActionResponse>> {
+        let core = self.core.clone();
+        self.ask(&params.text_document.uri, move |view, id, source| {
+            let only = params.context.only.as_deref();
+            actions::code_actions(&core, view, id, source, params.range, only)
         })
         .await
     }

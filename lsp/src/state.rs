@@ -15,8 +15,8 @@ use aurora_ide::text::Encoding;
 use aurora_ide::{Snapshot, Workspace};
 use tokio::sync::Notify;
 use tower_lsp::lsp_types::{
-    DidChangeTextDocumentParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams, SemanticToken,
-    Url,
+    DidChangeTextDocumentParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams,
+    SemanticToken, Url,
 };
 
 use crate::Options;

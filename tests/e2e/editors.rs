@@ -81,7 +81,8 @@ fn emacs_edits_a_file(package: &str, client: &str, heading: &str) {
     }
     let home = Home::new();
     let init = format!("{}\n{}", set_up("## Emacs", "elisp"), set_up(heading, "elisp"));
-    let find = format!("(progn (package-activate-all) (kill-emacs (if (locate-library {client:?}) 0 1)))");
+    let find =
+        format!("(progn (package-activate-all) (kill-emacs (if (locate-library {client:?}) 0 1)))");
     let mut is_there = editor(&home, program, ("init.el", &init));
     if !is_there.args(["--batch", "-q", "--eval", &find]).output().unwrap().status.success() {
         skip(&format!("no {package} here"));

@@ -34,19 +34,15 @@ pub(crate) fn completion(
     lsp::CompletionResponse::List(lsp::CompletionList { is_incomplete: true, items })
 }
 
-fn item(
-    view: &View,
-    source: &Source,
-    found: Completion,
-    client: &Client,
-) -> lsp::CompletionItem {
+fn item(view: &View, source: &Source, found: Completion, client: &Client) -> lsp::CompletionItem {
     let is_snippet = found.is_snippet && client.snippets;
     let text =
         if found.is_snippet && !client.snippets { without_places(&found.text) } else { found.text };
     let edits = found.edits.iter().filter(|edit| edit.location.file == source.id);
     let edits: Vec<lsp::TextEdit> =
         edits.map(|edit| view.text_edit(source, edit.location.span, &edit.text)).collect();
-    let again = || lsp::Command { title: String::new(), command: AGAIN.to_owned(), arguments: None };
+    let again =
+        || lsp::Command { title: String::new(), command: AGAIN.to_owned(), arguments: None };
     lsp::CompletionItem {
         kind: Some(kind(found.kind)),
         detail: Some(found.detail).filter(|detail| !detail.is_empty()),

@@ -18,9 +18,8 @@ pub(crate) fn way(
     with_links: bool,
 ) -> Option<lsp::GotoDefinitionResponse> {
     let Way { from, to } = way?;
-    let location = |place: &Destination, span| {
-        view.location(&Location { file: place.file.clone(), span })
-    };
+    let location =
+        |place: &Destination, span| view.location(&Location { file: place.file.clone(), span });
     if !with_links {
         let found = to.iter().filter_map(|place| location(place, place.name));
         return Some(lsp::GotoDefinitionResponse::Array(found.collect()));
@@ -68,7 +67,11 @@ pub(crate) fn highlights(
 }
 
 /// What can be clicked on.
-pub(crate) fn document_links(view: &View, file: &FileId, source: &Source) -> Vec<lsp::DocumentLink> {
+pub(crate) fn document_links(
+    view: &View,
+    file: &FileId,
+    source: &Source,
+) -> Vec<lsp::DocumentLink> {
     let to_link = |link: aurora_ide::links::Link| {
         let target = match link.target {
             LinkTarget::File(file) => view.uri(&file)?,

@@ -147,7 +147,8 @@ pub(crate) fn selection_ranges(
             Some(lsp::SelectionRange { range, parent: parent.map(Box::new) })
         });
         // Each place has an answer.
-        around.unwrap_or(lsp::SelectionRange { range: lsp::Range::new(*place, *place), parent: None })
+        around
+            .unwrap_or(lsp::SelectionRange { range: lsp::Range::new(*place, *place), parent: None })
     };
     places.iter().map(of_place).collect()
 }

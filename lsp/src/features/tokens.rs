@@ -39,7 +39,11 @@ pub(crate) fn semantic_tokens(
         let kind = TokenKind::ALL.iter().position(|kind| *kind == token.kind).unwrap_or_default();
         out.push(SemanticToken {
             delta_line: start.line - before.line,
-            delta_start: if is_same_line { start.character - before.character } else { start.character },
+            delta_start: if is_same_line {
+                start.character - before.character
+            } else {
+                start.character
+            },
             length: units(source.slice(token.span), view.encoding),
             token_type: u32::try_from(kind).unwrap_or_default(),
             token_modifiers_bitset: token.modifiers.0,

@@ -151,7 +151,8 @@ fn the_make_of_a_file_is_told() {
     let symbols = client.ask("workspace/symbol", json!({"query": "greeter"}));
     assert!(!symbols.as_array().unwrap().is_empty());
     let mut part = file;
-    part["range"] = json!({"start": {"line": 0, "character": 0}, "end": {"line": 9, "character": 0}});
+    part["range"] =
+        json!({"start": {"line": 0, "character": 0}, "end": {"line": 9, "character": 0}});
     let hints = client.ask("textDocument/inlayHint", part.clone());
     assert!(hints.is_array(), "{hints}");
     part["options"] = json!({"tabSize": 2, "insertSpaces": true, "other": 1.5});
@@ -167,8 +168,12 @@ fn lenses_are_asked_for_again_once_the_jobs_are_known() {
     client.wait(|told| (told["method"] == "workspace/codeLens/refresh").then_some(()));
     let file = of_file(&client);
     let lenses = client.ask("textDocument/codeLens", file);
-    let titles: Vec<&str> =
-        lenses.as_array().unwrap().iter().map(|it| it["command"]["title"].as_str().unwrap()).collect();
+    let titles: Vec<&str> = lenses
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["command"]["title"].as_str().unwrap())
+        .collect();
     assert_eq!(titles, ["c/www/prod/hello: inspect", "diff", "deploy"]);
     let argument = json!({"uri": client.uri("main.aurora"), "job": "c/www/prod/hello"});
     assert_eq!(lenses[2]["command"]["arguments"], json!([argument]));
@@ -181,14 +186,15 @@ fn tokens_are_told_whole_or_as_what_has_changed() {
     let mut file = of_file(&client);
     let all = client.ask("textDocument/semanticTokens/full", file.clone());
     let count = all["data"].as_array().unwrap().len();
-    assert!(count > 0 && count % 5 == 0, "{all}");
+    assert!(count > 0 && count.is_multiple_of(5), "{all}");
     file["previousResultId"] = all["resultId"].clone();
     let delta = client.ask("textDocument/semanticTokens/full/delta", file.clone());
     assert_eq!(delta["edits"], json!([]), "{delta}");
     // That result is no longer the last.
     let whole = client.ask("textDocument/semanticTokens/full/delta", file.clone());
     assert_eq!(whole["data"], all["data"]);
-    file["range"] = json!({"start": {"line": 0, "character": 0}, "end": {"line": 1, "character": 0}});
+    file["range"] =
+        json!({"start": {"line": 0, "character": 0}, "end": {"line": 1, "character": 0}});
     let part = client.ask("textDocument/semanticTokens/range", file);
     assert!(part["data"].as_array().unwrap().len() < count, "{part}");
     client.end();
@@ -206,9 +212,12 @@ fn calls_are_followed() {
     let called = client.ask("callHierarchy/outgoingCalls", item);
     assert_eq!(called[0]["to"]["name"], "greeter", "{called:#}");
     // What comes back may be anything.
-    for data in [json!(null), json!({"kind": "x"}), json!({"kind": "file", "file": "/none", "whole": [9, 1],
-        "selection": [-1, 1.5]})]
-    {
+    for data in [
+        json!(null),
+        json!({"kind": "x"}),
+        json!({"kind": "file", "file": "/none", "whole": [9, 1],
+        "selection": [-1, 1.5]}),
+    ] {
         let mut item = items[0].clone();
         item["data"] = data;
         let none = client.ask("callHierarchy/incomingCalls", json!({"item": item}));
@@ -221,9 +230,8 @@ fn calls_are_followed() {
 fn commands_are_carried_out_and_their_result_is_shown() {
     let mut client = opened();
     let uri = client.uri("main.aurora");
-    let command = |name: &str, job: Value| {
-        json!({"command": name, "arguments": [{"uri": uri, "job": job}]})
-    };
+    let command =
+        |name: &str, job: Value| json!({"command": name, "arguments": [{"uri": uri, "job": job}]});
     let result = client.ask("workspace/executeCommand", command("aurora.inspect", Value::Null));
     let wanted = json!({"title": "c/www/prod/hello", "text": "the job hello\n", "ok": true});
     assert_eq!(result, wanted);
@@ -283,5 +291,28 @@ fn files_that_are_not_known_have_no_answers() {
         let answer = client.ask(&format!("textDocument/{method}"), params);
         assert_eq!(answer, Value::Null, "{method}");
     }
+    client.end();
+}
+
+#[test]
+fn what_is_wrong_is_mended_on_request() {
+    let mut client = opened();
+    let broken = "jobs = [Job(cluser = 'c')]\n";
+    client.open("broken.aurora", broken);
+    client.wait_codes("broken.aurora", &["unknown-field"]);
+    let mut there = place(&client.uri("broken.aurora"), 0, 13);
+    there["range"] = json!({"start": there["position"], "end": there["position"]});
+    there["context"] = json!({"diagnostics": [], "only": ["quickfix"]});
+    let found = client.ask("textDocument/codeAction", there);
+    let fix = found
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|action| action["edit"].to_string().contains("\"cluster\""))
+        .unwrap_or_else(|| panic!("{found}"));
+    assert_eq!(
+        (&fix["kind"], &fix["diagnostics"][0]["code"]),
+        (&json!("quickfix"), &json!("unknown-field"))
+    );
     client.end();
 }

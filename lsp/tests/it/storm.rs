@@ -124,7 +124,10 @@ fn files_are_closed_while_they_are_worked_on() {
 }
 
 /// A text and edits of it, at places that may not be there.
-fn edits() -> impl Strategy<Value = (String, Vec<(Option<[u32; 4]>, String)>)> {
+/// A change: the lines and columns of what is replaced, if it is not all, and by what.
+type Change = (Option<[u32; 4]>, String);
+
+fn edits() -> impl Strategy<Value = (String, Vec<Change>)> {
     let text = prop_oneof![
         ".{0,40}",
         Just(GOOD.to_owned()),

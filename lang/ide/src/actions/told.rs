@@ -161,8 +161,9 @@ fn taken(place: &Place<'_>, name: Span, found: &mut Vec<Action>) {
     let text = place.source.slice(name);
     let here = place.world.namespace(place.source);
     let is_here = |file: &FileId| here.iter().any(|known| known.id == *file);
-    let all = place.world.library().map(|file| &*file).chain(place.world.files());
-    let defining = all.filter(|file| {
+    let mut all: Vec<&Arc<Source>> = place.world.library().collect();
+    all.extend(place.world.files());
+    let defining = all.into_iter().filter(|file| {
         let mut defined = file.names.in_scope(&file.text, 0, text);
         !is_here(&file.id)
             && defined.any(|(_, definition)| {

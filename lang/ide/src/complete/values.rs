@@ -12,11 +12,11 @@ use super::describe::Origin;
 use super::expected::{Expected, expected, of_call};
 use super::place::Place;
 use super::spec::{Spec, SpecType};
-use crate::style::escaped;
 use super::{Completion, CompletionKind, List, Rank, fields, given, names, paths, snippets};
 use crate::builtin::builtin;
 use crate::cursor::InText;
 use crate::resolve::Definitive;
+use crate::style::escaped;
 use crate::types::Kind;
 
 /// Fields whose texts are of no use elsewhere.

@@ -165,7 +165,7 @@ fn job(process: &str, rest: &str) -> String {
 #[test]
 fn what_the_evaluation_tells_is_mended() {
     let process = "Process(name='p', cmdline='x')";
-    let unbound = format!("{}", job(process, "").replace(")]\n", ").bind($0nope='1')]\n"));
+    let unbound = job(process, "").replace(")]\n", ").bind($0nope='1')]\n");
     assert_eq!(changed(&unbound, "Remove the binding `nope`").unwrap(), job(process, ""));
     let two = job("Process(name='p', cmdline='{{x}}')", "")
         .replace(")]\n", ").bind(x='1', $0nope='1')]\n");
