@@ -97,7 +97,7 @@ jobs = [
   (let ((problem (test-wait "a problem" (flymake-start) (car (test-problems)))))
     (unless (string-match-p "nme" (flymake-diagnostic-text problem))
       (test-fail "the problem says %s" (flymake-diagnostic-text problem)))
-    (unless (equal (buffer-substring (flymake-diagnostic-beg problem) (flymake-diagnostic-end problem)) "nme")
+    (unless (equal (buffer-substring (flymake-diagnostic-beg problem) (flymake-diagnostic-end problem)) "nme=\"x\"")
       (test-fail "the problem is marked elsewhere")))
   (forward-line -1)
   (delete-region (point) (point-max))

@@ -150,7 +150,7 @@ local function test()
     end
   end)
   expect("a problem is an error with code and source", problem.severity == 1 and problem.code and problem.source)
-  expect("it is marked where it is", problem.col == #"wrong = Process(" and problem.end_col == problem.col + #"nme")
+  expect("it is marked where it is", problem.col == #"wrong = Process(" and problem.end_col == problem.col + #'nme="x"')
   keys("u")
   wait("no problem", function()
     return #problems() == 0

@@ -71,7 +71,7 @@ test("a mistake that is typed is marked, and no more once it is undone", { skip 
   const [problem] = await problems("a mistake", (all) => all.some((it) => String(it["message"]).includes("nme")));
   assert.ok(problem);
   assert.equal(problem["severity"], values.DiagnosticSeverity.Error);
-  assert.equal(document.getText(problem["range"] as values.Range), "nme");
+  assert.equal(document.getText(problem["range"] as values.Range), "nme=1");
   assert.equal(problem["source"], "aurora");
   reset();
   await problems("no mistake", (all) => all.length === 0);
