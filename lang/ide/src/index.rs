@@ -1,12 +1,14 @@
 //! The names of a file and of its namespace in one table, for what looks at all names of a file.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use aurora_syntax::tree::{Stmt, StmtKind};
 use aurora_syntax::{Kind as Word, is_own_module, walk};
 
-use crate::names::{DefId, DefKind, Definition, ScopeId};
+use crate::names::{DefId, Definition, ScopeId};
 use crate::source::Source;
 use crate::workspace::Snapshot;
 
@@ -14,44 +16,43 @@ use crate::workspace::Snapshot;
 #[derive(Debug)]
 pub struct Index<'a> {
     files: &'a [Arc<Source>],
-    /// The definitions at the top of the files.
-    top: BTreeMap<&'a str, Vec<(usize, DefId)>>,
-    /// The definitions within functions, comprehensions and classes of the first file.
-    inner: BTreeMap<(ScopeId, &'a str), Vec<DefId>>,
+    /// The definitions at the top of the files, as far as somebody has asked.
+    top: RefCell<BTreeMap<String, Found>>,
 }
 
+type Found = Rc<[(usize, DefId)]>;
+
 impl<'a> Index<'a> {
-    /// Reads the definitions of `files`: those of [`Snapshot::namespace`] of the first.
+    /// The names of `files`: those of [`Snapshot::namespace`] of the first.
     pub fn new(files: &'a [Arc<Source>]) -> Self {
-        let mut index = Self { files, top: BTreeMap::new(), inner: BTreeMap::new() };
-        for (file, source) in files.iter().enumerate() {
-            for (id, definition) in source.names.definitions.iter().enumerate() {
-                let name = defined_name(source, definition);
-                if definition.scope == 0 {
-                    index.top.entry(name).or_default().push((file, id));
-                } else if file == 0 {
-                    index.inner.entry((definition.scope, name)).or_default().push(id);
-                }
-            }
-        }
-        index
+        Self { files, top: RefCell::default() }
     }
 
     /// The definitions of a name that is read in a scope of the first file, as places among the
     /// files and their definitions.
-    pub fn find(&self, scope: ScopeId, name: &str) -> Vec<(usize, DefId)> {
-        let Some(source) = self.files.first() else { return Vec::new() };
+    pub fn find(&self, scope: ScopeId, name: &str) -> Found {
+        let Some(source) = self.files.first() else { return Rc::default() };
         for scope in source.names.around(scope).filter(|scope| *scope != 0) {
-            if let Some(found) = self.inner.get(&(scope, name)) {
-                return found.iter().map(|id| (0, *id)).collect();
+            let found = source.names.in_scope(&source.text, scope, name);
+            let found: Vec<_> = found.map(|(id, _)| (0, id)).collect();
+            if !found.is_empty() {
+                return found.into();
             }
         }
-        self.at_top(name).to_vec()
+        self.at_top(name)
     }
 
     /// The definitions of a name at the top of the files.
-    pub fn at_top(&self, name: &str) -> &[(usize, DefId)] {
-        self.top.get(name).map(Vec::as_slice).unwrap_or_default()
+    pub fn at_top(&self, name: &str) -> Found {
+        if let Some(known) = self.top.borrow().get(name) {
+            return known.clone();
+        }
+        let of_file = |(file, source): (usize, &'a Arc<Source>)| {
+            source.names.in_scope(&source.text, 0, name).map(move |(id, _)| (file, id))
+        };
+        let found: Found = self.files.iter().enumerate().flat_map(of_file).collect();
+        self.top.borrow_mut().insert(name.to_owned(), found.clone());
+        found
     }
 
     /// A definition that was found.
@@ -60,23 +61,17 @@ impl<'a> Index<'a> {
         (source, &source.names.definitions[id])
     }
 
-    /// The names that the files define at their top, in the order of the alphabet.
+    /// The names that the files define at their top; several times if they are defined so.
     pub fn names(&self) -> impl Iterator<Item = &'a str> {
-        self.top.keys().copied()
+        self.files.iter().flat_map(|source| {
+            let all = source.names.definitions.iter().filter(|definition| definition.scope == 0);
+            all.map(|definition| source.slice(definition.name))
+        })
     }
 
     /// The first of the files.
     pub fn source(&self) -> Option<&'a Arc<Source>> {
         self.files.first()
-    }
-}
-
-/// The name that a definition gives a meaning: of `import a.b` it is `a`.
-fn defined_name<'a>(source: &'a Source, definition: &Definition) -> &'a str {
-    let name = source.slice(definition.name);
-    match definition.kind {
-        DefKind::Module => name.split('.').next().unwrap_or(name),
-        _ => name,
     }
 }
 

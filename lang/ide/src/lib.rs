@@ -14,6 +14,7 @@
     reason = "a shell crate: it searches folders for files"
 )]
 
+pub mod actions;
 pub mod builtin;
 pub mod calls;
 pub mod complete;
@@ -41,8 +42,10 @@ pub mod resolve;
 pub mod selection;
 pub mod signature;
 pub mod source;
+mod style;
 mod sure;
 pub mod symbols;
+mod taking;
 pub mod template;
 pub mod text;
 pub mod tokens;

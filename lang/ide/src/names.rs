@@ -443,7 +443,10 @@ impl Reader<'_> {
             }
             StmtKind::Import(names) => {
                 for name in names {
-                    let shown = name.alias.unwrap_or(name.name);
+                    // `import a.b` gives `a` a meaning.
+                    let first = name.name.of(self.text).split('.').next().unwrap_or_default();
+                    let first = Span::new(name.name.start, name.name.start + offset(first.len()));
+                    let shown = name.alias.unwrap_or(first);
                     self.define(shown, stmt.span, scope, DefKind::Module);
                 }
             }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aurora_model::declare::{StructDecl, TypeDecl};
-use aurora_syntax::tree::{Expr, ExprKind, PostKind, PostOp, StmtKind};
+use aurora_syntax::tree::{Expr, ExprKind, PostKind, PostOp, Star, StmtKind};
 
 use crate::builtin::{Builtin, builtin, struct_decl};
 use crate::index::Index;
@@ -89,11 +89,11 @@ impl<'a> Certain<'a> {
     fn name(&mut self, file: usize, scope: ScopeId, name: &str) -> Option<Sure> {
         let found = match (file, scope) {
             (0, scope) => self.index.find(scope, name),
-            (_, 0) => self.index.at_top(name).to_vec(),
+            (_, 0) => self.index.at_top(name),
             // The scopes of the other files are not in the index.
             _ => return None,
         };
-        match (found.as_slice(), builtin(name)) {
+        match (&*found, builtin(name)) {
             ([], Some(Builtin::Struct(decl))) => Some(Sure::Constructor(decl)),
             ([], Some(Builtin::Object(object))) => Some(Sure::Struct(object.ty)),
             ([], Some(_)) if name == "SequentialTask" => struct_decl("Task").map(Sure::Maker),
@@ -175,7 +175,7 @@ fn after(source: &Source, base: Sure, ops: &[PostOp]) -> Option<Sure> {
 fn plain_class(class: &Definitive) -> bool {
     let source = &class.source;
     let name = class.get().name;
-    let Some(body) = body_of(&source.parsed.tree, name) else { return false };
+    let Some(body) = body_of(&source.parsed.tree, name) else { return is_struct_type(class) };
     let plain = body.iter().all(|stmt| match &stmt.kind {
         StmtKind::Assign { targets, .. } => {
             targets.iter().all(|target| target.kind == ExprKind::Name)
@@ -186,4 +186,18 @@ fn plain_class(class: &Definitive) -> bool {
     });
     let rest = source.text.get(name.end as usize..).unwrap_or_default();
     plain && rest.trim_start().starts_with("(Struct)")
+}
+
+/// Whether a class is written as `struct_type("Name", field = …)`, with nothing that is unpacked.
+fn is_struct_type(class: &Definitive) -> bool {
+    let source = &class.source;
+    let whole = class.get().whole;
+    let stmts = &source.parsed.tree;
+    let at = stmts.partition_point(|stmt| stmt.span.end < whole.end);
+    let Some(StmtKind::Assign { value, .. }) = stmts.get(at).map(|stmt| &stmt.kind) else {
+        return false;
+    };
+    let ExprKind::Postfix(postfix) = &value.kind else { return false };
+    let [PostOp { kind: PostKind::Call(args), .. }] = postfix.ops.as_slice() else { return false };
+    args.iter().all(|arg| arg.star == Star::No)
 }

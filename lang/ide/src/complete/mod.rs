@@ -16,7 +16,6 @@ mod paths;
 mod place;
 mod snippets;
 mod spec;
-mod style;
 mod taking;
 mod templates;
 mod values;

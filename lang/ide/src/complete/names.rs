@@ -7,7 +7,6 @@ use aurora_model::names::GROUPS;
 
 use super::describe::Origin;
 use super::place::Place;
-use super::style::escaped;
 use super::values::Expected;
 use super::{Completion, CompletionKind, List, Rank, taking};
 use crate::builtin::{self, Builtin, builtins, documented};
@@ -16,6 +15,7 @@ use crate::names::{DefKind, Definition, ScopeId};
 use crate::python::{METHODS, python};
 use crate::resolve::{Definitive, origin};
 use crate::source::Source;
+use crate::style::escaped;
 use crate::types::{self, Kind, own_fields};
 
 /// How many names are looked at for what they are.

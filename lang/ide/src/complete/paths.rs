@@ -7,11 +7,11 @@ use aurora_syntax::{Kind as Word, Span};
 use super::describe::Origin;
 use super::names::exported;
 use super::place::Place;
-use super::taking::path_to;
 use super::{Completion, CompletionKind, List, Rank};
 use crate::cursor::{InText, OpenCall};
 use crate::names::touches;
 use crate::source::Source;
+use crate::taking::path_to;
 use crate::types::kind_of_definition;
 use crate::workspace::target;
 

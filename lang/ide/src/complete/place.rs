@@ -5,10 +5,10 @@ use std::sync::Arc;
 use aurora_syntax::tree::{Stmt, StmtKind};
 use aurora_syntax::{Kind as Word, Span, Token, walk};
 
-use super::style::Style;
 use crate::cursor::{Cursor, OpenCall};
 use crate::names::{DefKind, Names, ScopeId, touches};
 use crate::source::Source;
+use crate::style::Style;
 use crate::workspace::Snapshot;
 
 /// A tab goes to the next multiple of this.

@@ -1,8 +1,8 @@
 //! The words of statements and expressions, and whole jobs to begin with.
 
 use super::place::Place;
-use super::style::escaped;
 use super::{Completion, CompletionKind, List, Rank, given};
+use crate::style::escaped;
 
 /// Something to begin with: its word, what it is, and its lines as `aurora config fmt` lays them
 /// out. `CLUSTER` and `ROLE` stand for what other jobs have.

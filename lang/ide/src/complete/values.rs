@@ -11,11 +11,11 @@ use aurora_syntax::{Kind as Word, Span};
 use super::describe::Origin;
 use super::place::Place;
 use super::spec::{Spec, SpecType, makes_type, spec};
-use super::style::escaped;
 use super::{Completion, CompletionKind, List, Rank, fields, given, names, paths, snippets};
 use crate::builtin::{builtin, documented, struct_decl};
 use crate::cursor::{InText, OpenCall};
 use crate::resolve::Definitive;
+use crate::style::escaped;
 use crate::types::{self, Fields, Kind};
 
 /// Fields whose texts are of no use elsewhere.

@@ -38,6 +38,7 @@ pub(crate) struct Fixture {
 }
 
 /// The files of a case, in place of a disk.
+#[derive(Default)]
 pub(crate) struct Files(BTreeMap<String, String>);
 
 impl Loader for Files {

@@ -1,5 +1,6 @@
 //! What an editor is told, case by case. A case is one or more files in one text: see [`fixture`].
 
+mod actions;
 mod base;
 mod calls;
 mod complete;

@@ -9,18 +9,18 @@ const MAX_TOKENS: usize = 4000;
 
 /// How a file is written.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Style {
+pub(crate) struct Style {
     /// The quotes around texts.
-    pub(super) quote: char,
+    pub(crate) quote: char,
     /// What stands between the name of an argument and its value.
-    pub(super) equals: &'static str,
+    pub(crate) equals: &'static str,
     /// What ends a line.
-    pub(super) line_end: &'static str,
+    pub(crate) line_end: &'static str,
 }
 
 impl Style {
     /// How a file is written: as most of it, or as `aurora config fmt` lays files out.
-    pub(super) fn of(source: &Source) -> Self {
+    pub(crate) fn of(source: &Source) -> Self {
         let (mut single, mut double, mut tight, mut wide) = (0, 0, 0, 0);
         let mut depth = 0_usize;
         let tokens = source.tokens();
@@ -50,7 +50,7 @@ impl Style {
     }
 
     /// A text between quotes.
-    pub(super) fn quoted(self, value: &str) -> String {
+    pub(crate) fn quoted(self, value: &str) -> String {
         let quote = match (self.quote, value.contains(self.quote)) {
             ('"', true) => '\'',
             (_, true) => '"',
@@ -71,7 +71,7 @@ impl Style {
     }
 
     /// A snippet that is written as `aurora config fmt` would, in the style of the file.
-    pub(super) fn styled(self, snippet: &str) -> String {
+    pub(crate) fn styled(self, snippet: &str) -> String {
         let mut out = String::with_capacity(snippet.len());
         let mut depth = 0_usize;
         let mut last = ' ';
@@ -94,7 +94,7 @@ impl Style {
 }
 
 /// A text as it stands in a snippet.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         if matches!(character, '$' | '}' | '\\') {

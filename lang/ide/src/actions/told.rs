@@ -1,0 +1,220 @@
+//! What mends diagnostics: the fixes that come with them, and what their kind suggests.
+
+use std::sync::Arc;
+
+use aurora_eval::{Code, Severity};
+use aurora_syntax::tree::{Arg, ExprKind, PostKind, PostOp};
+use aurora_syntax::{Kind as Word, Span, walk};
+
+use super::{Action, ActionKind, Place, arguments, meets, missing};
+use crate::diagnostics::{Diagnostic, Tag};
+use crate::names::DefKind;
+use crate::source::{FileId, Source};
+use crate::taking;
+
+/// How many files are offered that define a name.
+const MAX_FILES: usize = 5;
+
+/// Adds what mends the diagnostics at the selection.
+pub(super) fn fixes(place: &Place<'_>, told: &[Diagnostic], found: &mut Vec<Action>) {
+    for (at, diagnostic) in told.iter().enumerate() {
+        let is_here = diagnostic.location.file == place.source.id
+            && meets(diagnostic.location.span, place.selection);
+        if !is_here {
+            continue;
+        }
+        let before = found.len();
+        of_diagnostic(place, diagnostic, found);
+        let is_only = found.len() == before + 1;
+        for action in &mut found[before..] {
+            action.mends = Some(at);
+            action.kind = ActionKind::QuickFix;
+            action.is_preferred = is_only;
+        }
+        let allowed = allow(place, diagnostic);
+        found.extend(allowed.map(|action| Action { mends: Some(at), ..action }));
+    }
+}
+
+fn of_diagnostic(place: &Place<'_>, diagnostic: &Diagnostic, found: &mut Vec<Action>) {
+    for fix in &diagnostic.fixes {
+        let title = capitalised(&fix.title);
+        found.push(place.action(ActionKind::QuickFix, title, fix.edits.clone()));
+    }
+    let span = diagnostic.location.span;
+    match (diagnostic.code, diagnostic.tag) {
+        (Some(Code::SyntaxError), _) if diagnostic.message.ends_with("is given twice") => {
+            found.extend(remove(place, span, "Remove the second value"));
+        }
+        (Some(Code::UnknownName), _) => taken(place, span, found),
+        (Some(Code::UnusedBinding), _) => found.extend(unbound(place, span)),
+        (Some(Code::MissingField), _) => found.extend(missing_field(place, diagnostic)),
+        (None, Some(Tag::Unnecessary)) => found.extend(unloaded(place, span)),
+        (None, Some(Tag::Deprecated)) => found.extend(replaced(place, span)),
+        _ => {}
+    }
+}
+
+fn capitalised(title: &str) -> String {
+    let mut rest = title.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
+}
+
+/// The argument whose name stands at a place, with its call, and what stands before that.
+fn argument<'a>(
+    place: &Place<'a>,
+    name: Span,
+) -> Option<(&'a Arg, &'a PostOp, Option<&'a PostOp>)> {
+    let mut found = None;
+    walk::around(&place.source.parsed.tree, name, &mut |expr| {
+        let ExprKind::Postfix(postfix) = &expr.kind else { return };
+        for (at, op) in postfix.ops.iter().enumerate() {
+            let PostKind::Call(args) = &op.kind else { continue };
+            if let Some(arg) = args.iter().find(|arg| arg.name == Some(name)) {
+                found = Some((arg, op, at.checked_sub(1).map(|at| &postfix.ops[at])));
+            }
+        }
+    });
+    found
+}
+
+fn remove(place: &Place<'_>, name: Span, title: &str) -> Option<Action> {
+    let (arg, op, _) = argument(place, name)?;
+    let edits = vec![arguments::remove(place, op, arg)?];
+    Some(place.action(ActionKind::QuickFix, title, edits))
+}
+
+/// Takes away a binding, and the call if it is its only one.
+fn unbound(place: &Place<'_>, name: Span) -> Option<Action> {
+    let (arg, op, bind) = argument(place, name)?;
+    let PostKind::Call(args) = &op.kind else { return None };
+    let title = format!("Remove the binding `{}`", place.source.slice(name));
+    let edit = match bind {
+        Some(bind) if args.len() == 1 && place.comments(op.span).is_empty() => {
+            place.edit(bind.span.to(op.span), "")
+        }
+        _ => arguments::remove(place, op, arg)?,
+    };
+    Some(place.action(ActionKind::QuickFix, title, vec![edit]))
+}
+
+/// Adds the field that the help names.
+fn missing_field(place: &Place<'_>, diagnostic: &Diagnostic) -> Option<Action> {
+    let help = diagnostic.help.as_deref()?;
+    let field = help.strip_prefix("add `")?.split_once(' ')?.0;
+    let call = place.call_around(diagnostic.location.span)?;
+    let decl = call.callee.as_ref()?.decl()?;
+    decl.field(field)?;
+    missing::added(place, &call, decl, &[field])
+}
+
+/// Takes away a name that is loaded in vain, and the `load` with the last of them.
+fn unloaded(place: &Place<'_>, name: Span) -> Option<Action> {
+    let source = place.source;
+    let id = source.names.definition_at(name.start)?;
+    let definition = &source.names.definitions[id];
+    if definition.kind != DefKind::Loaded {
+        return None;
+    }
+    let is_it = |inclusion: &&crate::names::Inclusion| {
+        inclusion.whole.start <= name.start && name.end <= inclusion.whole.end
+    };
+    let inclusion = source.names.inclusions.iter().find(is_it)?;
+    let title = format!("Remove `{}`, which is never used", source.slice(name));
+    let edit = if inclusion.loaded.as_ref()?.len() == 1 {
+        let line = place.line(inclusion.whole.end);
+        let rest = source.slice(Span::new(inclusion.whole.end, line.end));
+        place.indent(inclusion.whole.start).filter(|_| rest.trim().is_empty())?;
+        let next = source.lines.line(inclusion.whole.end) + 1;
+        let end = source.lines.start(next, &source.text);
+        place.edit(Span::new(place.line(inclusion.whole.start).start, end), "")
+    } else {
+        let call = place.call_around(definition.whole)?;
+        let arg = call.args.iter().find(|arg| arg.span == definition.whole)?;
+        arguments::remove(place, call.op, arg)?
+    };
+    Some(place.action(ActionKind::QuickFix, title, vec![edit]))
+}
+
+/// `production` as the tier that is the same.
+fn replaced(place: &Place<'_>, name: Span) -> Option<Action> {
+    if place.source.slice(name) != "production" {
+        return None;
+    }
+    let (arg, op, _) = argument(place, name)?;
+    let PostKind::Call(args) = &op.kind else { return None };
+    let has_tier =
+        args.iter().any(|arg| arg.name.is_some_and(|name| place.source.slice(name) == "tier"));
+    match place.source.slice(arg.value.span) {
+        "True" if !has_tier => {
+            let text = format!("tier{}{}", place.style.equals, place.style.quoted("preferred"));
+            let edits = vec![place.edit(arg.span, text)];
+            Some(place.action(ActionKind::QuickFix, "Write it as a tier", edits))
+        }
+        "False" => remove(place, name, "Remove `production`, which is the default"),
+        _ => None,
+    }
+}
+
+/// Includes or loads a file that defines a name.
+fn taken(place: &Place<'_>, name: Span, found: &mut Vec<Action>) {
+    let text = place.source.slice(name);
+    let here = place.world.namespace(place.source);
+    let is_here = |file: &FileId| here.iter().any(|known| known.id == *file);
+    let all = place.world.library().map(|file| &*file).chain(place.world.files());
+    let defining = all.filter(|file| {
+        let mut defined = file.names.in_scope(&file.text, 0, text);
+        !is_here(&file.id)
+            && defined.any(|(_, definition)| {
+                matches!(definition.kind, DefKind::Variable | DefKind::Function | DefKind::Struct)
+            })
+    });
+    // A file that takes this one in cannot be taken in by it.
+    let leads_back = |file: &Arc<Source>| {
+        let inner = place.world.with_included(file);
+        inner.iter().any(|inner| inner.id == place.source.id)
+    };
+    for file in defining.filter(|file| !leads_back(file)).take(MAX_FILES) {
+        let path = taking::path_to(place.source, &file.id);
+        let verb = if taking::is_loaded(place.source, file) { "Load" } else { "Include" };
+        // It stands before everything that may use the name.
+        let first = place.source.parsed.tree.iter().find(|stmt| stmt.span.end >= name.start);
+        let before = first.map_or(name.start, |stmt| stmt.span.start);
+        let edit = taking::taking(place.source, place.style, before, file, text);
+        let title = match verb {
+            "Load" => format!("Load `{text}` from {path}"),
+            _ => format!("Include {path}, which defines `{text}`"),
+        };
+        found.push(place.action(ActionKind::QuickFix, title, vec![edit]));
+    }
+}
+
+/// Says in a comment that a warning is not wanted here.
+fn allow(place: &Place<'_>, diagnostic: &Diagnostic) -> Option<Action> {
+    let code = diagnostic.code.filter(|code| code.severity() == Severity::Warning)?;
+    let source = place.source;
+    let line = place.line(diagnostic.location.span.start);
+    let text = format!("# aurora: allow {code}");
+    let is_free = place.comments(Span::new(line.start, line.end + 1)).is_empty()
+        && !place.in_text(line.end)
+        && !source.slice(line).ends_with('\\');
+    let edit = if is_free {
+        place.insert(line.end, format!("  {text}"))
+    } else if !place.in_text(line.start) && !continues(place, line.start) {
+        let written = source.slice(line);
+        let indent = &written[..written.len() - written.trim_start().len()];
+        place.insert(line.start, format!("{indent}{text}{}", place.style.line_end))
+    } else {
+        return None;
+    };
+    let title = format!("Allow `{code}` here");
+    Some(place.action(ActionKind::QuickFix, title, vec![edit]))
+}
+
+/// Whether the line before goes on at a byte, behind a backslash.
+fn continues(place: &Place<'_>, at: u32) -> bool {
+    let before = place.source.slice(Span::new(0, at));
+    let tokens = place.source.tokens();
+    let is_name = tokens.first().is_some_and(|token| token.kind == Word::End);
+    !is_name && before.trim_end_matches(['\n', '\r']).ends_with('\\')
+}
