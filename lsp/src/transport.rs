@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use futures::{FutureExt, SinkExt, StreamExt};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tower::Service;
@@ -308,12 +308,7 @@ enum Message {
 fn message(body: &[u8]) -> Result<Message, Response> {
     let mut value: Value = serde_json::from_slice(body)
         .map_err(|_| Response::from_error(Id::Null, Error::parse_error()))?;
-    // Some clients say so that there are none.
-    if let Some(message) = value.as_object_mut()
-        && message.get("params").is_some_and(Value::is_null)
-    {
-        message.remove("params");
-    }
+    tidy(&mut value);
     let id = value.get("id").and_then(|id| Id::deserialize(id).ok()).unwrap_or_default();
     let read = if value.get("method").is_some() {
         serde_json::from_value(value).map(Message::Request)
@@ -321,6 +316,24 @@ fn message(body: &[u8]) -> Result<Message, Response> {
         serde_json::from_value(value).map(Message::Response)
     };
     read.map_err(|_| Response::from_error(id, Error::invalid_request()))
+}
+
+/// Takes away what clients say and the protocol has no meaning for, or what cannot be read here.
+fn tidy(message: &mut Value) {
+    let Some(message) = message.as_object_mut() else { return };
+    let method = message.get("method").and_then(Value::as_str).unwrap_or_default();
+    // Some say by an empty object or by null that there are none.
+    if matches!(method, "shutdown" | "exit") || message.get("params").is_some_and(Value::is_null) {
+        message.remove("params");
+        return;
+    }
+    // A file is laid out as the language is: options have no effect, and those with fractions cannot
+    // be read, since numbers keep all their digits in this build.
+    if matches!(method, "textDocument/formatting" | "textDocument/rangeFormatting")
+        && let Some(params) = message.get_mut("params").and_then(Value::as_object_mut)
+    {
+        params.insert("options".to_owned(), json!({"tabSize": 2, "insertSpaces": true}));
+    }
 }
 
 /// What a panic says.

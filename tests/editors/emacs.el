@@ -34,6 +34,9 @@ jobs = [
 ]
 ")
 
+;; Eglot asks whether files may be changed that no buffer holds: the person says yes.
+(advice-add 'y-or-n-p :override (lambda (&rest _) t))
+
 (defun test-fail (format &rest args)
   (error "%s\n%s" (apply #'format format args) (buffer-string)))
 
@@ -94,11 +97,11 @@ jobs = [
   (goto-char (point-max))
   (test-type "wrong = Process(nme=\"x\", cmdline=\"true\")\n")
   (test-call #'eglot--signal-textDocument/didChange #'ignore)
-  (let ((problem (test-wait "a problem" (flymake-start) (car (test-problems)))))
-    (unless (string-match-p "nme" (flymake-diagnostic-text problem))
-      (test-fail "the problem says %s" (flymake-diagnostic-text problem)))
-    (unless (equal (buffer-substring (flymake-diagnostic-beg problem) (flymake-diagnostic-end problem)) "nme=\"x\"")
-      (test-fail "the problem is marked elsewhere")))
+  (test-wait "a problem where it is" (flymake-start)
+    (seq-find (lambda (it)
+                (and (string-match-p "nme" (flymake-diagnostic-text it))
+                     (equal (buffer-substring (flymake-diagnostic-beg it) (flymake-diagnostic-end it)) "nme=\"x\"")))
+              (test-problems)))
   (forward-line -1)
   (delete-region (point) (point-max))
   (test-call #'eglot--signal-textDocument/didChange #'ignore)
@@ -122,6 +125,8 @@ jobs = [
 
   ;; Give a name another one, in both files.
   (test-go "resources=small" (length "resources="))
+  ;; Eglot counts what it has not told yet as a change behind the answer.
+  (test-call #'eglot--signal-textDocument/didChange #'ignore)
   (test-call #'eglot-rename #'lsp-rename "little")
   (test-go "resources=little")
   (with-current-buffer (find-file-noselect "common.aurora") (test-go "little = Resources"))
@@ -137,7 +142,8 @@ jobs = [
     (unless server (test-fail "there is no server: %S" (mapcar #'process-command (process-list))))
     (test-call (lambda () (eglot-shutdown (eglot-current-server))) (lambda () (lsp-workspace-shutdown (car (lsp-workspaces)))))
     (test-wait "the server's end" (not (process-live-p server)))
-    (unless (zerop (process-exit-status server)) (test-fail "the server ends with %s" (process-exit-status server)))))
+    ;; Eglot does not wait for the end that it has asked for: it kills.
+    (unless (memq (process-exit-status server) '(0 9)) (test-fail "the server ends with %s" (process-exit-status server)))))
 
 ;; As an Emacs that is not run in batches does by itself.
 (package-activate-all)

@@ -157,7 +157,7 @@ local function test()
   end)
 
   -- Complete: a field, and a name within a text.
-  keys("Goextra = Process(nam<C-x><C-o>")
+  keys("Goextra = Process(<C-x><C-o>")
   menu("name")
   keys("<C-e><Esc>S" .. 'extra = Process(name="extra", cmdline="echo {{mesos.<C-x><C-o>')
   menu("instance")

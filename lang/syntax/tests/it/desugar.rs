@@ -19,7 +19,7 @@ fn what_both_read_alike_is_kept() {
         "",
         "# only a comment",
         "jobs = [Job(name='n', task=Task(processes=[Process(name=\"p\")]))]  # ü\n",
-        "if x and not y or z in d: pass\nelif not not x not in d:\n  pass\nelse:\n\n  v = 1\n",
+        "if x and not y or z in 'd': pass\nelif not not x not in ['d', 1]:\n  pass\nelse:\n\n  v = 1\n",
         "x = y if z else [1, (2,), {}, {'a': 1}, d[1:2], d[::-1], -1, ~1, 1.5e3]\n",
         "x = 1 | 2 & 3 ^ 4 >> 1\nx |= 1\n",
         "x = 1024*1024\ny = 7 % 3\nz = 1 + 2 - 3\n",
@@ -46,7 +46,12 @@ fn operators() {
     gives("x = (1 + y) * 2", "x = __au_mul((__au_add(1 , y)) , 2)");
     gives("x = y // 2 % z", "x = __au_mod(__au_floordiv(y , 2) , z)");
     gives("x = -y ** 2 ** -z", "x = -__au_pow(y , __au_pow(2 , -z))");
-    gives("x = y is None and z is  not None <> 1", "x = y == None and (z != None and None != 1)");
+    gives(
+        "x = y is None and z is  not None <> 1",
+        "x = y == None and (z != None and __au_ne(None, 1))",
+    );
+    gives("x = y in z or y not in z", "x = __au_in(y , z) or (not __au_in(y , z))");
+    gives("x = y < z | {1}", "x = __au_lt(y , __au_or(z , __au_set(1)))");
     gives("x = y == 1 or y != True", "x = __au_eq(y , 1) or __au_ne(y , True)");
     gives("if 0 <> y: pass", "if __au_ne(0 , y): pass");
     gives("x = y == 2 and y < 1 and y is True", "x = y == 2 and y < 1 and y == True");
@@ -66,15 +71,15 @@ fn operators() {
 #[test]
 fn chained_comparisons_compute_each_side_once() {
     gives("x = 1 < y <= 3", "x = (1 < y and y <= 3)");
-    gives("x = f(1) < y.z < f(2)", "x = (f(1) < y.z and y.z < f(2))");
+    gives("x = f(1) < y.z < f(2)", "x = (__au_lt(f(1), y.z) and __au_lt(y.z, f(2)))");
     gives(
         "x = 1 < f(y) < f(z)",
-        "x = (lambda __au_l, __au_r: __au_l < __au_r and __au_r < f(z))(1, f(y))",
+        "x = (lambda __au_l, __au_r: __au_lt(__au_l, __au_r) and __au_lt(__au_r, f(z)))(1, f(y))",
     );
     gives(
         "x = 1 < f(y) == z in d",
-        "x = (lambda __au_l, __au_r: __au_l < __au_r and (lambda __au_l, __au_r: __au_l == __au_r \
-         and __au_r in d)(__au_r, z))(1, f(y))",
+        "x = (lambda __au_l, __au_r: __au_lt(__au_l, __au_r) and (lambda __au_l, __au_r: \
+         __au_eq(__au_l, __au_r) and __au_in(__au_r, d))(__au_r, z))(1, f(y))",
     );
 }
 
@@ -111,7 +116,7 @@ fn f_strings() {
     );
     gives("x = 'p\\n' f'{y = }'", "x = __au_fstr(\"p\\n\", \"y = \", __au_fmt(y, \"\", \"r\"))");
     gives("x = f'{d[\"k\"]}'", "x = __au_fstr(__au_fmt(d[\"k\"], \"\", \"\"))");
-    gives("x = f'{y != z}'", "x = __au_fstr(__au_fmt(y != z, \"\", \"\"))");
+    gives("x = f'{y != z}'", "x = __au_fstr(__au_fmt(__au_ne(y , z), \"\", \"\"))");
     gives(
         "x = f'''\n{y}\n'''\n",
         "x = __au_fstr(\"\\n\", __au_fmt(y, \"\", \"\"), \"\\n\")\\\n\\\n\n",

@@ -18,7 +18,7 @@ type Position = values.Position;
 type Range = values.Range;
 
 /** How long what is waited for may take on a busy machine. */
-const PATIENCE_MS = 30_000;
+export const PATIENCE_MS = 30_000;
 
 /** Waits until something holds, looking again after each turn of events. */
 export async function until<T>(what: string, look: () => T | undefined | false | null): Promise<T> {
