@@ -82,7 +82,7 @@ fn messages_that_are_none_are_refused_and_the_next_is_answered() {
 fn numbers_and_texts_name_requests() {
     let mut client = Client::silent();
     client.initialize(json!({}));
-    client.message(&json!({"jsonrpc": "2.0", "id": "one", "method": "shutdown"}));
+    client.message(&json!({"jsonrpc": "2.0", "id": "one", "method": "shutdown", "params": {}}));
     let answer = client.answer(-1);
     assert_eq!((&answer["id"], &answer["result"]), (&json!("one"), &Value::Null));
     client.tell("exit", Value::Null);
