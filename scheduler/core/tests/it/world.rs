@@ -148,7 +148,10 @@ impl World {
     }
 
     pub(crate) fn an_offer(&mut self, agent: &str, cpus: u64) -> Offer {
-        let id = OfferId::new(format!("O{}", self.offers.len() + 1)).unwrap();
+        let number = self.offers.len();
+        let id = OfferId::new(format!("O{}", number + 1)).unwrap();
+        // A master offers no port twice at the same time.
+        let begin = 31_000 + 10 * u16::try_from(number).unwrap();
         let offer = Offer {
             id: id.clone(),
             agent: AgentId::new(agent).unwrap(),
@@ -164,7 +167,7 @@ impl World {
                 ..Default::default()
             },
             revocable: ResourceBag::default(),
-            ports: vec![PortRange { begin: 31_000, end: 31_009 }],
+            ports: vec![PortRange { begin, end: begin + 9 }],
             unavailable_from: None,
         };
         self.offers.insert(id, offer.clone());
