@@ -196,7 +196,9 @@ impl Reader<'_> {
                 match (own, fresh) {
                     (false, true) if group.elements.is_empty() => group.comment = Some(comment),
                     (false, true) => match group.elements.last_mut() {
-                        Some(last) if last.trailing.is_none() => last.trailing = Some(comment),
+                        Some(last) if last.trailing.is_none() && leading.is_empty() => {
+                            last.trailing = Some(comment);
+                        }
                         _ => leading.push(comment),
                     },
                     (true, true) => leading.push(comment),
