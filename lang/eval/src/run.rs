@@ -97,7 +97,7 @@ fn run_open(
     text: &str,
 ) -> Result<(), Report> {
     let name = file.name.clone();
-    let text: Arc<str> = text.strip_prefix('\u{feff}').unwrap_or(text).into();
+    let text: Arc<str> = text.into();
     context.sources.borrow_mut().add(&name, text.clone());
     // What a file that is included, now or later, defines is only known once it has run.
     let known = |wanted: &str| is_global(wanted);

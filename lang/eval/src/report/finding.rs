@@ -131,7 +131,8 @@ impl Position {
         Self {
             offset: before.len(),
             line: before.bytes().filter(|b| *b == b'\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
+            // A byte order mark stands in no column.
+            column: before[line_start..].trim_start_matches('\u{feff}').chars().count() + 1,
         }
     }
 }

@@ -95,7 +95,8 @@ impl SourceCode for Place {
         }
         let skipped = text.get(first..start).unwrap_or_default().matches('\n').count();
         let before = text.get(..start).unwrap_or_default();
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count();
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        let column = line.trim_start_matches('\u{feff}').chars().count();
         Ok(Box::new(MietteSpanContents::new_named(
             self.source.name().to_owned(),
             text.as_bytes().get(start..end).unwrap_or_default(),

@@ -527,3 +527,16 @@ fn a_file_that_is_no_text_is_told_where() {
     let report = evaluate(&file, &Disk, &Options::default()).unwrap_err();
     assert!(report.to_string().contains("line 2, column 7"), "{report}");
 }
+
+#[test]
+fn a_byte_order_mark_is_part_of_the_file_and_stands_in_no_column() {
+    let text = "\u{feff}x = nought\njobs = []\n";
+    for (line, case) in [("1:5", text.to_owned()), ("2:5", text.replacen("x", "y = 1\nx", 1))] {
+        let found = report(&[("job.aurora", &case)]).findings();
+        let place = found[0].location.as_ref().unwrap();
+        assert_eq!(&case[place.start.offset..place.end.offset], "nought");
+        assert_eq!(format!("{}:{}", place.start.line, place.start.column), line);
+        let shown = shown(&case);
+        assert!(shown.contains(&format!("[job.aurora:{line}]")), "{shown}");
+    }
+}
