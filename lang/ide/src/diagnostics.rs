@@ -173,7 +173,7 @@ fn level(severity: Severity) -> Level {
 
 fn location(place: &aurora_eval::Location) -> Location {
     let span = Span::new(offset(place.start.offset), offset(place.end.offset));
-    Location { file: FileId::new(&place.file), span }
+    Location { file: FileId::evaluated(&place.file), span }
 }
 
 /// What the text of a file tells of what is wrong with it, in the order of the text. Nothing is

@@ -23,7 +23,7 @@ pub struct Evaluated {
     /// The texts of the files that were read; [`None`] for one that could not be.
     texts: Texts,
     reads_data: bool,
-    values: OnceLock<BTreeMap<Arc<str>, Vec<JobValue>>>,
+    values: OnceLock<BTreeMap<FileId, Vec<JobValue>>>,
 }
 
 type Texts = BTreeMap<FileId, Option<Arc<str>>>;
@@ -162,17 +162,22 @@ impl Evaluated {
     /// somebody asks.
     pub fn values(&self, file: &FileId) -> &[JobValue] {
         let values = self.values.get_or_init(|| {
-            let mut all: BTreeMap<Arc<str>, Vec<JobValue>> = BTreeMap::new();
+            let mut by_name: BTreeMap<Arc<str>, Vec<JobValue>> = BTreeMap::new();
             for job in self.config.iter().flat_map(|config| config.jobs()) {
                 let key: Arc<str> = job.key_text().into();
                 for value in job.written_values() {
-                    let file = all.entry(value.file.clone()).or_default();
+                    let file = by_name.entry(value.file.clone()).or_default();
                     file.push(JobValue { job: key.clone(), value });
                 }
             }
+            let mut all: BTreeMap<FileId, Vec<JobValue>> = BTreeMap::new();
+            for (name, values) in by_name {
+                // Two names may lead to one file.
+                all.entry(FileId::evaluated(&name)).or_default().extend(values);
+            }
             all
         });
-        values.get(file.name()).map(Vec::as_slice).unwrap_or_default()
+        values.get(file).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Where a part of a text as it was evaluated stands in the text as it is now; [`None`] if it
@@ -239,7 +244,7 @@ mod tests {
 
     #[test]
     fn places_move_with_the_text_around_them() {
-        let (old, new) = ("abc def ghi", "abc XXXX def ghi");
+        let (old, new) = ("abc def ghi", "abc more def ghi");
         for (part, wanted) in [
             (Span::new(0, 3), Some(Span::new(0, 3))),
             (Span::new(8, 11), Some(Span::new(13, 16))),

@@ -63,7 +63,8 @@ pub fn lenses(world: &Snapshot, file: &FileId) -> Vec<Lens> {
         };
         is_known |= main == *file;
         for job in config.jobs() {
-            let Some(origin) = job.origin().filter(|origin| *origin.file == *file.name()) else {
+            let is_here = |name: &str| name == file.name() || FileId::evaluated(name) == *file;
+            let Some(origin) = job.origin().filter(|origin| is_here(&origin.file)) else {
                 continue;
             };
             let span = Span::new(offset(origin.span.start), offset(origin.span.end));

@@ -9,7 +9,7 @@ use aurora_syntax::{Parsed, Span, Token};
 use crate::names::{Inclusion, Names};
 use crate::symbols::Symbol;
 use crate::text::Lines;
-use crate::workspace::target;
+use crate::workspace::{normal, target};
 
 /// Names a file: by its path, or as `@std//name.aurora` for a module of the library.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,6 +20,16 @@ impl FileId {
     /// text are replaced: such a file is not found again.
     pub fn new(path: impl AsRef<Path>) -> Self {
         Self(path.as_ref().to_string_lossy().into())
+    }
+
+    /// The file that an evaluation calls by this name: its path may have `..`, as an `include` was
+    /// written.
+    pub fn evaluated(name: &str) -> Self {
+        if name.starts_with(aurora_eval::STD) {
+            Self(name.into())
+        } else {
+            Self::new(normal(Path::new(name)))
+        }
     }
 
     /// Its path.

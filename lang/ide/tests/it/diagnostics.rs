@@ -315,6 +315,15 @@ fn what_is_evaluated_is_told_once() {
              [name]; included here",
         ),
         (
+            "#- x/a.aurora\ninclude('../b.aurora')\njobs = []\n#- b.aurora\n$0p = Process(nmae = 'a')",
+            "b.aurora: E unknown-field 'nmae = 'a'' Process has no field `nmae`; did you mean `name`?; \
+             [name]; included here",
+        ),
+        (
+            "\u{feff}p = Process(nmae = 'a')\njobs = []",
+            "main.aurora: E unknown-field 'nmae = 'a'' Process has no field `nmae`; did you mean `name`?; [name]",
+        ),
+        (
             "include('b.aurora')\njobs = []",
             "main.aurora: E unreadable-file 'include('b.aurora')' cannot read /project/b.aurora: entity \
              not found",

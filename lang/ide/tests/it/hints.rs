@@ -46,6 +46,14 @@ fn what_texts_come_to() {
         (jobs("cmdline = 'run-{{x}}'", &["1", "1"]), "'run-{{x}}'‹= run-1›"),
         (jobs("cmdline = 'run-{{x}}'", &["1", "2"]), "'run-{{x}}'‹= 2 values›"),
         (jobs("cmdline = 'run'", &["1"]), ""),
+        (format!("\u{feff}{}", jobs("cmdline = 'run-{{x}}'", &["1"])), "'run-{{x}}'‹= run-1›"),
+        (
+            format!(
+                "#- x/a.aurora\ninclude('../b.aurora')\n#- b.aurora\n$0{}",
+                jobs("cmdline = 'run-{{x}}'", &["1"])
+            ),
+            "'run-{{x}}'‹= run-1›",
+        ),
         (jobs("cmdline = '{{mesos.instance}}'", &["1"]), ""),
         (jobs("cmdline = 'a' '{{x}}'", &["1"]), "'{{x}}'‹= a1›"),
         (jobs("cmdline = '{{x}}\\nb'", &["1"]), "'{{x}}\\nb'‹= 1…›"),

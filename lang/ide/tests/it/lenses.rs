@@ -55,6 +55,14 @@ fn jobs_that_were_evaluated() {
             "2:Job(task c/r/test/{{x}} main.aurora [inspect]".to_owned(),
         ),
         (
+            format!("\u{feff}{TASK}jobs = [Job({key})]\n"),
+            "2:Job(task c/r/test/a main.aurora [inspect diff deploy]".to_owned(),
+        ),
+        (
+            format!("#- x/a.aurora\ninclude('../b.aurora')\njobs = [j]\n#- b.aurora\n$0{TASK}j = Job({key})\n"),
+            "2:Job(task c/r/test/a a.aurora [inspect diff deploy]".to_owned(),
+        ),
+        (
             format!("#- a.aurora\ninclude('b.aurora')\njobs = [j]\n#- b.aurora\n$0{TASK}j = Job({key})\n"),
             "2:Job(task c/r/test/a a.aurora [inspect diff deploy]".to_owned(),
         ),
