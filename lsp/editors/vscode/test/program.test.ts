@@ -21,17 +21,17 @@ test("the program is the first of the path, or where programs of a user are", ()
   ] as const) {
     assert.deepEqual(find("  ", undefined, machine([...programs])), { program: wanted });
   }
-  assert.match(JSON.stringify(find("", "/work", machine(["/work/aurora", "/aurora"]))), /neither in \$PATH/);
+  assert.match(JSON.stringify(find("", "/project", machine(["/project/aurora", "/aurora"]))), /neither in \$PATH/);
   // An empty part of the path is the folder where one happens to be.
-  assert.match(JSON.stringify(find("", "/work", machine(["aurora"], { path: "::" }))), /missing/);
+  assert.match(JSON.stringify(find("", "/project", machine(["aurora"], { path: "::" }))), /missing/);
 });
 
 test("a setting names the program", () => {
-  const there = machine(["/opt/aurora", "/home/a/x/aurora", "/work/target/debug/aurora", "/usr/bin/aurora"]);
+  const there = machine(["/opt/aurora", "/home/a/x/aurora", "/project/target/debug/aurora", "/usr/bin/aurora"]);
   for (const [setting, folder, wanted] of [
     ["/opt/aurora", undefined, { program: "/opt/aurora" }],
     [" ~/x/aurora ", undefined, { program: "/home/a/x/aurora" }],
-    ["${workspaceFolder}/target/debug/aurora", "/work", { program: "/work/target/debug/aurora" }],
+    ["${workspaceFolder}/target/debug/aurora", "/project", { program: "/project/target/debug/aurora" }],
     ["${workspaceFolder}/target/debug/aurora", undefined, /no folder is open/],
     ["/opt/other", undefined, /names \/opt\/other, which is no program/],
     ["aurora", "/usr/bin", /does not begin with/],
