@@ -15,7 +15,6 @@ mod shift;
 mod span;
 mod token;
 pub mod tree;
-mod visit;
 pub mod walk;
 
 pub use desugar::{Desugared, SpanMap, desugar, is_own_module};
@@ -28,4 +27,3 @@ pub use parser::{MAX_TEXT, Parsed, parse};
 pub use reparse::{reparse, tokens_around};
 pub use span::Span;
 pub use token::{Kind, Token};
-pub use visit::{Node, visit};

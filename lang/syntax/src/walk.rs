@@ -177,3 +177,57 @@ fn within<'t>(expression: &'t Expr, place: Span, visit: &mut dyn FnMut(&'t Expr)
         parts(expression, &mut |part| within(part, place, visit));
     }
 }
+
+/// A part of a tree.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Node<'t> {
+    /// Statements one after the other.
+    Block(&'t [Stmt]),
+    /// A statement.
+    Stmt(&'t Stmt),
+    /// An expression, targets of assignments among them.
+    Expr(&'t Expr),
+    /// A parameter.
+    Param(&'t Param),
+}
+
+/// Calls a function for every part of statements, outer ones first, the expressions of a statement
+/// before its blocks. Where it says no, what stands within is left out.
+pub(crate) fn nodes<'t>(statements: &'t [Stmt], visit: &mut dyn FnMut(Node<'t>) -> bool) {
+    if !visit(Node::Block(statements)) {
+        return;
+    }
+    for statement in statements {
+        if !visit(Node::Stmt(statement)) {
+            continue;
+        }
+        match &statement.kind {
+            StmtKind::Def { params, .. } => nodes_of_params(params, visit),
+            _ => expressions(statement, &mut |expression| nodes_of(expression, visit)),
+        }
+        for block in blocks(statement) {
+            nodes(&block.stmts, visit);
+        }
+    }
+}
+
+fn nodes_of<'t>(expression: &'t Expr, visit: &mut dyn FnMut(Node<'t>) -> bool) {
+    if !visit(Node::Expr(expression)) {
+        return;
+    }
+    match &expression.kind {
+        ExprKind::Lambda(lambda) => {
+            nodes_of_params(&lambda.0, visit);
+            nodes_of(&lambda.1, visit);
+        }
+        _ => parts(expression, &mut |part| nodes_of(part, visit)),
+    }
+}
+
+fn nodes_of_params<'t>(params: &'t [Param], visit: &mut dyn FnMut(Node<'t>) -> bool) {
+    for param in params {
+        if visit(Node::Param(param)) {
+            param.default.iter().for_each(|default| nodes_of(default, visit));
+        }
+    }
+}

@@ -225,7 +225,7 @@ impl Migrator<'_> {
                 PostKind::Slice(bounds) => bounds.iter().flatten().map(stmt).collect(),
                 PostKind::Attr(_) => Vec::new(),
             };
-            crate::visit::visit(&values, &mut |node| self.node(node));
+            crate::walk::nodes(&values, &mut |node| self.node(node));
         }
         false
     }

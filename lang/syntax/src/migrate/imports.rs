@@ -6,7 +6,7 @@ use super::Migrator;
 use crate::desugar::is_own_module;
 use crate::span::Span;
 use crate::tree::{Expr, ExprKind, ImportName, PostKind, Stmt, StmtKind};
-use crate::visit::{Node, visit};
+use crate::walk::{Node, nodes};
 
 /// Whether `from __future__ import name` stands in a file.
 pub(super) fn future(tree: &[Stmt], text: &str, name: &str) -> bool {
@@ -21,7 +21,7 @@ pub(super) fn future(tree: &[Stmt], text: &str, name: &str) -> bool {
 /// What the names that imports define stand for.
 pub(super) fn modules<'a>(tree: &[Stmt], text: &'a str) -> BTreeMap<&'a str, String> {
     let mut modules = BTreeMap::new();
-    visit(tree, &mut |node| {
+    nodes(tree, &mut |node| {
         let Node::Stmt(stmt) = node else { return true };
         match &stmt.kind {
             StmtKind::Import(names) => {
@@ -77,7 +77,7 @@ impl Migrator<'_> {
     /// Removes the imports that nothing needs any more.
     pub(super) fn imports(&mut self, tree: &[Stmt]) {
         let mut found: Vec<(Span, Vec<String>, bool)> = Vec::new();
-        visit(tree, &mut |node| {
+        nodes(tree, &mut |node| {
             let Node::Block(stmts) = node else { return true };
             let top = std::ptr::eq(stmts, tree);
             for stmt in stmts {

@@ -13,7 +13,7 @@ use crate::error::{Edit, SyntaxError};
 use crate::parser::{Parsed, parse};
 use crate::span::Span;
 use crate::tree::{Expr, ExprKind, Stmt, StmtKind};
-use crate::visit::{Node, visit};
+use crate::walk::{Node, nodes};
 
 /// What became of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub fn migrate(text: &str) -> Result<Migration, Vec<SyntaxError>> {
     }
     let mut migrator = Migrator::new(&parsed, text);
     migrator.layout(&parsed);
-    visit(&parsed.tree, &mut |node| migrator.node(node));
+    nodes(&parsed.tree, &mut |node| migrator.node(node));
     migrator.imports(&parsed.tree);
     for error in &parsed.refused {
         let handled = migrator
@@ -102,7 +102,7 @@ impl<'a> Migrator<'a> {
             divides: false,
             replaced: Vec::new(),
         };
-        visit(&parsed.tree, &mut |node| {
+        nodes(&parsed.tree, &mut |node| {
             migrator.survey(node);
             true
         });

@@ -3,7 +3,7 @@
 use super::Migrator;
 use crate::span::Span;
 use crate::tree::{Block, Expr, ExprKind, Stmt, StmtKind};
-use crate::visit::{Node, visit};
+use crate::walk::{Node, nodes};
 
 impl Migrator<'_> {
     /// Rewrites a class whose body has fields only.
@@ -132,7 +132,7 @@ impl Migrator<'_> {
                 _ => continue,
             };
             let own = field(value).map(|(target, _)| target);
-            visit(std::slice::from_ref(value), &mut |node| {
+            nodes(std::slice::from_ref(value), &mut |node| {
                 if let Node::Expr(expr) = node
                     && matches!(expr.kind, ExprKind::Name)
                     && Some(expr.span) != own
