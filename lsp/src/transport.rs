@@ -180,9 +180,11 @@ pub(crate) async fn serve<S: LanguageServer>(
                 let _ = responses.send(response).await;
                 continue;
             }
-            Err(refusal) => {
-                log.line(&format!("malformed: {refusal:?}"));
-                answer(&out, &log, &refusal).await;
+            Err(Malformed { reason, answer: refusal }) => {
+                log.line(&format!("malformed: {reason}"));
+                if let Some(refusal) = refusal {
+                    answer(&out, &log, &refusal).await;
+                }
                 continue;
             }
         };
@@ -304,18 +306,31 @@ enum Message {
     Response(Response),
 }
 
-/// Reads a message; the error is what to answer.
-fn message(body: &[u8]) -> Result<Message, Response> {
-    let mut value: Value = serde_json::from_slice(body)
-        .map_err(|_| Response::from_error(Id::Null, Error::parse_error()))?;
+/// A message that cannot be read.
+struct Malformed {
+    reason: String,
+    /// [`None`] for what answers a request of ours: an answer to it would be taken for that of a
+    /// request with the same id.
+    answer: Option<Response>,
+}
+
+/// Reads a message.
+fn message(body: &[u8]) -> Result<Message, Malformed> {
+    let mut value: Value = serde_json::from_slice(body).map_err(|error| Malformed {
+        reason: error.to_string(),
+        answer: Some(Response::from_error(Id::Null, Error::parse_error())),
+    })?;
     tidy(&mut value);
     let id = value.get("id").and_then(|id| Id::deserialize(id).ok()).unwrap_or_default();
-    let read = if value.get("method").is_some() {
-        serde_json::from_value(value).map(Message::Request)
-    } else {
-        serde_json::from_value(value).map(Message::Response)
-    };
-    read.map_err(|_| Response::from_error(id, Error::invalid_request()))
+    if value.get("id").is_some() && value.get("method").is_none() {
+        return serde_json::from_value(value)
+            .map(Message::Response)
+            .map_err(|error| Malformed { reason: error.to_string(), answer: None });
+    }
+    serde_json::from_value(value).map(Message::Request).map_err(|error| Malformed {
+        reason: error.to_string(),
+        answer: Some(Response::from_error(id, Error::invalid_request())),
+    })
 }
 
 /// Takes away what clients say and the protocol has no meaning for, or what cannot be read here.

@@ -164,6 +164,11 @@ impl Client {
         }
     }
 
+    /// Whether an answer to this has come.
+    pub(crate) fn is_answered(&self, id: i64) -> bool {
+        self.answers.contains_key(&id)
+    }
+
     /// The result of a request, which must have one.
     pub(crate) fn ask(&mut self, method: &str, params: Value) -> Value {
         let id = self.begin(method, params);

@@ -72,9 +72,12 @@ fn messages_that_are_none_are_refused_and_the_next_is_answered() {
     client.raw(b"\r\n\r\n");
     let answer = client.initialize(json!({}));
     assert_eq!(answer["serverInfo"]["name"], "aurora");
+    // What answers nothing is not answered.
+    client.raw(&frame(b"{\"jsonrpc\": \"2.0\", \"id\": 77}"));
     let id = client.begin("aurora/none", json!({}));
     assert_eq!(client.answer(id)["error"]["code"], -32601);
     client.tell("$/none", json!({}));
+    assert!(!client.is_answered(77));
     assert!(client.end().was_asked);
 }
 
