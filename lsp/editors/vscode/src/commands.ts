@@ -41,9 +41,9 @@ export const showsResults: StaticFeature = {
   clear: () => undefined,
 };
 
-/** The commands, which are there whether the server runs or not. */
+/** The commands, which are there as long as the extension is. */
 export class JobCommands implements Disposable {
-  /** While a server runs, its client registers the commands; else these say that it does not run. */
+  /** Once a server is started, its client registers the commands; before, these say why nothing is done. */
   private standIns: Disposable[] = [];
 
   readonly middleware: NonNullable<LanguageClientOptions["middleware"]> = {
@@ -58,9 +58,9 @@ export class JobCommands implements Disposable {
   /** Told at each change of the server's condition. */
   follow(condition: Condition): void {
     this.dispose();
-    if (condition.kind === "stopped") {
+    if (condition.kind === "stopped" || condition.kind === "searching") {
       this.standIns = [...COMMANDS.keys()].map((command) =>
-        commands.registerCommand(command, () => this.refuse()),
+        commands.registerCommand(command, () => this.refuse(condition.kind)),
       );
     }
   }
@@ -70,7 +70,11 @@ export class JobCommands implements Disposable {
     this.standIns = [];
   }
 
-  private async refuse(): Promise<void> {
+  private async refuse(condition: Condition["kind"]): Promise<void> {
+    if (condition === "searching") {
+      void window.showInformationMessage("Aurora's language server is starting: try again in a moment.");
+      return;
+    }
     const restart = "Restart";
     const chosen = await window.showErrorMessage("Aurora's language server does not run.", restart);
     if (chosen === restart) {
@@ -160,12 +164,18 @@ async function lenses(client: LanguageClient, uri: string): Promise<Lens[]> {
       lens.command === undefined ? client.sendRequest(CodeLensResolveRequest.type, lens) : lens,
     ),
   );
-  return whole.flatMap(({ range, command }) => {
+  return whole.flatMap(({ range, command, data }) => {
     const argument = command?.arguments?.[0] as JobArgument | undefined;
     return command === undefined || argument === undefined || keyOf(argument) === undefined
       ? []
-      : [{ from: range.start.line, to: range.end.line, command: command.command, argument }];
+      : [{ from: range.start.line, to: lastLine(data) ?? range.end.line, command: command.command, argument }];
   });
+}
+
+/** The last line of a lens's job: the range of the lens is where editors show it, at the first. */
+function lastLine(data: unknown): number | undefined {
+  const last = typeof data === "object" && data !== null && "lastLine" in data ? data.lastLine : undefined;
+  return typeof last === "number" ? last : undefined;
 }
 
 /** Saves the changed .aurora files; false if one could not be. */

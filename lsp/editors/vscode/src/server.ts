@@ -41,6 +41,8 @@ interface Run {
 
 /** What the server does now. */
 export type Condition =
+  /** The program is looked for and tried. */
+  | { readonly kind: "searching" }
   | { readonly kind: "starting" }
   | { readonly kind: "running"; readonly version: string }
   | { readonly kind: "stopped"; readonly reason?: string };
@@ -50,7 +52,6 @@ export class Server implements Disposable {
   private client: LanguageClient | undefined;
   private turn: Promise<void> = Promise.resolve();
   private readonly changes = new EventEmitter<Condition>();
-  private now: Condition = { kind: "stopped" };
 
   /** Told at each change. */
   readonly onDidChange = this.changes.event;
@@ -60,11 +61,6 @@ export class Server implements Disposable {
     private readonly trace: OutputChannel,
     private readonly middleware: NonNullable<LanguageClientOptions["middleware"]>,
   ) {}
-
-  /** What it does now. */
-  get condition(): Condition {
-    return this.now;
-  }
 
   /** The client of the server that runs, if one does. */
   get running(): LanguageClient | undefined {
@@ -95,12 +91,11 @@ export class Server implements Disposable {
   }
 
   private become(condition: Condition): void {
-    this.now = condition;
     this.changes.fire(condition);
   }
 
   private async begin(): Promise<void> {
-    this.become({ kind: "starting" });
+    this.become({ kind: "searching" });
     const settings = workspace.getConfiguration("aurora");
     const folder = workspace.workspaceFolders?.find((it) => it.uri.scheme === "file")?.uri.fsPath;
     const found = find(settings.get<string>("server.path") ?? "", folder, machine());
@@ -124,6 +119,7 @@ export class Server implements Disposable {
     );
     client.registerFeature(showsResults);
     this.client = client;
+    this.become({ kind: "starting" });
     client.onDidChangeState(({ newState }) => {
       if (this.client !== client) {
         return;

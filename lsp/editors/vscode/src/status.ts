@@ -9,11 +9,12 @@ export function createStatus(): Disposable & { show(condition: Condition): void 
   item.name = "Aurora";
   return {
     show(condition) {
-      item.busy = condition.kind === "starting";
+      item.busy = condition.kind === "searching" || condition.kind === "starting";
       item.severity = LanguageStatusSeverity.Information;
       item.command = { command: "aurora.showLog", title: "Show Log" };
       item.detail = "";
       switch (condition.kind) {
+        case "searching":
         case "starting":
           item.text = "Aurora: starting";
           break;
