@@ -123,6 +123,7 @@ jobs = [
 local function test()
   write("common.aurora", "small = Resources(cpu=0.1, ram=16*MB, disk=16*MB)\n")
   write("hello.aurora", hello)
+  vim.fn.mkdir(folder .. "/.git")
   child = vim.fn.jobstart({ vim.v.progpath, "--embed", "--headless", "-u", vim.env.INIT, "-i", "NONE", "-n" }, {
     rpc = true,
     cwd = folder,
@@ -139,6 +140,12 @@ local function test()
         return client.name == "aurora" and client.initialized
       end]])
   end)
+  local root = lua([[
+    local get = vim.lsp.get_clients or vim.lsp.buf_get_clients
+    for _, client in pairs(vim.lsp.get_clients and get({ bufnr = 0 }) or get(0)) do
+      return client.config.root_dir
+    end]])
+  expect("the root is the folder with .git, not " .. tostring(root), vim.loop.fs_realpath(root) == vim.loop.fs_realpath(folder))
 
   -- Type a mistake, see it told; take it back, see it go.
   keys('Gowrong = Process(nme="x", cmdline="true")<Esc>')
