@@ -130,7 +130,9 @@ fn is_same(a: &Item, b: &Item) -> bool {
 
 fn definitive(source: &Arc<Source>, of: &Item) -> Option<Definitive> {
     let id = source.names.definition_at(of.selection.start)?;
-    (of.kind != ItemKind::File).then(|| Definitive { source: source.clone(), id })
+    let found = Definitive { source: source.clone(), id };
+    // Another one may stand there since the editor was told of the item.
+    (of.kind != ItemKind::File && found.name() == of.name).then_some(found)
 }
 
 fn item(world: &Snapshot, found: &Definitive) -> Option<Item> {
@@ -176,8 +178,9 @@ fn caller(world: &Snapshot, source: &Arc<Source>, used: &Use) -> Item {
     }
     let definitions = &source.names.definitions;
     let before = definitions.partition_point(|found| found.name.start < used.name.start);
-    let statement = source.parsed.tree.iter().rfind(|stmt| stmt.span.start <= used.name.start);
-    let start = statement.map_or(0, |stmt| stmt.span.start);
+    let statements = &source.parsed.tree;
+    let count = statements.partition_point(|stmt| stmt.span.start <= used.name.start);
+    let start = statements[..count].last().map_or(0, |stmt| stmt.span.start);
     let within = definitions[..before].iter().enumerate().rev();
     let found = within
         .take_while(|(_, found)| found.name.start >= start)

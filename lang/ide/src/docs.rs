@@ -172,22 +172,25 @@ fn written(text: &str) -> Written {
     let mut lines = text.lines();
     let first = lines.next().unwrap_or_default().trim();
     let rest: Vec<&str> = lines.collect();
-    let blanks = |line: &&str| line.len() - line.trim_start().len();
+    let blanks = |line: &&str| line.chars().take_while(|c| c.is_whitespace()).count();
     let filled = rest.iter().filter(|line| !line.trim().is_empty());
     let indent = filled.map(blanks).min().unwrap_or(0);
     let mut out = Written { text: first.to_owned(), parameters: Vec::new() };
     let mut in_code = false;
+    let mut in_parameter = false;
     for line in rest {
-        let line = line.get(indent..).unwrap_or_default().trim_end();
+        let cut = line.char_indices().nth(indent).map_or(line.len(), |(at, _)| at);
+        let line = line.get(cut..).unwrap_or_default().trim_end();
+        let last = out.parameters.last_mut().filter(|_| in_parameter);
         if let Some((names, about)) = parameter(line) {
             out.parameters.push((names, about));
-        } else if let Some((_, about)) = out.parameters.last_mut() {
+            in_parameter = true;
+        } else if let Some((_, about)) = last.filter(|_| line.starts_with(char::is_whitespace)) {
             // A line further in goes on with what was said before.
-            if !line.is_empty() {
-                about.push(' ');
-                about.push_str(line.trim_start());
-            }
+            about.push(' ');
+            about.push_str(line.trim_start());
         } else {
+            in_parameter = false;
             let is_code = line.starts_with("  ");
             if is_code != in_code && !line.is_empty() {
                 out.text.push_str(if is_code { "\n```aurora" } else { "```\n" });
@@ -271,5 +274,9 @@ mod tests {
                 .markdown()
                 .ends_with("Done.\n\n- `name`: the name.\n- `cpu`, `ram`: what it needs.")
         );
+        // What stands behind the parameters is none of the last of them.
+        let found = written("A.\n\n  name: the\n    name.\n\n  It ends.\n  \u{a0}Really.");
+        assert_eq!(found.parameter("name"), Some("the name."));
+        assert_eq!(found.text, "A.\n\n\nIt ends.\n\u{a0}Really.");
     }
 }

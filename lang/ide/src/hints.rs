@@ -7,7 +7,7 @@ use std::sync::Arc;
 use aurora_model::config::Job;
 use aurora_model::declare::FieldDecl;
 use aurora_model::docs::default_in_language;
-use aurora_syntax::tree::{ExprKind, PostKind, Postfix, Star};
+use aurora_syntax::tree::{Arg, ExprKind, PostKind, Postfix, Star};
 use aurora_syntax::{Span, walk};
 
 use crate::builtin::Builtin;
@@ -132,6 +132,12 @@ fn value_hint(source: &Source, text: &aurora_syntax::tree::Expr, all: &Values<'_
     Some(Hint { at: text.span.end, label, kind: HintKind::Value, docs: found.markdown(field) })
 }
 
+/// Whether an argument says that a job is a service, or may do so.
+fn is_given_service(source: &Source, arg: &Arg) -> bool {
+    let is_false = arg.value.kind == ExprKind::Name && source.slice(arg.value.span) == "False";
+    arg.name.is_some_and(|name| source.slice(name) == "service") && !is_false
+}
+
 /// The beginning of a value, in one line.
 fn shortened(value: &str) -> String {
     let mut lines = value.trim().lines();
@@ -175,7 +181,7 @@ fn default_hint(world: &Snapshot, source: &Arc<Source>, postfix: &Postfix) -> Op
         return None;
     }
     let given: Vec<&str> = args.iter().filter_map(|arg| Some(source.slice(arg.name?))).collect();
-    let is_service = is_service || given.contains(&"service");
+    let is_service = is_service || args.iter().any(|arg| is_given_service(source, arg));
     let is_missing = |field: &&FieldDecl| {
         let matters = field.name != "max_task_failures" || !is_service;
         IMPORTANT.contains(&field.name) && matters && !given.contains(&field.name)

@@ -62,9 +62,12 @@ fn inside(source: &Source, at: u32) -> u32 {
     match token.kind {
         Word::Str => {
             let written = source.slice(token.span);
-            let quote = written.find(['"', '\'']).unwrap_or(0);
-            let first = token.span.start + offset(quote) + 1;
-            at.clamp(first.min(token.span.end), token.span.end.saturating_sub(1).max(first))
+            let prefix = written.find(['"', '\'']).unwrap_or(0);
+            let quoted = written.get(prefix..).unwrap_or_default();
+            let is_long = quoted.starts_with("\"\"\"") || quoted.starts_with("'''");
+            let quotes = if is_long { 3 } else { 1 };
+            let first = (token.span.start + offset(prefix) + quotes).min(token.span.end);
+            at.clamp(first, token.span.end.saturating_sub(quotes).max(first))
         }
         Word::Name => token.span.end,
         kind if kind.is_word() => token.span.end,

@@ -11,7 +11,7 @@ use crate::docs;
 use crate::names::touches;
 use crate::python;
 use crate::resolve::Definitive;
-use crate::source::FileId;
+use crate::source::{FileId, Source};
 use crate::text::offset;
 use crate::types::{self, Fields, Kind, own_fields};
 use crate::workspace::Snapshot;
@@ -250,25 +250,26 @@ fn of_function(
             .or_else(|| star(Star::Two)),
         // Behind a named argument there are only named ones.
         None if !given.is_empty() && place.position > 0 || !place.begun.is_empty() => {
-            let by_position = by_position(params, place.position);
-            place
-                .by_name(params.iter().map(|param| match param.star {
-                    Star::No => name(param),
-                    _ => "*",
-                }))
-                .or(by_position)
+            // `*` and `/`, which part positional from named ones, are none of them.
+            let is_named = |param: &Param| param.star == Star::No && param.name.is_some();
+            let named: Vec<usize> = (0..params.len()).filter(|at| is_named(&params[*at])).collect();
+            let found = place.by_name(named.iter().map(|at| name(&params[*at])));
+            found
+                .and_then(|at| named.get(at).copied())
+                .or_else(|| by_position(source, params, place.position))
         }
-        None => by_position(params, place.position),
+        None => by_position(source, params, place.position),
     };
     label.end(said.text, active)
 }
 
-fn by_position(params: &[Param], position: usize) -> Option<usize> {
-    let plain = params.iter().take_while(|param| param.star == Star::No).count();
-    match position < plain {
-        true => Some(position),
-        false => params.iter().position(|param| param.star == Star::One && param.name.is_some()),
-    }
+fn by_position(source: &Source, params: &[Param], position: usize) -> Option<usize> {
+    let plain = params.iter().enumerate().take_while(|(_, param)| param.star == Star::No);
+    let mut taking = plain.filter(|(_, param)| source.slice(param.span) != "/");
+    taking
+        .nth(position)
+        .map(|(at, _)| at)
+        .or_else(|| params.iter().position(|param| param.star == Star::One && param.name.is_some()))
 }
 
 /// A signature that is written in our documentation, as `order(first, second, …) -> [Constraint]`.

@@ -13,7 +13,7 @@ use aurora_syntax::tree::{Arg, Expr, ExprKind, PostKind, Postfix, Stmt, StmtKind
 use aurora_syntax::walk;
 
 use crate::builtin::{Builtin, builtin, documented, struct_decl};
-use crate::names::{DefId, DefKind, ScopeId};
+use crate::names::{DefId, DefKind, Definition, ScopeId};
 use crate::source::{FileId, Location, Source};
 use crate::types::{body_of, expression_at};
 use crate::workspace::Snapshot;
@@ -205,17 +205,8 @@ impl<'a> Reader<'a> {
                 let detail = shortened(&format!("({})", params.join(", ")));
                 out.extend(self.symbol(*name, detail, SymbolKind::Function, stmt.span, children));
             }
-            StmtKind::Class { name, body, .. } => {
-                let mut fields = Vec::new();
-                for stmt in &body.stmts {
-                    let StmtKind::Assign { targets, value } = &stmt.kind else { continue };
-                    let detail = shortened(self.source.slice(value.span));
-                    for target in targets.iter().filter(|target| target.kind == ExprKind::Name) {
-                        let kind = SymbolKind::Field;
-                        let detail = detail.clone();
-                        fields.extend(self.symbol(target.span, detail, kind, stmt.span, vec![]));
-                    }
-                }
+            StmtKind::Class { name, .. } => {
+                let fields = self.fields(*name);
                 let detail = String::new();
                 out.extend(self.symbol(*name, detail, SymbolKind::Class, stmt.span, fields));
             }
@@ -226,6 +217,23 @@ impl<'a> Reader<'a> {
                 }
             }
         }
+    }
+
+    /// The fields of a struct of the file.
+    fn fields(&self, name: Span) -> Vec<Symbol> {
+        let names = &self.source.names;
+        let Some(id) = names.definition_at(name.start) else { return Vec::new() };
+        let whole = names.definitions[id].whole;
+        let Some(inner) = names.definitions[id].inner else { return Vec::new() };
+        let within = names.definitions[id..].iter();
+        let within = within.take_while(|found| found.name.start < whole.end);
+        let fields = within.filter(|found| found.scope == inner && found.kind == DefKind::Field);
+        let symbol = |field: &Definition| {
+            let detail = field.value.map(|value| shortened(self.source.slice(value)));
+            let whole = field.name.to(field.whole);
+            self.symbol(field.name, detail.unwrap_or_default(), SymbolKind::Field, whole, vec![])
+        };
+        fields.filter_map(symbol).collect()
     }
 
     /// Names that are given a value. Those of functions are shown only if they hold a struct.
@@ -239,7 +247,16 @@ impl<'a> Reader<'a> {
     ) {
         let (mut detail, mut kind) = (String::new(), SymbolKind::Variable);
         let mut children = Vec::new();
-        if let Some(value) = value {
+        let names_struct = |target: &Expr| {
+            let named = self.source.names.definition_at(target.span.start);
+            named.is_some_and(|id| self.source.names.definitions[id].kind == DefKind::Struct)
+        };
+        if let [target] = targets
+            && names_struct(target)
+        {
+            kind = SymbolKind::Class;
+            children = self.fields(target.span);
+        } else if let Some(value) = value {
             match self.value(value, scope) {
                 Value::Struct(decl) => {
                     kind = shown(decl).unwrap_or(SymbolKind::Object);

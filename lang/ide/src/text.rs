@@ -23,9 +23,23 @@ pub struct LineColumn {
     pub column: u32,
 }
 
-/// Where the lines of a text begin. A line ends with `\n`, `\r\n` or a lone `\r`, as in the protocol.
+/// Where the lines of a text begin, and where its characters are wide: places are found in logarithmic
+/// time, however long the lines. A line ends with `\n`, `\r\n` or a lone `\r`, as in the protocol.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Lines(Vec<u32>);
+pub struct Lines {
+    starts: Vec<u32>,
+    /// The characters of several bytes, in order.
+    wide: Vec<Wide>,
+}
+
+/// A character of several bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Wide {
+    /// The byte behind it.
+    end: u32,
+    /// How many bytes more than units there are in the text up to there, in UTF-16 and UTF-32.
+    lost: [u32; 2],
+}
 
 impl Lines {
     /// The lines of a text.
@@ -38,22 +52,43 @@ impl Lines {
                 starts.push(offset(at + 1));
             }
         }
-        Self(starts)
+        let mut wide = Vec::new();
+        if !text.is_ascii() {
+            let mut lost = [0, 0];
+            for (at, character) in text.char_indices().filter(|(_, it)| !it.is_ascii()) {
+                let len = character.len_utf8();
+                lost[0] += offset(len - character.len_utf16());
+                lost[1] += offset(len - 1);
+                wide.push(Wide { end: offset(at + len), lost });
+            }
+        }
+        Self { starts, wide }
+    }
+
+    /// How many bytes more than units there are before a byte.
+    fn lost(&self, at: u32, encoding: Encoding) -> u32 {
+        let count = self.wide.partition_point(|wide| wide.end <= at);
+        let last = count.checked_sub(1).and_then(|last| self.wide.get(last));
+        match encoding {
+            Encoding::Utf8 => 0,
+            Encoding::Utf16 => last.map_or(0, |wide| wide.lost[0]),
+            Encoding::Utf32 => last.map_or(0, |wide| wide.lost[1]),
+        }
     }
 
     /// How many lines there are; an empty text has one.
     pub fn count(&self) -> u32 {
-        offset(self.0.len())
+        offset(self.starts.len())
     }
 
     /// The line of a byte.
     pub fn line(&self, at: u32) -> u32 {
-        offset(self.0.partition_point(|start| *start <= at).saturating_sub(1))
+        offset(self.starts.partition_point(|start| *start <= at).saturating_sub(1))
     }
 
     /// The first byte of a line; the end of the text for one behind it.
     pub fn start(&self, line: u32, text: &str) -> u32 {
-        self.0.get(line as usize).copied().unwrap_or(offset(text.len()))
+        self.starts.get(line as usize).copied().unwrap_or(offset(text.len()))
     }
 
     /// A line without what ends it.
@@ -71,8 +106,9 @@ impl Lines {
             at -= 1;
         }
         let line = self.line(at);
-        let before = text.get(self.start(line, text) as usize..at as usize).unwrap_or_default();
-        LineColumn { line, column: units(before, encoding) }
+        let start = self.start(line, text);
+        let lost = self.lost(at, encoding) - self.lost(start, encoding);
+        LineColumn { line, column: at - start - lost }
     }
 
     /// The byte of a place. One behind the end of its line is the end of the line, one behind the
@@ -82,25 +118,23 @@ impl Lines {
             return offset(text.len());
         }
         let line = self.span(place.line, text);
-        let shown = line.of(text);
-        let mut left = place.column;
-        for (at, character) in shown.char_indices() {
-            let width = width(character, encoding);
-            if left < width {
-                return line.start + offset(at);
-            }
-            left -= width;
-        }
-        line.end
+        let before = self.lost(line.start, encoding);
+        // Of the wide characters of the line, those that end before the place.
+        let is_before = |wide: &Wide| {
+            let units = wide.end - line.start - (self.lost(wide.end, encoding) - before);
+            units <= place.column
+        };
+        let from = self.wide.partition_point(|wide| wide.end <= line.start);
+        let to = self.wide.partition_point(|wide| wide.end <= line.end);
+        let here = self.wide.get(from..to).unwrap_or_default();
+        let count = here.partition_point(is_before);
+        let passed = count.checked_sub(1).and_then(|last| here.get(last));
+        let start = passed.map_or(line.start, |wide| wide.end);
+        let units = start - line.start - (self.lost(start, encoding) - before);
+        let at = start.saturating_add(place.column - units).min(line.end);
+        // Within the next wide character it is the begin of that one.
+        offset(text.floor_char_boundary(at as usize))
     }
-}
-
-fn width(character: char, encoding: Encoding) -> u32 {
-    offset(match encoding {
-        Encoding::Utf8 => character.len_utf8(),
-        Encoding::Utf16 => character.len_utf16(),
-        Encoding::Utf32 => 1,
-    })
 }
 
 /// How many units a text has.
@@ -108,7 +142,8 @@ pub fn units(text: &str, encoding: Encoding) -> u32 {
     match encoding {
         Encoding::Utf8 => offset(text.len()),
         _ if text.is_ascii() => offset(text.len()),
-        _ => text.chars().map(|character| width(character, encoding)).sum(),
+        Encoding::Utf16 => offset(text.encode_utf16().count()),
+        Encoding::Utf32 => offset(text.chars().count()),
     }
 }
 
@@ -155,8 +190,13 @@ mod tests {
             while !text.is_char_boundary(at) {
                 at -= 1;
             }
+            let line = text[..at].rfind('\n').max(text[..at].rfind('\r'));
+            let line = line.map_or(0, |ends| ends + 1);
             for encoding in [Encoding::Utf8, Encoding::Utf16, Encoding::Utf32] {
                 let place = lines.place(&text, offset(at), encoding);
+                if !text[..at].ends_with('\r') {
+                    prop_assert_eq!(place.column, units(&text[line..at], encoding));
+                }
                 let back = lines.offset(&text, place, encoding) as usize;
                 // Between `\r` and `\n` nobody can point.
                 prop_assert!(back == at || (back + 1 == at && text[back..].starts_with("\r\n")));

@@ -280,6 +280,9 @@ impl<'a> Painter<'a> {
         self.add(Span::new(end - braces('}'), end), brace);
         for (at, part) in reference.parts.iter().enumerate() {
             let name = self.source.slice(*part);
+            if name.contains(['\n', '\r']) {
+                continue;
+            }
             let meaning = match (at, name) {
                 (0, "mesos" | "thermos") => {
                     let modifiers = Modifiers::DEFAULT_LIBRARY.and(Modifiers::READONLY);

@@ -77,3 +77,12 @@ fn jobs_take_in_tasks_and_tasks_take_in_processes() {
         ],
     );
 }
+
+#[test]
+fn an_item_of_an_older_text_is_not_taken_for_another() {
+    let old = Fixture::new("def $0f():\n  return 1\nx = f()\n");
+    let item = item_at(&old.world, &old.file, old.at).unwrap();
+    assert_eq!(incoming(&old.world, &item).len(), 1);
+    let new = Fixture::new("def g():\n  return 1\nx = g()\n");
+    assert_eq!(incoming(&new.world, &item), Vec::new());
+}

@@ -127,6 +127,11 @@ fn defaults_that_are_in_force() {
         ("b = Service(instances = 2, priority = 1)\nj = b(name = 'a')\n", ""),
         ("Job = len\nj = Job(name = 'a')\n", ""),
         ("jobs = [Job(name = 'a', instances = 1, priority = 1)]\n", "1‹max_task_failures = 1›"),
+        (
+            "jobs = [Job(name = 'a', instances = 1, priority = 1, service = False)]\n",
+            "False‹max_task_failures = 1›",
+        ),
+        ("jobs = [Job(name = 'a', instances = 1, priority = 1, service = True)]\n", ""),
         ("p = Process(name = 'a')\n", ""),
     ] {
         assert_eq!(shown(&Fixture::new(case), ALL, DEFAULTS), wanted, "{case}");

@@ -52,6 +52,28 @@ fn names_of_the_language() {
 }
 
 #[test]
+fn the_quotes_of_a_text_belong_to_it() {
+    let around = |text: &str, mark: &str| {
+        let named = format!(
+            "p = Process(name = 'a', cmdline = {})\n",
+            text.replacen(mark, &format!("$0{mark}"), 1)
+        );
+        told(&Fixture::new(&named))
+    };
+    let wanted = around("\"{{mesos.instance}}\"", "\"");
+    assert!(wanted.contains("mesos.instance"), "{wanted}");
+    for text in
+        ["'{{mesos.instance}}'", "\"\"\"{{mesos.instance}}\"\"\"", "r'''{{mesos.instance}}'''"]
+    {
+        for mark in ["'", "\"", "\"\"", "''"] {
+            if text.contains(mark) {
+                assert_eq!(around(text, mark), wanted, "{text} {mark}");
+            }
+        }
+    }
+}
+
+#[test]
 fn members_of_values() {
     check(&[
         ("j = Job(name = 'a')\nk = j.bi$0nd(x = 1)\n", "bind | ‹x.bind(name = value, …)›"),

@@ -39,6 +39,11 @@ fn a_file_is_a_tree_of_symbols() {
             "class P(Struct):\n  cpu = Float\n  ram = Integer\n",
             "Class P [Field cpu (Float), Field ram (Integer)]",
         ),
+        (
+            "class P(Struct):\n  cpu: Float = Float\n  ram = Integer\n  def f(self):\n    x = 1\n",
+            "Class P [Field cpu (Float), Field ram (Integer)]",
+        ),
+        ("P = struct_type('P', port = Integer)\n", "Class P [Field port (Integer)]"),
         ("p = Process(name = 'a', cmdline = 'b')\n", "Process p (a)"),
         ("r = Resources(cpu = 1)\n", "Object r (Resources)"),
         (
