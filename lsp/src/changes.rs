@@ -22,20 +22,30 @@ pub(crate) fn apply(
 ) -> Changed {
     let is_one = changes.len() == 1;
     let mut changed = Changed { text: text.to_owned(), replaced: None };
+    // The lines, and how many of the first are as they were when these were counted: editors send many
+    // changes from the last to the first.
+    let mut counted: Option<(Lines, u32)> = None;
     for change in changes {
         let Some(range) = change.range else {
             changed = Changed { text: change.text, replaced: None };
+            counted = None;
             continue;
         };
-        let lines = Lines::of(&changed.text);
+        let last = range.start.line.max(range.end.line);
+        let known = counted.take().filter(|(_, same)| last < *same);
+        let lines = known.map_or_else(|| Lines::of(&changed.text), |(lines, _)| lines);
         let at = |place: Position| {
             let place = LineColumn { line: place.line, column: place.character };
-            lines.offset(&changed.text, place, encoding) as usize
+            lines.offset(&changed.text, place, encoding)
         };
         let (start, end) = (at(range.start), at(range.end));
-        let replaced = start.min(end)..start.max(end);
+        let (start, end) = (start.min(end), start.max(end));
+        let replaced = start as usize..end as usize;
         changed.text.replace_range(replaced.clone(), &change.text);
         changed.replaced = is_one.then_some(replaced);
+        // What ends the line before may have become one with what was put in.
+        let same = lines.line(start).saturating_sub(1);
+        counted = Some((lines, same));
     }
     changed
 }
@@ -73,6 +83,20 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn many_changes_are_those_of_one_after_the_other(
+            text in "[a\u{e9}\r\n]{0,30}",
+            edits in proptest::collection::vec(
+                (proptest::array::uniform4(0u32..9), "[a\r\n]{0,3}"), 0..6,
+            ),
+        ) {
+            let changes = edits.iter().map(|(range, text)| change(Some(*range), text));
+            let one_by_one = changes.clone().fold(text.clone(), |text, change| {
+                apply(&text, vec![change], Encoding::Utf16).text
+            });
+            prop_assert_eq!(apply(&text, changes.collect(), Encoding::Utf16).text, one_by_one);
+        }
+
         #[test]
         fn any_change_of_any_text_is_carried_out(
             text in "[a\u{e9}\u{1f600}\r\n']{0,30}",

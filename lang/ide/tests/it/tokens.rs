@@ -35,7 +35,10 @@ fn names_are_coloured_by_their_meaning() {
             "f:function= a:parameter= a:parameter f:function a:parameter",
         ),
         // A token stands on one line.
-        ("x = '''{{mesos\n.instance}}'''\n", "x:variable=! {{:brace instance:property }}:brace"),
+        (
+            "x = '''{{mesos\n.instance}}'''\n",
+            "x:variable=! {{:operator instance:property }}:operator",
+        ),
         ("p = Process(name = 'a')\n", "p:variable=! Process:struct* name:property"),
         (
             "class P(Struct):\n  cpu = Float\nP(cpu = 1)\n",
