@@ -16,6 +16,8 @@ pub struct Settings {
     pub tiers: BTreeMap<String, Tier>,
     /// The tier of a job that names none.
     pub default_tier: String,
+    /// The quota of a role for which none was set; without it such a role is not limited.
+    pub unset_quota: Option<aurora_model::quota::ResourceAggregate>,
     /// How long an offer is held (`-min_offer_hold_time`).
     pub min_offer_hold_ms: i64,
     /// A random time that is added to it (`-offer_hold_jitter_window`).
@@ -92,6 +94,7 @@ impl Default for Settings {
                 tier("revocable", true, true),
             ]),
             default_tier: "preemptible".to_owned(),
+            unset_quota: Some(aurora_model::quota::ResourceAggregate::default()),
             min_offer_hold_ms: 5 * MINUTE,
             offer_hold_jitter_ms: MINUTE,
             max_tasks_per_schedule_attempt: 5,
