@@ -143,6 +143,13 @@ impl Scheduler {
         }
     }
 
+    /// What an operator types to grant these amounts.
+    fn quota_command(&self, role: &str, amounts: &ResourceAggregate) -> String {
+        let ResourceAggregate { cpus, ram_mb, disk_mb } = amounts;
+        let cluster = &self.settings.cluster_name;
+        format!("aurora quota set {cluster}/{role} {cpus} {ram_mb}MB {disk_mb}MB")
+    }
+
     fn quota_limit(&self, role: &str) -> Option<ResourceAggregate> {
         self.state.quota(role).copied().or(self.settings.unset_quota)
     }
@@ -176,7 +183,7 @@ impl Scheduler {
             message: format!(
                 "Insufficient resource quota: {excess}. Production jobs need quota, and {has}: set \
                  at least `{}`, or give the job a tier that is not production",
-                command(role, &wanted.amounts())
+                self.quota_command(role, &wanted.amounts())
             ),
         })
     }
@@ -196,7 +203,7 @@ impl Turn<'_> {
                 message: format!(
                     "the quota of {role} cannot be less than what its production tasks use: \
                      {excess}. End some of them first, or set at least `{}`",
-                    command(role.as_str(), &used.amounts())
+                    self.scheduler.quota_command(role.as_str(), &used.amounts())
                 ),
             });
         }
@@ -210,10 +217,4 @@ impl Turn<'_> {
 fn shown(amounts: &ResourceAggregate) -> String {
     let ResourceAggregate { cpus, ram_mb, disk_mb } = amounts;
     format!("{cpus} core(s), {ram_mb} MB of RAM and {disk_mb} MB of disk")
-}
-
-/// What an operator types to grant these amounts.
-fn command(role: &str, amounts: &ResourceAggregate) -> String {
-    let ResourceAggregate { cpus, ram_mb, disk_mb } = amounts;
-    format!("aurora quota set CLUSTER/{role} {cpus} {ram_mb}MB {disk_mb}MB")
 }

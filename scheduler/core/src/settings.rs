@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 /// The choices.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
+    /// The name of the cluster, for what people are told to do.
+    pub cluster_name: String,
     /// The name that events are recorded under.
     pub scheduler_host: String,
     /// Instances that a job may have.
@@ -81,6 +83,7 @@ impl Default for Settings {
         let tier =
             |name: &str, preemptible, revocable| (name.to_owned(), Tier { preemptible, revocable });
         Self {
+            cluster_name: "devcluster".to_owned(),
             scheduler_host: "localhost".to_owned(),
             max_tasks_per_job: 4000,
             executor_overhead: aurora_model::job::ResourceBag {

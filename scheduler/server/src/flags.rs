@@ -181,6 +181,7 @@ impl TryFrom<Flags> for Config {
             None => hostname(),
         };
         let settings = Settings {
+            cluster_name: flags.cluster_name.clone(),
             scheduler_host: hostname.clone(),
             max_tasks_per_job: flags.max_tasks_per_job,
             executor_overhead: ResourceBag {
@@ -316,6 +317,15 @@ pub(crate) mod tests {
             assert_eq!(error, format!("--{flag} is out of range: 0"));
         }
     }
+
+    #[test]
+    fn roles_without_a_quota_have_none_unless_told_otherwise() {
+        let unset = |more: &[&str]| config(more).unwrap().settings.unset_quota;
+        assert_eq!(unset(&[]), Some(ResourceAggregate::default()));
+        assert_eq!(unset(&["--unset-quota=zero"]), Some(ResourceAggregate::default()));
+        assert_eq!(unset(&["--unset-quota=unlimited"]), None);
+    }
+
     #[test]
     fn durations_and_sizes_are_given_with_and_without_a_unit() {
         let with = config(&[

@@ -46,7 +46,7 @@ fn without_a_quota_production_jobs_are_refused_with_what_to_do() {
         refused.message,
         "Insufficient resource quota: CPU quota exceeded by 2.00 core(s); RAM quota exceeded by \
          200.00 MB; disk quota exceeded by 200.00 MB. Production jobs need quota, and no quota is \
-         set for www: set at least `aurora quota set CLUSTER/www 2.0 200MB 200MB`, or give the job \
+         set for www: set at least `aurora quota set devcluster/www 2.0 200MB 200MB`, or give the job \
          a tier that is not production"
     );
     assert!(world.tasks("web").is_empty());
@@ -67,7 +67,7 @@ fn a_quota_is_used_up_to_the_last_bit_and_no_further() {
         "Insufficient resource quota: CPU quota exceeded by 1.00 core(s); disk quota exceeded by \
          100.00 MB. Production jobs need quota, and www has 3.0 core(s), 10000 MB of RAM and 300 MB \
          of disk, of which 1.0 core(s), 100 MB of RAM and 100 MB of disk are in use: set at least \
-         `aurora quota set CLUSTER/www 4.0 400MB 400MB`, or give the job a tier that is not \
+         `aurora quota set devcluster/www 4.0 400MB 400MB`, or give the job a tier that is not \
          production"
     );
     world.create(production("two", 2)).unwrap();
@@ -144,7 +144,7 @@ fn a_quota_is_not_set_below_what_is_used() {
         refused.message,
         "the quota of www cannot be less than what its production tasks use: CPU quota exceeded by \
          0.50 core(s); disk quota exceeded by 1.00 MB. End some of them first, or set at least \
-         `aurora quota set CLUSTER/www 2.0 200MB 200MB`"
+         `aurora quota set devcluster/www 2.0 200MB 200MB`"
     );
     assert_eq!(world.scheduler.role_quota("www").set, Some(amounts(9000, 9000, 9000)));
     set(&mut world, amounts(2000, 200, 200)).unwrap();
