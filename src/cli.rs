@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::daemons::{self, Daemon};
 use crate::failure::Failure;
-use crate::{config, job, lsp, up};
+use crate::{config, job, lsp, quota, up};
 
 /// A service scheduler: runs the jobs of .aurora files, on one machine or a Mesos cluster.
 #[derive(Debug, Parser)]
@@ -26,6 +26,9 @@ enum Command {
     /// Create, kill and look at jobs.
     #[command(subcommand)]
     Job(Box<job::Command>),
+    /// Look at and set what roles may use.
+    #[command(subcommand)]
+    Quota(Box<quota::Command>),
     /// Look at configurations; nothing is submitted.
     #[command(subcommand)]
     Config(Box<config::Command>),
@@ -49,6 +52,7 @@ impl Command {
             Self::Up(args) => args.run(),
             Self::Down(args) => args.run(),
             Self::Job(command) => command.run(),
+            Self::Quota(command) => command.run(),
             Self::Config(command) => command.run(),
             Self::Lsp(args) => return args.run(),
             Self::Scheduler(args) => daemons::scheduler(*args),

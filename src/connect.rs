@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use aurora_api::v1;
 use aurora_api::v1::cluster_client::ClusterClient;
 use aurora_api::v1::jobs_client::JobsClient;
-use aurora_model::key::JobKey;
+use aurora_api::v1::quotas_client::QuotasClient;
+use aurora_model::key::{JobKey, Role};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code as Grpc, Response, Status, TimeoutExpired};
 
@@ -27,6 +28,7 @@ pub(crate) struct Scheduler {
     address: String,
     jobs: JobsClient<Channel>,
     cluster: ClusterClient<Channel>,
+    quotas: QuotasClient<Channel>,
     retry_for: Duration,
 }
 
@@ -78,7 +80,8 @@ impl Scheduler {
         Ok(Self {
             address: full,
             jobs: JobsClient::new(channel.clone()).max_decoding_message_size(MAX_ANSWER),
-            cluster: ClusterClient::new(channel),
+            cluster: ClusterClient::new(channel.clone()),
+            quotas: QuotasClient::new(channel),
             retry_for,
         })
     }
@@ -88,7 +91,8 @@ impl Scheduler {
     }
 
     /// Makes a call, and makes it again while the scheduler cannot be reached and time is left.
-    /// Calls that change something carry a request id, so that none is done twice.
+    /// Calls that change something carry a request id, so that none is done twice, or do nothing
+    /// when they are.
     async fn call<T, F, Answering>(&self, refused: Code, act: F) -> Result<T, Failure>
     where
         F: Fn(Self) -> Answering,
@@ -208,6 +212,28 @@ impl Scheduler {
             async move { to.jobs.list_tasks(request).await }
         };
         self.call(Code::InvalidParameter, act).await
+    }
+
+    /// What a role may use, and what it uses.
+    pub(crate) async fn quota(&self, role: &Role) -> Result<v1::GetQuotaResponse, Failure> {
+        let act = |mut to: Self| {
+            let request = v1::GetQuotaRequest { role: role.to_string() };
+            async move { to.quotas.get_quota(request).await }
+        };
+        self.call(Code::Api, act).await
+    }
+
+    /// Sets what the production jobs of a role may use together.
+    pub(crate) async fn set_quota(
+        &self,
+        role: &Role,
+        quota: v1::ResourceAggregate,
+    ) -> Result<(), Failure> {
+        let act = |mut to: Self| {
+            let request = v1::SetQuotaRequest { role: role.to_string(), quota: Some(quota) };
+            async move { to.quotas.set_quota(request).await }
+        };
+        self.call(Code::CommandFailure, act).await.map(|_| ())
     }
 
     /// Everything that happens to tasks, beginning with how they are.

@@ -1,9 +1,9 @@
-//! What people write for jobs, instances and patterns of jobs (`client.md` 4).
+//! What people write for roles, jobs, instances and patterns of jobs (`client.md` 4).
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use aurora_model::key::{ClusterJobKey, JobKey};
+use aurora_model::key::{ClusterJobKey, JobKey, Role};
 
 /// The most instances that one command may name.
 const MAX_INSTANCES: usize = 100_000;
@@ -64,6 +64,33 @@ fn instance_set(text: &str) -> Result<BTreeSet<u32>, String> {
         }
     }
     Ok(instances)
+}
+
+/// `cluster/role`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ClusterRole {
+    pub(crate) cluster: String,
+    pub(crate) role: Role,
+}
+
+impl FromStr for ClusterRole {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('/') {
+            Some((cluster, role)) if !cluster.is_empty() && !role.contains('/') => {
+                let role = Role::new(role).map_err(|error| error.to_string())?;
+                Ok(Self { cluster: cluster.to_owned(), role })
+            }
+            _ => Err(format!("{text:?} is not cluster/role, such as devcluster/www-data")),
+        }
+    }
+}
+
+impl std::fmt::Display for ClusterRole {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.cluster, self.role)
+    }
 }
 
 /// `cluster[/role[/environment[/name]]]`; the parts after the cluster may hold `*`, `?` and `[…]`.
@@ -244,6 +271,16 @@ mod tests {
             "c/r e/e/n",
         ] {
             assert!(wrong.parse::<InstancesKey>().is_err(), "{wrong:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_role_is_of_a_cluster() {
+        let key: ClusterRole = "dev cluster/www-data".parse().unwrap();
+        assert_eq!((key.cluster.as_str(), key.role.as_str()), ("dev cluster", "www-data"));
+        assert_eq!(key.to_string(), "dev cluster/www-data");
+        for wrong in ["", "c", "/r", "c/r/prod", "c/", "c/a b"] {
+            assert!(wrong.parse::<ClusterRole>().is_err(), "{wrong:?} was taken");
         }
     }
 

@@ -16,6 +16,7 @@ mod job;
 mod keys;
 mod lsp;
 mod output;
+mod quota;
 mod registry;
 mod up;
 

@@ -301,6 +301,9 @@ fn scheduler_config(
         "0.01",
         "--thermos-executor-ram",
         "16",
+        // One user has the machine to himself.
+        "--unset-quota",
+        "unlimited",
         // Who tries things out wants to see the next try soon.
         "--initial-flapping-task-delay",
         "1",

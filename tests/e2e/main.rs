@@ -14,6 +14,7 @@ mod crashes;
 mod daemons;
 mod editors;
 mod mesos;
+mod quota;
 mod support;
 mod tutorial;
 mod up;

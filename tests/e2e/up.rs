@@ -217,6 +217,21 @@ fn the_tour_runs() {
     for instance in ["shop/1", "search/2", "trial/0"] {
         up.process.expect(&format!("{instance}  RUNNING"));
     }
+    // The machine is its user's, until he sets a quota.
+    let quota = ["quota", "get", "devcluster/www-data"];
+    let before = home.run(&quota).expect(0);
+    assert!(before.out().contains("unlimited: no quota is set"), "{}", before.out());
+    let set = ["quota", "set", "devcluster/www-data", "0.5", "512MB", "512MB"];
+    home.run(&set).expect(0);
+    let after = home.run(&quota).expect(0);
+    assert!(after.out().starts_with("Allocated:\n  CPU: 0.5 core(s)\n"), "{}", after.out());
+    assert!(
+        after.out().contains(
+            "Production shared pool resources consumed:\n  CPU: 0.25 core(s)\n  RAM: 160 MB\n"
+        ),
+        "{}",
+        after.out()
+    );
     up.stop();
 }
 

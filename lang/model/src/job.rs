@@ -340,6 +340,13 @@ pub struct TaskConfig {
     pub container: Container,
 }
 
+impl TaskConfig {
+    /// Whether it asks for hosts that are reserved for one role or purpose.
+    pub fn is_dedicated(&self) -> bool {
+        self.constraints.iter().any(|constraint| constraint.attribute == DEDICATED_ATTRIBUTE)
+    }
+}
+
 /// What happens when a cron job is due while its last run is still going.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum CronCollisionPolicy {

@@ -1,8 +1,9 @@
-//! Names of things: job keys, instance keys and the opaque ids of tasks, agents and offers.
+//! Names of things: roles, job keys, instance keys and the opaque ids of tasks, agents and offers.
 //!
 //! Text becomes one of these at the edge of the system; inside, a value that exists is valid
 //! (`scheduler.md` 2.1).
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -58,6 +59,55 @@ fn identifier(what: &'static str, text: &str) -> Result<Arc<str>, KeyError> {
         // The message must stay readable whatever was sent.
         let value = text.chars().take(IDENTIFIER_MAX_LEN + 1).collect();
         Err(KeyError::Identifier { what, value })
+    }
+}
+
+/// Who owns jobs, and the Unix user their processes run as.
+///
+/// Cheap to clone: the text is shared.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Role(Arc<str>);
+
+impl Role {
+    /// Makes a role of an identifier.
+    ///
+    /// # Errors
+    /// [`KeyError::Identifier`] if the text is not one.
+    pub fn new(text: &str) -> Result<Self, KeyError> {
+        identifier("role", text).map(Self)
+    }
+
+    /// The role as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Role {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        Self::new(text)
+    }
+}
+
+impl From<&JobKey> for Role {
+    /// The role that owns a job.
+    fn from(job: &JobKey) -> Self {
+        Self(job.role.clone())
+    }
+}
+
+/// Roles are looked up by their text.
+impl Borrow<str> for Role {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

@@ -17,6 +17,7 @@ pub mod json_schema;
 pub mod key;
 pub mod names;
 pub mod plan;
+pub mod quota;
 mod reference;
 pub mod request;
 pub mod rules;

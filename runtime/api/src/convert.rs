@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use aurora_model::job as model;
 use aurora_model::key::{AgentId, JobKey, KeyError, TaskId};
+use aurora_model::quota::{MAX_QUOTA_MB, ResourceAggregate};
 
 use crate::v1;
 
@@ -103,6 +104,30 @@ impl TryFrom<v1::Resources> for model::TaskResources {
             gpus: resources.gpus,
             ports,
         })
+    }
+}
+
+impl From<&ResourceAggregate> for v1::ResourceAggregate {
+    fn from(amounts: &ResourceAggregate) -> Self {
+        Self { cpus: amounts.cpus.cores(), ram_mb: amounts.ram_mb, disk_mb: amounts.disk_mb }
+    }
+}
+
+/// As a quota, which has limits of its own.
+impl TryFrom<v1::ResourceAggregate> for ResourceAggregate {
+    type Error = ConvertError;
+
+    fn try_from(quota: v1::ResourceAggregate) -> Result<Self, ConvertError> {
+        let cpus = model::MilliCpus::from_cores(quota.cpus).ok_or_else(|| ConvertError::Range {
+            field: "quota.cpus",
+            value: quota.cpus.to_string(),
+        })?;
+        for (field, value) in [("quota.ram_mb", quota.ram_mb), ("quota.disk_mb", quota.disk_mb)] {
+            if value > MAX_QUOTA_MB {
+                return Err(ConvertError::Range { field, value: value.to_string() });
+            }
+        }
+        Ok(Self { cpus, ram_mb: quota.ram_mb, disk_mb: quota.disk_mb })
     }
 }
 
@@ -686,6 +711,26 @@ mod tests {
             "resources.ports has \"a\" twice"
         );
         assert!(task_state(0).is_err() && task_state(99).is_err());
+    }
+
+    #[test]
+    fn a_quota_is_no_less_than_nothing_and_no_more_than_sums_can_hold() {
+        let wire = |cpus, ram_mb, disk_mb| v1::ResourceAggregate { cpus, ram_mb, disk_mb };
+        let good = ResourceAggregate { cpus: model::MilliCpus(1250), ram_mb: 1, disk_mb: 2 };
+        let back = through_the_wire(v1::ResourceAggregate::from(&good));
+        assert_eq!(ResourceAggregate::try_from(back).unwrap(), good);
+        for (cpus, ram_mb, disk_mb, wanted) in [
+            (-0.5, 0, 0, "quota.cpus is out of range: -0.5"),
+            (f64::NAN, 0, 0, "quota.cpus is out of range: NaN"),
+            (f64::INFINITY, 0, 0, "quota.cpus is out of range: inf"),
+            (1e10, 0, 0, "quota.cpus is out of range: 10000000000"),
+            (0.0, u64::MAX, 0, "quota.ram_mb is out of range: 18446744073709551615"),
+            (0.0, 0, MAX_QUOTA_MB + 1, "quota.disk_mb is out of range: 1125899906842625"),
+        ] {
+            let refused = ResourceAggregate::try_from(wire(cpus, ram_mb, disk_mb)).unwrap_err();
+            assert_eq!(refused.to_string(), wanted);
+        }
+        assert!(ResourceAggregate::try_from(wire(1e9, MAX_QUOTA_MB, MAX_QUOTA_MB)).is_ok());
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use aurora_model::job::{
     AssignedTask, JobConfiguration, ResourceBag, TaskConfig, TaskEvent, TaskState, Timestamp,
 };
-use aurora_model::key::{AgentId, FrameworkId, JobKey, OfferId, RequestId, TaskId};
+use aurora_model::key::{AgentId, FrameworkId, JobKey, OfferId, RequestId, Role, TaskId};
+use aurora_model::quota::ResourceAggregate;
 
 /// The caller's mark on a request, given back with the reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,6 +67,13 @@ pub enum Request {
     },
     /// A job as it would be stored.
     ValidateJob(Box<JobConfiguration>),
+    /// Another quota of a role.
+    SetQuota {
+        /// The role.
+        role: Role,
+        /// What its production tasks may use together.
+        quota: ResourceAggregate,
+    },
 }
 
 /// What a client is told.
@@ -85,6 +93,8 @@ pub enum Response {
     },
     /// The job is acceptable.
     Validated(Box<JobConfiguration>),
+    /// The role has this quota.
+    QuotaSet,
 }
 
 /// The part of a [`Response`] that is remembered for repeated requests.
@@ -120,6 +130,10 @@ pub enum ErrorKind {
     Invalid,
     /// It asks for something that is there already.
     AlreadyExists,
+    /// It cannot be done as things are now.
+    FailedPrecondition,
+    /// It asks for more than the role may use.
+    QuotaExceeded,
 }
 
 /// Why a request is refused.
@@ -255,6 +269,13 @@ pub enum Op {
         agent: AgentId,
         /// The attributes.
         attributes: BTreeMap<String, BTreeSet<String>>,
+    },
+    /// What the production tasks of a role may use together.
+    PutQuota {
+        /// The role.
+        role: Role,
+        /// The amounts.
+        quota: ResourceAggregate,
     },
     /// A request that must not be carried out twice.
     PutRequest {

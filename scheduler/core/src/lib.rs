@@ -15,7 +15,7 @@
 //!
 //! Where to look: [`table`] is the task state machine, `task` carries its effects out, `matching`
 //! says whether a task fits an offer, `placing` puts tasks into offers, `requests` are what clients
-//! ask, `timers` what happens by itself.
+//! ask, `quota` what roles may use, `timers` what happens by itself.
 //!
 //! Nothing here does I/O, reads a clock, starts a thread or looks at a global.
 
@@ -26,6 +26,7 @@ mod offers;
 mod penalty;
 mod placing;
 mod queries;
+mod quota;
 mod random;
 mod requests;
 mod scheduler;
@@ -41,6 +42,7 @@ pub use input::{
     Response, StatusUpdate, Step, TaskRecord, Ticket,
 };
 pub use queries::{JobCounts, PendingGroup, Stats, TaskQuery};
+pub use quota::{Consumption, RoleQuota};
 pub use scheduler::Scheduler;
 pub use settings::{Settings, Tier};
 pub use state::{Host, State, UnknownTask};

@@ -52,11 +52,8 @@ pub(crate) fn vetoes(
     let Some(latest) = offer.latest() else {
         return vec![Veto::new("The offer is empty", u64::MAX)];
     };
-    let constraints = &wanted.config.constraints;
     let attributes = &latest.attributes;
-    if attributes.contains_key(DEDICATED_ATTRIBUTE)
-        && !constraints.iter().any(|constraint| constraint.attribute == DEDICATED_ATTRIBUTE)
-    {
+    if attributes.contains_key(DEDICATED_ATTRIBUTE) && !wanted.config.is_dedicated() {
         return vec![Veto::new("Host is dedicated", 1_000_000)];
     }
     let draining = latest

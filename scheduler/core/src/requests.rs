@@ -26,6 +26,8 @@ impl Turn<'_> {
                 validate(&mut job, &self.scheduler.settings)?;
                 return Ok(Response::Validated(job));
             }
+            // Setting it once more changes nothing: its answer need not be remembered.
+            Request::SetQuota { role, quota } => return self.set_quota(role, quota),
             Request::CreateJob(job) => self.create(*job)?,
             Request::KillTasks { job, instances, message } => {
                 self.kill_tasks(&job, &instances, user, message.as_deref())
@@ -51,6 +53,7 @@ impl Turn<'_> {
                 message: format!("Job already exists: {}", job.key),
             });
         }
+        self.scheduler.check_quota(&job.task, job.instance_count)?;
         let tasks: Vec<TaskRecord> = (0..job.instance_count)
             .map(|instance| TaskRecord {
                 id: TaskId::for_instance(

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 /// The choices.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
+    /// The name of the cluster, for what people are told to do.
+    pub cluster_name: String,
     /// The name that events are recorded under.
     pub scheduler_host: String,
     /// Instances that a job may have.
@@ -16,6 +18,8 @@ pub struct Settings {
     pub tiers: BTreeMap<String, Tier>,
     /// The tier of a job that names none.
     pub default_tier: String,
+    /// The quota of a role for which none was set; without it such a role is not limited.
+    pub unset_quota: Option<aurora_model::quota::ResourceAggregate>,
     /// How long an offer is held (`-min_offer_hold_time`).
     pub min_offer_hold_ms: i64,
     /// A random time that is added to it (`-offer_hold_jitter_window`).
@@ -79,6 +83,7 @@ impl Default for Settings {
         let tier =
             |name: &str, preemptible, revocable| (name.to_owned(), Tier { preemptible, revocable });
         Self {
+            cluster_name: "devcluster".to_owned(),
             scheduler_host: "localhost".to_owned(),
             max_tasks_per_job: 4000,
             executor_overhead: aurora_model::job::ResourceBag {
@@ -92,6 +97,7 @@ impl Default for Settings {
                 tier("revocable", true, true),
             ]),
             default_tier: "preemptible".to_owned(),
+            unset_quota: Some(aurora_model::quota::ResourceAggregate::default()),
             min_offer_hold_ms: 5 * MINUTE,
             offer_hold_jitter_ms: MINUTE,
             max_tasks_per_schedule_attempt: 5,

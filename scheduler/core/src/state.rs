@@ -5,9 +5,11 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use aurora_model::job::{AssignedTask, ScheduledTask, TaskConfig, TaskState, Timestamp};
-use aurora_model::key::{AgentId, FrameworkId, JobKey, RequestId, TaskId};
+use aurora_model::key::{AgentId, FrameworkId, JobKey, RequestId, Role, TaskId};
+use aurora_model::quota::ResourceAggregate;
 
 use crate::input::{Op, RecordedResponse, TaskRecord};
+use crate::quota::Usage;
 
 /// How many answered requests are remembered. Clients repeat within seconds; at a thousand changes
 /// a second this is still more than any of them waits.
@@ -34,6 +36,7 @@ pub struct State {
     tasks: BTreeMap<TaskId, ScheduledTask>,
     index: Index,
     hosts: BTreeMap<String, Host>,
+    quotas: BTreeMap<Role, ResourceAggregate>,
     requests: BTreeMap<RequestId, RecordedResponse>,
     /// Oldest first.
     request_order: VecDeque<RequestId>,
@@ -46,6 +49,8 @@ struct Index {
     jobs: BTreeMap<JobKey, JobTasks>,
     /// Never with a state that no task is in.
     counts: BTreeMap<TaskState, u64>,
+    /// What active tasks use. Never with a role that has none.
+    usage: BTreeMap<Role, Usage>,
 }
 
 /// The tasks of one job.
@@ -75,6 +80,9 @@ impl Index {
     /// The task has come to its state.
     fn enters(&mut self, task: &ScheduledTask) {
         *self.counts.entry(task.state).or_default() += 1;
+        if task.state.is_active() {
+            self.usage.entry(Role::from(task.job())).or_default().add(&task.assigned.task);
+        }
         if task.state.is_terminal()
             && let Some(job) = self.jobs.get_mut(task.job())
         {
@@ -88,6 +96,14 @@ impl Index {
             *count -= 1;
             if *count == 0 {
                 self.counts.remove(&task.state);
+            }
+        }
+        if task.state.is_active()
+            && let Some(usage) = self.usage.get_mut(task.job().role())
+        {
+            usage.remove(&task.assigned.task);
+            if usage.is_empty() {
+                self.usage.remove(task.job().role());
             }
         }
         if task.state.is_terminal()
@@ -152,6 +168,21 @@ impl State {
     /// A host.
     pub fn host(&self, name: &str) -> Option<&Host> {
         self.hosts.get(name)
+    }
+
+    /// The quota that was set for a role.
+    pub fn quota(&self, role: &str) -> Option<&ResourceAggregate> {
+        self.quotas.get(role)
+    }
+
+    /// Every quota that was set, by role.
+    pub fn quotas(&self) -> impl Iterator<Item = (&Role, &ResourceAggregate)> {
+        self.quotas.iter()
+    }
+
+    /// What the active tasks of a role use.
+    pub(crate) fn usage(&self, role: &str) -> Usage {
+        self.index.usage.get(role).copied().unwrap_or_default()
     }
 
     /// How a request was answered.
@@ -221,6 +252,9 @@ impl State {
                 let host = Host { agent: agent.clone(), attributes: attributes.clone() };
                 self.hosts.insert(name.clone(), host);
             }
+            Op::PutQuota { role, quota } => {
+                self.quotas.insert(role.clone(), *quota);
+            }
             Op::PutRequest { id, response } => {
                 if self.requests.insert(id.clone(), response.clone()).is_none() {
                     self.request_order.push_back(id.clone());
@@ -251,11 +285,15 @@ impl State {
             agent: host.agent.clone(),
             attributes: host.attributes.clone(),
         });
+        let quotas = self
+            .quotas
+            .iter()
+            .map(|(role, quota)| Op::PutQuota { role: role.clone(), quota: *quota });
         let tasks = self.index.jobs.keys().flat_map(|job| self.job_to_ops(job));
         let requests = self.request_order.iter().filter_map(|id| {
             Some(Op::PutRequest { id: id.clone(), response: self.requests.get(id)?.clone() })
         });
-        framework.chain(hosts).chain(tasks).chain(requests)
+        framework.chain(hosts).chain(quotas).chain(tasks).chain(requests)
     }
 
     /// One op for each configuration that the job's tasks share.

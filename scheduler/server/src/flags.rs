@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use aurora_daemon::listen::Listen;
 use aurora_mesos::executor::parse_duration;
 use aurora_model::job::{MilliCpus, ResourceBag};
+use aurora_model::quota::ResourceAggregate;
 use aurora_scheduler_core::Settings;
 
 /// The flags of the scheduler.
@@ -70,6 +71,9 @@ pub struct Flags {
     /// Instances that a job may have.
     #[arg(long, value_name = "COUNT", default_value_t = 4000)]
     pub max_tasks_per_job: u32,
+    /// What the production jobs of a role may use for which no quota was set.
+    #[arg(long, value_enum, value_name = "AMOUNT", default_value_t)]
+    pub unset_quota: UnsetQuota,
     /// How long offers are held before they are given back.
     #[arg(long, value_name = "DURATION", default_value = "5mins", value_parser = whole_seconds)]
     pub min_offer_hold_time: u32,
@@ -91,6 +95,16 @@ pub struct Flags {
     /// How long a kill may be unanswered before it is repeated.
     #[arg(long, value_name = "DURATION", default_value = "15secs", value_parser = whole_seconds)]
     pub initial_task_kill_retry_interval: u32,
+}
+
+/// What a role may use for which no quota was set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum UnsetQuota {
+    /// Nothing: production jobs are refused until a quota is set.
+    #[default]
+    Zero,
+    /// As much as there is.
+    Unlimited,
 }
 
 /// What a scheduler needs to start.
@@ -167,12 +181,17 @@ impl TryFrom<Flags> for Config {
             None => hostname(),
         };
         let settings = Settings {
+            cluster_name: flags.cluster_name.clone(),
             scheduler_host: hostname.clone(),
             max_tasks_per_job: flags.max_tasks_per_job,
             executor_overhead: ResourceBag {
                 cpus,
                 ram_mb: flags.thermos_executor_ram,
                 ..ResourceBag::default()
+            },
+            unset_quota: match flags.unset_quota {
+                UnsetQuota::Zero => Some(ResourceAggregate::default()),
+                UnsetQuota::Unlimited => None,
             },
             min_offer_hold_ms: ms(flags.min_offer_hold_time),
             flapping_threshold_ms: ms(flags.flapping_task_threshold),
@@ -298,6 +317,15 @@ pub(crate) mod tests {
             assert_eq!(error, format!("--{flag} is out of range: 0"));
         }
     }
+
+    #[test]
+    fn roles_without_a_quota_have_none_unless_told_otherwise() {
+        let unset = |more: &[&str]| config(more).unwrap().settings.unset_quota;
+        assert_eq!(unset(&[]), Some(ResourceAggregate::default()));
+        assert_eq!(unset(&["--unset-quota=zero"]), Some(ResourceAggregate::default()));
+        assert_eq!(unset(&["--unset-quota=unlimited"]), None);
+    }
+
     #[test]
     fn durations_and_sizes_are_given_with_and_without_a_unit() {
         let with = config(&[

@@ -49,11 +49,11 @@ pub(crate) struct Api {
     pub(crate) stop: CancellationToken,
 }
 
-fn invalid(error: impl std::fmt::Display) -> Status {
+pub(crate) fn invalid(error: impl std::fmt::Display) -> Status {
     Status::invalid_argument(error.to_string())
 }
 
-fn ended(_: Ended) -> Status {
+pub(crate) fn ended(_: Ended) -> Status {
     Status::unavailable("the scheduler is shutting down; repeat the call")
 }
 
@@ -61,6 +61,8 @@ fn refused(error: RequestError) -> Status {
     match error.kind {
         ErrorKind::Invalid => Status::invalid_argument(error.message),
         ErrorKind::AlreadyExists => Status::already_exists(error.message),
+        ErrorKind::FailedPrecondition => Status::failed_precondition(error.message),
+        ErrorKind::QuotaExceeded => Status::resource_exhausted(error.message),
     }
 }
 
@@ -103,7 +105,7 @@ fn query(query: Option<v1::TaskQuery>) -> Result<TaskQuery, Status> {
 }
 
 impl Api {
-    async fn ask(&self, id: Option<String>, ask: Ask) -> Result<Answer, Status> {
+    pub(crate) async fn ask(&self, id: Option<String>, ask: Ask) -> Result<Answer, Status> {
         self.dispatcher
             .request(request_id(id)?, UNSECURE.to_owned(), ask)
             .await

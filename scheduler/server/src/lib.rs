@@ -22,7 +22,8 @@ mod flags;
 mod grpc;
 mod mesos;
 mod pages;
+mod quotas;
 mod start;
 
-pub use flags::{Config, Flags, FlagsError};
+pub use flags::{Config, Flags, FlagsError, UnsetQuota};
 pub use start::{Error, Handle, start, start_with_log};

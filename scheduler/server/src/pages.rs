@@ -15,6 +15,7 @@ use axum::routing::get;
 use maud::{Markup, html};
 
 use crate::actor::{Core, now};
+use crate::quotas;
 
 const SERVICE: &str = "Scheduler";
 
@@ -32,11 +33,12 @@ pub(crate) fn router(pages: Pages) -> Router {
         .route("/scheduler/{role}", get(jobs))
         .route("/scheduler/{role}/{environment}/{name}", get(job))
         .route("/pendingtasks", get(pending))
+        .route("/quotas", get(quotas::page))
         .fallback(unknown)
         .with_state(pages)
 }
 
-fn ending() -> Response {
+pub(crate) fn ending() -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, "the scheduler is shutting down").into_response()
 }
 

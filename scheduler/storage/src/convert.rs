@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aurora_api::convert::{ConvertError, task_state};
 use aurora_api::v1;
-use aurora_model::key::{AgentId, FrameworkId, JobKey, RequestId, TaskId};
+use aurora_model::key::{AgentId, FrameworkId, JobKey, RequestId, Role, TaskId};
 use aurora_scheduler_core::{Op, RecordedResponse, TaskRecord};
 
 use crate::proto;
@@ -46,6 +46,10 @@ pub(crate) fn to_proto(op: &Op) -> proto::Op {
                     (name.clone(), proto::AttributeValues { values })
                 })
                 .collect(),
+        }),
+        Op::PutQuota { role, quota } => Kind::PutQuota(proto::PutQuota {
+            role: role.to_string(),
+            quota: Some(v1::ResourceAggregate::from(quota)),
         }),
         Op::PutRequest { id, response } => Kind::PutRequest(proto::PutRequest {
             id: id.to_string(),
@@ -121,6 +125,10 @@ pub(crate) fn from_proto(op: proto::Op) -> Result<Op, ConvertError> {
                 .into_iter()
                 .map(|(name, values)| (name, values.values.into_iter().collect()))
                 .collect(),
+        },
+        Kind::PutQuota(inner) => Op::PutQuota {
+            role: Role::new(&inner.role)?,
+            quota: inner.quota.ok_or(ConvertError::Missing("put_quota.quota"))?.try_into()?,
         },
         Kind::PutRequest(inner) => Op::PutRequest {
             id: RequestId::new(inner.id)?,

@@ -1,15 +1,24 @@
 //! What may happen to a scheduler, drawn at random.
 
-use aurora_model::job::TaskState;
-use aurora_model::key::TaskId;
-use aurora_scheduler_core::{Effect, Input};
+use aurora_model::job::{Constraint, ConstraintRule, MilliCpus, TaskState};
+use aurora_model::key::{Role, TaskId};
+use aurora_model::quota::ResourceAggregate;
+use aurora_scheduler_core::{Effect, Input, Request};
 use proptest::prelude::*;
 
 use crate::world::{World, job};
 
 #[derive(Debug, Clone)]
 pub(crate) enum Action {
-    Create(u8, u8, bool),
+    Create {
+        name: u8,
+        instances: u8,
+        service: bool,
+        production: bool,
+        dedicated: bool,
+    },
+    /// For so many tasks.
+    SetQuota(u8),
     Kill(u8),
     Offer(u8, u8),
     Status(usize, TaskState),
@@ -32,27 +41,53 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
         TaskState::Partitioned,
     ]);
     prop_oneof![
-        (0_u8..3, 1_u8..6, any::<bool>()).prop_map(|(n, i, s)| Action::Create(n, i, s)),
-        (0_u8..3).prop_map(Action::Kill),
-        (0_u8..3, 1_u8..5).prop_map(|(a, c)| Action::Offer(a, c)),
-        (any::<prop::sample::Index>(), state).prop_map(|(i, s)| Action::Status(i.index(1000), s)),
-        (any::<prop::sample::Index>(), Just(TaskState::Running))
+        2 => (0_u8..3, 1_u8..6, any::<bool>(), any::<bool>(), prop::bool::weighted(0.2)).prop_map(
+            |(name, instances, service, production, dedicated)| Action::Create {
+                name,
+                instances,
+                service,
+                production,
+                dedicated,
+            }
+        ),
+        1 => (0_u8..9).prop_map(Action::SetQuota),
+        1 => (0_u8..3).prop_map(Action::Kill),
+        1 => (0_u8..3, 1_u8..5).prop_map(|(a, c)| Action::Offer(a, c)),
+        1 => (any::<prop::sample::Index>(), state).prop_map(|(i, s)| Action::Status(i.index(1000), s)),
+        1 => (any::<prop::sample::Index>(), Just(TaskState::Running))
             .prop_map(|(i, s)| Action::Status(i.index(1000), s)),
-        (0_i64..400_000).prop_map(Action::Wait),
-        Just(Action::Disconnect),
-        Just(Action::Register),
-        any::<bool>().prop_map(Action::Pause),
-        Just(Action::Restart),
+        1 => (0_i64..400_000).prop_map(Action::Wait),
+        1 => Just(Action::Disconnect),
+        1 => Just(Action::Register),
+        1 => any::<bool>().prop_map(Action::Pause),
+        1 => Just(Action::Restart),
     ]
 }
 
 pub(crate) fn run(world: &mut World, action: &Action) -> Vec<Effect> {
     match action {
-        Action::Create(name, instances, service) => {
+        Action::Create { name, instances, service, production, dedicated } => {
             let mut new = job(&format!("job{name}"), u32::from(*instances), *service);
+            new.task.tier = production.then(|| "preferred".into());
+            if *dedicated {
+                new.task.constraints.insert(Constraint {
+                    attribute: "dedicated".into(),
+                    rule: ConstraintRule::Value { negated: true, values: ["*/a".into()].into() },
+                });
+            }
             new.task.max_task_failures = 3;
             new.task.resources.ports.insert("http".into());
             let _ = world.create(new);
+            Vec::new()
+        }
+        Action::SetQuota(tasks) => {
+            let tasks = u64::from(*tasks);
+            let quota = ResourceAggregate {
+                cpus: MilliCpus(tasks * 1000),
+                ram_mb: tasks * 100,
+                disk_mb: 1000,
+            };
+            let _ = world.ask(Request::SetQuota { role: Role::new("www").unwrap(), quota });
             Vec::new()
         }
         Action::Kill(name) => {

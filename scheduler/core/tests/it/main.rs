@@ -5,6 +5,7 @@
 mod actions;
 mod history;
 mod properties;
+mod quota;
 mod restart;
 mod scenarios;
 mod table;

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aurora_model::job::{AssignedTask, ResourceBag, TaskState};
+use aurora_model::job::{AssignedTask, ResourceBag, ScheduledTask, TaskState};
 use aurora_model::key::OfferId;
-use aurora_scheduler_core::{Effect, Settings, State};
+use aurora_model::quota::ResourceAggregate;
+use aurora_scheduler_core::{Consumption, Effect, Settings, State};
 use proptest::prelude::*;
 
 use crate::actions::{action, run};
@@ -27,6 +28,36 @@ fn check(world: &World) {
     for (instance, count) in live {
         assert!(count <= 1, "{instance:?} is there {count} times");
     }
+    check_quota(world);
+}
+
+/// R3. What is used is what the tasks say, however it was counted; of it, what counts against the
+/// quota never exceeds it.
+fn check_quota(world: &World) {
+    let class = |production: bool, dedicated: bool| {
+        let is_meant = |task: &&ScheduledTask| {
+            let config = &task.assigned.task;
+            let has = config.constraints.iter().any(|c| c.attribute == "dedicated");
+            task.state.is_active() && (config.production, has) == (production, dedicated)
+        };
+        let tasks = world.scheduler.state().tasks().filter(is_meant);
+        let sum = tasks
+            .fold(ResourceBag::default(), |sum, task| sum.plus(task.assigned.task.resources.bag()));
+        ResourceAggregate { cpus: sum.cpus, ram_mb: sum.ram_mb, disk_mb: sum.disk_mb }
+    };
+    let expected = Consumption {
+        production_shared: class(true, false),
+        non_production_shared: class(false, false),
+        production_dedicated: class(true, true),
+        non_production_dedicated: class(false, true),
+    };
+    let role = world.scheduler.role_quota("www");
+    assert_eq!(role.consumption, expected);
+    let (limit, used) = (role.limit.unwrap(), expected.production_shared);
+    assert!(
+        used.cpus <= limit.cpus && used.ram_mb <= limit.ram_mb && used.disk_mb <= limit.disk_mb,
+        "{used:?} of {limit:?}"
+    );
 }
 
 /// What is launched, executors included, is no more than what was offered, port by port.

@@ -79,6 +79,11 @@ impl World {
     /// A scheduler made of what this one has written down takes its place.
     pub(crate) fn restart(&mut self) -> Vec<Effect> {
         let state = self.scheduler.state().clone();
+        self.take_over(state)
+    }
+
+    /// A scheduler with another one's state takes its place.
+    pub(crate) fn take_over(&mut self, state: State) -> Vec<Effect> {
         self.scheduler = Scheduler::new(self.settings.clone(), state);
         self.put(Input::Started { seed: 43 })
     }

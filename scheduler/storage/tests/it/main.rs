@@ -106,6 +106,39 @@ fn what_a_newer_program_wrote_is_not_taken_for_damage() {
     assert!(error.to_string().contains("was written by a newer program"), "{error}");
 }
 
+/// The bytes of ops, as they have to be read for ever.
+#[test]
+fn logs_from_before_quotas_and_with_them_are_read() {
+    let role = aurora_model::key::Role::new("www").unwrap();
+    let quota = aurora_model::quota::ResourceAggregate {
+        cpus: aurora_model::job::MilliCpus(2500),
+        ram_mb: 1024,
+        disk_mb: 2,
+    };
+    let framework: &[u8] = b"\x0a\x03\x0a\x01F";
+    let put_quota: &[u8] =
+        b"\x0a\x17\x52\x15\x0a\x03www\x12\x0e\x09\0\0\0\0\0\0\x04\x40\x10\x80\x08\x18\x02";
+    for (payloads, quotas) in
+        [(vec![framework], vec![]), (vec![framework, put_quota], vec![(&role, &quota)])]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Store::open(folder.path()).unwrap());
+        let path = segment(folder.path());
+        let mut bytes = fs::read(&path).unwrap();
+        for (number, payload) in (0..).zip(payloads) {
+            frame::encode(number, bytes.len() as u64, payload, &mut bytes).unwrap();
+        }
+        fs::write(&path, bytes).unwrap();
+        let (mut store, state) = Store::open(folder.path()).unwrap();
+        assert_eq!(state.framework_id(), Some(&FrameworkId::new("F").unwrap()));
+        assert_eq!(state.quotas().collect::<Vec<_>>(), quotas);
+        store.snapshot(&state).unwrap();
+        drop(store);
+        let (_, restored) = Store::open(folder.path()).unwrap();
+        assert_eq!(restored, state);
+    }
+}
+
 #[test]
 fn only_one_process_has_it_open() {
     let folder = tempfile::tempdir().unwrap();

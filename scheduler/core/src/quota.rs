@@ -1,0 +1,220 @@
+//! What roles may use, and what they use (`scheduler.md` 8).
+//!
+//! Only production tasks on hosts that all share are limited: tasks of other tiers make room when
+//! it is needed, and dedicated hosts are their owner's. A task counts from its creation until it
+//! has ended. A run that replaces another takes the place of one that has ended, so what can exceed
+//! a quota is only what adds instances; that asks [`Scheduler::check_quota`] first.
+
+use aurora_model::job::{MilliCpus, TaskConfig};
+use aurora_model::key::Role;
+use aurora_model::quota::ResourceAggregate;
+
+use crate::input::{ErrorKind, Op, RequestError, Response};
+use crate::scheduler::{Scheduler, Turn};
+
+/// What the active tasks of a role ask for, by class.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Consumption<T = ResourceAggregate> {
+    /// Of production tasks on hosts that all share: what counts against the quota.
+    pub production_shared: T,
+    /// Of other tasks on such hosts.
+    pub non_production_shared: T,
+    /// Of production tasks with a dedicated constraint.
+    pub production_dedicated: T,
+    /// Of other tasks with one.
+    pub non_production_dedicated: T,
+}
+
+impl<T> Consumption<T> {
+    fn of_class(&mut self, task: &TaskConfig) -> &mut T {
+        match (task.production, task.is_dedicated()) {
+            (true, false) => &mut self.production_shared,
+            (false, false) => &mut self.non_production_shared,
+            (true, true) => &mut self.production_dedicated,
+            (false, true) => &mut self.non_production_dedicated,
+        }
+    }
+}
+
+/// The quota of a role, and what it uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleQuota {
+    /// What has been set.
+    pub set: Option<ResourceAggregate>,
+    /// What the role's production tasks may use together; nothing if they are not limited.
+    pub limit: Option<ResourceAggregate>,
+    /// What its tasks use.
+    pub consumption: Consumption,
+}
+
+/// What some tasks ask for together. Wide enough for any tasks: what was added can be taken away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Sum {
+    tasks: u64,
+    millicpus: u128,
+    ram_mb: u128,
+    disk_mb: u128,
+}
+
+impl Sum {
+    fn plus(self, task: ResourceAggregate, times: u32) -> Self {
+        let times_wide = u128::from(times);
+        Self {
+            tasks: self.tasks + u64::from(times),
+            millicpus: self.millicpus + u128::from(task.cpus.0) * times_wide,
+            ram_mb: self.ram_mb + u128::from(task.ram_mb) * times_wide,
+            disk_mb: self.disk_mb + u128::from(task.disk_mb) * times_wide,
+        }
+    }
+
+    fn minus(self, task: ResourceAggregate) -> Self {
+        Self {
+            tasks: self.tasks - 1,
+            millicpus: self.millicpus - u128::from(task.cpus.0),
+            ram_mb: self.ram_mb - u128::from(task.ram_mb),
+            disk_mb: self.disk_mb - u128::from(task.disk_mb),
+        }
+    }
+
+    fn amounts(&self) -> ResourceAggregate {
+        let amount = |sum| u64::try_from(sum).unwrap_or(u64::MAX);
+        ResourceAggregate {
+            cpus: MilliCpus(amount(self.millicpus)),
+            ram_mb: amount(self.ram_mb),
+            disk_mb: amount(self.disk_mb),
+        }
+    }
+
+    /// By how much this is more than a limit, in the original's words; nothing if it is not.
+    fn excess(&self, limit: &ResourceAggregate) -> Option<String> {
+        let kinds = [
+            ("CPU", "core(s)", self.millicpus, limit.cpus.0, 1000.0),
+            ("RAM", "MB", self.ram_mb, limit.ram_mb, 1.0),
+            ("disk", "MB", self.disk_mb, limit.disk_mb, 1.0),
+        ];
+        let texts: Vec<String> = kinds
+            .into_iter()
+            .filter_map(|(name, unit, sum, limit, scale)| {
+                let excess = sum.checked_sub(u128::from(limit)).filter(|excess| *excess > 0)?;
+                #[expect(clippy::cast_precision_loss, reason = "for people")]
+                let excess = excess as f64 / scale;
+                Some(format!("{name} quota exceeded by {excess:.2} {unit}"))
+            })
+            .collect();
+        (!texts.is_empty()).then(|| texts.join("; "))
+    }
+}
+
+/// What the active tasks of one role use. Kept up to date with each change of a task.
+pub(crate) type Usage = Consumption<Sum>;
+
+impl Usage {
+    pub(crate) fn add(&mut self, task: &TaskConfig) {
+        let sum = self.of_class(task);
+        *sum = sum.plus((&task.resources).into(), 1);
+    }
+
+    pub(crate) fn remove(&mut self, task: &TaskConfig) {
+        let sum = self.of_class(task);
+        *sum = sum.minus((&task.resources).into());
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn consumption(&self) -> Consumption {
+        Consumption {
+            production_shared: self.production_shared.amounts(),
+            non_production_shared: self.non_production_shared.amounts(),
+            production_dedicated: self.production_dedicated.amounts(),
+            non_production_dedicated: self.non_production_dedicated.amounts(),
+        }
+    }
+}
+
+impl Scheduler {
+    /// The quota of a role, and what it uses.
+    pub fn role_quota(&self, role: &str) -> RoleQuota {
+        RoleQuota {
+            set: self.state.quota(role).copied(),
+            limit: self.quota_limit(role),
+            consumption: self.state.usage(role).consumption(),
+        }
+    }
+
+    /// What an operator types to grant these amounts.
+    fn quota_command(&self, role: &str, amounts: &ResourceAggregate) -> String {
+        let ResourceAggregate { cpus, ram_mb, disk_mb } = amounts;
+        let cluster = &self.settings.cluster_name;
+        format!("aurora quota set {cluster}/{role} {cpus} {ram_mb}MB {disk_mb}MB")
+    }
+
+    fn quota_limit(&self, role: &str) -> Option<ResourceAggregate> {
+        self.state.quota(role).copied().or(self.settings.unset_quota)
+    }
+
+    /// Whether so many more tasks are within their role's quota.
+    pub(crate) fn check_quota(
+        &self,
+        task: &TaskConfig,
+        instances: u32,
+    ) -> Result<(), RequestError> {
+        if !task.production || task.is_dedicated() {
+            return Ok(());
+        }
+        let role = task.job.role();
+        let Some(limit) = self.quota_limit(role) else { return Ok(()) };
+        let used = self.state.usage(role).production_shared;
+        let wanted = used.plus((&task.resources).into(), instances);
+        let Some(excess) = wanted.excess(&limit) else { return Ok(()) };
+        let has = match self.state.quota(role) {
+            Some(quota) => {
+                format!(
+                    "{role} has {}, of which {} are in use",
+                    shown(quota),
+                    shown(&used.amounts())
+                )
+            }
+            None => format!("no quota is set for {role}"),
+        };
+        Err(RequestError {
+            kind: ErrorKind::QuotaExceeded,
+            message: format!(
+                "Insufficient resource quota: {excess}. Production jobs need quota, and {has}: set \
+                 at least `{}`, or give the job a tier that is not production",
+                self.quota_command(role, &wanted.amounts())
+            ),
+        })
+    }
+}
+
+impl Turn<'_> {
+    /// Sets what the production tasks of a role may use together.
+    pub(crate) fn set_quota(
+        &mut self,
+        role: Role,
+        quota: ResourceAggregate,
+    ) -> Result<Response, RequestError> {
+        let used = self.scheduler.state.usage(role.as_str()).production_shared;
+        if let Some(excess) = used.excess(&quota) {
+            return Err(RequestError {
+                kind: ErrorKind::FailedPrecondition,
+                message: format!(
+                    "the quota of {role} cannot be less than what its production tasks use: \
+                     {excess}. End some of them first, or set at least `{}`",
+                    self.scheduler.quota_command(role.as_str(), &used.amounts())
+                ),
+            });
+        }
+        if self.scheduler.state.quota(role.as_str()) != Some(&quota) {
+            self.apply(Op::PutQuota { role, quota });
+        }
+        Ok(Response::QuotaSet)
+    }
+}
+
+fn shown(amounts: &ResourceAggregate) -> String {
+    let ResourceAggregate { cpus, ram_mb, disk_mb } = amounts;
+    format!("{cpus} core(s), {ram_mb} MB of RAM and {disk_mb} MB of disk")
+}

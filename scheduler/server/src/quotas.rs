@@ -1,0 +1,86 @@
+//! Quotas: the service of the API, and the page that the original's tools read.
+
+use std::collections::BTreeMap;
+
+use aurora_api::v1;
+use aurora_api::v1::quotas_server::Quotas;
+use aurora_model::key::Role;
+use aurora_model::quota::ResourceAggregate;
+use aurora_scheduler_core::{Request as Ask, Response as Answer};
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Json};
+use serde_json::{Value, json};
+use tonic::{Request, Response, Status};
+
+use crate::grpc::{Api, ended, invalid};
+use crate::pages::{Pages, ending};
+
+#[tonic::async_trait]
+impl Quotas for Api {
+    async fn get_quota(
+        &self,
+        request: Request<v1::GetQuotaRequest>,
+    ) -> Result<Response<v1::GetQuotaResponse>, Status> {
+        let role = Role::new(&request.into_inner().role).map_err(invalid)?;
+        let found = self
+            .core
+            .ask(move |scheduler| scheduler.role_quota(role.as_str()))
+            .await
+            .map_err(ended)?;
+        let amounts = |amounts: &ResourceAggregate| Some(v1::ResourceAggregate::from(amounts));
+        Ok(Response::new(v1::GetQuotaResponse {
+            quota: amounts(&found.set.or(found.limit).unwrap_or_default()),
+            is_set: found.set.is_some(),
+            is_limited: found.limit.is_some(),
+            production_shared: amounts(&found.consumption.production_shared),
+            non_production_shared: amounts(&found.consumption.non_production_shared),
+            production_dedicated: amounts(&found.consumption.production_dedicated),
+            non_production_dedicated: amounts(&found.consumption.non_production_dedicated),
+        }))
+    }
+
+    async fn set_quota(
+        &self,
+        request: Request<v1::SetQuotaRequest>,
+    ) -> Result<Response<v1::SetQuotaResponse>, Status> {
+        let request = request.into_inner();
+        let role = Role::new(&request.role).map_err(invalid)?;
+        let quota = request.quota.ok_or_else(|| invalid("quota is missing"))?;
+        let quota = ResourceAggregate::try_from(quota).map_err(invalid)?;
+        match self.ask(None, Ask::SetQuota { role: role.clone(), quota }).await? {
+            Answer::QuotaSet => {
+                let ResourceAggregate { cpus, ram_mb, disk_mb } = quota;
+                tracing::info!(%role, %cpus, ram_mb, disk_mb, "set a quota");
+                Ok(Response::new(v1::SetQuotaResponse {}))
+            }
+            _ => Err(Status::internal("the scheduler gave another answer than it was asked for")),
+        }
+    }
+}
+
+/// The quotas that were set, in the form that the original's tools read.
+pub(crate) async fn page(
+    State(pages): State<Pages>,
+    Query(mut asked): Query<BTreeMap<String, String>>,
+) -> axum::response::Response {
+    let only = asked.remove("role");
+    let found = pages
+        .core
+        .ask(move |scheduler| {
+            scheduler
+                .state()
+                .quotas()
+                .filter(|(role, _)| only.as_ref().is_none_or(|only| only == role.as_str()))
+                .map(|(role, quota)| (role.to_string(), *quota))
+                .collect::<Vec<_>>()
+        })
+        .await;
+    let Ok(quotas) = found else { return ending() };
+    let quotas: BTreeMap<String, Value> = quotas
+        .into_iter()
+        .map(|(role, ResourceAggregate { cpus, ram_mb, disk_mb })| {
+            (role, json!({ "cpu_cores": cpus.cores(), "ram_mb": ram_mb, "disk_mb": disk_mb }))
+        })
+        .collect();
+    Json(quotas).into_response()
+}

@@ -1,0 +1,67 @@
+//! `aurora quota set`.
+
+use aurora_api::v1;
+use aurora_model::job::MilliCpus;
+use aurora_model::quota::ResourceAggregate;
+use serde_json::json;
+
+use super::{as_json, shown, size};
+use crate::connect::Scheduler;
+use crate::discovery::Connection;
+use crate::failure::Failure;
+use crate::keys::ClusterRole;
+use crate::output::{Output, print, print_json};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The role: cluster/role.
+    #[arg(value_name = "ROLE")]
+    role: ClusterRole,
+    /// Cores, such as 2.5.
+    #[arg(value_name = "CPU", allow_negative_numbers = true, value_parser = cores)]
+    cpus: MilliCpus,
+    /// Memory, such as 512MB or 1.5GB.
+    #[arg(value_name = "RAM", allow_negative_numbers = true, value_parser = size::megabytes)]
+    ram_mb: u64,
+    /// Disk, such as 20GB.
+    #[arg(value_name = "DISK", allow_negative_numbers = true, value_parser = size::megabytes)]
+    disk_mb: u64,
+    #[command(flatten)]
+    connection: Connection,
+    #[command(flatten)]
+    output: Output,
+}
+
+impl Args {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let Self { role, cpus, ram_mb, disk_mb, connection, output } = self;
+        let scheduler = Scheduler::of_cluster(&role.cluster, &connection).await?;
+        let quota = v1::ResourceAggregate::from(&ResourceAggregate { cpus, ram_mb, disk_mb });
+        scheduler.set_quota(&role.role, quota).await?;
+        if output.is_json() {
+            print_json(&json!({ "role": role.to_string(), "quota": as_json(&quota) }))
+        } else {
+            print(&format!("Quota of {role} set: {}\n", shown(&quota).join(", ")))
+        }
+    }
+}
+
+fn cores(text: &str) -> Result<MilliCpus, String> {
+    let cores = text.parse().ok().and_then(MilliCpus::from_cores);
+    cores.ok_or_else(|| format!("give cores from 0 to {}, such as 2.5", MilliCpus::MAX_CORES))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cores_are_a_number_that_makes_sense() {
+        assert_eq!(cores("2.5"), Ok(MilliCpus(2500)));
+        assert_eq!(cores("0"), Ok(MilliCpus(0)));
+        for wrong in ["", "-1", "NaN", "inf", "1e12", "2,5", "2 cores"] {
+            let refused = cores(wrong).unwrap_err();
+            assert_eq!(refused, "give cores from 0 to 1000000000, such as 2.5", "{wrong:?}");
+        }
+    }
+}
