@@ -51,7 +51,7 @@ impl Command {
         match self {
             Self::Up(args) => args.run(),
             Self::Down(args) => args.run(),
-            Self::Job(command) => command.run(),
+            Self::Job(command) => return command.run(),
             Self::Quota(command) => command.run(),
             Self::Config(command) => command.run(),
             Self::Lsp(args) => return args.run(),

@@ -160,17 +160,18 @@ impl Scheduler {
         self.call(Code::CommandFailure, act).await
     }
 
-    /// The job as the scheduler would keep it.
+    /// The job as the scheduler would keep it; a refusal fails with this code.
     pub(crate) async fn validate(
         &self,
         job: v1::JobConfiguration,
+        refused: Code,
     ) -> Result<v1::JobConfiguration, Failure> {
         let request = v1::ValidateJobRequest { job: Some(job) };
         let act = |mut to: Self| {
             let request = request.clone();
             async move { to.jobs.validate_job(request).await }
         };
-        let answer = self.call(Code::CommandFailure, act).await?;
+        let answer = self.call(refused, act).await?;
         answer.job.ok_or_else(|| Failure::new(Code::Api, "the scheduler gave back no job"))
     }
 

@@ -1,16 +1,20 @@
 //! `aurora job …` (`client.md` 6).
 
+mod compare;
 mod create;
+mod diff;
 mod inspect;
 mod kill;
 mod list;
 mod status;
 pub(crate) mod wait;
 
+pub(crate) use diff::against;
 pub(crate) use inspect::describe;
 pub(crate) use kill::active_states;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use aurora_eval::{Config, Engine, ReadyJob, Severity};
@@ -35,13 +39,15 @@ pub(crate) enum Command {
     List(list::Args),
     /// Show a job of a file as it would be submitted; nothing is submitted.
     Inspect(inspect::Args),
+    /// Show what submitting a job of a file would change of what runs; nothing is submitted.
+    Diff(diff::Args),
 }
 
 impl Command {
-    pub(crate) fn run(self) -> Result<(), Failure> {
-        // Needs no runtime, and is waited for by editors and people.
+    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+        // Needs no runtime, and is waited for by people.
         if let Self::Inspect(args) = self {
-            return args.run();
+            return args.run().map(|()| ExitCode::SUCCESS);
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime
@@ -54,7 +60,9 @@ impl Command {
                 Self::Status(args) => args.run().await,
                 Self::List(args) => args.run().await,
                 Self::Inspect(args) => args.run(),
+                Self::Diff(args) => return args.run().await,
             }
+            .map(|()| ExitCode::SUCCESS)
         })
     }
 }

@@ -85,7 +85,8 @@ pub(super) async fn create(scheduler: &Scheduler, jobs: &[ReadyJob]) -> Result<(
     // All or none: one that is refused keeps those before it from being touched.
     let mut all = Vec::with_capacity(jobs.len());
     for job in jobs {
-        let wanted = scheduler.validate(v1::JobConfiguration::from(&job.request)).await?;
+        let request = v1::JobConfiguration::from(&job.request);
+        let wanted = scheduler.validate(request, Code::CommandFailure).await?;
         let wanted = JobConfiguration::try_from(wanted)
             .map_err(|error| Failure::new(Code::Api, error.to_string()))?;
         all.push((job, wanted));

@@ -12,6 +12,7 @@ mod bad_input;
 mod config;
 mod crashes;
 mod daemons;
+mod diff;
 mod editors;
 mod mesos;
 mod quota;

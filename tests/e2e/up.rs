@@ -11,13 +11,13 @@ use crate::support::process::{Process, assert_nothing_left, end_all, processes_o
 use crate::support::{Home, get, role, service, skip, wait_for};
 
 /// A running `aurora up` on ports of its own.
-struct Up {
-    process: Process,
+pub(crate) struct Up {
+    pub(crate) process: Process,
     folder: std::path::PathBuf,
 }
 
 impl Up {
-    fn start(home: &Home, file: &str, more: &[&str]) -> Self {
+    pub(crate) fn start(home: &Home, file: &str, more: &[&str]) -> Self {
         Self::start_command(home, &mut command(home, file, more))
     }
 
@@ -30,7 +30,7 @@ impl Up {
         line.split_whitespace().last().unwrap().to_owned()
     }
 
-    fn stop(mut self) -> Vec<String> {
+    pub(crate) fn stop(mut self) -> Vec<String> {
         self.process.signal(Signal::SIGINT);
         let code = self.process.ended();
         let lines = self.process.lines();
