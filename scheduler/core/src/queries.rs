@@ -68,6 +68,8 @@ pub struct JobCounts {
     pub failed: u32,
     /// Whether the job is a service.
     pub is_service: bool,
+    /// Each state by itself.
+    pub states: BTreeMap<TaskState, u32>,
 }
 
 /// Numbers about the whole.
@@ -128,6 +130,7 @@ impl Scheduler {
                         _ => &mut counts.active,
                     };
                     *class += 1;
+                    *counts.states.entry(task.state).or_default() += 1;
                 }
                 (job.clone(), counts)
             })

@@ -181,6 +181,14 @@ impl Jobs for Api {
                 failed: counts.failed,
                 is_service: counts.is_service,
                 cron_schedule: None,
+                states: counts
+                    .states
+                    .into_iter()
+                    .map(|(state, count)| v1::StateCount {
+                        state: v1::TaskState::from(state) as i32,
+                        count,
+                    })
+                    .collect(),
             })
             .collect();
         Ok(Response::new(v1::ListJobsResponse { jobs }))
