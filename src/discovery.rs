@@ -30,6 +30,9 @@ pub(crate) struct Connection {
         global = true
     )]
     pub(crate) retry_for: u32,
+    /// The clusters.json to read instead of the usual ones.
+    #[arg(skip)]
+    pub(crate) clusters: Option<PathBuf>,
 }
 
 impl Connection {
@@ -38,7 +41,10 @@ impl Connection {
         if let Some(address) = &self.scheduler {
             return Ok(address.clone());
         }
-        let clusters = clusters()?;
+        let clusters = match &self.clusters {
+            Some(file) => by_name(read(file)?),
+            None => clusters()?,
+        };
         if let Some(entry) = clusters.get(cluster) {
             return scheduler_uri(cluster, entry);
         }
@@ -108,13 +114,10 @@ fn files() -> Vec<PathBuf> {
 /// `aurora up`.
 pub(crate) fn names(file: Option<&Path>) -> Result<Vec<String>, String> {
     let entries = match file {
-        Some(file) => read(file).map(|entries| {
-            let name = |entry: &Value| entry.get("name")?.as_str().map(str::to_owned);
-            entries.iter().filter_map(name).collect::<BTreeSet<String>>()
-        }),
+        Some(file) => read(file).map(|entries| by_name(entries).into_keys().collect()),
         None => clusters().map(|clusters| clusters.into_keys().collect()),
     };
-    let mut names = entries.map_err(|failure| failure.to_string())?;
+    let mut names: BTreeSet<String> = entries.map_err(|failure| failure.to_string())?;
     if file.is_none() {
         // What cannot be looked for offers nothing.
         let running = registry::running().unwrap_or_default();
@@ -126,14 +129,15 @@ pub(crate) fn names(file: Option<&Path>) -> Result<Vec<String>, String> {
 fn clusters() -> Result<BTreeMap<String, Value>, Failure> {
     let mut clusters = BTreeMap::new();
     for path in files() {
-        for entry in read(&path)? {
-            // An entry without a name cannot be meant by anybody.
-            if let Some(name) = entry.get("name").and_then(Value::as_str) {
-                clusters.insert(name.to_owned(), entry);
-            }
-        }
+        clusters.extend(by_name(read(&path)?));
     }
     Ok(clusters)
+}
+
+/// Entries by their names. One without a name cannot be meant by anybody.
+fn by_name(entries: Vec<Value>) -> BTreeMap<String, Value> {
+    let named = |entry: Value| Some((entry.get("name")?.as_str()?.to_owned(), entry));
+    entries.into_iter().filter_map(named).collect()
 }
 
 fn read(path: &Path) -> Result<Vec<Value>, Failure> {

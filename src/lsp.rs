@@ -1,13 +1,21 @@
 //! `aurora lsp`: the language server, for editors.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+
+use aurora_api::convert::task_state;
+use aurora_eval::ReadyJob;
+use aurora_lsp::{Asking, Place, Role, Trouble};
+use aurora_model::key::JobKey;
 
 use crate::config::PAGES;
-use crate::discovery;
+use crate::connect::Scheduler;
+use crate::discovery::{self, Connection};
 use crate::failure::{Code, Failure};
-use crate::job::{describe, owner};
+use crate::job::{against, describe, owner};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -41,11 +49,69 @@ impl Args {
             program,
             inspect: describe,
             clusters: discovery::names,
+            schedulers: Arc::new(Schedulers),
         };
         let ended = aurora_lsp::run(std::io::stdin(), std::io::stdout(), options)
             .map_err(|error| Failure::new(Code::Error, format!("failed to start: {error}")))?;
         // As the protocol has it: 1 if nobody has asked it to shut down.
         Ok(if ended.was_asked { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+/// The way to schedulers that the client's commands take.
+struct Schedulers;
+
+impl aurora_lsp::Schedulers for Schedulers {
+    fn look(&self, place: Place, roles: BTreeSet<String>) -> Asking<BTreeMap<String, Role>> {
+        Box::pin(async move { look(place, roles).await.map_err(trouble) })
+    }
+
+    fn compare(&self, place: Place, job: ReadyJob) -> Asking<String> {
+        Box::pin(async move { compare(place, &job).await.map_err(trouble) })
+    }
+}
+
+async fn scheduler(place: Place) -> Result<Scheduler, Failure> {
+    let Place { cluster, clusters } = place;
+    let scheduler = std::env::var("AURORA_SCHEDULER").ok().filter(|address| !address.is_empty());
+    Scheduler::of_cluster(&cluster, &Connection { scheduler, retry_for: 0, clusters }).await
+}
+
+async fn look(place: Place, roles: BTreeSet<String>) -> Result<BTreeMap<String, Role>, Failure> {
+    let scheduler = scheduler(place).await?;
+    let mut found = BTreeMap::new();
+    for name in roles {
+        let mut role = Role::default();
+        for job in scheduler.list(&name).await? {
+            let key = job.key.as_ref().map(JobKey::try_from);
+            let Some(Ok(key)) = key else {
+                return Err(Failure::new(
+                    Code::Api,
+                    "the scheduler listed a job without a proper key",
+                ));
+            };
+            let states = job.states.iter().map(|of| Ok((task_state(of.state)?, of.count)));
+            let states = states.collect::<Result<_, aurora_api::convert::ConvertError>>();
+            let states = states.map_err(|error| Failure::new(Code::Api, error.to_string()))?;
+            role.jobs.insert(key, states);
+        }
+        found.insert(name, role);
+    }
+    Ok(found)
+}
+
+async fn compare(place: Place, job: &ReadyJob) -> Result<String, Failure> {
+    let found = against(&scheduler(place).await?, &job.request, None).await?;
+    Ok(anstream::adapter::strip_str(&found.text()).to_string())
+}
+
+fn trouble(failure: Failure) -> Trouble {
+    let why = failure.to_string();
+    match failure.code {
+        Code::InvalidConfiguration => Trouble::Unknown(why),
+        Code::Network | Code::Timeout => Trouble::Silent(why),
+        Code::Auth => Trouble::Refused(why),
+        _ => Trouble::Failed(why),
     }
 }
 

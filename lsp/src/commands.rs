@@ -4,12 +4,17 @@
 //! be left out where the file has one. The result is `{"title", "text", "ok"}`. A client that says
 //! `capabilities.experimental.auroraResults` shows it by itself; for others it is opened as a document,
 //! or told as a message.
+//!
+//! What a job means, and how it differs from what runs, is told of the texts on the screen; what is
+//! deployed is on disk.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
-use aurora_eval::{Cancel, Disk, Engine};
+use aurora_eval::{Cancel, Disk, Engine, ReadyJob};
+use aurora_ide::FileId;
 use aurora_model::key::ClusterJobKey;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -19,6 +24,7 @@ use tower_lsp::Client as Connection;
 use tower_lsp::jsonrpc::{Error, Result};
 use tower_lsp::lsp_types::{ExecuteCommandParams, MessageType, ShowDocumentParams, Url};
 
+use crate::cluster::{Place, clusters};
 use crate::convert::View;
 use crate::diagnostics::options;
 use crate::server::Server;
@@ -26,8 +32,9 @@ use crate::settings::Settings;
 use crate::state::Core;
 
 /// The commands.
-pub(crate) const NAMES: [&str; 3] = ["aurora.inspect", "aurora.diff", "aurora.deploy"];
-/// For how long a program that asks a scheduler may take.
+pub(crate) const NAMES: [&str; 4] =
+    ["aurora.inspect", "aurora.diff", "aurora.deploy", "aurora.status"];
+/// For how long what asks a scheduler may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How much of what it says is given back.
 const MAX_OUTPUT: u64 = 1 << 20;
@@ -61,59 +68,130 @@ pub(crate) async fn run(
         ),
     };
     let file = server.core.file_id(&uri);
-    let core = server.core.clone();
+    let asked = Asked { core: server.core.clone(), view, file, key };
     let outcome = match params.command.as_str() {
-        "aurora.inspect" => server.work(move || inspect(&core, &view, &file, key.as_ref())).await?,
-        "aurora.diff" | "aurora.deploy" => {
-            let word = if params.command == "aurora.diff" { "diff" } else { "create" };
-            let found = {
-                let (view, file) = (view.clone(), file.clone());
-                server.work(move || saved(&core, &view, &file, key.as_ref())).await?
-            };
-            match found {
-                Ok(key) => {
-                    let words = ["job", word, &key.to_string(), file.name()];
-                    child(&server.core.options.program, &words, &view.settings).await
-                }
-                Err(reason) => Outcome { title: params.command.clone(), text: reason, ok: false },
-            }
-        }
+        "aurora.inspect" => asked.inspect(server).await?,
+        "aurora.diff" => asked.diff(server).await?,
+        "aurora.deploy" => asked.deploy(server).await?,
+        "aurora.status" => asked.status(server).await?,
         other => return Err(Error::invalid_params(format!("there is no command {other}"))),
     };
     show(server, connection, &outcome).await;
     Ok(Some(json!(outcome)))
 }
 
-/// Shows the job as it would be submitted, with the text that is on the screen.
-fn inspect(
-    core: &Core,
-    view: &View,
-    file: &aurora_ide::FileId,
-    key: Option<&ClusterJobKey>,
-) -> Outcome {
-    let failed = |report: &aurora_eval::Report| Outcome {
-        title: format!("inspect {}", key.map_or_else(|| file.to_string(), ToString::to_string)),
-        text: report.findings().iter().map(in_words).collect::<Vec<_>>().join("\n"),
-        ok: false,
-    };
-    let options = match options(file, &view.settings, &core.options.user, &Cancel::default()) {
-        Ok(options) => options,
-        Err(report) => return failed(&report),
-    };
-    let user = options.inputs.user.clone();
-    let loader = aurora_ide::evaluated::Overlay::new(&view.world, &Disk);
-    let config = Engine::default().evaluate(file.path(), &loader, &options);
-    let ready = config.and_then(|config| {
-        let job = key.map_or_else(|| config.only(), |key| config.find(key))?;
+/// A command's job.
+#[derive(Clone)]
+struct Asked {
+    core: Arc<Core>,
+    view: View,
+    file: FileId,
+    /// [`None`] for the only one of the file.
+    key: Option<ClusterJobKey>,
+}
+
+impl Asked {
+    /// Shows the job as it would be submitted.
+    async fn inspect(self, server: &Server) -> Result<Outcome> {
+        let inspect = self.core.options.inspect;
+        Ok(match self.job(server).await? {
+            Ok(job) => {
+                let title = job.key().to_string();
+                Outcome { title, text: inspect(&job.config), ok: true }
+            }
+            Err(text) => self.failed("inspect", text),
+        })
+    }
+
+    /// Compares the job with what runs.
+    async fn diff(self, server: &Server) -> Result<Outcome> {
+        let job = match self.job(server).await? {
+            Ok(job) => job,
+            Err(text) => return Ok(self.failed("diff", text)),
+        };
+        let key = job.key();
+        let title = format!("diff {key}");
+        let place = Place { cluster: key.cluster.clone(), clusters: clusters(&self.view.settings) };
+        let comparing = self.core.options.schedulers.compare(place, job);
+        let (text, ok) = match tokio::time::timeout(PATIENCE, comparing).await {
+            Ok(Ok(text)) => (text, true),
+            Ok(Err(trouble)) => (trouble.why().to_owned(), false),
+            Err(_) => {
+                let seconds = PATIENCE.as_secs();
+                (format!("cluster {} did not answer within {seconds} seconds", key.cluster), false)
+            }
+        };
+        Ok(Outcome { title, text, ok })
+    }
+
+    /// Creates the job.
+    async fn deploy(self, server: &Server) -> Result<Outcome> {
+        let here = self.clone();
+        let unsaved = server.work(move || here.unsaved().cloned()).await?;
+        if let Some(id) = unsaved {
+            let text = format!("save {id} first: the scheduler is told what is on disk");
+            return Ok(self.failed("deploy", text));
+        }
+        let outcome = self.child(server, "create", &[self.file.name()]).await?;
+        self.core.lookout.has_acted();
+        Ok(outcome)
+    }
+
+    /// Shows the tasks of the job.
+    async fn status(self, server: &Server) -> Result<Outcome> {
+        self.child(server, "status", &[]).await
+    }
+
+    /// Runs `aurora job` with the job's key.
+    async fn child(&self, server: &Server, verb: &str, more: &[&str]) -> Result<Outcome> {
+        let key = match &self.key {
+            Some(key) => key.clone(),
+            None => match self.job(server).await? {
+                Ok(job) => job.key(),
+                Err(text) => return Ok(self.failed(verb, text)),
+            },
+        };
+        let key = key.to_string();
+        let mut words = vec!["job", verb, &key];
+        words.extend(more);
+        Ok(child(&self.core.options.program, &words, &self.view.settings).await)
+    }
+
+    fn failed(&self, verb: &str, text: String) -> Outcome {
+        let about = self.key.as_ref().map_or_else(|| self.file.to_string(), ToString::to_string);
+        Outcome { title: format!("{verb} {about}"), text, ok: false }
+    }
+
+    /// The job as it would be submitted, with the texts that are on the screen; or what is wrong.
+    async fn job(&self, server: &Server) -> Result<std::result::Result<ReadyJob, String>> {
+        let here = self.clone();
+        server
+            .work(move || {
+                here.ready().map_err(|report| {
+                    report.findings().iter().map(in_words).collect::<Vec<_>>().join("\n")
+                })
+            })
+            .await
+    }
+
+    fn ready(&self) -> std::result::Result<ReadyJob, aurora_eval::Report> {
+        let (view, user) = (&self.view, &self.core.options.user);
+        let options = options(&self.file, &view.settings, user, &Cancel::default())?;
+        let user = options.inputs.user.clone();
+        let loader = aurora_ide::evaluated::Overlay::new(&view.world, &Disk);
+        let config = Engine::default().evaluate(self.file.path(), &loader, &options)?;
+        let job = self.key.as_ref().map_or_else(|| config.only(), |key| config.find(key))?;
         job.ready(&user)
-    });
-    match ready {
-        Ok(job) => Outcome {
-            title: job.key().to_string(),
-            text: (core.options.inspect)(&job.config),
-            ok: true,
-        },
-        Err(report) => failed(&report),
+    }
+
+    /// A file of the job whose text on the screen is not what other programs read on disk.
+    fn unsaved(&self) -> Option<&FileId> {
+        let world = &self.view.world;
+        world.open_files().find(|id| {
+            let Some(source) = world.file(id) else { return false };
+            let is_part = **id == self.file || world.mains_of(id).contains(&self.file);
+            is_part && std::fs::read(id.path()).ok().as_deref() != Some(source.text.as_bytes())
+        })
     }
 }
 
@@ -124,31 +202,6 @@ fn in_words(finding: &aurora_eval::Finding) -> String {
     });
     let help = finding.help.as_ref().map(|help| format!("\n  {help}"));
     format!("{}{}{}", place.unwrap_or_default(), finding.message, help.unwrap_or_default())
-}
-
-/// The job that is meant, if what is on the screen is what other programs read on disk.
-fn saved(
-    core: &Core,
-    view: &View,
-    file: &aurora_ide::FileId,
-    key: Option<&ClusterJobKey>,
-) -> std::result::Result<ClusterJobKey, String> {
-    for id in view.world.open_files() {
-        let Some(source) = view.world.file(id) else { continue };
-        let is_part = id == file || view.world.mains_of(id).contains(file);
-        if is_part && std::fs::read(id.path()).ok().as_deref() != Some(source.text.as_bytes()) {
-            return Err(format!("save {id} first: the scheduler is told what is on disk"));
-        }
-    }
-    if let Some(key) = key {
-        return Ok(key.clone());
-    }
-    let options = options(file, &view.settings, &core.options.user, &Cancel::default());
-    let found = options.and_then(|options| {
-        let config = Engine::default().evaluate(file.path(), &Disk, &options)?;
-        Ok(config.only()?.ready(&options.inputs.user)?.key())
-    });
-    found.map_err(|report| report.findings().iter().map(in_words).collect::<Vec<_>>().join("\n"))
 }
 
 /// Runs this program with other words, and gives what it says.

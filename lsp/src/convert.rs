@@ -10,6 +10,7 @@ use aurora_ide::workspace::normal;
 use aurora_ide::{Snapshot, Span};
 use tower_lsp::lsp_types::{self as lsp, PositionEncodingKind, Url};
 
+use crate::cluster::Said;
 use crate::library::Library;
 use crate::settings::Settings;
 use crate::state::Uris;
@@ -52,6 +53,8 @@ pub(crate) struct View {
     pub(crate) library: Arc<Library>,
     /// What the client calls the files that it holds.
     pub(crate) uris: Arc<Uris>,
+    /// What schedulers have said of the jobs.
+    pub(crate) said: Arc<Said>,
 }
 
 impl View {

@@ -11,6 +11,7 @@
 
 mod changes;
 mod client;
+mod cluster;
 mod commands;
 mod convert;
 mod diagnostics;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 
 use tower_lsp::LspService;
 
+pub use crate::cluster::{Asking, Offline, Place, Role, Schedulers, Trouble};
 use crate::log::Log;
 use crate::server::Server;
 use crate::state::Core;
@@ -56,6 +58,8 @@ pub struct Options {
     pub inspect: fn(&aurora_model::config::Job) -> String,
     /// The names of the clusters of a clusters.json, or of those that the client's commands read.
     pub clusters: fn(Option<&Path>) -> Result<Vec<String>, String>,
+    /// The way to schedulers. They are asked by commands, and if the user has set so.
+    pub schedulers: Arc<dyn Schedulers>,
 }
 
 impl std::fmt::Debug for Options {

@@ -21,7 +21,7 @@ use crate::settings::Settings;
 use crate::state::Core;
 use crate::transport::words_of;
 use crate::watch::{Job, paths, registration};
-use crate::{commands, features};
+use crate::{cluster, commands, features};
 
 /// The server of one client.
 #[derive(Debug)]
@@ -49,6 +49,7 @@ pub(crate) fn start(
             refresh(&to_client, &told);
         }
     });
+    tokio::spawn(cluster::follow(connection.clone(), core.clone()));
     let to_client = connection.clone();
     tokio::spawn(async move {
         while let Some(trace) = traces.recv().await {
@@ -63,6 +64,7 @@ fn refresh(connection: &Connection, core: &Core) {
     if !core.take_refresh() {
         return;
     }
+    core.lookout.look_again();
     // The client answers when it likes; nobody waits.
     if client.refresh_hints {
         let connection = connection.clone();

@@ -19,7 +19,7 @@ pub(crate) struct Settings {
     pub(crate) hint_defaults: bool,
     /// `hints.types`: whether the structs that names mean are shown.
     pub(crate) hint_types: bool,
-    /// `cluster.enabled`: whether schedulers are asked about jobs without a command.
+    /// `cluster.enabled`: whether schedulers are asked about the jobs of open files.
     pub(crate) ask_clusters: bool,
 }
 

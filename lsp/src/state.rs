@@ -22,6 +22,7 @@ use tower_lsp::lsp_types::{
 use crate::Options;
 use crate::changes::apply;
 use crate::client::Client;
+use crate::cluster::Lookout;
 use crate::convert::{View, file_id};
 use crate::diagnostics::{Outcome, Published};
 use crate::library::Library;
@@ -46,6 +47,8 @@ pub(crate) struct Core {
     pub(crate) log: Arc<Log>,
     pub(crate) library: Arc<Library>,
     pub(crate) options: Options,
+    /// What schedulers say.
+    pub(crate) lookout: Lookout,
     /// What was agreed upon when the client came.
     pub(crate) client: OnceLock<Client>,
 }
@@ -104,6 +107,7 @@ impl Core {
             log: Arc::new(log),
             library: Arc::new(Library::new(options.cache.as_deref())),
             options,
+            lookout: Lookout::default(),
             client: OnceLock::new(),
         }
     }
@@ -133,6 +137,7 @@ impl Core {
             settings: state.settings.clone(),
             library: self.library.clone(),
             uris: state.uris.clone(),
+            said: self.lookout.said(),
         }
     }
 

@@ -14,6 +14,7 @@ mod crashes;
 mod daemons;
 mod diff;
 mod editors;
+mod lenses;
 mod mesos;
 mod quota;
 mod support;

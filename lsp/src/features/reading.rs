@@ -8,6 +8,7 @@ use aurora_ide::text::{Encoding, units};
 use serde_json::json;
 use tower_lsp::lsp_types as lsp;
 
+use crate::cluster;
 use crate::convert::{View, markdown};
 
 /// What is told of what stands at a byte.
@@ -92,6 +93,7 @@ pub(crate) fn inlay_hints(
 pub(crate) fn code_lenses(view: &View, file: &FileId, source: &Source) -> Vec<lsp::CodeLens> {
     let mut out = Vec::new();
     for Lens { span, key, more, commands } in lenses::lenses(&view.world, file) {
+        let main = commands.first().map(|command| command.file.clone());
         // Editors show it above the line where it begins.
         let start = view.position(source, span.start);
         let range = lsp::Range::new(start, start);
@@ -109,6 +111,12 @@ pub(crate) fn code_lenses(view: &View, file: &FileId, source: &Source) -> Vec<ls
                 _ => command.title.to_owned(),
             };
             show(title, command.id, Some(vec![argument]));
+        }
+        if let Some(key) = &key
+            && let Some(status) = cluster::status(&view.said, key)
+            && let Some(uri) = main.and_then(|main| view.uri(&main))
+        {
+            show(status, "aurora.status", Some(vec![json!({"uri": uri, "job": key})]));
         }
         if more > 0 {
             show(format!("and {more} more jobs"), "", None);

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write, pipe};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use aurora_lsp::{Ended, Options};
+use aurora_lsp::{Ended, Offline, Options};
 use serde_json::{Value, json};
 
 /// How long anything may take on a machine that is busy.
@@ -68,6 +69,7 @@ impl Client {
             program: PathBuf::from("false"),
             inspect: |job| format!("the job {}\n", job.name),
             clusters: |_| Ok(vec!["devcluster".to_owned()]),
+            schedulers: Arc::new(Offline),
         };
         let server =
             std::thread::spawn(move || aurora_lsp::run(server_input, server_output, options));

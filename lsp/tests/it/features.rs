@@ -160,6 +160,34 @@ fn the_make_of_a_file_is_told() {
     client.end();
 }
 
+fn titles(lenses: &Value) -> Vec<&str> {
+    let lenses = lenses.as_array().unwrap().iter();
+    lenses.map(|it| it["command"]["title"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn what_a_cluster_says_of_a_job_is_a_lens() {
+    let can = json!({"workspace": {"codeLens": {"refreshSupport": true}}});
+    let mut client = Client::with(&[("lib.aurora", LIB)], can);
+    client.open("main.aurora", MAIN);
+    let settings = json!({"settings": {"aurora": {"cluster": {"enabled": true}}}});
+    client.tell("workspace/didChangeConfiguration", settings);
+    let file = of_file(&client);
+    let lenses = loop {
+        client.wait(|told| (told["method"] == "workspace/codeLens/refresh").then_some(()));
+        let lenses = client.ask("textDocument/codeLens", file.clone());
+        if lenses.as_array().unwrap().len() > 3 {
+            break lenses;
+        }
+    };
+    let status = "cluster c cannot be found";
+    assert_eq!(titles(&lenses), ["c/www/prod/hello: inspect", "diff", "deploy", status]);
+    let argument = json!({"uri": client.uri("main.aurora"), "job": "c/www/prod/hello"});
+    let command = json!({"title": status, "command": "aurora.status", "arguments": [argument]});
+    assert_eq!(lenses[3]["command"], command);
+    client.end();
+}
+
 #[test]
 fn lenses_are_asked_for_again_once_the_jobs_are_known() {
     let can = json!({"workspace": {"codeLens": {"refreshSupport": true}}});
@@ -174,13 +202,8 @@ fn lenses_are_asked_for_again_once_the_jobs_are_known() {
             break lenses;
         }
     };
-    let titles: Vec<&str> = lenses
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|it| it["command"]["title"].as_str().unwrap())
-        .collect();
-    assert_eq!(titles, ["c/www/prod/hello: inspect", "diff", "deploy"]);
+    // Nobody has set that clusters are asked.
+    assert_eq!(titles(&lenses), ["c/www/prod/hello: inspect", "diff", "deploy"]);
     let argument = json!({"uri": client.uri("main.aurora"), "job": "c/www/prod/hello"});
     assert_eq!(lenses[2]["command"]["arguments"], json!([argument]));
     client.end();
@@ -248,13 +271,21 @@ fn commands_are_carried_out_and_their_result_is_shown() {
     assert_eq!(shown, "c/www/prod/hello\nthe job hello\n");
     let none = client.ask("workspace/executeCommand", command("aurora.inspect", json!("c/a/b/d")));
     assert_eq!(none["ok"], false, "{none}");
-    // The program that is run here is one that fails.
-    let failed = client.ask("workspace/executeCommand", command("aurora.diff", Value::Null));
-    assert_eq!(failed["ok"], false, "{failed}");
-    let title = failed["title"].as_str().unwrap();
-    assert!(title.starts_with("aurora job diff c/www/prod/hello /"), "{title}");
-    // What is not saved cannot be deployed.
-    client.replace("main.aurora", 2, &format!("{MAIN}\n# more\n"));
+    // The program that is run here is one that fails, and there is no way to a scheduler.
+    for (name, title) in [
+        ("aurora.deploy", "aurora job create c/www/prod/hello /"),
+        ("aurora.status", "aurora job status c/www/prod/hello"),
+    ] {
+        let failed = client.ask("workspace/executeCommand", command(name, Value::Null));
+        assert_eq!(failed["ok"], false, "{failed}");
+        let shown = failed["title"].as_str().unwrap();
+        assert!(shown.starts_with(title), "{shown}");
+    }
+    // What is not saved cannot be deployed, but compared.
+    client.replace("main.aurora", 2, &MAIN.replace("'hello'", "'other'"));
+    let compared = client.ask("workspace/executeCommand", command("aurora.diff", Value::Null));
+    let text = "cluster c cannot be reached from here";
+    assert_eq!(compared, json!({"title": "diff c/www/prod/other", "text": text, "ok": false}));
     let refused = client.ask("workspace/executeCommand", command("aurora.deploy", Value::Null));
     let text = refused["text"].as_str().unwrap();
     assert!(text.starts_with("save ") && refused["ok"] == false, "{refused}");

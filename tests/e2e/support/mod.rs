@@ -1,6 +1,7 @@
 //! Processes, folders and questions that the tests share.
 
 pub(crate) mod cluster;
+pub(crate) mod editor;
 pub(crate) mod process;
 
 use std::io::{Read, Write};

@@ -1,5 +1,5 @@
 /**
- * The commands about a job: what it means, how it differs from what runs, and its deployment. The server
+ * The commands about a job: what it means, how it differs from what runs, its deployment, its tasks. The server
  * carries them out (`lsp/src/commands.rs`); here the job is chosen and the outcome shown.
  */
 
@@ -21,6 +21,7 @@ const COMMANDS: ReadonlyMap<string, { readonly verb: string; readonly ending: st
   ["aurora.inspect", { verb: "inspect", ending: "txt" }],
   ["aurora.diff", { verb: "diff", ending: "diff" }],
   ["aurora.deploy", { verb: "deploy", ending: "txt" }],
+  ["aurora.status", { verb: "status of", ending: "txt" }],
 ]);
 
 /** What a command has come to. */
@@ -104,8 +105,8 @@ export class JobCommands implements Disposable {
         return;
       }
     }
-    // Schedulers are told what is on disk.
-    if (command !== "aurora.inspect" && !(await saveAll())) {
+    // What is deployed is on disk; all else is told of the texts on the screen.
+    if (command === "aurora.deploy" && !(await saveAll())) {
       return;
     }
     const outcome = (await window.withProgress(

@@ -204,23 +204,29 @@ test("where no job is at the cursor the person chooses one", async () => {
   assert.equal(messages("workspace/executeCommand").length, before);
 });
 
-test("a lens names its job itself; a file is saved before it is compared", async () => {
+test("a lens names its job itself; a file is compared as it is on the screen", async () => {
   const document = editor.open(path.join(folder, "two.aurora"));
   editor.type(document, document.positionAt(0), "#");
   assert.ok(document.isDirty);
   await editor.run("aurora.diff", { uri: document.uri.toString(), job: "c/r/e/one" });
-  assert.ok(!document.isDirty);
+  assert.ok(document.isDirty);
   assert.equal(editor.opened.at(-1)?.document.uri.path, "/diff c/r/e/one.diff");
+  await editor.run("aurora.status", { uri: document.uri.toString(), job: "c/r/e/one" });
+  assert.equal(editor.opened.at(-1)?.document.uri.path, "/status of c/r/e/one.txt");
 });
 
-test("a job is deployed only if the person says so", async () => {
+test("a job is deployed only if the person says so, and its file is saved before", async () => {
   const argument = { uri: "file:///x.aurora", job: "c/r/e/one" };
+  const document = editor.open(path.join(folder, "two.aurora"));
+  editor.type(document, document.positionAt(0), "#");
   const before = messages("workspace/executeCommand").length;
   await editor.run("aurora.deploy", argument);
   assert.equal(lastShown(), "Deploy c/r/e/one?");
   assert.equal(messages("workspace/executeCommand").length, before);
+  assert.ok(document.isDirty);
   editor.choose = (_text, choices) => choices.find((it) => it === "Deploy");
   await editor.run("aurora.deploy", argument);
+  assert.ok(!document.isDirty);
   assert.deepEqual(messages("workspace/executeCommand").at(-1)?.params, {
     command: "aurora.deploy",
     arguments: [argument],

@@ -18,7 +18,7 @@ import {
   createProtocolConnection,
 } from "vscode-languageserver-protocol/node";
 
-const commands = ["aurora.inspect", "aurora.diff", "aurora.deploy"];
+const commands = ["aurora.inspect", "aurora.diff", "aurora.deploy", "aurora.status"];
 const texts = new Map<string, string>();
 const connection = createProtocolConnection(process.stdin, process.stdout);
 
