@@ -1,15 +1,18 @@
 //! `aurora lsp`: the language server, for editors.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use aurora_api::convert::task_state;
+use aurora_api::v1;
 use aurora_eval::ReadyJob;
-use aurora_lsp::{Asking, Place, Role, Trouble};
-use aurora_model::key::JobKey;
+use aurora_lsp::{Asking, Place, Role, Roles, Trouble};
+use aurora_model::job::MilliCpus;
+use aurora_model::key::{self, JobKey};
+use aurora_model::quota::ResourceAggregate;
 
 use crate::config::PAGES;
 use crate::connect::Scheduler;
@@ -62,7 +65,7 @@ impl Args {
 struct Schedulers;
 
 impl aurora_lsp::Schedulers for Schedulers {
-    fn look(&self, place: Place, roles: BTreeSet<String>) -> Asking<BTreeMap<String, Role>> {
+    fn look(&self, place: Place, roles: BTreeSet<String>) -> Asking<Roles> {
         Box::pin(async move { look(place, roles).await.map_err(trouble) })
     }
 
@@ -77,9 +80,9 @@ async fn scheduler(place: Place) -> Result<Scheduler, Failure> {
     Scheduler::of_cluster(&cluster, &Connection { scheduler, retry_for: 0, clusters }).await
 }
 
-async fn look(place: Place, roles: BTreeSet<String>) -> Result<BTreeMap<String, Role>, Failure> {
+async fn look(place: Place, roles: BTreeSet<String>) -> Result<Roles, Failure> {
     let scheduler = scheduler(place).await?;
-    let mut found = BTreeMap::new();
+    let mut found = Roles::new();
     for name in roles {
         let mut role = Role::default();
         for job in scheduler.list(&name).await? {
@@ -95,9 +98,33 @@ async fn look(place: Place, roles: BTreeSet<String>) -> Result<BTreeMap<String, 
             let states = states.map_err(|error| Failure::new(Code::Api, error.to_string()))?;
             role.jobs.insert(key, states);
         }
+        role.left = left(&scheduler, &name).await?;
         found.insert(name, role);
     }
     Ok(found)
+}
+
+/// What is left for the production jobs of a role, if they are limited.
+async fn left(scheduler: &Scheduler, role: &str) -> Result<Option<ResourceAggregate>, Failure> {
+    let role: key::Role = role
+        .parse()
+        .map_err(|error: key::KeyError| Failure::new(Code::InvalidParameter, error.to_string()))?;
+    let found = scheduler.quota(&role).await?;
+    if !found.is_limited {
+        return Ok(None);
+    }
+    let read = |amounts: Option<v1::ResourceAggregate>| {
+        let v1::ResourceAggregate { cpus, ram_mb, disk_mb } = amounts.unwrap_or_default();
+        let cpus = MilliCpus::from_cores(cpus)
+            .ok_or_else(|| Failure::new(Code::Api, format!("the scheduler tells of {cpus} cores")));
+        cpus.map(|cpus| ResourceAggregate { cpus, ram_mb, disk_mb })
+    };
+    let (all, used) = (read(found.quota)?, read(found.production_shared)?);
+    Ok(Some(ResourceAggregate {
+        cpus: MilliCpus(all.cpus.0.saturating_sub(used.cpus.0)),
+        ram_mb: all.ram_mb.saturating_sub(used.ram_mb),
+        disk_mb: all.disk_mb.saturating_sub(used.disk_mb),
+    }))
 }
 
 async fn compare(place: Place, job: &ReadyJob) -> Result<String, Failure> {

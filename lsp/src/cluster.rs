@@ -14,6 +14,7 @@ use std::time::Duration;
 use aurora_eval::ReadyJob;
 use aurora_model::job::TaskState;
 use aurora_model::key::{ClusterJobKey, JobKey};
+use aurora_model::quota::ResourceAggregate;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -36,7 +37,7 @@ const MAX_JOBS: usize = 1000;
 /// The way to schedulers, which whoever starts the server knows.
 pub trait Schedulers: Send + Sync {
     /// How the jobs of some roles of a cluster do.
-    fn look(&self, place: Place, roles: BTreeSet<String>) -> Asking<BTreeMap<String, Role>>;
+    fn look(&self, place: Place, roles: BTreeSet<String>) -> Asking<Roles>;
     /// What submitting a job would change of what runs, as text for people.
     fn compare(&self, place: Place, job: ReadyJob) -> Asking<String>;
 }
@@ -53,11 +54,16 @@ pub struct Place {
     pub clusters: Option<PathBuf>,
 }
 
+/// What a scheduler says of roles, by their names.
+pub type Roles = BTreeMap<String, Role>;
+
 /// What a scheduler says of a role.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Role {
     /// How many tasks of each of its jobs are in each state.
     pub jobs: BTreeMap<JobKey, BTreeMap<TaskState, u32>>,
+    /// What is left of its quota; [`None`] if its production jobs are not limited.
+    pub left: Option<ResourceAggregate>,
 }
 
 /// Why a scheduler has said nothing, each with the whole of it.
@@ -104,7 +110,7 @@ impl Offline {
 }
 
 impl Schedulers for Offline {
-    fn look(&self, place: Place, _: BTreeSet<String>) -> Asking<BTreeMap<String, Role>> {
+    fn look(&self, place: Place, _: BTreeSet<String>) -> Asking<Roles> {
         Self::refuse(&place)
     }
 
@@ -116,13 +122,18 @@ impl Schedulers for Offline {
 /// What was said last, of each cluster.
 pub(crate) type Said = BTreeMap<String, OfCluster>;
 
-/// What is told of the jobs of a cluster.
+/// What is told of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum OfCluster {
-    /// What goes behind the cluster's name if nothing can be told.
+    /// What goes behind its name if nothing can be told.
     Trouble(&'static str),
-    /// How each job does.
-    Jobs(BTreeMap<JobKey, String>),
+    /// What is told of its jobs.
+    Answer {
+        /// How each job does, and what is left for it.
+        jobs: BTreeMap<JobKey, Vec<String>>,
+        /// What is left for the production jobs of each role that is limited.
+        left: BTreeMap<String, String>,
+    },
 }
 
 /// Where what was said is kept.
@@ -164,12 +175,40 @@ impl Lookout {
     }
 }
 
-/// What is told of a job by its full name; [`None`] if nothing is known yet.
-pub(crate) fn status(said: &Said, key: &str) -> Option<String> {
+/// What is told of a job by its full name; nothing if nothing is known yet.
+pub(crate) fn of_job(said: &Said, key: &str) -> Vec<String> {
+    let Ok(key) = key.parse::<ClusterJobKey>() else { return Vec::new() };
+    match said.get(&key.cluster) {
+        None => Vec::new(),
+        Some(OfCluster::Trouble(brief)) => vec![format!("cluster {} {brief}", key.cluster)],
+        Some(OfCluster::Answer { jobs, .. }) => jobs.get(&key.job).cloned().unwrap_or_default(),
+    }
+}
+
+/// What is left for the role of a job in its cluster, as Markdown.
+pub(crate) fn left_for(said: &Said, key: &str) -> Option<String> {
     let key: ClusterJobKey = key.parse().ok()?;
     match said.get(&key.cluster)? {
-        OfCluster::Trouble(brief) => Some(format!("cluster {} {brief}", key.cluster)),
-        OfCluster::Jobs(jobs) => jobs.get(&key.job).cloned(),
+        OfCluster::Trouble(_) => None,
+        OfCluster::Answer { left, .. } => {
+            let left = left.get(key.job.role())?;
+            Some(format!("{left} for production jobs of `{}` in `{}`", key.job.role(), key.cluster))
+        }
+    }
+}
+
+/// `quota left: 3.5 cpu, 2.0 GB ram, 10.0 GB disk`.
+fn left_in_words(left: &ResourceAggregate) -> String {
+    let ResourceAggregate { cpus, ram_mb, disk_mb } = left;
+    format!("quota left: {cpus} cpu, {} ram, {} disk", megabytes(*ram_mb), megabytes(*disk_mb))
+}
+
+/// Rounded down, so that no more is promised than there is.
+fn megabytes(amount: u64) -> String {
+    const UNITS: [(&str, u64); 2] = [("TB", 1 << 20), ("GB", 1 << 10)];
+    match UNITS.iter().find(|(_, unit)| amount >= *unit) {
+        Some((name, unit)) => format!("{}.{} {name}", amount / unit, (amount % unit) * 10 / unit),
+        None => format!("{amount} MB"),
     }
 }
 
@@ -195,7 +234,8 @@ pub(crate) fn clusters(settings: &Settings) -> Option<PathBuf> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Question {
     clusters: Option<PathBuf>,
-    jobs: BTreeSet<JobKey>,
+    /// Whether each is a production job.
+    jobs: BTreeMap<JobKey, bool>,
 }
 
 /// The task that asks a cluster, which ends with this.
@@ -250,13 +290,14 @@ fn questions(core: &Core) -> BTreeMap<String, Question> {
     }
     let evaluated = mains.iter().filter_map(|main| view.world.last_jobs(main)?.config.as_ref());
     let jobs = evaluated.flat_map(|config| config.jobs()).filter(|job| job.has_key());
-    let keys = jobs.filter_map(|job| job.key_text().parse::<ClusterJobKey>().ok());
-    for key in keys.take(MAX_JOBS) {
+    for job in jobs.take(MAX_JOBS) {
+        // What is no proper key runs nowhere.
+        let Ok(key) = job.key_text().parse::<ClusterJobKey>() else { continue };
         let question = out.entry(key.cluster).or_insert_with(|| Question {
             clusters: clusters(&view.settings),
-            jobs: BTreeSet::new(),
+            jobs: BTreeMap::new(),
         });
-        question.jobs.insert(key.job);
+        question.jobs.insert(key.job, job.is_production());
     }
     out
 }
@@ -276,7 +317,7 @@ async fn ask(
         acts.mark_unchanged();
         let begun = Instant::now();
         let place = Place { cluster: cluster.clone(), clusters };
-        let roles = jobs.iter().map(|job| job.role().to_owned()).collect();
+        let roles = jobs.keys().map(|job| job.role().to_owned()).collect();
         let answer = timeout(PATIENCE, core.options.schedulers.look(place, roles)).await;
         let answer = answer.unwrap_or_else(|_| {
             let why = format!("no answer within {} seconds", PATIENCE.as_secs());
@@ -286,13 +327,7 @@ async fn ask(
             Ok(roles) => {
                 failures = 0;
                 trouble = None;
-                let nothing = BTreeMap::new();
-                let states = |job: &JobKey| roles.get(job.role())?.jobs.get(job);
-                let words = |job: JobKey| {
-                    let words = in_words(states(&job).unwrap_or(&nothing));
-                    (job, words)
-                };
-                OfCluster::Jobs(jobs.into_iter().map(words).collect())
+                in_answer(&roles, jobs)
             }
             Err(found) => {
                 let brief = found.brief();
@@ -326,6 +361,21 @@ async fn ask(
     }
 }
 
+/// What is told of jobs, given whether each is a production job.
+fn in_answer(roles: &Roles, jobs: BTreeMap<JobKey, bool>) -> OfCluster {
+    let left = |(name, role): (&String, &Role)| Some((name.clone(), left_in_words(&role.left?)));
+    let left: BTreeMap<String, String> = roles.iter().filter_map(left).collect();
+    let nothing = BTreeMap::new();
+    let states = |job: &JobKey| roles.get(job.role())?.jobs.get(job);
+    let told = |(job, is_production): (JobKey, bool)| {
+        let mut told = vec![in_words(states(&job).unwrap_or(&nothing))];
+        told.extend(left.get(job.role()).filter(|_| is_production).cloned());
+        (job, told)
+    };
+    let jobs = jobs.into_iter().map(told).collect();
+    OfCluster::Answer { jobs, left }
+}
+
 /// How long a scheduler is left alone after so many failures in a row.
 fn pause(failures: u32) -> Duration {
     LONGEST.min(PERIOD.saturating_mul(1 << failures.min(8)))
@@ -342,6 +392,8 @@ fn refresh(connection: &Connection, core: &Core) {
 
 #[cfg(test)]
 mod tests {
+    use aurora_model::job::MilliCpus;
+
     use super::*;
 
     #[test]
@@ -363,20 +415,49 @@ mod tests {
 
     #[test]
     fn what_was_said_is_found_by_the_full_name() {
-        let job: JobKey = "r/e/n".parse().unwrap();
-        let jobs = BTreeMap::from([(job, "does not run".to_owned())]);
+        let key = |key: &str| key.parse::<JobKey>().unwrap();
+        let limited = Role {
+            jobs: [(key("r/e/n"), [(TaskState::Running, 1)].into())].into(),
+            left: Some(ResourceAggregate { cpus: MilliCpus(3500), ram_mb: 2047, disk_mb: 512 }),
+        };
+        let roles = Roles::from([("r".to_owned(), limited), ("free".to_owned(), Role::default())]);
+        let jobs = [("r/e/n", true), ("r/e/other", false), ("free/e/n", true)];
+        let jobs = jobs.map(|(job, is_production)| (key(job), is_production)).into();
         let said = Said::from([
-            ("c".to_owned(), OfCluster::Jobs(jobs)),
+            ("c".to_owned(), in_answer(&roles, jobs)),
             ("d".to_owned(), OfCluster::Trouble("does not answer")),
         ]);
+        let left = "quota left: 3.5 cpu, 1.9 GB ram, 512 MB disk";
         for (key, wanted) in [
-            ("c/r/e/n", Some("does not run")),
-            ("c/r/e/other", None),
-            ("d/r/e/n", Some("cluster d does not answer")),
-            ("e/r/e/n", None),
-            ("c/?/e/n", None),
+            ("c/r/e/n", vec!["1 of 1 RUNNING", left]),
+            ("c/r/e/other", vec!["does not run"]),
+            ("c/free/e/n", vec!["does not run"]),
+            ("c/r/e/unknown", vec![]),
+            ("d/r/e/n", vec!["cluster d does not answer"]),
+            ("e/r/e/n", vec![]),
+            ("c/?/e/n", vec![]),
         ] {
-            assert_eq!(status(&said, key).as_deref(), wanted, "{key}");
+            assert_eq!(of_job(&said, key), wanted, "{key}");
+        }
+        let told = format!("{left} for production jobs of `r` in `c`");
+        for (key, wanted) in
+            [("c/r/e/any", Some(told.as_str())), ("c/free/e/n", None), ("d/r/e/n", None)]
+        {
+            assert_eq!(left_for(&said, key).as_deref(), wanted, "{key}");
+        }
+    }
+
+    #[test]
+    fn amounts_are_told_in_units_that_people_read_and_never_too_large() {
+        for (amount, wanted) in [
+            (0, "0 MB"),
+            (1023, "1023 MB"),
+            (1024, "1.0 GB"),
+            (2047, "1.9 GB"),
+            (10 << 20, "10.0 TB"),
+            (u64::MAX, "17592186044415.9 TB"),
+        ] {
+            assert_eq!(megabytes(amount), wanted);
         }
     }
 

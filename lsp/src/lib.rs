@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 use tower_lsp::LspService;
 
-pub use crate::cluster::{Asking, Offline, Place, Role, Schedulers, Trouble};
+pub use crate::cluster::{Asking, Offline, Place, Role, Roles, Schedulers, Trouble};
 use crate::log::Log;
 use crate::server::Server;
 use crate::state::Core;

@@ -3,9 +3,11 @@
 use std::net::TcpListener;
 use std::path::Path;
 
+use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::support::editor::Editor;
+use crate::support::cluster::Cluster;
+use crate::support::editor::{Editor, uri};
 use crate::support::{Home, role, service};
 use crate::up::Up;
 
@@ -37,7 +39,7 @@ fn a_lens_follows_its_job() {
     let mut editor = Editor::start(&home, &asking());
     editor.open(&path);
     editor.wait_lens(&path, "cluster test cannot be found");
-    let up = Up::start(&home, path.to_str().unwrap(), &[]);
+    let mut up = Up::start(&home, path.to_str().unwrap(), &[]);
     editor.wait_lens(&path, "2 of 2 RUNNING");
 
     // The text on the screen is compared, saved or not; what is deployed is on disk.
@@ -59,8 +61,35 @@ fn a_lens_follows_its_job() {
     assert!(status["text"].as_str().unwrap().contains("Active tasks (1):"), "{status}");
     home.run(&["job", "killall", &key]).expect(0);
     editor.wait_lens(&path, "does not run");
-    up.stop();
+    up.process.signal(Signal::SIGINT);
+    assert_eq!(up.process.ended(), 0);
     editor.wait_lens(&path, "cluster test cannot be found");
+}
+
+#[test]
+fn what_is_left_of_a_quota_is_told_of_production_jobs() {
+    let cluster = Cluster::start();
+    let address = cluster.scheduler_address();
+    let clusters = json!([{"name": "test", "scheduler_uri": address}]);
+    cluster.home.file("clusters.json", &clusters.to_string());
+    let text =
+        service(&role(), "svc", 1, "true").replace("Service(", "Service(tier = 'preferred', ");
+    let path = cluster.home.file("svc.aurora", &text);
+    let mut editor = Editor::start(&cluster.home, &asking());
+    editor.open(&path);
+    editor.wait_lens(&path, "quota left: 0.0 cpu, 0 MB ram, 0 MB disk");
+    let of_role = format!("test/{}", role());
+    cluster.run(&["quota", "set", &of_role, "3.5", "2GB", "10GB"]).expect(0);
+    let left = "quota left: 3.5 cpu, 2.0 GB ram, 10.0 GB disk";
+    editor.wait_lens(&path, left);
+    assert_eq!(editor.lenses(&path)[3], "does not run");
+    let column = text.find("role = '").unwrap() + "role = '".len();
+    let place = json!({"textDocument": {"uri": uri(&path)},
+        "position": {"line": 0, "character": column}});
+    let hover = editor.ask("textDocument/hover", place);
+    let told = hover["contents"]["value"].as_str().unwrap();
+    let wanted = format!("{left} for production jobs of `{}` in `test`", role());
+    assert!(told.ends_with(&wanted), "{told}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::io::{Cursor, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aurora_lsp::Options;
+use aurora_lsp::{Offline, Options};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
@@ -125,6 +125,7 @@ fuzz_target!(|steps: Vec<Step<'_>>| {
         program: PathBuf::from("false"),
         inspect: |job| job.name.to_string(),
         clusters: |_| Ok(Vec::new()),
+        schedulers: Arc::new(Offline),
     };
     let ended = aurora_lsp::run(Cursor::new(input), output.clone(), options).expect("it starts");
     let written = output.0.lock().unwrap_or_else(PoisonError::into_inner).clone();

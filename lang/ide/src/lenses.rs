@@ -1,12 +1,14 @@
 //! What can be done with the jobs of a file, where they stand in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aurora_model::config::Job;
 use aurora_syntax::Span;
 use aurora_syntax::tree::{Expr, ExprKind, Op, PostKind, Stmt, StmtKind};
 
+use crate::evaluated::JobValue;
+use crate::names::touches;
 use crate::resolve::Meaning;
 use crate::source::{FileId, Source};
 use crate::text::offset;
@@ -86,6 +88,24 @@ pub fn lenses(world: &Snapshot, file: &FileId) -> Vec<Lens> {
         }
     }
     found.into_iter().flat_map(|(span, jobs)| of_place(span, jobs)).collect()
+}
+
+/// The jobs whose role is given by the value at a byte, by their keys.
+pub fn jobs_of_role(world: &Snapshot, file: &FileId, at: u32) -> BTreeSet<Arc<str>> {
+    let mut found = BTreeSet::new();
+    let Some(source) = world.file(file) else { return found };
+    for main in world.mains_of(file) {
+        let Some(evaluated) = world.last_jobs(&main) else { continue };
+        let Some(moves) = evaluated.moves(source) else { continue };
+        for JobValue { job, value } in evaluated.values(file) {
+            let span = Span::new(offset(value.span.start), offset(value.span.end));
+            let is_role = value.path.len() == 1 && value.path[0] == "role";
+            if is_role && moves.now(span).is_some_and(|now| touches(now, at)) {
+                found.insert(job.clone());
+            }
+        }
+    }
+    found
 }
 
 fn of_place(span: Span, jobs: Vec<(FileId, String, bool)>) -> Vec<Lens> {

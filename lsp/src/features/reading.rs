@@ -1,5 +1,7 @@
 //! What is told beside the text: hover, signatures, hints, lenses.
 
+use std::collections::BTreeSet;
+
 use aurora_ide::hints::{HintKind, HintOptions, hints};
 use aurora_ide::lenses::{self, Lens};
 use aurora_ide::signature::{Signature, signature};
@@ -11,9 +13,20 @@ use tower_lsp::lsp_types as lsp;
 use crate::cluster;
 use crate::convert::{View, markdown};
 
+/// Of how many roles, or clusters, it is told what is left.
+const MAX_ROLES: usize = 4;
+
 /// What is told of what stands at a byte.
 pub(crate) fn hover(view: &View, file: &FileId, source: &Source, at: u32) -> Option<lsp::Hover> {
-    let found = aurora_ide::hover::hover(&view.world, file, at)?;
+    let mut found = aurora_ide::hover::hover(&view.world, file, at)?;
+    if !view.said.is_empty() {
+        let jobs = lenses::jobs_of_role(&view.world, file, at);
+        let left: BTreeSet<_> =
+            jobs.iter().filter_map(|job| cluster::left_for(&view.said, job)).collect();
+        for left in left.into_iter().take(MAX_ROLES) {
+            found.markdown.push_str(&format!("\n\n{left}"));
+        }
+    }
     Some(lsp::Hover {
         contents: lsp::HoverContents::Markup(markdown(found.markdown)),
         range: Some(view.range(source, found.span)),
@@ -113,10 +126,11 @@ pub(crate) fn code_lenses(view: &View, file: &FileId, source: &Source) -> Vec<ls
             show(title, command.id, Some(vec![argument]));
         }
         if let Some(key) = &key
-            && let Some(status) = cluster::status(&view.said, key)
             && let Some(uri) = main.and_then(|main| view.uri(&main))
         {
-            show(status, "aurora.status", Some(vec![json!({"uri": uri, "job": key})]));
+            for told in cluster::of_job(&view.said, key) {
+                show(told, "aurora.status", Some(vec![json!({"uri": uri, "job": key})]));
+            }
         }
         if more > 0 {
             show(format!("and {more} more jobs"), "", None);

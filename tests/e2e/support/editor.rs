@@ -1,6 +1,6 @@
 //! An editor, as far as the built language server can tell.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -115,7 +115,12 @@ impl Editor {
 
     /// Waits until the titles of the lenses fit, asking for them when the server says so.
     #[track_caller]
-    pub(crate) fn wait_lenses(&mut self, path: &Path, what: &str, fits: impl Fn(&[String]) -> bool) {
+    pub(crate) fn wait_lenses(
+        &mut self,
+        path: &Path,
+        what: &str,
+        fits: impl Fn(&[String]) -> bool,
+    ) {
         let until = Instant::now() + PATIENCE;
         loop {
             self.is_stale = false;

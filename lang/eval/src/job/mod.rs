@@ -45,6 +45,9 @@ use crate::limits::on_large_stack;
 use crate::report::Report;
 use crate::sources::Sources;
 
+/// The tier of production tasks in the tiers that a scheduler has by default.
+const PRODUCTION_TIER: &str = "preferred";
+
 /// An evaluated file.
 #[derive(Debug)]
 pub struct Config {
@@ -189,6 +192,19 @@ impl EvaluatedJob {
     /// The cluster the job is meant for.
     pub fn cluster(&self) -> Option<&str> {
         self.key()[0].as_deref()
+    }
+
+    /// Whether its tasks are production ones, as far as the file says: they are if its tier is the
+    /// one of them that clusters have, or without a tier if `production` is set.
+    pub fn is_production(&self) -> bool {
+        let field = |name| resolve_field(self.object()?, name).map(|found| found.object);
+        match field("tier").as_ref().and_then(text_of) {
+            Some(tier) => tier == PRODUCTION_TIER,
+            None => matches!(
+                field("production").as_ref().map(Object::kind),
+                Some(Kind::Scalar(Plain::Bool(true)))
+            ),
+        }
     }
 
     /// The job as the file made it, if it is one.

@@ -365,6 +365,22 @@ fn elements_of_the_list_that_are_no_jobs() {
 }
 
 #[test]
+fn production_jobs_are_told_by_their_tier_or_else_by_what_is_set() {
+    for (fields, wanted) in [
+        ("", false),
+        ("production = True", true),
+        ("tier = 'preferred'", true),
+        ("tier = 'preemptible', production = True", false),
+        ("tier = '{{x}}'", false),
+        ("production = False", false),
+    ] {
+        let text = format!("jobs = [Job(name = 'a', {fields})]\n");
+        let config = evaluate_text("job.aurora", &text, &Disk, &Options::default()).unwrap();
+        assert_eq!(config.jobs()[0].is_production(), wanted, "{fields}");
+    }
+}
+
+#[test]
 fn jobs_written_as_json() {
     let job = json!({"cluster": "c", "role": "r", "environment": "devel", "name": "n",
         "task": {"processes": [{"name": "p", "cmdline": "echo {{role}} {{x}}"}],

@@ -1,6 +1,6 @@
 //! What can be done with the jobs of a file.
 
-use aurora_ide::lenses::{Lens, lenses};
+use aurora_ide::lenses::{Lens, jobs_of_role, lenses};
 
 use crate::fixture::Fixture;
 
@@ -111,4 +111,25 @@ fn lenses_move_with_the_text() {
     fixture.workspace.open(fixture.file.clone(), format!("# more\n{case}"), 2);
     fixture.world = fixture.workspace.snapshot();
     assert_eq!(shown(&fixture), "3:Job(task c/r/test/a main.aurora [inspect diff deploy]");
+}
+
+#[test]
+fn the_value_of_a_role_leads_to_its_jobs() {
+    let job = "task = t, cluster = 'c', environment = 'test', ";
+    let made = format!("j = Job({job}name = 'a', role = ");
+    for (case, wanted) in [
+        (format!("{TASK}{made}'w$0ww')\njobs = [j]\n"), "c/www/test/a"),
+        (format!("{TASK}{made}'www$0')\njobs = [j, j(name = 'b')]\n"), "c/www/test/a c/www/test/b"),
+        (format!("{TASK}WHO = 'www'\n{made}W$0HO)\njobs = [j]\n"), "c/www/test/a"),
+        (format!("{TASK}{made}'{{{{w$0ho}}}}').bind(who = 'me')\njobs = [j]\n"), "c/me/test/a"),
+        (format!("{TASK}{made}'www', contact = 'm$0e')\njobs = [j]\n"), ""),
+        (format!("{TASK}{made}'w$0ww')\njobs = [j(role = 'other')]\n"), ""),
+    ] {
+        let fixture = Fixture::evaluated(&case);
+        let jobs: Vec<String> = jobs_of_role(&fixture.world, &fixture.file, fixture.at)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(jobs.join(" "), wanted, "{case}");
+    }
 }

@@ -101,13 +101,10 @@ export class JobCommands implements Disposable {
         { modal: true, detail: "Changed .aurora files are saved first." },
         deploy,
       );
-      if (chosen !== deploy) {
+      // What is deployed is on disk; all else is told of the texts on the screen.
+      if (chosen !== deploy || !(await saveAll())) {
         return;
       }
-    }
-    // What is deployed is on disk; all else is told of the texts on the screen.
-    if (command === "aurora.deploy" && !(await saveAll())) {
-      return;
     }
     const outcome = (await window.withProgress(
       { location: ProgressLocation.Notification, title: `Aurora: ${known.verb} ${about}` },
@@ -142,7 +139,9 @@ export class JobCommands implements Disposable {
       return undefined;
     }
     const uri = client.code2ProtocolConverter.asUri(editor.document.uri);
-    const found = candidates(await lenses(client, uri), command, editor.selection.active.line);
+    // Every job has the lens that inspects it; that of its tasks is there only where clusters are asked.
+    const lens = command === "aurora.status" ? "aurora.inspect" : command;
+    const found = candidates(await lenses(client, uri), lens, editor.selection.active.line);
     const [first, ...others] = found;
     if (first === undefined) {
       // The server knows the only job of a file, and says what is wrong if there is none.

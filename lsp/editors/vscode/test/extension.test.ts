@@ -211,8 +211,13 @@ test("a lens names its job itself; a file is compared as it is on the screen", a
   await editor.run("aurora.diff", { uri: document.uri.toString(), job: "c/r/e/one" });
   assert.ok(document.isDirty);
   assert.equal(editor.opened.at(-1)?.document.uri.path, "/diff c/r/e/one.diff");
-  await editor.run("aurora.status", { uri: document.uri.toString(), job: "c/r/e/one" });
-  assert.equal(editor.opened.at(-1)?.document.uri.path, "/status of c/r/e/one.txt");
+});
+
+test("the tasks of a job are shown also where there is no lens for them", async () => {
+  const document = editor.open(path.join(folder, "two.aurora"));
+  editor.cursor(document.find("two"));
+  await editor.run("aurora.status");
+  assert.equal(editor.opened.at(-1)?.document.uri.path, "/status of c/r/e/two.txt");
 });
 
 test("a job is deployed only if the person says so, and its file is saved before", async () => {

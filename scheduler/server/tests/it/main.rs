@@ -110,6 +110,8 @@ async fn a_repeated_call_is_carried_out_once_even_by_the_next_scheduler() {
     let list = jobs.list_jobs(v1::ListJobsRequest::default()).await.unwrap().into_inner();
     assert_eq!(list.jobs.len(), 1);
     assert_eq!((list.jobs[0].pending, list.jobs[0].active), (2, 0));
+    let pending = v1::StateCount { state: v1::TaskState::Pending as i32, count: 2 };
+    assert_eq!(list.jobs[0].states, [pending]);
     stop.cancel();
     scheduler.wait().await.unwrap();
 }

@@ -18,7 +18,8 @@ import {
   createProtocolConnection,
 } from "vscode-languageserver-protocol/node";
 
-const commands = ["aurora.inspect", "aurora.diff", "aurora.deploy", "aurora.status"];
+const lenses = ["aurora.inspect", "aurora.diff", "aurora.deploy"];
+const commands = [...lenses, "aurora.status"];
 const texts = new Map<string, string>();
 const connection = createProtocolConnection(process.stdin, process.stdout);
 
@@ -49,7 +50,7 @@ connection.onRequest(CodeLensRequest.type, ({ textDocument: { uri } }) => {
   return lines.flatMap((line, at): CodeLens[] => {
     const job = /job (\S+)/.exec(line)?.[1];
     const range = { start: { line: at, character: 0 }, end: { line: at, character: line.length } };
-    return job === undefined ? [] : commands.map((command) => ({ range, data: { uri, job, command } }));
+    return job === undefined ? [] : lenses.map((command) => ({ range, data: { uri, job, command } }));
   });
 });
 connection.onRequest(CodeLensResolveRequest.type, (lens) => {
