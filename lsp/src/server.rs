@@ -182,6 +182,7 @@ impl<T> Flat<T> for Result<Option<Option<T>>> {
 
 fn configure(core: &Core, value: &Value) {
     let (settings, wrong) = Settings::read(value);
+    core.log.hide(settings.env.values().map(String::as_str));
     for wrong in wrong {
         core.log.line(&format!("settings: {wrong}"));
     }
