@@ -31,7 +31,7 @@ pub(crate) struct Connection {
     )]
     pub(crate) retry_for: u32,
     /// The clusters.json to read instead of the usual ones.
-    #[arg(skip)]
+    #[arg(long, env = "AURORA_CLUSTERS", value_name = "FILE", global = true)]
     pub(crate) clusters: Option<PathBuf>,
 }
 

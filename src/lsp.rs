@@ -51,7 +51,10 @@ impl Args {
             pages: PAGES,
             program,
             inspect: describe,
-            clusters: discovery::names,
+            clusters: |named| {
+                let file = named.map(PathBuf::from).or_else(named_clusters);
+                discovery::names(file.as_deref())
+            },
             schedulers: Arc::new(Schedulers),
         };
         let ended = aurora_lsp::run(std::io::stdin(), std::io::stdout(), options)
@@ -74,9 +77,15 @@ impl aurora_lsp::Schedulers for Schedulers {
     }
 }
 
+/// The clusters.json that the client's commands read instead of the usual ones, if one is named.
+fn named_clusters() -> Option<PathBuf> {
+    std::env::var_os("AURORA_CLUSTERS").filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
 async fn scheduler(place: Place) -> Result<Scheduler, Failure> {
     let Place { cluster, clusters } = place;
     let scheduler = std::env::var("AURORA_SCHEDULER").ok().filter(|address| !address.is_empty());
+    let clusters = clusters.or_else(named_clusters);
     Scheduler::of_cluster(&cluster, &Connection { scheduler, retry_for: 0, clusters }).await
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use aurora_ide::text::Encoding;
-use tower_lsp::lsp_types::{InitializeParams, PositionEncodingKind};
+use tower_lsp::lsp_types::{InitializeParams, MarkupKind, PositionEncodingKind};
 
 use crate::convert::{encoding, path};
 
@@ -27,8 +27,14 @@ pub(crate) struct Client {
     pub(crate) snippets: bool,
     /// Whether it has the command by which editors of VS Code's kind complete again.
     pub(crate) completes_again: bool,
-    /// Whether definitions may say from where they lead.
+    /// Whether definitions, declarations and those of types may say from where they lead.
     pub(crate) definition_links: bool,
+    pub(crate) declaration_links: bool,
+    pub(crate) type_links: bool,
+    /// Whether it shows Markdown in hovers, beside completions and in signatures.
+    pub(crate) hover_markdown: bool,
+    pub(crate) completion_markdown: bool,
+    pub(crate) signature_markdown: bool,
     /// Whether symbols of a document may stand in one another.
     pub(crate) nested_symbols: bool,
     /// Whether it takes only whole lines as folds.
@@ -75,6 +81,18 @@ impl Client {
                 .and_then(|it| it.get("commands")?.get("commands")?.as_array())
                 .is_some_and(|known| known.iter().any(|it| it == "editor.action.triggerSuggest")),
             definition_links: is(text.and_then(|it| it.definition.as_ref()?.link_support)),
+            declaration_links: is(text.and_then(|it| it.declaration.as_ref()?.link_support)),
+            type_links: is(text.and_then(|it| it.type_definition.as_ref()?.link_support)),
+            hover_markdown: takes_markdown(
+                text.and_then(|it| it.hover.as_ref()?.content_format.as_ref()),
+            ),
+            completion_markdown: takes_markdown(text.and_then(|it| {
+                it.completion.as_ref()?.completion_item.as_ref()?.documentation_format.as_ref()
+            })),
+            signature_markdown: takes_markdown(text.and_then(|it| {
+                let signature = it.signature_help.as_ref()?.signature_information.as_ref()?;
+                signature.documentation_format.as_ref()
+            })),
             nested_symbols: is(text
                 .and_then(|it| it.document_symbol.as_ref()?.hierarchical_document_symbol_support)),
             whole_folds: is(text.and_then(|it| it.folding_range.as_ref()?.line_folding_only)),
@@ -91,6 +109,12 @@ impl Client {
         };
         (client, kind)
     }
+}
+
+/// Whether a client takes Markdown. One that says nothing is of the time before it could say so, and
+/// is sent what it was sent then.
+fn takes_markdown(formats: Option<&Vec<MarkupKind>>) -> bool {
+    formats.is_none_or(|formats| formats.contains(&MarkupKind::Markdown))
 }
 
 /// The folders that are open.

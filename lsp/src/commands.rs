@@ -8,7 +8,7 @@
 //! What a job means, and how it differs from what runs, is told of the texts on the screen; what is
 //! deployed is on disk.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,6 +132,14 @@ impl Asked {
             let text = format!("save {id} first: the scheduler is told what is on disk");
             return Ok(self.failed("deploy", text));
         }
+        let (set, user) = (&self.view.settings.user, &self.core.options.user);
+        if !set.is_empty() && set != user {
+            let text = format!(
+                "the setting aurora.user shows the file as {set} would have it; only {user} can deploy \
+                 from here: take the setting away first"
+            );
+            return Ok(self.failed("deploy", text));
+        }
         let outcome = self.child(server, "create", &[self.file.name()]).await?;
         self.core.lookout.has_acted();
         Ok(outcome)
@@ -165,18 +173,20 @@ impl Asked {
     /// The job as it would be submitted, with the texts that are on the screen; or what is wrong.
     async fn job(&self, server: &Server) -> Result<std::result::Result<ReadyJob, String>> {
         let here = self.clone();
+        let waiting = Waiting(Cancel::default());
+        let cancel = waiting.0.clone();
         server
             .work(move || {
-                here.ready().map_err(|report| {
+                here.ready(&cancel).map_err(|report| {
                     report.findings().iter().map(in_words).collect::<Vec<_>>().join("\n")
                 })
             })
             .await
     }
 
-    fn ready(&self) -> std::result::Result<ReadyJob, aurora_eval::Report> {
+    fn ready(&self, cancel: &Cancel) -> std::result::Result<ReadyJob, aurora_eval::Report> {
         let (view, user) = (&self.view, &self.core.options.user);
-        let options = options(&self.file, &view.settings, user, &Cancel::default())?;
+        let options = options(&self.file, &view.settings, user, cancel)?;
         let user = options.inputs.user.clone();
         let loader = aurora_ide::evaluated::Overlay::new(&view.world, &Disk);
         let config = Engine::default().evaluate(self.file.path(), &loader, &options)?;
@@ -190,8 +200,29 @@ impl Asked {
         world.open_files().find(|id| {
             let Some(source) = world.file(id) else { return false };
             let is_part = **id == self.file || world.mains_of(id).contains(&self.file);
-            is_part && std::fs::read(id.path()).ok().as_deref() != Some(source.text.as_bytes())
+            is_part
+                && !std::fs::read_to_string(id.path())
+                    .is_ok_and(|disk| is_same(&disk, &source.text))
         })
+    }
+}
+
+/// Whether two texts differ in no more than what editors take away when they read a file: a byte order
+/// mark, and ends of lines that are not like the others.
+fn is_same(disk: &str, screen: &str) -> bool {
+    let plain = |text: &str| {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        text.replace("\r\n", "\n").replace('\r', "\n")
+    };
+    disk == screen || plain(disk) == plain(screen)
+}
+
+/// Ends an evaluation when nobody waits for it any more.
+struct Waiting(Cancel);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.cancel();
     }
 }
 
@@ -213,8 +244,8 @@ async fn child(program: &Path, words: &[&str], settings: &Settings) -> Outcome {
     for (name, value) in &settings.env {
         command.args(["--env", name]).env(name, value);
     }
-    if let Some(root) = clusters_root(settings) {
-        command.env("AURORA_CONFIG_ROOT", root);
+    if let Some(file) = clusters(settings) {
+        command.env("AURORA_CLUSTERS", file);
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = match command.spawn() {
@@ -232,12 +263,6 @@ async fn child(program: &Path, words: &[&str], settings: &Settings) -> Outcome {
         Ok((.., Err(error))) => failed(format!("cannot wait for its end: {error}")),
         Err(_) => failed(format!("it took longer than {} seconds", PATIENCE.as_secs())),
     }
-}
-
-/// The folder whose clusters.json the client's commands are to read, if one is set.
-fn clusters_root(settings: &Settings) -> Option<PathBuf> {
-    let path = Path::new(&settings.clusters);
-    path.ends_with("clusters.json").then(|| path.parent().map(Path::to_owned)).flatten()
 }
 
 async fn read(from: Option<impl AsyncRead + Unpin>) -> String {
@@ -274,4 +299,22 @@ async fn show(server: &Server, connection: &Connection, outcome: &Outcome) {
     }
     let kind = if outcome.ok { MessageType::INFO } else { MessageType::ERROR };
     connection.show_message(kind, format!("{}\n{}", outcome.title, outcome.text)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_editors_take_away_is_no_change() {
+        for (disk, screen, wanted) in [
+            ("a\nb\n", "a\nb\n", true),
+            ("\u{feff}a\n", "a\n", true),
+            ("a\r\nb\n", "a\nb\n", true),
+            ("a\nb\n", "a\nb", false),
+            ("a\n", "b\n", false),
+        ] {
+            assert_eq!(is_same(disk, screen), wanted, "{disk:?} {screen:?}");
+        }
+    }
 }

@@ -153,14 +153,40 @@ fn read(path: &Path) -> Option<String> {
     aurora_eval::Loader::include(&aurora_eval::Disk, path).ok()
 }
 
-/// A text of Markdown.
-pub(crate) fn markdown(value: String) -> lsp::MarkupContent {
-    lsp::MarkupContent { kind: lsp::MarkupKind::Markdown, value }
+/// A text of Markdown; for a client that does not show it, without its signs.
+pub(crate) fn markdown(value: String, is_shown: bool) -> lsp::MarkupContent {
+    if is_shown {
+        return lsp::MarkupContent { kind: lsp::MarkupKind::Markdown, value };
+    }
+    let mut plain = String::with_capacity(value.len());
+    let mut in_code = false;
+    for line in value.lines() {
+        if line.starts_with("```") {
+            in_code = !in_code;
+            continue;
+        }
+        if in_code {
+            plain.push_str(line);
+        } else {
+            plain.push_str(&line.replace("**", "").replace('`', ""));
+        }
+        plain.push('\n');
+    }
+    lsp::MarkupContent { kind: lsp::MarkupKind::PlainText, value: plain.trim_end().to_owned() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn markdown_is_plain_for_who_does_not_show_it() {
+        let text = "**Job.name**: `String`\n\n```aurora\nx = a**b\n```\n- one";
+        let plain = markdown(text.to_owned(), false);
+        assert_eq!(plain.kind, lsp::MarkupKind::PlainText);
+        assert_eq!(plain.value, "Job.name: String\n\nx = a**b\n- one");
+        assert_eq!(markdown(text.to_owned(), true).value, text);
+    }
 
     #[test]
     fn files_are_the_same_however_their_uris_are_written() {

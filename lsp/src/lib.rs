@@ -37,7 +37,7 @@ use crate::server::Server;
 use crate::state::Core;
 pub use crate::transport::Ended;
 
-/// How many threads work out what requests ask for.
+/// How many threads work out what requests ask for, beside those of commands, which evaluate files.
 const WORKERS: usize = 4;
 /// The stack of each. Trees are walked recursively.
 const STACK: usize = 8 << 20;
@@ -79,7 +79,7 @@ pub fn run(
 ) -> std::io::Result<Ended> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
-        .max_blocking_threads(WORKERS)
+        .max_blocking_threads(WORKERS + transport::MAX_COMMANDS)
         .thread_stack_size(STACK)
         .thread_name("aurora-lsp")
         .enable_all()

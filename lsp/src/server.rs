@@ -147,8 +147,8 @@ impl Server {
         &self,
         place: lsp::TextDocumentPositionParams,
         find: fn(&Snapshot, &FileId, u32) -> Option<Way>,
+        with_links: bool,
     ) -> Result<Option<lsp::GotoDefinitionResponse>> {
-        let with_links = self.core.client().definition_links;
         self.at(place, move |view, id, source, at| {
             navigation::way(view, source, find(&view.world, id, at), with_links)
         })
@@ -292,21 +292,25 @@ impl LanguageServer for Server {
 
     async fn completion_resolve(&self, item: lsp::CompletionItem) -> Result<lsp::CompletionItem> {
         let view = self.core.view();
-        self.work(move || completion::resolve(&view, item)).await
+        let client = self.core.client();
+        self.work(move || completion::resolve(&view, item, &client)).await
     }
 
     async fn hover(&self, params: lsp::HoverParams) -> Result<Option<lsp::Hover>> {
         let place = params.text_document_position_params;
-        self.at(place, |view, id, source, at| reading::hover(view, id, source, at)).await.flat()
+        let client = self.core.client();
+        self.at(place, move |view, id, source, at| reading::hover(view, id, source, at, &client))
+            .await
+            .flat()
     }
 
     async fn signature_help(
         &self,
         params: lsp::SignatureHelpParams,
     ) -> Result<Option<lsp::SignatureHelp>> {
-        let with_offsets = self.core.client().label_offsets;
+        let client = self.core.client();
         self.at(params.text_document_position_params, move |view, id, _, at| {
-            reading::signature_help(view, id, at, with_offsets)
+            reading::signature_help(view, id, at, &client)
         })
         .await
         .flat()
@@ -316,8 +320,9 @@ impl LanguageServer for Server {
         &self,
         params: lsp::InlayHintParams,
     ) -> Result<Option<Vec<lsp::InlayHint>>> {
+        let client = self.core.client();
         self.ask(&params.text_document.uri, move |view, id, source| {
-            reading::inlay_hints(view, id, source, params.range)
+            reading::inlay_hints(view, id, source, params.range, &client)
         })
         .await
     }
@@ -333,21 +338,24 @@ impl LanguageServer for Server {
         &self,
         params: lsp::GotoDefinitionParams,
     ) -> Result<Option<lsp::GotoDefinitionResponse>> {
-        self.way(params.text_document_position_params, navigate::definition).await
+        let with_links = self.core.client().definition_links;
+        self.way(params.text_document_position_params, navigate::definition, with_links).await
     }
 
     async fn goto_declaration(
         &self,
         params: lsp::GotoDefinitionParams,
     ) -> Result<Option<lsp::GotoDefinitionResponse>> {
-        self.way(params.text_document_position_params, navigate::declaration).await
+        let with_links = self.core.client().declaration_links;
+        self.way(params.text_document_position_params, navigate::declaration, with_links).await
     }
 
     async fn goto_type_definition(
         &self,
         params: lsp::GotoDefinitionParams,
     ) -> Result<Option<lsp::GotoDefinitionResponse>> {
-        self.way(params.text_document_position_params, navigate::type_definition).await
+        let with_links = self.core.client().type_links;
+        self.way(params.text_document_position_params, navigate::type_definition, with_links).await
     }
 
     async fn references(&self, params: lsp::ReferenceParams) -> Result<Option<Vec<lsp::Location>>> {

@@ -261,14 +261,21 @@ impl Core {
 
     /// The user has set something else.
     pub(crate) fn set_settings(&self, settings: Settings) {
-        let mut state = self.lock();
-        if *state.settings == settings {
+        // What is set first may be what is so by default: nobody has looked for the clusters yet.
+        let is_known = self.lock().settings_generation > 0;
+        let old = self.lock().settings.clone();
+        if is_known && *old == settings {
             return;
         }
-        let clusters = Some(settings.clusters.as_str()).filter(|path| !path.is_empty());
-        match (self.options.clusters)(clusters.map(std::path::Path::new)) {
-            Ok(names) => state.workspace.set_clusters(names),
-            Err(reason) => self.log.line(&reason),
+        let names = (!is_known || old.clusters != settings.clusters).then(|| {
+            let clusters = Some(settings.clusters.as_str()).filter(|path| !path.is_empty());
+            (self.options.clusters)(clusters.map(std::path::Path::new))
+        });
+        let mut state = self.lock();
+        match names {
+            Some(Ok(names)) => state.workspace.set_clusters(names),
+            Some(Err(reason)) => self.log.line(&reason),
+            None => {}
         }
         state.settings = Arc::new(settings);
         state.settings_generation += 1;

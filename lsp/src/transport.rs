@@ -29,7 +29,7 @@ const MAX_HEADER: u64 = 8 << 10;
 /// How many requests may be under way; nothing more is read until one is done.
 const MAX_RUNNING: usize = 512;
 /// How many of these may be commands, which take as long as what they run.
-const MAX_COMMANDS: usize = 8;
+pub(crate) const MAX_COMMANDS: usize = 8;
 /// How many messages may wait for the other side to take them.
 const MAX_WAITING: usize = 256;
 /// For how long answers are worked out and written after the input has ended.

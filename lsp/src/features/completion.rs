@@ -60,10 +60,15 @@ fn item(view: &View, source: &Source, found: Completion, client: &Client) -> lsp
 }
 
 /// The same with what is said of it.
-pub(crate) fn resolve(view: &View, mut item: lsp::CompletionItem) -> lsp::CompletionItem {
+pub(crate) fn resolve(
+    view: &View,
+    mut item: lsp::CompletionItem,
+    client: &Client,
+) -> lsp::CompletionItem {
     let origin = item.data.as_ref().and_then(|data| serde_json::from_value(data.clone()).ok());
     let said = origin.and_then(|origin: Origin| documentation(&view.world, &origin));
-    item.documentation = said.map(|said| lsp::Documentation::MarkupContent(markdown(said)));
+    let markup = |said| markdown(said, client.completion_markdown);
+    item.documentation = said.map(|said| lsp::Documentation::MarkupContent(markup(said)));
     item
 }
 

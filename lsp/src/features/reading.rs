@@ -7,9 +7,11 @@ use aurora_ide::lenses::{self, Lens};
 use aurora_ide::signature::{Signature, signature};
 use aurora_ide::source::{FileId, Source};
 use aurora_ide::text::{Encoding, units};
+use aurora_model::key::ClusterJobKey;
 use serde_json::json;
 use tower_lsp::lsp_types as lsp;
 
+use crate::client::Client;
 use crate::cluster;
 use crate::convert::{View, markdown};
 
@@ -17,7 +19,13 @@ use crate::convert::{View, markdown};
 const MAX_ROLES: usize = 4;
 
 /// What is told of what stands at a byte.
-pub(crate) fn hover(view: &View, file: &FileId, source: &Source, at: u32) -> Option<lsp::Hover> {
+pub(crate) fn hover(
+    view: &View,
+    file: &FileId,
+    source: &Source,
+    at: u32,
+    client: &Client,
+) -> Option<lsp::Hover> {
     let mut found = aurora_ide::hover::hover(&view.world, file, at)?;
     if !view.said.is_empty() {
         let jobs = lenses::jobs_of_role(&view.world, file, at);
@@ -28,7 +36,7 @@ pub(crate) fn hover(view: &View, file: &FileId, source: &Source, at: u32) -> Opt
         }
     }
     Some(lsp::Hover {
-        contents: lsp::HoverContents::Markup(markdown(found.markdown)),
+        contents: lsp::HoverContents::Markup(markdown(found.markdown, client.hover_markdown)),
         range: Some(view.range(source, found.span)),
     })
 }
@@ -38,7 +46,7 @@ pub(crate) fn signature_help(
     view: &View,
     file: &FileId,
     at: u32,
-    with_offsets: bool,
+    client: &Client,
 ) -> Option<lsp::SignatureHelp> {
     let Signature { label, docs, parameters, active } = signature(&view.world, file, at)?;
     let parameters = parameters.into_iter().map(|parameter| {
@@ -48,20 +56,20 @@ pub(crate) fn signature_help(
             units(label.get(..at as usize).unwrap_or_default(), Encoding::Utf16)
         };
         lsp::ParameterInformation {
-            label: if with_offsets {
+            label: if client.label_offsets {
                 let ends = [parameter.label.start, parameter.label.end].map(offset);
                 lsp::ParameterLabel::LabelOffsets(ends)
             } else {
                 lsp::ParameterLabel::Simple(shown.to_owned())
             },
-            documentation: documentation(parameter.docs),
+            documentation: documentation(parameter.docs, client),
         }
     });
     let parameters: Vec<_> = parameters.collect();
     let active_parameter = active.and_then(|active| u32::try_from(active).ok());
     Some(lsp::SignatureHelp {
         signatures: vec![lsp::SignatureInformation {
-            documentation: documentation(docs),
+            documentation: documentation(docs, client),
             parameters: Some(parameters),
             active_parameter,
             label,
@@ -71,8 +79,9 @@ pub(crate) fn signature_help(
     })
 }
 
-fn documentation(text: String) -> Option<lsp::Documentation> {
-    (!text.is_empty()).then(|| lsp::Documentation::MarkupContent(markdown(text)))
+fn documentation(text: String, client: &Client) -> Option<lsp::Documentation> {
+    let markup = || markdown(text.clone(), client.signature_markdown);
+    (!text.is_empty()).then(|| lsp::Documentation::MarkupContent(markup()))
 }
 
 /// What is shown in the text of a part of a file.
@@ -81,6 +90,7 @@ pub(crate) fn inlay_hints(
     file: &FileId,
     source: &Source,
     range: lsp::Range,
+    client: &Client,
 ) -> Vec<lsp::InlayHint> {
     let options = HintOptions {
         values: view.settings.hint_templates,
@@ -93,8 +103,9 @@ pub(crate) fn inlay_hints(
         label: lsp::InlayHintLabel::String(hint.label),
         kind: (hint.kind == HintKind::Type).then_some(lsp::InlayHintKind::TYPE),
         text_edits: None,
-        tooltip: (!hint.docs.is_empty())
-            .then(|| lsp::InlayHintTooltip::MarkupContent(markdown(hint.docs))),
+        tooltip: (!hint.docs.is_empty()).then(|| {
+            lsp::InlayHintTooltip::MarkupContent(markdown(hint.docs, client.hover_markdown))
+        }),
         padding_left: Some(hint.kind != HintKind::Type),
         padding_right: None,
         data: None,
@@ -110,13 +121,15 @@ pub(crate) fn code_lenses(view: &View, file: &FileId, source: &Source) -> Vec<ls
         // Editors show it above the line where it begins.
         let start = view.position(source, span.start);
         let range = lsp::Range::new(start, start);
+        // Which lines the job has, for commands that are called by their name.
+        let data = json!({"lastLine": view.position(source, span.end).line});
         let mut show = |title: String, command: &str, arguments| {
             let command = lsp::Command { title, command: command.to_owned(), arguments };
-            out.push(lsp::CodeLens { range, command: Some(command), data: None });
+            out.push(lsp::CodeLens { range, command: Some(command), data: Some(data.clone()) });
         };
         for command in commands {
             let Some(uri) = view.uri(&command.file) else { continue };
-            let is_known = !command.key.split('/').any(|part| part == "?");
+            let is_known = command.key.parse::<ClusterJobKey>().is_ok();
             let key = key.as_ref().filter(|key| key.split('/').any(|part| part != "?"));
             let argument = json!({"uri": uri, "job": is_known.then_some(&command.key)});
             let title = match key {

@@ -14,6 +14,7 @@ export function forServer(settings: Settings): Record<string, unknown> {
     hints: {
       templates: settings.get<boolean>("hints.templates") ?? true,
       defaults: settings.get<boolean>("hints.defaults") ?? false,
+      types: settings.get<boolean>("hints.types") ?? false,
     },
     cluster: { enabled: settings.get<boolean>("cluster.enabled") ?? false },
   };

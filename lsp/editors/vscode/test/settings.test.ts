@@ -11,7 +11,7 @@ test("the server is told all that concerns it, and what is not set as it is by d
     clusters: "",
     user: "",
     env: {},
-    hints: { templates: true, defaults: false },
+    hints: { templates: true, defaults: false, types: false },
     cluster: { enabled: false },
   });
   const all = {
