@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use aurora_eval::{Cancel, Disk};
+use aurora_ide::diagnostics::Diagnostic;
 use aurora_ide::source::{FileId, Source};
 use aurora_ide::text::Encoding;
 use aurora_ide::{Snapshot, Workspace};
@@ -77,6 +78,9 @@ pub(crate) struct State {
     pub(crate) outcomes: BTreeMap<FileId, Arc<Outcome>>,
     /// What the client was told last.
     pub(crate) published: BTreeMap<FileId, Published>,
+    /// What texts alone tell of the files that the client holds, with the revision of the workspace
+    /// of which that is true.
+    pub(crate) written: BTreeMap<FileId, (u64, Arc<[Diagnostic]>)>,
     /// The files whose texts have changed since.
     pub(crate) edited: BTreeSet<FileId>,
     /// The files of which evaluations tell something else since.
@@ -172,6 +176,7 @@ impl Core {
         let mut state = self.lock();
         state.documents.remove(&id);
         state.tokens.remove(&id);
+        state.written.remove(&id);
         Arc::make_mut(&mut state.uris).remove(&id);
         state.workspace.close(&id, &Disk);
         state.workspace.follow(&Disk);
