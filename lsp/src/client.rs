@@ -19,6 +19,8 @@ pub(crate) struct Client {
     /// Whether it asks again for hints and lenses when it is told to.
     pub(crate) refresh_hints: bool,
     pub(crate) refresh_lenses: bool,
+    /// The same of colours, which depend on what other files define.
+    pub(crate) refresh_tokens: bool,
     /// Whether it shows a document when it is asked to.
     pub(crate) show_document: bool,
     /// Whether it shows what commands come to by itself.
@@ -66,6 +68,9 @@ impl Client {
             ),
             refresh_hints: is(workspace.and_then(|it| it.inlay_hint.as_ref()?.refresh_support)),
             refresh_lenses: is(workspace.and_then(|it| it.code_lens.as_ref()?.refresh_support)),
+            refresh_tokens: is(
+                workspace.and_then(|it| it.semantic_tokens.as_ref()?.refresh_support)
+            ),
             show_document: window
                 .and_then(|it| it.show_document.as_ref())
                 .is_some_and(|it| it.support),

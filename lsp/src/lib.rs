@@ -102,13 +102,15 @@ pub fn run(
     let incoming = transport::read_from(input);
     let serving = core.clone();
     let ended = runtime.block_on(async move {
+        let mut started = Ok(());
         let (service, socket) = LspService::build(|client| {
-            server::start(&client, &serving, traces);
+            started = server::start(&client, &serving, traces);
             Server::new(client, serving.clone(), jobs)
         })
         .custom_method("$/setTrace", Server::set_trace)
         .finish();
-        transport::serve(service, socket, incoming, out, serving.log.clone()).await
+        started?;
+        Ok(transport::serve(service, socket, incoming, out, serving.log.clone()).await)
     });
     core.stop();
     runtime.shutdown_background();
@@ -118,5 +120,5 @@ pub fn run(
         let _ = evaluator.join();
     }
     core.log.line("ended");
-    Ok(ended)
+    ended
 }

@@ -15,13 +15,13 @@ use tower_lsp::{Client as Connection, LanguageServer};
 
 use crate::client::{Client, folders};
 use crate::convert::View;
-use crate::diagnostics::publications;
+use crate::diagnostics::publish_all;
 use crate::features::{actions, calls, completion, navigation, reading, structure, tokens};
 use crate::settings::Settings;
 use crate::state::Core;
 use crate::transport::words_of;
 use crate::watch::{Job, paths, registration};
-use crate::{cluster, commands, features};
+use crate::{STACK, cluster, commands, features};
 
 /// The server of one client.
 #[derive(Debug)]
@@ -32,23 +32,20 @@ pub(crate) struct Server {
 }
 
 /// Starts what tells the client what it has not asked for.
+///
+/// # Errors
+/// There is no thread for it.
 pub(crate) fn start(
     connection: &Connection,
     core: &Arc<Core>,
     mut traces: tokio::sync::mpsc::Receiver<lsp::LogTraceParams>,
-) {
+) -> std::io::Result<()> {
     let (to_client, told) = (connection.clone(), core.clone());
-    tokio::spawn(async move {
-        loop {
-            told.publish.notified().await;
-            // One at a time and in order: what is told last is newest.
-            for publication in publications(&told) {
-                let lsp::PublishDiagnosticsParams { uri, diagnostics, version } = publication;
-                to_client.publish_diagnostics(uri, diagnostics, version).await;
-            }
-            refresh(&to_client, &told);
-        }
-    });
+    let runtime = tokio::runtime::Handle::current();
+    std::thread::Builder::new()
+        .name("aurora-tell".to_owned())
+        .stack_size(STACK)
+        .spawn(move || runtime.block_on(publish_all(&told, &to_client)))?;
     tokio::spawn(cluster::follow(connection.clone(), core.clone()));
     let to_client = connection.clone();
     tokio::spawn(async move {
@@ -56,24 +53,7 @@ pub(crate) fn start(
             to_client.send_notification::<LogTrace>(trace).await;
         }
     });
-}
-
-/// Has the client ask again for what an evaluation tells, once there is a new one.
-fn refresh(connection: &Connection, core: &Core) {
-    let client = core.client();
-    if !core.take_refresh() {
-        return;
-    }
-    core.lookout.look_again();
-    // The client answers when it likes; nobody waits.
-    if client.refresh_hints {
-        let connection = connection.clone();
-        tokio::spawn(async move { connection.inlay_hint_refresh().await });
-    }
-    if client.refresh_lenses {
-        let connection = connection.clone();
-        tokio::spawn(async move { connection.code_lens_refresh().await });
-    }
+    Ok(())
 }
 
 /// Work on another thread, which is taken back if it has not begun when nobody waits any more.

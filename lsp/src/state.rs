@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use aurora_eval::{Cancel, Disk};
+use aurora_ide::diagnostics::Diagnostic;
 use aurora_ide::source::{FileId, Source};
 use aurora_ide::text::Encoding;
 use aurora_ide::{Snapshot, Workspace};
@@ -80,6 +81,9 @@ pub(crate) struct State {
     pub(crate) outcomes: BTreeMap<FileId, Arc<Outcome>>,
     /// What the client was told last.
     pub(crate) published: BTreeMap<FileId, Published>,
+    /// What texts alone tell of the files that the client holds, with the revision of the workspace
+    /// of which that is true.
+    pub(crate) written: BTreeMap<FileId, (u64, Arc<[Diagnostic]>)>,
     /// The files whose texts have changed since.
     pub(crate) edited: BTreeSet<FileId>,
     /// The files of which evaluations tell something else since.
@@ -177,6 +181,7 @@ impl Core {
         let mut state = self.lock();
         state.documents.remove(&id);
         state.tokens.remove(&id);
+        state.written.remove(&id);
         Arc::make_mut(&mut state.uris).remove(&id);
         state.workspace.close(&id, &Disk);
         state.workspace.follow(&Disk);
@@ -204,8 +209,8 @@ impl Core {
             }
             _ => Source::new(id.clone(), text.clone(), Some(version)),
         };
-        match catch_unwind(AssertUnwindSafe(read)) {
-            Ok(source) => {
+        match self.guarded(&format!("reading {id}"), read) {
+            Some(source) => {
                 let is_known = |target: &FileId| state.workspace.file(target).is_some();
                 let is_complete = source.targets.iter().flatten().all(is_known);
                 state.workspace.change(source);
@@ -213,14 +218,23 @@ impl Core {
                     state.workspace.follow(&Disk);
                 }
             }
-            Err(panic) => {
+            None => {
                 // Nothing is known of such a text; the next may be better.
-                self.log.line(&format!("reading {id} panicked: {}", words_of(&*panic)));
                 state.workspace.change(Source::new(id.clone(), "".into(), Some(version)));
             }
         }
         state.latest = Some(id.clone());
         state.edited.insert(id);
+    }
+
+    /// Does something whose panic must not end the thread that does it; [`None`] if it panicked, which
+    /// the log says.
+    pub(crate) fn guarded<T>(&self, what: &str, work: impl FnOnce() -> T) -> Option<T> {
+        let result = catch_unwind(AssertUnwindSafe(work));
+        let told = |panic: &Box<dyn std::any::Any + Send>| {
+            self.log.line(&format!("{what} panicked: {}", words_of(&**panic)));
+        };
+        result.inspect_err(told).ok()
     }
 
     /// Something is other than it was: what is being evaluated is out of date.

@@ -112,7 +112,11 @@ fn read(core: &Core, paths: Vec<PathBuf>) {
             .into_iter()
             .map(|id| {
                 let text = Disk.include(id.path()).ok();
-                let source = text.map(|text| Source::new(id.clone(), text.into(), None));
+                let source = text.map(|text| {
+                    let read = || Source::new(id.clone(), text.into(), None);
+                    let unread = || Source::new(id.clone(), "".into(), None);
+                    core.guarded(&format!("reading {id}"), read).unwrap_or_else(unread)
+                });
                 (id, source)
             })
             .collect();

@@ -88,7 +88,7 @@ pub fn actions(
     let start = selection.start.min(end);
     let selection = Span::new(start, selection.end.clamp(start, end));
     let files = world.namespace(source);
-    let index = Index::new(&files);
+    let index = Index::new(world, &files);
     let place = Place { world, source, index: &index, selection, style: Style::of(source) };
     let mut found = Vec::new();
     told::fixes(&place, told, &mut found);

@@ -1,10 +1,10 @@
 //! The names that every file knows, with what is documented of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use aurora_model::catalog::{self, ALIASES, OBJECTS, ObjectDecl};
-use aurora_model::declare::{EnumDecl, StructDecl};
+use aurora_model::declare::{EnumDecl, Rule, StructDecl};
 use aurora_model::names::{GROUPS, NameDecl, names};
 
 /// The group of names that are methods.
@@ -49,6 +49,20 @@ static BY_NAME: LazyLock<BTreeMap<&'static str, Builtin>> = LazyLock::new(|| {
     }
     all
 });
+
+/// The names of fields that are there for old files only, of whatever struct.
+static OLD_FIELDS: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
+    let fields = catalog::structs().flat_map(|decl| decl.fields);
+    fields
+        .filter(|field| field.rules.iter().any(|rule| matches!(rule, Rule::Deprecated(_))))
+        .map(|field| field.name)
+        .collect()
+});
+
+/// The names of fields that some struct has for old files only.
+pub(crate) fn old_fields() -> &'static BTreeSet<&'static str> {
+    &OLD_FIELDS
+}
 
 /// What a name means in every file.
 pub fn builtin(name: &str) -> Option<Builtin> {

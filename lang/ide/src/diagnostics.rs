@@ -17,6 +17,7 @@ use aurora_syntax::Span;
 
 use crate::index::Index;
 use crate::source::{FileEdit, FileId, Location, Source};
+use crate::sure::Certain;
 use crate::text::offset;
 use crate::workspace::Snapshot;
 
@@ -182,12 +183,13 @@ pub fn syntax(world: &Snapshot, file: &FileId) -> Vec<Diagnostic> {
     let Some(source) = world.file(file) else { return Vec::new() };
     let mut found = written(source);
     let files = world.namespace(source);
-    let index = Index::new(&files);
+    let index = Index::new(world, &files);
     let about = About { world, source, files: &files, index: &index };
+    let mut certain = Certain::new(world, &index);
     unknown::names(&about, &mut found);
     files::inclusions(&about, &mut found);
-    fields::calls(&about, &mut found);
-    hints::hints(&about, &mut found);
+    fields::calls(&about, &mut certain, &mut found);
+    hints::hints(&about, &mut certain, &mut found);
     found.sort_by_key(|diagnostic| {
         let Span { start, end } = diagnostic.location.span;
         (start, end, diagnostic.level)

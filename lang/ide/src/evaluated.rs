@@ -23,8 +23,11 @@ pub struct Evaluated {
     /// The texts of the files that were read; [`None`] for one that could not be.
     texts: Texts,
     reads_data: bool,
-    values: OnceLock<BTreeMap<FileId, Vec<JobValue>>>,
+    values: OnceLock<JobValues>,
 }
+
+/// The values of jobs, by the files that write them.
+type JobValues = BTreeMap<FileId, Vec<JobValue>>;
 
 type Texts = BTreeMap<FileId, Option<Arc<str>>>;
 
@@ -159,25 +162,41 @@ impl Evaluated {
     }
 
     /// What the values of a file come to, each in every job that uses it. Worked out once, when
-    /// somebody asks.
+    /// somebody asks, unless [`Self::work_out`] has done it before.
     pub fn values(&self, file: &FileId) -> &[JobValue] {
-        let values = self.values.get_or_init(|| {
-            let mut by_name: BTreeMap<Arc<str>, Vec<JobValue>> = BTreeMap::new();
-            for job in self.config.iter().flat_map(|config| config.jobs()) {
-                let key: Arc<str> = job.key_text().into();
-                for value in job.written_values() {
-                    let file = by_name.entry(value.file.clone()).or_default();
-                    file.push(JobValue { job: key.clone(), value });
-                }
-            }
-            let mut all: BTreeMap<FileId, Vec<JobValue>> = BTreeMap::new();
-            for (name, values) in by_name {
-                // Two names may lead to one file.
-                all.entry(FileId::evaluated(&name)).or_default().extend(values);
-            }
-            all
-        });
+        let values = self.values.get_or_init(|| self.all_values(&|| true).unwrap_or_default());
         values.get(file).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Works out what the values of all files come to, so that nobody who asks has to wait for it:
+    /// job by job, as long as `goes_on` says so. Says whether it has come to its end.
+    pub fn work_out(&self, goes_on: &dyn Fn() -> bool) -> bool {
+        if self.values.get().is_some() {
+            return true;
+        }
+        let Some(values) = self.all_values(goes_on) else { return false };
+        self.values.get_or_init(|| values);
+        true
+    }
+
+    fn all_values(&self, goes_on: &dyn Fn() -> bool) -> Option<JobValues> {
+        let mut by_name: BTreeMap<Arc<str>, Vec<JobValue>> = BTreeMap::new();
+        for job in self.config.iter().flat_map(|config| config.jobs()) {
+            if !goes_on() {
+                return None;
+            }
+            let key: Arc<str> = job.key_text().into();
+            for value in job.written_values() {
+                let file = by_name.entry(value.file.clone()).or_default();
+                file.push(JobValue { job: key.clone(), value });
+            }
+        }
+        let mut all = JobValues::new();
+        for (name, values) in by_name {
+            // Two names may lead to one file.
+            all.entry(FileId::evaluated(&name)).or_default().extend(values);
+        }
+        Some(all)
     }
 
     /// Where a part of a text as it was evaluated stands in the text as it is now; [`None`] if it

@@ -1,13 +1,12 @@
 //! The names of a file and of its namespace in one table, for what looks at all names of a file.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use aurora_syntax::tree::{Stmt, StmtKind};
 use aurora_syntax::{Kind as Word, is_own_module, walk};
 
+use crate::files::Files;
 use crate::names::{DefId, Definition, ScopeId};
 use crate::source::Source;
 use crate::workspace::Snapshot;
@@ -16,42 +15,48 @@ use crate::workspace::Snapshot;
 #[derive(Debug)]
 pub struct Index<'a> {
     files: &'a [Arc<Source>],
-    /// The definitions at the top of the files, as far as somebody has asked.
-    top: RefCell<BTreeMap<String, Found>>,
+    shared: Arc<Files>,
+    /// Which of the shared files the first is.
+    own: Option<usize>,
 }
-
-type Found = Rc<[(usize, DefId)]>;
 
 impl<'a> Index<'a> {
     /// The names of `files`: those of [`Snapshot::namespace`] of the first.
-    pub fn new(files: &'a [Arc<Source>]) -> Self {
-        Self { files, top: RefCell::default() }
+    pub fn new(world: &Snapshot, files: &'a [Arc<Source>]) -> Self {
+        let Some(first) = files.first() else {
+            return Self { files, shared: Arc::default(), own: None };
+        };
+        let shared = world.namespace_files(first);
+        let own = shared.iter().position(|file| Arc::ptr_eq(file, first));
+        Self { files, shared, own }
     }
 
     /// The definitions of a name that is read in a scope of the first file, as places among the
     /// files and their definitions.
-    pub fn find(&self, scope: ScopeId, name: &str) -> Found {
-        let Some(source) = self.files.first() else { return Rc::default() };
+    pub fn find(&self, scope: ScopeId, name: &str) -> Vec<(usize, DefId)> {
+        let Some(source) = self.files.first() else { return Vec::new() };
         for scope in source.names.around(scope).filter(|scope| *scope != 0) {
             let found = source.names.in_scope(&source.text, scope, name);
             let found: Vec<_> = found.map(|(id, _)| (0, id)).collect();
             if !found.is_empty() {
-                return found.into();
+                return found;
             }
         }
         self.at_top(name)
     }
 
     /// The definitions of a name at the top of the files.
-    pub fn at_top(&self, name: &str) -> Found {
-        if let Some(known) = self.top.borrow().get(name) {
-            return known.clone();
-        }
-        let of_file = |(file, source): (usize, &'a Arc<Source>)| {
-            source.names.in_scope(&source.text, 0, name).map(move |(id, _)| (file, id))
+    pub fn at_top(&self, name: &str) -> Vec<(usize, DefId)> {
+        // The first file comes first here, wherever it stands among those that are shared.
+        let own = self.own.unwrap_or(self.shared.len());
+        let place = |file: usize| match file.cmp(&own) {
+            Ordering::Less => file + 1,
+            Ordering::Equal => 0,
+            Ordering::Greater => file,
         };
-        let found: Found = self.files.iter().enumerate().flat_map(of_file).collect();
-        self.top.borrow_mut().insert(name.to_owned(), found.clone());
+        let mut found: Vec<_> =
+            self.shared.at_top(name).map(|(file, id)| (place(file), id)).collect();
+        found.sort_unstable();
         found
     }
 

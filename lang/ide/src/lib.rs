@@ -24,6 +24,7 @@ pub mod diagnostics;
 pub mod docs;
 pub mod entity;
 pub mod evaluated;
+pub mod files;
 pub mod folding;
 pub mod formatting;
 pub mod hints;

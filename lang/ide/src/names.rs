@@ -1,6 +1,7 @@
 //! What a file defines, uses, includes and loads, as its text alone says.
 
 use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use aurora_syntax::tree::{
     Arg, Clause, Comp, Expr, ExprKind, FPart, Param, PostKind, Stmt, StmtKind, StrPiece,
@@ -34,6 +35,20 @@ pub struct Names {
     pub bound_values: Vec<Span>,
     /// The definitions, in the order of their scopes and names.
     by_name: Vec<DefId>,
+    /// The definitions at the top of the file, in their order, each with the hash of its name.
+    top: Vec<(u64, DefId)>,
+    /// The function or class that makes each scope.
+    makers: Vec<Option<DefId>>,
+    nesting: Nesting,
+}
+
+/// How scopes stand in each other in the text, to find those around a byte without looking at all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Nesting {
+    /// The scopes in the order of their begins; of two that begin together, the outer one first.
+    by_start: Vec<ScopeId>,
+    /// For each of these, which one it stands in or right behind.
+    around: Vec<Option<usize>>,
 }
 
 /// A part of a file in which names have a meaning of their own.
@@ -179,13 +194,47 @@ impl Names {
         out.templates.sort_by_key(|template| template.literal.start);
         out.by_name = (0..out.definitions.len()).collect();
         out.by_name.sort_by_key(|id| out.definitions[*id].key(text));
+        let definitions = out.definitions.iter().enumerate();
+        let top = definitions.clone().filter(|(_, found)| found.scope == 0);
+        out.top = top.map(|(id, found)| (hash(found.name.of(text)), id)).collect();
+        out.makers = vec![None; out.scopes.len()];
+        for (id, found) in definitions {
+            if let Some(inner) = found.inner {
+                out.makers[inner].get_or_insert(id);
+            }
+        }
+        out.nesting = Nesting::of(&out.scopes);
         out
     }
 
     /// The innermost scope around a byte.
     pub fn scope_at(&self, at: u32) -> ScopeId {
-        let holds = |scope: &Scope| scope.span.start <= at && at <= scope.span.end;
-        self.scopes.iter().rposition(holds).unwrap_or(0)
+        let Nesting { by_start, around } = &self.nesting;
+        let last = by_start.partition_point(|scope| self.scopes[*scope].span.start <= at);
+        let around = std::iter::successors(last.checked_sub(1), |place| around[*place]);
+        let scopes = around.map(|place| by_start[place]);
+        scopes.filter(|scope| at <= self.scopes[*scope].span.end).max().unwrap_or(0)
+    }
+
+    /// The function or class that makes a scope.
+    pub fn maker(&self, scope: ScopeId) -> Option<DefId> {
+        self.makers.get(scope).copied().flatten()
+    }
+
+    /// The definitions of a scope, in the order of the text.
+    pub fn of_scope(&self, scope: ScopeId) -> Vec<DefId> {
+        let of = |id: &DefId| self.definitions[*id].scope;
+        let from = self.by_name.partition_point(|id| of(id) < scope);
+        let rest = self.by_name.get(from..).unwrap_or_default();
+        let mut found: Vec<DefId> = rest.iter().copied().take_while(|id| of(id) == scope).collect();
+        found.sort_unstable();
+        found
+    }
+
+    /// The definitions at the top of the file, in the order of the text, each with the [`hash`] of its
+    /// name.
+    pub(crate) fn top(&self) -> &[(u64, DefId)] {
+        &self.top
     }
 
     /// The scopes in which a name is looked up, innermost first. A class is looked at only from
@@ -220,6 +269,31 @@ impl Names {
         rest.map(|id| (*id, &self.definitions[*id]))
             .take_while(move |(_, found)| found.key(text) == (scope, name))
     }
+}
+
+impl Nesting {
+    fn of(scopes: &[Scope]) -> Self {
+        let mut by_start: Vec<ScopeId> = (0..scopes.len()).collect();
+        by_start.sort_by_key(|scope| scopes[*scope].span.start);
+        let mut around = Vec::with_capacity(by_start.len());
+        let mut open: Vec<usize> = Vec::new();
+        for (place, scope) in by_start.iter().enumerate() {
+            let start = scopes[*scope].span.start;
+            while open.last().is_some_and(|last| scopes[by_start[*last]].span.end < start) {
+                open.pop();
+            }
+            around.push(open.last().copied());
+            open.push(place);
+        }
+        Self { by_start, around }
+    }
+}
+
+/// What names are told apart by before they are compared.
+pub(crate) fn hash(name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl BoundName {

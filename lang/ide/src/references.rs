@@ -8,6 +8,7 @@ use aurora_syntax::tree::{Arg, Expr, ExprKind, PostKind, Postfix};
 use aurora_syntax::{Span, walk};
 
 use crate::entity::{Entity, entity_at, home, own_of};
+use crate::files::Files;
 use crate::labels::{self, Role, field_kind, is_port, role, texts};
 use crate::names::{DefKind, LoadedName, Reference, ScopeId, plain_text};
 use crate::resolve::Definitive;
@@ -132,11 +133,11 @@ pub(crate) fn sharing(world: &Snapshot, source: &Arc<Source>, name: &str) -> Vec
 
 /// Lists of files that have been seen, told apart by where they are.
 #[derive(Default)]
-struct Lists(BTreeMap<usize, Arc<[Arc<Source>]>>);
+struct Lists(BTreeMap<usize, Arc<Files>>);
 
 impl Lists {
-    fn is_new(&mut self, list: &Arc<[Arc<Source>]>) -> bool {
-        self.0.insert(Arc::as_ptr(list).cast::<()>() as usize, list.clone()).is_none()
+    fn is_new(&mut self, list: &Arc<Files>) -> bool {
+        self.0.insert(Arc::as_ptr(list) as usize, list.clone()).is_none()
     }
 }
 

@@ -100,7 +100,11 @@ pub fn definitions(
             return found;
         }
     }
-    world.namespace(source).iter().flat_map(|file| of_scope(file, 0, name)).collect()
+    let files = world.namespace_files(source);
+    let at_top = files.at_top(name).map(|(file, id)| (&files[file], id));
+    let others = at_top.filter(|(file, _)| !Arc::ptr_eq(file, source));
+    let others = others.map(|(file, id)| Definitive { source: file.clone(), id });
+    of_scope(source, 0, name).chain(others).collect()
 }
 
 fn of_scope<'a>(

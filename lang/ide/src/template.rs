@@ -14,6 +14,7 @@ use aurora_syntax::{Span, walk};
 
 use crate::builtin::struct_decl;
 use crate::cursor::Cursor;
+use crate::files::Files;
 use crate::names::{BoundName, ScopeId, ScopeKind, entries};
 use crate::resolve::{self, Definitive};
 use crate::source::{Location, Source};
@@ -161,7 +162,7 @@ fn class_around(source: &Arc<Source>, at: u32) -> Option<Definitive> {
 
 /// The class or function that makes a scope.
 pub(crate) fn maker_of(source: &Arc<Source>, scope: ScopeId) -> Option<Definitive> {
-    let id = source.names.definitions.iter().position(|class| class.inner == Some(scope))?;
+    let id = source.names.maker(scope)?;
     Some(Definitive { source: source.clone(), id })
 }
 
@@ -253,7 +254,7 @@ pub struct Meanings<'a> {
 #[derive(Debug)]
 pub struct Bindings {
     /// The files, kept so that no other list gets their place.
-    files: Arc<[Arc<Source>]>,
+    files: Arc<Files>,
     names: BTreeMap<String, Vec<Target>>,
     /// The kinds of what is bound without a name.
     values: Vec<Kind>,
@@ -266,7 +267,7 @@ impl Bindings {
     }
 
     /// The files whose calls these are.
-    pub fn files(&self) -> &Arc<[Arc<Source>]> {
+    pub fn files(&self) -> &Arc<Files> {
         &self.files
     }
 }
@@ -289,7 +290,7 @@ impl<'a> Meanings<'a> {
     /// What is bound in the files that are related to a file.
     pub fn bindings(&mut self, source: &Arc<Source>) -> Arc<Bindings> {
         let files = self.world.related(source);
-        let key = Arc::as_ptr(&files).cast::<()>() as usize;
+        let key = Arc::as_ptr(&files) as usize;
         let world = self.world;
         self.bindings.entry(key).or_insert_with(|| Arc::new(bindings(world, files))).clone()
     }
@@ -383,7 +384,7 @@ impl<'a> Meanings<'a> {
     }
 }
 
-fn bindings(world: &Snapshot, files: Arc<[Arc<Source>]>) -> Bindings {
+fn bindings(world: &Snapshot, files: Arc<Files>) -> Bindings {
     let mut names: BTreeMap<String, Vec<Target>> = BTreeMap::new();
     let mut values = Vec::new();
     for file in files.iter().filter(|file| !file.id.is_std()) {

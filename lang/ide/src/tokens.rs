@@ -1,15 +1,14 @@
 //! The meaning of each name of a file, for colours: what the words alone do not tell. Keywords,
 //! comments, numbers and the texts around references are left to the editor's grammar.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use aurora_model::catalog;
 use aurora_model::declare::Rule;
 use aurora_syntax::tree::{Expr, ExprKind, PostKind, Postfix, Stmt};
 use aurora_syntax::{Span, walk};
 
-use crate::builtin::{Builtin, builtin, members};
+use crate::builtin::{Builtin, builtin, members, old_fields};
 use crate::index::Index;
 use crate::names::{DefId, DefKind, Reference, ScopeId};
 use crate::resolve::{Definitive, origin};
@@ -125,16 +124,16 @@ pub fn full(world: &Snapshot, file: &FileId) -> Vec<SemanticToken> {
 pub fn range(world: &Snapshot, file: &FileId, range: Span) -> Vec<SemanticToken> {
     let Some(source) = world.file(file) else { return Vec::new() };
     let files = world.namespace(source);
-    let index = Index::new(&files);
+    let index = Index::new(world, &files);
     let mut painter = Painter {
         world,
         source,
         files: &files,
         index: &index,
         range,
-        meanings: BTreeMap::new(),
+        meanings: HashMap::new(),
         certain: Certain::new(world, &index),
-        deprecated: deprecated(),
+        deprecated: old_fields(),
         found: Vec::new(),
     };
     painter.definitions();
@@ -148,15 +147,6 @@ pub fn range(world: &Snapshot, file: &FileId, range: Span) -> Vec<SemanticToken>
     found
 }
 
-/// The names of fields that are there for old files only.
-fn deprecated() -> BTreeSet<&'static str> {
-    let fields = catalog::structs().flat_map(|decl| decl.fields);
-    fields
-        .filter(|field| field.rules.iter().any(|rule| matches!(rule, Rule::Deprecated(_))))
-        .map(|field| field.name)
-        .collect()
-}
-
 type Meaning = (TokenKind, Modifiers);
 
 struct Painter<'a> {
@@ -166,9 +156,9 @@ struct Painter<'a> {
     index: &'a Index<'a>,
     range: Span,
     /// What names mean in scopes.
-    meanings: BTreeMap<(ScopeId, &'a str), Option<Meaning>>,
+    meanings: HashMap<(ScopeId, &'a str), Option<Meaning>>,
     certain: Certain<'a>,
-    deprecated: BTreeSet<&'static str>,
+    deprecated: &'static BTreeSet<&'static str>,
     found: Vec<SemanticToken>,
 }
 

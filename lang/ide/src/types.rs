@@ -217,13 +217,12 @@ impl Fields {
 /// class, too.
 pub fn own_fields(world: &Snapshot, class: &Definitive) -> Vec<Definitive> {
     let class = declaring(world, class);
-    let inner = class.get().inner;
-    let all = class.source.names.definitions.iter().enumerate();
-    all.filter(|(_, definition)| {
-        definition.kind == DefKind::Field && Some(definition.scope) == inner
-    })
-    .map(|(id, _)| Definitive { source: class.source.clone(), id })
-    .collect()
+    let Some(inner) = class.get().inner else { return Vec::new() };
+    let names = &class.source.names;
+    let all = names.of_scope(inner).into_iter();
+    all.filter(|id| names.definitions[*id].kind == DefKind::Field)
+        .map(|id| Definitive { source: class.source.clone(), id })
+        .collect()
 }
 
 /// The class whose fields a class has: a class that is made of another declares none of its own.
@@ -242,7 +241,11 @@ pub fn declaring(world: &Snapshot, class: &Definitive) -> Definitive {
 
 /// A field of a class by its name.
 pub fn own_field(world: &Snapshot, class: &Definitive, name: &str) -> Option<Definitive> {
-    own_fields(world, class).into_iter().find(|field| field.name() == name)
+    let class = declaring(world, class);
+    let source = &class.source;
+    let mut all = source.names.in_scope(&source.text, class.get().inner?, name);
+    let (id, _) = all.find(|(_, definition)| definition.kind == DefKind::Field)?;
+    Some(Definitive { source: source.clone(), id })
 }
 
 /// The expression that stands at exactly this place.
@@ -539,18 +542,19 @@ fn of_spec(ty: Kind) -> Option<Kind> {
 
 /// The function of a parameter that an argument without a name may be for, and which that is.
 fn function_of(parameter: &Definitive) -> Option<(Definitive, usize)> {
-    let definitions = &parameter.source.names.definitions;
+    let names = &parameter.source.names;
     let scope = parameter.get().scope;
-    let id = definitions
-        .iter()
-        .position(|found| found.kind == DefKind::Function && found.inner == Some(scope))?;
+    let id = names.maker(scope)?;
+    if names.definitions[id].kind != DefKind::Function {
+        return None;
+    }
     let whole = parameter.get().whole;
     // `*args` and `**fields` are something else.
     if whole.start != parameter.get().name.start {
         return None;
     }
-    let of_function =
-        definitions.iter().filter(|found| found.kind == DefKind::Parameter && found.scope == scope);
+    let all = names.of_scope(scope).into_iter().map(|id| &names.definitions[id]);
+    let of_function = all.filter(|found| found.kind == DefKind::Parameter);
     let position = of_function.take_while(|found| found.name != parameter.get().name).count();
     Some((Definitive { source: parameter.source.clone(), id }, position))
 }
@@ -585,9 +589,16 @@ pub fn is_object(name: &str) -> bool {
     OBJECTS.iter().any(|object| object.name == name)
 }
 
+/// The statements of which one may hold a name.
+fn until(stmts: &[Stmt], name: Span) -> impl Iterator<Item = &Stmt> {
+    let from = stmts.partition_point(|stmt| stmt.span.end < name.start);
+    let rest = stmts.get(from..).unwrap_or_default().iter();
+    rest.take_while(move |stmt| stmt.span.start <= name.start)
+}
+
 /// The body of the function or class whose name stands at a place.
 pub fn body_of(stmts: &[Stmt], name: Span) -> Option<&[Stmt]> {
-    stmts.iter().find_map(|stmt| match &stmt.kind {
+    until(stmts, name).find_map(|stmt| match &stmt.kind {
         StmtKind::Def { name: here, body, .. } | StmtKind::Class { name: here, body, .. }
             if *here == name =>
         {
@@ -602,7 +613,7 @@ pub fn body_of(stmts: &[Stmt], name: Span) -> Option<&[Stmt]> {
 
 /// What stands in the parentheses of the class whose name stands at a place.
 fn bases_of(stmts: &[Stmt], name: Span) -> Option<&[Expr]> {
-    stmts.iter().find_map(|stmt| match &stmt.kind {
+    until(stmts, name).find_map(|stmt| match &stmt.kind {
         StmtKind::Class { name: here, bases, .. } if *here == name => Some(bases.as_slice()),
         _ if stmt.span.start <= name.start && name.end <= stmt.span.end => {
             walk::blocks(stmt).into_iter().find_map(|block| bases_of(&block.stmts, name))

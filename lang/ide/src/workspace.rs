@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 use aurora_eval::{Loader, STD};
 
 use crate::evaluated::Evaluated;
+use crate::files::Files;
 use crate::source::{FileEdit, FileId, Source};
 
 /// How many files a workspace holds. What is beyond is read only when it is included by one of them.
@@ -38,48 +39,44 @@ pub struct Workspace {
     /// What files came to before, for those that come to nothing now.
     before: BTreeMap<FileId, Arc<Evaluated>>,
     clusters: Arc<[String]>,
+    /// The files that include a file, with whether they take it into their namespace: found once
+    /// somebody asks, and again when a file takes in others.
+    includers: Arc<OnceLock<Includers>>,
+    /// See [`Snapshot::revision`].
+    revision: u64,
 }
 
 /// The files as they are at one moment. Cheap to make and to clone, it never changes.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     workspace: Arc<Workspace>,
-    /// The files that include a file, with whether they take it into their namespace.
-    includers: Arc<OnceLock<Includers>>,
     /// See [`Snapshot::namespace`].
     shared: Arc<Mutex<Shared>>,
 }
 
-/// Files, shared.
-type Sources = Arc<[Arc<Source>]>;
 type Includers = BTreeMap<FileId, Vec<(FileId, bool)>>;
 
 /// What files share, as far as somebody has asked.
 #[derive(Debug, Default)]
 struct Shared {
     /// What is taken in by files that nothing takes in.
-    below: BTreeMap<(Edges, Vec<FileId>), Sources>,
-    /// The last answer: questions of one file come one after the other.
-    last: BTreeMap<Edges, (FileId, Sources)>,
+    below: BTreeMap<(Edges, Vec<FileId>), Arc<Files>>,
+    of_file: [BTreeMap<FileId, Arc<Files>>; 2],
 }
 
 /// How files take in others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Edges {
     /// By `include`: all names are shared.
-    Include,
+    Include = 0,
     /// By `include` or `load`: values are shared.
-    Any,
+    Any = 1,
 }
 
 impl Workspace {
     /// The files as they are now.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            workspace: Arc::new(self.clone()),
-            includers: Arc::default(),
-            shared: Arc::default(),
-        }
+        Snapshot { workspace: Arc::new(self.clone()), shared: Arc::default() }
     }
 
     /// The editor opens a file, or replaces its whole text.
@@ -90,13 +87,31 @@ impl Workspace {
     /// The editor holds a file with this text.
     pub fn change(&mut self, source: Source) {
         self.open.insert(source.id.clone());
+        self.put(source);
+    }
+
+    fn put(&mut self, source: Source) {
+        self.revision += 1;
+        let known = self.files.get(&source.id);
+        if !known.is_some_and(|known| takes_the_same(known, &source)) {
+            self.includers = Arc::default();
+        }
         self.files.insert(source.id.clone(), Arc::new(source));
+    }
+
+    fn take(&mut self, id: &FileId) -> bool {
+        let was_there = self.files.remove(id).is_some();
+        if was_there {
+            self.revision += 1;
+            self.includers = Arc::default();
+        }
+        was_there
     }
 
     /// The editor closes a file: from now on the text on disk counts, if there is one.
     pub fn close(&mut self, id: &FileId, loader: &dyn Loader) {
         self.open.remove(id);
-        self.files.remove(id);
+        self.take(id);
         self.forget_evaluated(id);
         self.refresh(id, loader);
     }
@@ -116,14 +131,14 @@ impl Workspace {
         {
             return false;
         }
-        self.files.insert(source.id.clone(), Arc::new(source));
+        self.put(source);
         true
     }
 
     /// A file is no longer on disk: that counts unless the editor holds it. Says whether it changes
     /// anything.
     pub fn remove(&mut self, id: &FileId) -> bool {
-        !self.is_open(id) && self.files.remove(id).is_some()
+        !self.is_open(id) && self.take(id)
     }
 
     /// Whether fewer than [`MAX_FILES`] are known.
@@ -139,11 +154,11 @@ impl Workspace {
         match loader.include(id.path()) {
             Ok(text) if self.files.get(id).is_some_and(|known| *known.text == *text) => false,
             Ok(text) => {
-                self.files.insert(id.clone(), Arc::new(Source::new(id.clone(), text.into(), None)));
+                self.put(Source::new(id.clone(), text.into(), None));
                 true
             }
             // It is gone, or cannot be read: the evaluation says so where it is included.
-            Err(_) => self.files.remove(id).is_some(),
+            Err(_) => self.take(id),
         }
     }
 
@@ -207,6 +222,12 @@ impl Snapshot {
     /// The known files of the user, those of the library left out.
     pub fn files(&self) -> impl Iterator<Item = &Arc<Source>> {
         self.workspace.files.values()
+    }
+
+    /// Counts the changes of files: of two snapshots of one workspace with the same number, all that
+    /// texts alone tell is the same.
+    pub fn revision(&self) -> u64 {
+        self.workspace.revision
     }
 
     /// Whether the editor holds a file.
@@ -282,7 +303,7 @@ impl Snapshot {
     /// The files that include or load a file, directly, each with whether it takes the file into its
     /// own namespace.
     pub fn includers(&self, id: &FileId) -> impl Iterator<Item = (&Arc<Source>, bool)> {
-        let all = self.includers.get_or_init(|| {
+        let all = self.workspace.includers.get_or_init(|| {
             let mut includers = Includers::new();
             for source in self.files() {
                 for (inclusion, target) in source.names.inclusions.iter().zip(&source.targets) {
@@ -322,14 +343,14 @@ impl Snapshot {
 
     /// The files of [`Self::namespace`] in no order of their own. Files with the same answer are
     /// given the same one.
-    pub(crate) fn namespace_files(&self, source: &Arc<Source>) -> Arc<[Arc<Source>]> {
+    pub(crate) fn namespace_files(&self, source: &Arc<Source>) -> Arc<Files> {
         self.shared(source, Edges::Include)
     }
 
     /// The files that are run together with a file, itself among them: as [`Self::namespace`], with
     /// those that are loaded. Only in these can values of the file be seen, or come from. Files with
     /// the same answer are given the same one.
-    pub fn related(&self, source: &Arc<Source>) -> Arc<[Arc<Source>]> {
+    pub fn related(&self, source: &Arc<Source>) -> Arc<Files> {
         self.shared(source, Edges::Any)
     }
 
@@ -350,10 +371,9 @@ impl Snapshot {
             .map(|(source, _)| source)
     }
 
-    fn shared(&self, source: &Arc<Source>, edges: Edges) -> Arc<[Arc<Source>]> {
+    fn shared(&self, source: &Arc<Source>, edges: Edges) -> Arc<Files> {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = shared.last.get(&edges).filter(|(id, _)| *id == source.id);
-        if let Some((_, found)) = last {
+        if let Some(found) = shared.of_file[edges as usize].get(&source.id) {
             return found.clone();
         }
         let takers = |file: &Arc<Source>| self.takers(&file.id, edges).cloned().collect();
@@ -363,15 +383,24 @@ impl Snapshot {
         let tops: Vec<Arc<Source>> = above.iter().filter(is_top).cloned().collect();
         let found = if tops.is_empty() {
             // The files lead back to themselves.
-            reachable(above, taken).into()
+            Arc::new(Files::new(reachable(above, taken)))
         } else {
             let key = (edges, tops.iter().map(|file| file.id.clone()).collect());
             let below = shared.below.entry(key);
-            below.or_insert_with(|| reachable(tops, taken).into()).clone()
+            below.or_insert_with(|| Arc::new(Files::new(reachable(tops, taken)))).clone()
         };
-        shared.last.insert(edges, (source.id.clone(), found.clone()));
+        shared.of_file[edges as usize].insert(source.id.clone(), found.clone());
         found
     }
+}
+
+/// Whether two texts of a file take in the same files in the same way.
+fn takes_the_same(old: &Source, new: &Source) -> bool {
+    let is_load = |source: &Source| {
+        let all = source.names.inclusions.iter().map(|inclusion| inclusion.loaded.is_some());
+        all.collect::<Vec<_>>()
+    };
+    old.targets == new.targets && is_load(old) == is_load(new)
 }
 
 /// Files, and those that `next` gives for one of them, and so on, each once.

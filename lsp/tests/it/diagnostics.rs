@@ -42,6 +42,22 @@ fn what_an_evaluation_finds_is_told_in_every_file() {
 }
 
 #[test]
+fn what_one_file_finds_changed_on_disk_counts_for_all() {
+    let mut client = Client::new(&[("lib.aurora", "x = 1\n")]);
+    let main = format!("include('lib.aurora')\ny = x\n{GOOD}");
+    client.open("a.aurora", &main);
+    client.open("b.aurora", &main);
+    client.wait_codes("a.aurora", &[]);
+    client.wait_codes("b.aurora", &[]);
+    // Nobody has told of it.
+    client.write("lib.aurora", "z = 1\n");
+    client.replace("b.aurora", 2, &format!("{main}# more\n"));
+    client.wait_codes("b.aurora", &["unknown-name"]);
+    client.wait_codes("a.aurora", &["unknown-name"]);
+    client.end();
+}
+
+#[test]
 fn a_file_is_checked_as_part_of_what_includes_it() {
     let main = "include('lib.aurora')\njobs = [make(1)]\n";
     let mut client = Client::new(&[("main.aurora", main)]);

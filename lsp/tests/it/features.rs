@@ -230,6 +230,52 @@ fn tokens_are_told_whole_or_as_what_has_changed() {
 }
 
 #[test]
+fn names_of_clusters_are_known_without_any_setting() {
+    let mut client = Client::new(&[]);
+    client.open("a.aurora", "j = Job(cluster = '')\n");
+    let there = crate::client::place(&client.uri("a.aurora"), 0, 19);
+    let found = client.ask("textDocument/completion", there);
+    let all = found["items"].as_array().or(found.as_array()).unwrap();
+    assert!(all.iter().any(|it| it["label"] == "devcluster"), "{found}");
+    client.end();
+}
+
+#[test]
+fn a_lens_of_a_job_without_a_whole_key_asks_for_the_only_one() {
+    let can = json!({"workspace": {"codeLens": {"refreshSupport": true}}});
+    let mut client = Client::with(&[], can);
+    let job = "jobs = [Service(\n  cluster = 'c', role = '{{who}}', environment = 'prod', name = 'n',\n  \
+        task = SimpleTask('t', 'x'),\n)]\n";
+    client.open("main.aurora", job);
+    let lenses = loop {
+        client.wait(|told| (told["method"] == "workspace/codeLens/refresh").then_some(()));
+        let lenses = client.ask("textDocument/codeLens", of_file(&client));
+        if !lenses.as_array().unwrap().is_empty() {
+            break lenses;
+        }
+    };
+    assert_eq!(lenses[0]["data"]["lastLine"], 3);
+    let arguments = &lenses[0]["command"]["arguments"];
+    assert_eq!(arguments[0]["job"], Value::Null);
+    let params = json!({"command": "aurora.inspect", "arguments": arguments});
+    let shown = client.ask("workspace/executeCommand", params);
+    assert!(shown["text"].as_str().unwrap().contains("{{who}}"), "{shown}");
+    client.end();
+}
+
+#[test]
+fn what_is_told_is_plain_for_clients_without_markdown() {
+    let can = json!({"textDocument": {"hover": {"contentFormat": ["plaintext"]}}});
+    let mut client = Client::with(&[], can);
+    client.open("a.aurora", "p = Process(name = 'a')\n");
+    let there = crate::client::place(&client.uri("a.aurora"), 0, 6);
+    let found = client.ask("textDocument/hover", there);
+    assert_eq!(found["contents"]["kind"], "plaintext");
+    assert!(!found["contents"]["value"].as_str().unwrap().contains("**"), "{found}");
+    client.end();
+}
+
+#[test]
 fn calls_are_followed() {
     let mut client = opened();
     let there = at(&client, "make(name)");

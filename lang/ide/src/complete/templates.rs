@@ -14,6 +14,8 @@ use super::{Completion, CompletionKind, List, Rank, given};
 use crate::builtin::documented;
 use crate::cursor::{InReference, InText};
 use crate::declaration::{of_type, one_line};
+use crate::names::BoundName;
+use crate::source::Source;
 use crate::template::{Target, names_at, targets};
 use crate::text::offset;
 use crate::types::{Kind, kind_of_definition};
@@ -205,7 +207,10 @@ fn first(place: &Place<'_>, all: Vec<Target>) -> Vec<Named> {
         }
         let is_open = matches!(target, Target::Bound(..) | Target::Context(..));
         let members = if is_open { target.members(place.world) } else { Vec::new() };
-        let shown = of_target(place, &target);
+        let shown = match &target {
+            Target::Bound(source, bound) => of_bound(source, bound, !members.is_empty()),
+            target => of_target(place, target),
+        };
         if members.len() <= MAX_MEMBERS {
             found.extend(members.iter().map(|member| {
                 let shown = of_target(place, member);
@@ -231,15 +236,19 @@ fn first(place: &Place<'_>, all: Vec<Target>) -> Vec<Named> {
     found
 }
 
+fn of_bound(source: &Source, bound: &BoundName, is_struct: bool) -> Named {
+    let name = source.slice(bound.name).to_owned();
+    Named {
+        more: if is_struct { More::Field } else { More::Nothing },
+        ..plain(name, &one_line(source, bound.value, MAX_VALUE), Rank::Fitting)
+    }
+}
+
 fn of_target(place: &Place<'_>, target: &Target) -> Named {
     let name = target.name().to_owned();
     match target {
         Target::Bound(source, bound) => {
-            let is_struct = !target.members(place.world).is_empty();
-            Named {
-                more: if is_struct { More::Field } else { More::Nothing },
-                ..plain(name, &one_line(source, bound.value, MAX_VALUE), Rank::Fitting)
-            }
+            of_bound(source, bound, !target.members(place.world).is_empty())
         }
         Target::Own(field) => {
             let is_struct = matches!(

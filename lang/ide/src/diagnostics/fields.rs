@@ -1,5 +1,7 @@
 //! Fields that a struct does not have, and values that a field cannot take.
 
+use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use aurora_eval::Code;
@@ -11,24 +13,29 @@ use aurora_template::object::Object;
 use aurora_template::types::{ChoiceType, EnumType, Plain, StructType, Type, nearest};
 
 use super::{About, Diagnostic, Fix};
-use crate::names::ScopeId;
-use crate::source::{FileEdit, Source};
+use crate::names::{DefId, ScopeId};
+use crate::resolve::Definitive;
+use crate::source::{FileEdit, FileId, Source};
 use crate::sure::{Certain, Sure, scope_of};
 use crate::types::own_fields;
 
 /// What is wrong with the arguments of calls that make structs.
-pub(super) fn calls(about: &About<'_>, found: &mut Vec<Diagnostic>) {
-    let mut calls = Calls { about, certain: Certain::new(about.world, about.index), found };
+pub(super) fn calls(about: &About<'_>, certain: &mut Certain<'_>, found: &mut Vec<Diagnostic>) {
+    let mut calls = Calls { about, certain, types: HashMap::new(), classes: HashMap::new(), found };
     calls.stmts(&about.source.parsed.tree);
 }
 
-struct Calls<'a, 'f> {
+struct Calls<'a, 'c, 'f> {
     about: &'a About<'a>,
-    certain: Certain<'a>,
+    certain: &'f mut Certain<'c>,
+    /// The types of fields without those of their fields, by where the declarations are.
+    types: HashMap<*const FieldDecl, Type>,
+    /// The fields of classes.
+    classes: HashMap<(FileId, DefId), Rc<[Definitive]>>,
     found: &'f mut Vec<Diagnostic>,
 }
 
-impl Calls<'_, '_> {
+impl Calls<'_, '_, '_> {
     fn stmts(&mut self, stmts: &[Stmt]) {
         walk::everything(stmts, &mut |expr| {
             let ExprKind::Postfix(postfix) = &expr.kind else { return };
@@ -47,7 +54,7 @@ impl Calls<'_, '_> {
                         args.iter().for_each(|arg| self.argument(decl, scope, arg))
                     }
                     Some(Sure::OwnConstructor(class) | Sure::Own(class)) => {
-                        let fields = own_fields(self.about.world, &class);
+                        let fields = self.fields(&class);
                         let known: Vec<&str> = fields.iter().map(|field| field.name()).collect();
                         for name in args.iter().filter_map(|arg| arg.name) {
                             self.known(class.name(), &known, name, args);
@@ -57,6 +64,12 @@ impl Calls<'_, '_> {
                 }
             }
         });
+    }
+
+    fn fields(&mut self, class: &Definitive) -> Rc<[Definitive]> {
+        let key = (class.source.id.clone(), class.id);
+        let found = || own_fields(self.about.world, class).into();
+        self.classes.entry(key).or_insert_with(found).clone()
     }
 
     /// Says that a struct does not have a field, unless it has.
@@ -90,7 +103,8 @@ impl Calls<'_, '_> {
             return;
         }
         let Some(value) = self.value(scope, &arg.value) else { return };
-        if let Some((code, message, help)) = mismatch(field, value) {
+        let ty = self.types.entry(std::ptr::from_ref(field)).or_insert_with(|| shallow(&field.ty));
+        if let Some((code, message, help)) = mismatch(field, ty, value) {
             let source = self.about.source;
             let mut found = Diagnostic::new(source, arg.span, code, message);
             let meant = help.as_deref().and_then(|help| help.strip_prefix("did you mean \""));
@@ -155,8 +169,7 @@ fn literal(source: &Arc<Source>, expr: &Expr) -> Option<Plain> {
 }
 
 /// Why a field cannot take a value; [`None`] if it can, or nobody knows.
-fn mismatch(field: &FieldDecl, value: Plain) -> Option<(Code, String, Option<String>)> {
-    let ty = shallow(&field.ty);
+fn mismatch(field: &FieldDecl, ty: &Type, value: Plain) -> Option<(Code, String, Option<String>)> {
     if let Plain::Text(text) = &value
         && aurora_template::references(text).next().is_some()
         && !matches!(field.ty, TypeDecl::List(_) | TypeDecl::Map(..) | TypeDecl::Struct(_))

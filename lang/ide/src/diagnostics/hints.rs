@@ -1,12 +1,13 @@
 //! What nobody needs, and what is there for old files only.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use aurora_model::declare::Rule;
 use aurora_syntax::tree::{ExprKind, PostKind};
-use aurora_syntax::walk;
+use aurora_syntax::{Span, walk};
 
 use super::{About, Diagnostic, Tag};
+use crate::builtin::old_fields;
 use crate::names::{DefKind, ScopeKind};
 use crate::sure::{Certain, scope_of};
 
@@ -14,9 +15,9 @@ use crate::sure::{Certain, scope_of};
 const SEES_ALL: [&str; 4] = ["locals", "vars", "globals", "include"];
 
 /// Hints about a file.
-pub(super) fn hints(about: &About<'_>, found: &mut Vec<Diagnostic>) {
+pub(super) fn hints(about: &About<'_>, certain: &mut Certain<'_>, found: &mut Vec<Diagnostic>) {
     unused(about, found);
-    deprecated(about, found);
+    deprecated(about, certain, found);
 }
 
 /// Names that are loaded, and variables of functions, which nothing reads.
@@ -29,7 +30,7 @@ fn unused(about: &About<'_>, found: &mut Vec<Diagnostic>) {
     if uses().any(|used| SEES_ALL.contains(&source.slice(used.name))) {
         return;
     }
-    let used: BTreeSet<&str> = uses().map(|used| source.slice(used.name)).collect();
+    let used: HashSet<&str> = uses().map(|used| source.slice(used.name)).collect();
     let is_included = about.world.includers(&source.id).any(|(_, is_include)| is_include);
     for definition in &source.names.definitions {
         let name = source.slice(definition.name);
@@ -48,15 +49,16 @@ fn unused(about: &About<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// Fields that are there for old files only.
-fn deprecated(about: &About<'_>, found: &mut Vec<Diagnostic>) {
+fn deprecated(about: &About<'_>, certain: &mut Certain<'_>, found: &mut Vec<Diagnostic>) {
     let source = about.source;
-    let mut certain = Certain::new(about.world, about.index);
+    let names = old_fields();
     walk::everything(&source.parsed.tree, &mut |expr| {
         let ExprKind::Postfix(postfix) = &expr.kind else { return };
         let scope = scope_of(source, &postfix.base);
         for (at, op) in postfix.ops.iter().enumerate() {
             let PostKind::Call(args) = &op.kind else { continue };
-            if args.iter().all(|arg| arg.name.is_none()) {
+            let is_old = |name: Span| names.contains(source.slice(name));
+            if !args.iter().filter_map(|arg| arg.name).any(is_old) {
                 continue;
             }
             let kind = certain.before(scope, &postfix.base, &postfix.ops[..at]);

@@ -1,6 +1,6 @@
 //! Names that nothing defines.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use aurora_eval::{Code, is_global};
 use aurora_syntax::tree::{Clause, Expr, ExprKind, Stmt, StmtKind};
@@ -9,6 +9,7 @@ use aurora_template::types::nearest;
 
 use super::{About, Diagnostic};
 use crate::index::{is_whole, perhaps_defined};
+use crate::names::Use;
 
 /// What the evaluation says of a name that it does not know.
 const HELP: &str = "define it above, or include() the file that does; names are of this file and \
@@ -20,20 +21,20 @@ const MAX_SUGGESTIONS: usize = 20;
 /// The names of a file that nothing defines.
 pub(super) fn names(about: &About<'_>, found: &mut Vec<Diagnostic>) {
     let source = about.source;
-    let is_unknown = |name: &str, scope| {
-        !name.is_empty()
-            && !matches!(name, "True" | "False" | "None")
-            && !is_global(name)
-            && crate::builtin::builtin(name).is_none()
-            && about.index.find(scope, name).is_empty()
+    let mut of_all: HashMap<&str, bool> = HashMap::new();
+    let mut is_unknown = |used: &&Use| {
+        let name = source.slice(used.name);
+        let is_of_all = *of_all.entry(name).or_insert_with(|| {
+            name.is_empty()
+                || matches!(name, "True" | "False" | "None")
+                || is_global(name)
+                || crate::builtin::builtin(name).is_some()
+                || !about.index.at_top(name).is_empty()
+        });
+        !is_of_all && about.index.find(used.scope, name).is_empty()
     };
-    let unknown: Vec<Span> = source
-        .names
-        .uses
-        .iter()
-        .filter(|used| is_unknown(source.slice(used.name), used.scope))
-        .map(|used| used.name)
-        .collect();
+    let uses = source.names.uses.iter();
+    let unknown: Vec<Span> = uses.filter(|used| is_unknown(used)).map(|used| used.name).collect();
     if unknown.is_empty() || !is_whole(about.world, about.files) || may_be_included(about) {
         return;
     }

@@ -1,6 +1,7 @@
 //! What the other parts stand on: what is at the cursor, what names mean, what kind values are.
 
 use aurora_ide::cursor::Cursor;
+use aurora_ide::names::{Names, Scope};
 use aurora_ide::resolve::{Meaning, meaning_at, origin};
 use aurora_ide::template::{names_at, targets};
 use aurora_ide::types::Fields;
@@ -277,5 +278,26 @@ fn an_evaluation_says_what_it_has_read_and_whether_that_is_so_still() {
         let id = aurora_ide::FileId::new(format!("/project/{name}.aurora"));
         fixture.workspace.open(id, text.to_owned(), 2);
         assert_eq!(found.is_current(&fixture.workspace.snapshot()), is_current, "{name} {text}");
+    }
+}
+
+#[test]
+fn the_scope_around_a_byte_is_the_last_of_all_that_hold_it() {
+    for text in [
+        "",
+        "x = 1\n",
+        "def f(a = [x for x in y], *b):\n  return [z for z in [w for w in b]]\n\nclass C(D):\n  d = 1\n",
+        "S = struct_type('S', f = Default(List(Integer), [i for i in (lambda: j)()]))\n",
+        "a = (lambda: k for k in l)\nb = {m: [n for n in m] for m in (lambda o: o)(p) if [q for q in m]}\n",
+        "def f():\n  def g(h = lambda: h):\n    return lambda: [i for i in g]\n  return f'{[j for j in g]}'\n",
+        "c = [x for x in y][z for z in w]\nd = [lambda: [e for e in lambda: f]\n",
+        "class A(B):\n  def c(d):\n    pass\ndef e(): return [f for f in e]",
+    ] {
+        let names = Names::of(text, &aurora_syntax::parse(text));
+        for at in 0..=u32::try_from(text.len()).unwrap() + 1 {
+            let holds = |scope: &Scope| scope.span.start <= at && at <= scope.span.end;
+            let wanted = names.scopes.iter().rposition(holds).unwrap_or(0);
+            assert_eq!(names.scope_at(at), wanted, "{text:?} at {at}");
+        }
     }
 }

@@ -311,3 +311,27 @@ fn no_byte_of_any_text_is_too_much() {
     let fixture = Fixture::new("x = 1\n");
     assert_eq!(hover(&fixture.world, &aurora_ide::FileId::new("/nowhere"), 0), None);
 }
+
+#[test]
+fn the_values_of_jobs_are_worked_out_before_somebody_asks_or_then() {
+    let text = "jobs = [Service(cluster = 'c', role = 'r', environment = 'prod', name = 'a{{n}}',\n  \
+        task = SimpleTask('t', 'x')).bind(n = i) for i in range(3)]\n";
+    let fixture = Fixture::evaluated(text);
+    let evaluated = fixture.world.evaluated(&fixture.file).unwrap();
+    let asked = std::cell::Cell::new(0);
+    let twice = || {
+        asked.set(asked.get() + 1);
+        asked.get() < 3
+    };
+    assert!(!evaluated.work_out(&twice), "it goes on though it is told to stop");
+    assert_eq!(asked.get(), 3);
+    assert!(evaluated.work_out(&|| true));
+    // What is there is not worked out again.
+    assert!(evaluated.work_out(&|| false));
+    let later = Fixture::evaluated(text);
+    let later = later.world.evaluated(&fixture.file).unwrap();
+    let shown = |all: &[aurora_ide::evaluated::JobValue]| format!("{all:?}");
+    let wanted = shown(later.values(&fixture.file));
+    assert!(wanted.contains("a2"), "{wanted}");
+    assert_eq!(shown(evaluated.values(&fixture.file)), wanted);
+}

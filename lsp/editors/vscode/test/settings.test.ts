@@ -20,13 +20,14 @@ test("the server is told all that concerns it, and what is not set as it is by d
     env: { A: "1" },
     "hints.templates": false,
     "hints.defaults": true,
+    "hints.types": true,
     "cluster.enabled": true,
   };
   assert.deepEqual(forServer(settings(all)), {
     clusters: "/c.json",
     user: "bob",
     env: { A: "1" },
-    hints: { templates: false, defaults: true },
+    hints: { templates: false, defaults: true, types: true },
     cluster: { enabled: true },
   });
 });
