@@ -49,6 +49,8 @@ struct Content {
     fixes: Vec<Repair>,
     /// What else is wrong.
     others: Vec<Report>,
+    /// The field that is not given, if that is the fault.
+    missing: Option<String>,
     /// What the evaluation had read when it failed.
     reads: Option<Reads>,
 }
@@ -86,12 +88,19 @@ impl Report {
             help: None,
             fixes: Vec::new(),
             others: Vec::new(),
+            missing: None,
             reads: None,
         }))
     }
 
     pub(crate) fn with_help(mut self, help: impl Into<String>) -> Self {
         self.0.help = Some(help.into());
+        self
+    }
+
+    /// Says which field is not given.
+    pub(crate) fn with_missing(mut self, field: &str) -> Self {
+        self.0.missing = Some(field.to_owned());
         self
     }
 

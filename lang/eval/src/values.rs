@@ -155,7 +155,7 @@ fn mismatch(problem: Problem) -> TypeMismatch {
     let place = problem.path.join(".").replace(".[", "[");
     let message =
         if place.is_empty() { problem.message } else { format!("{place}: {}", problem.message) };
-    TypeMismatch { field: None, message, help: problem.help }
+    TypeMismatch { help: problem.help, ..TypeMismatch::new(message) }
 }
 
 /// The arguments that a call gives by name, as plain values.

@@ -77,7 +77,7 @@ kinds! {
 
 impl Kind {
     /// Whether it compares, or is the first word of `not in`.
-    pub(crate) const fn is_comparison(self) -> bool {
+    pub const fn is_comparison(self) -> bool {
         matches!(
             self,
             Self::Lt

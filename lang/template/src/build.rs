@@ -17,12 +17,21 @@ pub struct TypeMismatch {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// The text that is none of an enumeration, if that is what is wrong.
+    pub no_value: Option<NoValue>,
+}
+
+/// A text that is no value of an enumeration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoValue {
+    /// The value that is likely meant.
+    pub meant: Option<String>,
 }
 
 impl TypeMismatch {
     /// A mismatch of no field in particular.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { field: None, message: message.into(), help: None }
+        Self { field: None, message: message.into(), help: None, no_value: None }
     }
 
     /// The same with what to do about it.
@@ -60,11 +69,13 @@ impl Type {
                     Ok(object(Kind::Scalar(Plain::Text(text))))
                 } else {
                     let near = nearest(&text, ty.values.iter().map(|value| &**value));
-                    Err(TypeMismatch::new(format!("{} cannot be {}", ty.name, Plain::Text(text)))
-                        .with_help(match near {
-                            Some(near) => format!("did you mean {near:?}?"),
-                            None => format!("use one of {}", ty.listed()),
-                        }))
+                    let help = match near {
+                        Some(near) => format!("did you mean {near:?}?"),
+                        None => format!("use one of {}", ty.listed()),
+                    };
+                    let no_value = Some(NoValue { meant: near.map(str::to_owned) });
+                    let message = format!("{} cannot be {}", ty.name, Plain::Text(text));
+                    Err(TypeMismatch { no_value, ..TypeMismatch::new(message).with_help(help) })
                 }
             }
             (Self::String | Self::Integer | Self::Float | Self::Boolean, value) => {
@@ -181,7 +192,7 @@ fn unknown_field(ty: &StructType, name: &str) -> TypeMismatch {
     };
     TypeMismatch {
         field: Some(name.to_owned()),
-        message: format!("{} has no field `{}`", ty.name, crate::beginning(name)),
         help: Some(help),
+        ..TypeMismatch::new(format!("{} has no field `{}`", ty.name, crate::beginning(name)))
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-pub use crate::build::TypeMismatch;
+pub use crate::build::{NoValue, TypeMismatch};
 pub use crate::nearest::{nearest, slips};
 use crate::object::Object;
 pub use crate::plain::Plain;

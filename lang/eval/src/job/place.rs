@@ -41,6 +41,10 @@ impl EvaluatedJob {
             field,
             fault.in_text.as_deref(),
         );
+        let report = match (fault.code, field) {
+            (Code::MissingField, Some(field)) => report.with_missing(field),
+            _ => report,
+        };
         match &fault.help {
             Some(help) => report.with_help(help),
             None => report,

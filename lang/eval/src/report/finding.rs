@@ -29,6 +29,10 @@ pub struct Finding {
     /// Ways to mend it, each by itself.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fixes: Vec<Fix>,
+    /// The field that is not given to the call at the place, if that is the fault. Programs that read
+    /// the JSON have it in the help.
+    #[serde(skip)]
+    pub missing: Option<String>,
 }
 
 /// A part of a file.
@@ -92,6 +96,7 @@ impl Finding {
             path: content.path.iter().map(Place::to_label).collect(),
             help: content.help.clone(),
             fixes: content.fixes.iter().map(Repair::to_fix).collect(),
+            missing: content.missing.clone(),
         }
     }
 }

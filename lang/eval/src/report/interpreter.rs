@@ -152,7 +152,7 @@ pub(crate) fn code_of(mismatch: &TypeMismatch) -> Code {
         Code::UnknownField
     } else if mismatch.message.contains(" cannot be bound to ") {
         Code::BadBinding
-    } else if mismatch.message.contains(" cannot be \"") {
+    } else if mismatch.no_value.is_some() {
         Code::BadEnumValue
     } else if mismatch.message.contains("more than") {
         Code::LimitExceeded
