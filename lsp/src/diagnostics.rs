@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use aurora_eval::{Cancel, Code, Disk, Engine, Inputs, Options, Project};
 use aurora_ide::Snapshot;
-use aurora_ide::diagnostics::{Diagnostic, Level, Tag, merge, syntax};
+use aurora_ide::diagnostics::{Diagnostic, Level, Tag, merge, syntax, together};
 use aurora_ide::evaluated::{Evaluated, evaluate};
 use aurora_ide::source::{FileId, Source};
 use tower_lsp::Client;
@@ -478,8 +478,7 @@ fn written(core: &Core, view: &View, id: &FileId) -> Arc<[Diagnostic]> {
 /// What is wrong with a file: what evaluations have found, and what its text tells.
 fn of_file(id: &FileId, outcomes: &[&Outcome], written: &[Diagnostic]) -> Vec<Diagnostic> {
     let found = outcomes.iter().filter_map(|outcome| outcome.found.get(id)).flatten();
-    let all: Vec<Diagnostic> = found.chain(written).cloned().collect();
-    merge(id, &all, &[]).remove(id).unwrap_or_default()
+    together(found.cloned().collect(), written)
 }
 
 /// What is wrong with a file in these texts, as far as that is known by now.

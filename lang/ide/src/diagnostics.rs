@@ -9,7 +9,7 @@ mod files;
 mod hints;
 mod unknown;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aurora_eval::{Code, Finding, Severity};
@@ -63,6 +63,8 @@ pub struct Diagnostic {
     pub fixes: Vec<Fix>,
     /// How it is shown besides.
     pub tag: Option<Tag>,
+    /// The field that is not given to the call at the place, if that is what is wrong.
+    pub missing: Option<String>,
 }
 
 /// A place that has to do with it.
@@ -94,6 +96,7 @@ impl Diagnostic {
             related: Vec::new(),
             fixes: Vec::new(),
             tag: None,
+            missing: None,
         }
     }
 
@@ -161,6 +164,7 @@ impl Diagnostic {
                 Code::UnusedBinding | Code::RedefinedName => Some(Tag::Unnecessary),
                 _ => None,
             },
+            missing: finding.missing.clone(),
         }
     }
 }
@@ -219,32 +223,38 @@ fn written(source: &Source) -> Vec<Diagnostic> {
 }
 
 /// What is told of files: what their texts tell and what the evaluation of `main` has found, by file,
-/// in the order of the text. The same is told once, as the evaluation does.
+/// in the order of the text.
 pub fn merge(
     main: &FileId,
     syntax: &[Diagnostic],
     evaluated: &[Finding],
 ) -> BTreeMap<FileId, Vec<Diagnostic>> {
+    let evaluated = evaluated.iter().map(|finding| Diagnostic::of(finding, main)).collect();
     let mut all: BTreeMap<FileId, Vec<Diagnostic>> = BTreeMap::new();
-    let evaluated = evaluated.iter().map(|finding| Diagnostic::of(finding, main));
-    for diagnostic in evaluated.chain(syntax.iter().cloned()) {
-        all.entry(diagnostic.location.file.clone()).or_default().push(diagnostic);
-    }
-    for of_file in all.values_mut() {
-        // The sort keeps what the evaluation says before what the text says.
-        of_file.sort_by_key(|diagnostic| {
-            let Span { start, end } = diagnostic.location.span;
-            (start, end, diagnostic.code)
-        });
-        of_file.dedup_by(|second, first| {
-            let is_same = first.code == second.code && first.location == second.location;
-            // Two hints about one place differ in what they say.
-            let is_told = is_same && (first.code.is_some() || first.message == second.message);
-            if is_told && first.fixes.is_empty() {
-                first.fixes = std::mem::take(&mut second.fixes);
-            }
-            is_told
-        });
+    for told in together(evaluated, syntax) {
+        all.entry(told.location.file.clone()).or_default().push(told);
     }
     all
+}
+
+/// What evaluations have found and what texts tell, in the order of the text. What a text tells is left
+/// out where an evaluation has found something of that kind; what is found several times, as in each of
+/// several jobs, is told once.
+pub fn together(evaluated: Vec<Diagnostic>, written: &[Diagnostic]) -> Vec<Diagnostic> {
+    let mut found = evaluated;
+    let place = |told: &Diagnostic| (told.location.clone(), told.code);
+    // Of several at one place the first counts.
+    let places = found.iter().enumerate().rev().map(|(at, told)| (place(told), at));
+    let places: BTreeMap<_, usize> = places.collect();
+    for told in written {
+        match places.get(&place(told)) {
+            Some(at) if found[*at].fixes.is_empty() => found[*at].fixes.clone_from(&told.fixes),
+            Some(_) => {}
+            None => found.push(told.clone()),
+        }
+    }
+    let mut seen = BTreeSet::new();
+    found.retain(|told| seen.insert((place(told), told.message.clone())));
+    found.sort_by_cached_key(place);
+    found
 }

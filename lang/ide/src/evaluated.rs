@@ -59,9 +59,7 @@ pub fn evaluate(
         }
         Err(report) => (None, report.apart()),
     };
-    let defines_jobs = snapshot
-        .file(main)
-        .is_some_and(|source| source.names.in_scope(&source.text, 0, "jobs").next().is_some());
+    let defines_jobs = snapshot.file(main).is_some_and(|source| source.defines_jobs());
     let findings = reports
         .iter()
         .flat_map(aurora_eval::Report::findings)

@@ -37,6 +37,7 @@ pub mod links;
 pub mod names;
 pub mod navigate;
 pub mod python;
+mod reached;
 pub mod references;
 pub mod rename;
 pub mod resolve;

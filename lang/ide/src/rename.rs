@@ -279,7 +279,9 @@ fn is_loaded_by_others(
 
 /// Whether the places that are changed, and no others, mean the same afterwards.
 fn check(world: &Snapshot, edits: &[FileEdit], here: &Location, name: &str) -> Result<(), Refusal> {
-    let after = world.edited(edits);
+    let Some(after) = world.edited(edits) else {
+        return refuse("two places to be changed overlap".to_owned());
+    };
     let changed = moved(edits, name);
     let Some(start) = edits.iter().position(|edit| edit.location == *here) else {
         return refuse(format!("{} is not renamed with the others", shown(world, here)));

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use aurora_syntax::{Parsed, Span, Token};
+use aurora_syntax::{Edit, Kind, Parsed, Span, Token};
 
 use crate::names::{Inclusion, Names};
 use crate::symbols::Symbol;
-use crate::text::Lines;
+use crate::text::{Lines, offset};
 use crate::workspace::{normal, target};
 
 /// Names a file: by its path, or as `@std//name.aurora` for a module of the library.
@@ -72,6 +72,24 @@ pub struct FileEdit {
     pub text: String,
 }
 
+/// A text with the changes of its file; [`None`] if two of them overlap or one is not of the text.
+pub fn applied(text: &str, file: &FileId, edits: &[FileEdit]) -> Option<String> {
+    let mut edits: Vec<&FileEdit> =
+        edits.iter().filter(|edit| edit.location.file == *file).collect();
+    edits.sort_by_key(|edit| (edit.location.span.start, edit.location.span.end));
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    for edit in edits {
+        let range = edit.location.span.range();
+        out.push_str(text.get(at..range.start)?);
+        out.push_str(&edit.text);
+        text.get(range.clone())?;
+        at = range.end;
+    }
+    out.push_str(text.get(at..)?);
+    Some(out)
+}
+
 /// A text that was read. It never changes: an edit makes another one.
 #[derive(Debug)]
 pub struct Source {
@@ -89,8 +107,11 @@ pub struct Source {
     pub names: Names,
     /// The files that its [`Names::inclusions`] mean, in the same order.
     pub targets: Vec<Option<FileId>>,
-    tokens: std::sync::OnceLock<Vec<Token>>,
-    outline: std::sync::OnceLock<Vec<Symbol>>,
+    tokens: OnceLock<Vec<Token>>,
+    outline: OnceLock<Vec<Symbol>>,
+    /// The arguments that are given literals, as places among the tokens, in the order of their names.
+    given: OnceLock<Vec<usize>>,
+    plain: OnceLock<Vec<Edit>>,
 }
 
 impl Source {
@@ -120,8 +141,10 @@ impl Source {
             parsed,
             names,
             targets,
-            tokens: std::sync::OnceLock::new(),
-            outline: std::sync::OnceLock::new(),
+            tokens: OnceLock::new(),
+            outline: OnceLock::new(),
+            given: OnceLock::new(),
+            plain: OnceLock::new(),
         }
     }
 
@@ -138,6 +161,63 @@ impl Source {
     /// What it consists of, found once somebody asks.
     pub fn outline(&self) -> &[Symbol] {
         self.outline.get_or_init(|| crate::symbols::outline(self))
+    }
+
+    /// The literals that are given to arguments of a name, as `name = "text"`: what stands so is found
+    /// once somebody asks.
+    pub(crate) fn given(&self, argument: &str) -> impl Iterator<Item = &Token> {
+        let tokens = self.tokens();
+        let name = |at: &usize| self.slice(tokens[*at].span);
+        let all = self.given.get_or_init(|| {
+            let is_given = |window: &[Token]| {
+                let kinds = [Kind::Name, Kind::Eq, Kind::Str];
+                window.iter().map(|token| token.kind).eq(kinds)
+            };
+            let windows = tokens.windows(3).enumerate();
+            let mut all: Vec<usize> =
+                windows.filter(|(_, window)| is_given(window)).map(|(at, _)| at).collect();
+            all.sort_by(|one, other| name(one).cmp(name(other)));
+            all
+        });
+        let from = all.partition_point(|at| name(at) < argument);
+        let to = all.partition_point(|at| name(at) <= argument);
+        all[from..to].iter().map(|at| &tokens[at + 2])
+    }
+
+    /// What writes it in the plain form of the language, as `aurora config migrate` does, found once
+    /// somebody asks. A text that does not parse stays as it is.
+    pub(crate) fn plain(&self) -> &[Edit] {
+        self.plain.get_or_init(|| {
+            aurora_syntax::migrate(&self.text).map(|found| found.edits).unwrap_or_default()
+        })
+    }
+
+    /// Where the text begins, behind a byte order mark if there is one.
+    pub fn text_start(&self) -> u32 {
+        if self.text.starts_with('\u{feff}') { offset('\u{feff}'.len_utf8()) } else { 0 }
+    }
+
+    /// A line without what ends it, and without a byte order mark.
+    pub fn line(&self, line: u32) -> Span {
+        let Span { start, end } = self.lines.span(line, &self.text);
+        let start = start.max(self.text_start());
+        Span::new(start, end.max(start))
+    }
+
+    /// The lines that a part has for itself, with what ends them; [`None`] if something else stands
+    /// on them.
+    pub fn own_lines(&self, part: Span) -> Option<Span> {
+        let (first, last) = (self.lines.line(part.start), self.lines.line(part.end));
+        let before = Span::new(self.line(first).start, part.start);
+        let behind = Span::new(part.end, self.line(last).end);
+        let is_free = |rest: Span| self.slice(rest).trim().is_empty();
+        let end = self.lines.start(last + 1, &self.text);
+        (is_free(before) && is_free(behind)).then(|| Span::new(before.start, end))
+    }
+
+    /// Whether it defines jobs, and is no part of another file only.
+    pub fn defines_jobs(&self) -> bool {
+        self.names.in_scope(&self.text, 0, "jobs").next().is_some()
     }
 
     /// A part of it as a place of the file.

@@ -13,7 +13,7 @@ use crate::index::Index;
 use crate::names::{DefId, DefKind, ScopeId};
 use crate::resolve::{Definitive, origin};
 use crate::source::Source;
-use crate::types::{body_of, expression_at};
+use crate::types::{bases_of, body_of, expression_at};
 use crate::workspace::Snapshot;
 
 /// How many steps from one definition to the next are followed.
@@ -48,13 +48,26 @@ impl Sure {
 pub(crate) struct Certain<'a> {
     world: &'a Snapshot,
     index: &'a Index<'a>,
-    known: BTreeMap<(usize, DefId), Option<Sure>>,
+    known: BTreeMap<(usize, DefId), Known>,
+    /// How many more steps are followed.
+    steps: usize,
+    /// How many steps the last answer took.
+    taken: usize,
+    /// Whether an answer is missing for the steps that it would take.
+    is_cut: bool,
+}
+
+/// What a definition was found to be, and by how many steps. Who asks from further away than is
+/// followed is not answered, whether others have asked before or not.
+#[derive(Debug, Clone)]
+struct Known {
+    kind: Option<Sure>,
     steps: usize,
 }
 
 impl<'a> Certain<'a> {
     pub(crate) fn new(world: &'a Snapshot, index: &'a Index<'a>) -> Self {
-        Self { world, index, known: BTreeMap::new(), steps: MAX_STEPS }
+        Self { world, index, known: BTreeMap::new(), steps: MAX_STEPS, taken: 0, is_cut: false }
     }
 
     /// The kind of an expression in a scope of the first file of the index.
@@ -86,6 +99,11 @@ impl<'a> Certain<'a> {
         }
     }
 
+    /// The kind of a name in a scope of the first file of the index.
+    pub(crate) fn named(&mut self, scope: ScopeId, name: &str) -> Option<Sure> {
+        self.name(0, scope, name)
+    }
+
     fn name(&mut self, file: usize, scope: ScopeId, name: &str) -> Option<Sure> {
         let found = match (file, scope) {
             (0, scope) => self.index.find(scope, name),
@@ -103,16 +121,30 @@ impl<'a> Certain<'a> {
     }
 
     fn defined(&mut self, place: (usize, DefId)) -> Option<Sure> {
-        if let Some(known) = self.known.get(&place) {
-            return known.clone();
+        if self.steps == MAX_STEPS {
+            self.is_cut = false;
+        }
+        let known = self.known.get(&place);
+        let needed = known.map_or(1, |known| known.steps);
+        if needed > self.steps {
+            self.is_cut = true;
+            return None;
+        }
+        if let Some(known) = known {
+            self.taken = known.steps;
+            return known.kind.clone();
         }
         // What leads back to itself is not known.
-        self.known.insert(place, None);
-        self.steps = self.steps.checked_sub(1)?;
-        let found = self.defined_here(place);
-        self.steps += 1;
-        self.known.insert(place, found.clone());
-        found
+        self.known.insert(place, Known { kind: None, steps: 0 });
+        (self.steps, self.taken) = (self.steps - 1, 0);
+        let kind = self.defined_here(place);
+        (self.steps, self.taken) = (self.steps + 1, self.taken + 1);
+        if self.is_cut {
+            self.known.remove(&place);
+            return None;
+        }
+        self.known.insert(place, Known { kind: kind.clone(), steps: self.taken });
+        kind
     }
 
     fn defined_here(&mut self, place: (usize, DefId)) -> Option<Sure> {
@@ -184,8 +216,9 @@ fn plain_class(class: &Definitive) -> bool {
         StmtKind::Expr(value) => matches!(value.kind, ExprKind::Str(_)),
         _ => false,
     });
-    let rest = source.text.get(name.end as usize..).unwrap_or_default();
-    plain && rest.trim_start().starts_with("(Struct)")
+    let is_struct = matches!(bases_of(&source.parsed.tree, name), Some([base])
+        if base.kind == ExprKind::Name && source.slice(base.span) == "Struct");
+    plain && is_struct
 }
 
 /// Whether a class is written as `struct_type("Name", field = …)`, with nothing that is unpacked.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aurora_model::catalog::OBJECTS;
 use aurora_model::declare::{FieldDecl, StructDecl, TypeDecl};
 use aurora_syntax::tree::{Arg, CompKind, Expr, ExprKind, PostKind, Postfix, Star, Stmt, StmtKind};
-use aurora_syntax::{Span, walk};
+use aurora_syntax::{Kind as Word, Span, walk};
 
 use crate::builtin::{Builtin, documented, struct_decl};
 use crate::names::{DefKind, ScopeId, Use};
@@ -299,7 +299,12 @@ impl Types<'_> {
                 let inner = source.names.scope_at(comp.element.span.start);
                 Kind::List(Box::new(self.kind(source, inner, &comp.element)))
             }
+            ExprKind::Chain(chain) if chain.rest.iter().any(|(op, _)| op.kind.is_comparison()) => {
+                Kind::Boolean
+            }
             ExprKind::Chain(chain) => self.kind(source, scope, &chain.first),
+            ExprKind::Unary { op, .. } if op.kind == Word::Not => Kind::Boolean,
+            ExprKind::Unary { operand, .. } => self.kind(source, scope, operand),
             ExprKind::Cond(cond) => match self.kind(source, scope, &cond.0) {
                 Kind::Unknown => self.kind(source, scope, &cond.2),
                 kind => kind,
@@ -612,7 +617,7 @@ pub fn body_of(stmts: &[Stmt], name: Span) -> Option<&[Stmt]> {
 }
 
 /// What stands in the parentheses of the class whose name stands at a place.
-fn bases_of(stmts: &[Stmt], name: Span) -> Option<&[Expr]> {
+pub(crate) fn bases_of(stmts: &[Stmt], name: Span) -> Option<&[Expr]> {
     until(stmts, name).find_map(|stmt| match &stmt.kind {
         StmtKind::Class { name: here, bases, .. } if *here == name => Some(bases.as_slice()),
         _ if stmt.span.start <= name.start && name.end <= stmt.span.end => {

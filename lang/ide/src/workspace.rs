@@ -8,7 +8,7 @@ use aurora_eval::{Loader, STD};
 
 use crate::evaluated::Evaluated;
 use crate::files::Files;
-use crate::source::{FileEdit, FileId, Source};
+use crate::source::{FileEdit, FileId, Source, applied};
 
 /// How many files a workspace holds. What is beyond is read only when it is included by one of them.
 pub const MAX_FILES: usize = 5000;
@@ -171,10 +171,7 @@ impl Workspace {
             .collect();
         let mut tried = BTreeSet::new();
         while let Some(id) = missing.pop() {
-            if self.file(&id).is_some()
-                || self.files.len() >= MAX_FILES
-                || !tried.insert(id.clone())
-            {
+            if self.file(&id).is_some() || !self.has_room() || !tried.insert(id.clone()) {
                 continue;
             }
             if self.refresh(&id, loader)
@@ -230,6 +227,11 @@ impl Snapshot {
         self.workspace.revision
     }
 
+    /// Whether there may be more files than are known: no more than [`MAX_FILES`] are read.
+    pub fn is_full(&self) -> bool {
+        !self.workspace.has_room()
+    }
+
     /// Whether the editor holds a file.
     pub fn is_open(&self, id: &FileId) -> bool {
         self.workspace.open.contains(id)
@@ -245,28 +247,16 @@ impl Snapshot {
         LIBRARY.values()
     }
 
-    /// The files as they would be after changes, which must not overlap.
-    pub fn edited(&self, edits: &[FileEdit]) -> Self {
+    /// The files as they would be after changes; [`None`] if two of them overlap or one is of no text.
+    pub fn edited(&self, edits: &[FileEdit]) -> Option<Self> {
         let mut workspace = (*self.workspace).clone();
-        let mut by_file: BTreeMap<&FileId, Vec<&FileEdit>> = BTreeMap::new();
-        for edit in edits {
-            by_file.entry(&edit.location.file).or_default().push(edit);
-        }
-        for (id, mut edits) in by_file {
-            let Some(source) = workspace.file(id).cloned() else { continue };
-            edits.sort_by_key(|edit| edit.location.span.start);
-            let mut text = String::with_capacity(source.text.len());
-            let mut at = 0;
-            for edit in edits {
-                let span = edit.location.span.range();
-                text.push_str(source.text.get(at..span.start).unwrap_or_default());
-                text.push_str(&edit.text);
-                at = span.end;
-            }
-            text.push_str(source.text.get(at..).unwrap_or_default());
+        let files: BTreeSet<&FileId> = edits.iter().map(|edit| &edit.location.file).collect();
+        for id in files {
+            let source = self.file(id)?;
+            let text = applied(&source.text, id, edits)?;
             workspace.change(Source::new(id.clone(), text.into(), source.version));
         }
-        workspace.snapshot()
+        Some(workspace.snapshot())
     }
 
     /// The names of the clusters.
@@ -295,11 +285,6 @@ impl Snapshot {
         self.taken(source, Edges::Include)
     }
 
-    /// A file, the files that it includes, and those that these include, each once.
-    pub fn with_included(&self, source: &Arc<Source>) -> Vec<Arc<Source>> {
-        reachable(vec![source.clone()], |source| self.included(source).cloned().collect())
-    }
-
     /// The files that include or load a file, directly, each with whether it takes the file into its
     /// own namespace.
     pub fn includers(&self, id: &FileId) -> impl Iterator<Item = (&Arc<Source>, bool)> {
@@ -319,16 +304,20 @@ impl Snapshot {
         of_file.filter_map(|(id, is_include)| Some((self.file(id)?, *is_include)))
     }
 
+    /// A file, the files that include or load it, and those that do so with these, each once.
+    pub fn above(&self, source: &Arc<Source>) -> Vec<Arc<Source>> {
+        reachable(vec![source.clone()], |source| {
+            self.takers(&source.id, Edges::Any).cloned().collect()
+        })
+    }
+
     /// The files whose evaluation runs a file: itself, and what includes or loads it, directly or
     /// not, as far as nothing includes them in turn.
     pub fn mains_of(&self, id: &FileId) -> Vec<FileId> {
         let Some(source) = self.file(id) else { return Vec::new() };
-        let all = reachable(vec![source.clone()], |source| {
-            self.includers(&source.id).map(|(source, _)| source.clone()).collect()
-        });
+        let all = self.above(source);
         let is_main = |source: &&Arc<Source>| {
-            let scope = source.names.in_scope(&source.text, 0, "jobs");
-            scope.count() > 0 || self.includers(&source.id).next().is_none()
+            source.defines_jobs() || self.includers(&source.id).next().is_none()
         };
         all.iter().filter(is_main).map(|source| source.id.clone()).collect()
     }

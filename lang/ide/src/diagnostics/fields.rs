@@ -104,17 +104,16 @@ impl Calls<'_, '_, '_> {
         }
         let Some(value) = self.value(scope, &arg.value) else { return };
         let ty = self.types.entry(std::ptr::from_ref(field)).or_insert_with(|| shallow(&field.ty));
-        if let Some((code, message, help)) = mismatch(field, ty, value) {
+        if let Some(Wrong { code, message, help, meant }) = mismatch(field, ty, value) {
             let source = self.about.source;
             let mut found = Diagnostic::new(source, arg.span, code, message);
-            let meant = help.as_deref().and_then(|help| help.strip_prefix("did you mean \""));
-            if let Some(near) = meant.and_then(|help| help.strip_suffix("\"?"))
+            if let Some(near) = meant
                 && let ExprKind::Str(pieces) = &arg.value.kind
                 && let [piece] = &**pieces
             {
-                let location = source.at(piece.inner());
-                let edits = vec![FileEdit { location, text: near.to_owned() }];
-                found.fixes.push(Fix { title: format!("write \"{near}\""), edits });
+                let title = format!("write \"{near}\"");
+                let edits = vec![FileEdit { location: source.at(piece.inner()), text: near }];
+                found.fixes.push(Fix { title, edits });
             }
             self.found.push(Diagnostic { help, ..found });
         }
@@ -168,8 +167,17 @@ fn literal(source: &Arc<Source>, expr: &Expr) -> Option<Plain> {
     })
 }
 
+/// Why a field cannot take a value.
+struct Wrong {
+    code: Code,
+    message: String,
+    help: Option<String>,
+    /// The text that is likely meant.
+    meant: Option<String>,
+}
+
 /// Why a field cannot take a value; [`None`] if it can, or nobody knows.
-fn mismatch(field: &FieldDecl, ty: &Type, value: Plain) -> Option<(Code, String, Option<String>)> {
+fn mismatch(field: &FieldDecl, ty: &Type, value: Plain) -> Option<Wrong> {
     if let Plain::Text(text) = &value
         && aurora_template::references(text).next().is_some()
         && !matches!(field.ty, TypeDecl::List(_) | TypeDecl::Map(..) | TypeDecl::Struct(_))
@@ -201,19 +209,23 @@ fn mismatch(field: &FieldDecl, ty: &Type, value: Plain) -> Option<(Code, String,
     }
     drop(built);
     if let Err(message) = ty.coerce(&value) {
-        return Some((Code::BadValue, format!("{}: {message}", field.name), None));
+        let message = format!("{}: {message}", field.name);
+        return Some(Wrong { code: Code::BadValue, message, help: None, meant: None });
     }
     any_case(field, &value)
 }
 
-fn of_build(wrong: aurora_template::types::TypeMismatch) -> (Code, String, Option<String>) {
-    let is_enum = wrong.message.contains(" cannot be \"");
-    let code = if is_enum { Code::BadEnumValue } else { Code::TypeMismatch };
-    (code, wrong.message, wrong.help)
+fn of_build(wrong: aurora_template::types::TypeMismatch) -> Wrong {
+    let code = match wrong.no_value {
+        Some(_) => Code::BadEnumValue,
+        None => Code::TypeMismatch,
+    };
+    let meant = wrong.no_value.and_then(|no_value| no_value.meant);
+    Wrong { code, message: wrong.message, help: wrong.help, meant }
 }
 
 /// A text that is one of a few in any letter case.
-fn any_case(field: &FieldDecl, value: &Plain) -> Option<(Code, String, Option<String>)> {
+fn any_case(field: &FieldDecl, value: &Plain) -> Option<Wrong> {
     let Plain::Text(text) = value else { return None };
     let allowed = field.rules.iter().find_map(|rule| match rule {
         Rule::AnyCaseOf(allowed) => Some(allowed),
@@ -223,8 +235,12 @@ fn any_case(field: &FieldDecl, value: &Plain) -> Option<(Code, String, Option<St
         return None;
     }
     let near = nearest(text, allowed.iter().copied());
-    let help = near.map(|near| format!("did you mean {near:?}?"));
-    Some((Code::BadCronPolicy, format!("unknown {} {text:?}", field.name), help))
+    Some(Wrong {
+        code: Code::BadCronPolicy,
+        message: format!("unknown {} {text:?}", field.name),
+        help: near.map(|near| format!("did you mean {near:?}?")),
+        meant: near.map(str::to_owned),
+    })
 }
 
 /// A type without the fields of its structs.

@@ -1,22 +1,24 @@
 //! Files that are included and not there, and names that the loaded file does not have.
 
+use std::collections::BTreeSet;
+
 use aurora_eval::{Code, STD};
 use aurora_syntax::Span;
 use aurora_template::types::nearest;
 
-use super::unknown::Reached;
+use super::unknown::{MAX_SUGGESTIONS, Reached};
 use super::{About, Diagnostic, Fix};
 use crate::index::perhaps_defined;
 use crate::names::{Inclusion, LoadedName};
 use crate::source::{FileEdit, Source};
-use crate::workspace::MAX_FILES;
 
 /// What is wrong with the files that a file includes and loads.
 pub(super) fn inclusions(about: &About<'_>, found: &mut Vec<Diagnostic>) {
     let source = about.source;
     let mut reached = None;
     // What is beyond the limit may be there.
-    let is_full = about.world.files().nth(MAX_FILES).is_some();
+    let is_full = about.world.is_full();
+    let mut suggested = 0;
     for (inclusion, target) in source.names.inclusions.iter().zip(&source.targets) {
         let Some(path) = &inclusion.path else { continue };
         let target = target.as_ref();
@@ -24,7 +26,7 @@ pub(super) fn inclusions(about: &About<'_>, found: &mut Vec<Diagnostic>) {
         let known = target.and_then(|target| about.world.file(target));
         match (known, &inclusion.loaded) {
             (Some(file), Some(names)) => {
-                found.extend(names.iter().filter_map(|name| missing(source, name, file)));
+                missing(source, names, file, &mut suggested, found);
             }
             (Some(_), None) if is_module => {
                 found.push(included_module(source, inclusion, path));
@@ -46,23 +48,38 @@ pub(super) fn inclusions(about: &About<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn missing(source: &Source, name: &LoadedName, file: &Source) -> Option<Diagnostic> {
-    let wanted = source.slice(name.original);
-    let names = &file.names;
-    let at_top = || {
-        let all = names.definitions.iter().filter(|definition| definition.scope == 0);
-        all.map(|definition| file.slice(definition.name))
+/// The names that a file does not have. `suggested` is for how many of them one was looked for that
+/// may be meant.
+fn missing(
+    source: &Source,
+    names: &[LoadedName],
+    file: &Source,
+    suggested: &mut usize,
+    found: &mut Vec<Diagnostic>,
+) {
+    let is_unknown = |name: &&LoadedName| {
+        let wanted = source.slice(name.original);
+        !wanted.is_empty() && file.names.in_scope(&file.text, 0, wanted).next().is_none()
     };
-    if wanted.is_empty() || at_top().any(|known| known == wanted) {
-        return None;
+    let unknown: Vec<&LoadedName> = names.iter().filter(is_unknown).collect();
+    if unknown.is_empty() {
+        return;
     }
-    if perhaps_defined(file).contains(&wanted) {
-        return None;
+    let perhaps: BTreeSet<&str> = perhaps_defined(file).into_iter().collect();
+    let at_top = file.names.definitions.iter().filter(|definition| definition.scope == 0);
+    let known: BTreeSet<&str> = at_top.map(|definition| file.slice(definition.name)).collect();
+    for name in unknown.into_iter().take(super::MAX_DIAGNOSTICS) {
+        let wanted = source.slice(name.original);
+        if perhaps.contains(wanted) {
+            continue;
+        }
+        *suggested += 1;
+        let is_suggested = *suggested <= MAX_SUGGESTIONS;
+        let near = is_suggested.then(|| nearest(wanted, known.iter().copied())).flatten();
+        let message = format!("the module defines no `{wanted}`");
+        let diagnostic = Diagnostic::new(source, name.original, Code::UnknownName, message);
+        found.push(diagnostic.meant(source, name.original, near));
     }
-    let message = format!("the module defines no `{wanted}`");
-    let near = nearest(wanted, at_top());
-    let found = Diagnostic::new(source, name.original, Code::UnknownName, message);
-    Some(found.meant(source, name.original, near))
 }
 
 fn no_module(source: &Source, inclusion: &Inclusion, path: &str) -> Diagnostic {

@@ -32,6 +32,8 @@ fn unused(about: &About<'_>, found: &mut Vec<Diagnostic>) {
     }
     let used: HashSet<&str> = uses().map(|used| source.slice(used.name)).collect();
     let is_included = about.world.includers(&source.id).any(|(_, is_include)| is_include);
+    // Others may load from here what was loaded here.
+    let loaded_on = loaded_from(about);
     for definition in &source.names.definitions {
         let name = source.slice(definition.name);
         if name.starts_with('_') || name.is_empty() || used.contains(name) {
@@ -40,12 +42,28 @@ fn unused(about: &About<'_>, found: &mut Vec<Diagnostic>) {
         let is_local = source.names.scopes.get(definition.scope).map(|scope| scope.kind)
             == Some(ScopeKind::Function);
         let message = match definition.kind {
-            DefKind::Loaded if !is_included => format!("`{name}` is loaded and never used"),
+            DefKind::Loaded if !is_included && !loaded_on.contains(name) => {
+                format!("`{name}` is loaded and never used")
+            }
             DefKind::Variable if is_local => format!("`{name}` is never used"),
             _ => continue,
         };
         found.push(Diagnostic::hint(source, definition.name, Tag::Unnecessary, message));
     }
+}
+
+/// The names that other files load from a file.
+fn loaded_from<'a>(about: &About<'a>) -> BTreeSet<&'a str> {
+    let id = &about.source.id;
+    let loaders = about.world.includers(id).filter(|(_, is_include)| !is_include);
+    let names = loaders.flat_map(|(file, _)| {
+        let all = file.names.inclusions.iter().zip(&file.targets);
+        let from_here = all.filter(|(_, target)| target.as_ref() == Some(id));
+        from_here
+            .flat_map(|(inclusion, _)| inclusion.loaded.iter().flatten())
+            .map(|name| file.slice(name.original))
+    });
+    names.collect()
 }
 
 /// Fields that are there for old files only.

@@ -3,20 +3,21 @@
 use std::collections::{BTreeSet, HashMap};
 
 use aurora_eval::{Code, is_global};
-use aurora_syntax::tree::{Clause, Expr, ExprKind, Stmt, StmtKind};
-use aurora_syntax::{Kind as Word, Span, walk};
+use aurora_syntax::tree::{Expr, ExprKind, Stmt, StmtKind};
+use aurora_syntax::{Span, walk};
 use aurora_template::types::nearest;
 
 use super::{About, Diagnostic};
 use crate::index::{is_whole, perhaps_defined};
 use crate::names::Use;
+use crate::reached;
 
 /// What the evaluation says of a name that it does not know.
 const HELP: &str = "define it above, or include() the file that does; names are of this file and \
                     those it includes";
 
 /// For how many of them a known name is looked for that may be meant.
-const MAX_SUGGESTIONS: usize = 20;
+pub(super) const MAX_SUGGESTIONS: usize = 20;
 
 /// The names of a file that nothing defines.
 pub(super) fn names(about: &About<'_>, found: &mut Vec<Diagnostic>) {
@@ -41,13 +42,15 @@ pub(super) fn names(about: &About<'_>, found: &mut Vec<Diagnostic>) {
     let perhaps: BTreeSet<&str> =
         about.files.iter().flat_map(|source| perhaps_defined(source)).collect();
     let reached = Reached::of(&source.parsed.tree);
+    let builtins = crate::builtin::builtins().map(|(name, _)| name);
+    let known: BTreeSet<&str> = about.index.names().chain(builtins).collect();
     for (at, name) in unknown.into_iter().take(super::MAX_DIAGNOSTICS).enumerate() {
         let text = source.slice(name);
         if perhaps.contains(text) || reached.is_annotation(name) {
             continue;
         }
-        let known = about.index.names().chain(crate::builtin::builtins().map(|(name, _)| name));
-        let near = (at < MAX_SUGGESTIONS).then(|| nearest(text, known)).flatten();
+        let is_suggested = at < MAX_SUGGESTIONS;
+        let near = is_suggested.then(|| nearest(text, known.iter().copied())).flatten();
         let message = format!("name '{text}' is not defined");
         found.push(
             Diagnostic::new(source, name, Code::UnknownName, message)
@@ -109,32 +112,11 @@ impl Reached {
     }
 
     fn expression(&mut self, expr: &Expr) {
-        match &expr.kind {
-            ExprKind::Name => self.sure.push(expr.span),
-            ExprKind::Lambda(_) => {}
-            ExprKind::Cond(cond) => self.expression(&cond.1),
-            ExprKind::Chain(chain) => {
-                self.expression(&chain.first);
-                let is_lazy =
-                    |word: Word| matches!(word, Word::And | Word::Or) || chain.rest.len() > 1;
-                for (op, operand) in &chain.rest {
-                    if !is_lazy(op.kind) {
-                        self.expression(operand);
-                    }
-                }
-            }
-            ExprKind::Comp(comp) => {
-                if let Some(Clause::For { iterable, .. }) = comp.clauses.first() {
-                    self.expression(iterable);
-                }
-            }
-            ExprKind::Postfix(postfix) => {
-                // The call of a file that is not there is asked for by the place of its name.
-                self.sure.extend([postfix.base.span, expr.span]);
-                walk::parts(expr, &mut |part| self.expression(part));
-            }
-            _ => walk::parts(expr, &mut |part| self.expression(part)),
+        // Names are asked for, and the calls of files that are not there.
+        if matches!(expr.kind, ExprKind::Name | ExprKind::Postfix(_)) {
+            self.sure.push(expr.span);
         }
+        reached::parts(expr, &mut |part| self.expression(part));
     }
 
     fn annotations(&mut self, stmts: &[Stmt]) {

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use aurora_eval::{Disk, Inputs, Options};
 use aurora_ide::diagnostics::{Diagnostic, Level, Tag, merge, syntax};
-use aurora_ide::workspace::normal;
-use aurora_ide::{FileId, Workspace};
+use aurora_ide::workspace::{MAX_FILES, normal};
+use aurora_ide::{FileId, Source, Workspace};
 
 use crate::fixture::Fixture;
 
@@ -160,6 +160,8 @@ fn the_text_alone_tells_what_is_wrong() {
         ("def f():\n  return y", &format!("W unknown-name 'y' name 'y' is not defined{HELP}")),
         ("if True:\n  x = y", &format!("W unknown-name 'y' name 'y' is not defined{HELP}")),
         ("x = 1 if 0 else y", &format!("W unknown-name 'y' name 'y' is not defined{HELP}")),
+        ("a = 'x'\nx = a + 'b' + y", &format!("E unknown-name 'y' name 'y' is not defined{HELP}")),
+        ("a = 1\nx = a or a or y", &format!("W unknown-name 'y' name 'y' is not defined{HELP}")),
         ("x = [y for y in [1]]\nz = lambda a: a + x", ""),
         ("import os.path\nx = os", ""),
         ("x: Foo = 1", ""),
@@ -207,6 +209,12 @@ fn the_text_alone_tells_what_is_wrong() {
             "load('@std//service.aurora', 'http_service')",
             "H - 'http_service' `http_service` is loaded and never used; unnecessary",
         ),
+        // Others load it from here.
+        (
+            "#- re.aurora\nload('b.aurora', 'x', 'y')\n#- b.aurora\nx = 1\ny = 1\n\
+             #- user.aurora\nload('re.aurora', z = 'x')\n",
+            "H - 'y' `y` is loaded and never used; unnecessary",
+        ),
         ("def f():\n  x = 1\n  return 2", "H - 'x' `x` is never used; unnecessary"),
         (
             "j = Job(production = True)",
@@ -219,6 +227,44 @@ fn the_text_alone_tells_what_is_wrong() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_a_chain_of_names_is_does_not_depend_on_what_is_asked_first() {
+    let names: String = (1..=20).map(|at| format!("p{at} = p{}\n", at - 1)).collect();
+    let chain = format!("p0 = Process(name = 'a')\n{names}");
+    let near = "E unknown-field 'a = 1' Process has no field `a`; Process has the fields name, cmdline, \
+                max_failures, daemon, ephemeral, min_duration, final, resources, logger";
+    for uses in ["x = p4(a = 1)\ny = p20(b = 1)\n", "y = p20(b = 1)\nx = p4(a = 1)\n"] {
+        let found = all(&format!("{chain}{uses}"));
+        assert_eq!(found, near, "{uses}");
+    }
+}
+
+#[test]
+fn names_are_suggested_for_a_few_only() {
+    let names: String = (0..50).map(|at| format!(", 'name{at}_'")).collect();
+    let defined: String = (0..50).map(|at| format!("name{at} = 1\n")).collect();
+    let found = all(&format!("#- a.aurora\nload('b.aurora'{names})\n#- b.aurora\n{defined}"));
+    let lines: Vec<&str> =
+        found.lines().filter(|line| line.starts_with("E unknown-name")).collect();
+    assert_eq!(lines.len(), 50, "{found}");
+    assert_eq!(lines.iter().filter(|line| line.contains("did you mean")).count(), 20, "{found}");
+}
+
+#[test]
+fn a_file_may_be_there_that_a_full_workspace_does_not_know() {
+    let told = |count: usize| {
+        let mut workspace = Workspace::default();
+        let main = FileId::new("/project/main.aurora");
+        workspace.open(main.clone(), "include('b.aurora')\n".to_owned(), 1);
+        for at in 1..count {
+            let id = FileId::new(format!("/project/lib/{at}.aurora"));
+            workspace.read(Source::new(id, "".into(), None));
+        }
+        syntax(&workspace.snapshot(), &main).len()
+    };
+    assert_eq!((told(MAX_FILES - 1), told(MAX_FILES)), (1, 0));
 }
 
 /// Every file of a folder and those under it.
@@ -322,6 +368,20 @@ fn what_is_evaluated_is_told_once() {
         (
             "\u{feff}p = Process(nmae = 'a')\njobs = []",
             "main.aurora: E unknown-field 'nmae = 'a'' Process has no field `nmae`; did you mean `name`?; [name]",
+        ),
+        // Several things may be wrong at one place.
+        (
+            "jobs = [Job(name = 'a', cluster = 'c', role = 'r')]",
+            "main.aurora: E missing-field 'Job' task is required; add `task = …`\n\
+             main.aurora: E missing-field 'Job' environment: Job[environment] is required; add \
+             `environment = …`\n\
+             main.aurora: E missing-field 'Job' task: Job[task] is required; add `task = …`",
+        ),
+        // What is wrong with each of several jobs is told once.
+        (
+            "jobs = [Job(name = n, cluster = 'c', role = 'r', environment = 'test') for n in ['a', 'b']]",
+            "main.aurora: E missing-field 'Job' task is required; add `task = …`\n\
+             main.aurora: E missing-field 'Job' task: Job[task] is required; add `task = …`",
         ),
         (
             "include('b.aurora')\njobs = []",

@@ -102,7 +102,7 @@ impl Fixture {
 
     /// The same files after changes.
     pub(crate) fn edited(&self, edits: &[FileEdit]) -> Self {
-        let world = self.world.edited(edits);
+        let world = self.world.edited(edits).unwrap();
         let name =
             |id: &FileId| id.name().trim_start_matches(ROOT).trim_start_matches('/').to_owned();
         let files = world.files().map(|file| format!("#- {}\n{}", name(&file.id), file.text));

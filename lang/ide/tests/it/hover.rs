@@ -165,6 +165,11 @@ fn what_files_define() {
         ),
         ("load('nowhere.aurora', '$0x')\n", "‹load(…, 'x')›"),
         ("x = f'{por$0t}'\nport = 80\n", "‹port: Number = 80›"),
+        ("e = 'p'\nis$0p = e == 'p'\n", "‹isp: Boolean = e == 'p'›"),
+        ("e = 'p'\nis$0p = e not in ['p']\n", "‹isp: Boolean = e not in ['p']›"),
+        ("is$0p = not 'p'\n", "‹isp: Boolean = not 'p'›"),
+        ("x$0 = 1 + 2\n", "‹x: Number = 1 + 2›"),
+        ("x$0 = -1\n", "‹x: Number = -1›"),
     ]);
 }
 
