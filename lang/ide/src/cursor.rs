@@ -109,35 +109,26 @@ impl<'a> Cursor<'a> {
         if !matches!(last.kind, Word::Str | Word::BadStr) {
             return None;
         }
-        let written = last.span.of(&self.source.text);
-        let prefix = written.find(['"', '\''])?;
-        let quote = written.get(prefix..=prefix)?;
-        let triple = quote.repeat(3);
-        let quotes = if written[prefix..].starts_with(&triple) && written.len() >= prefix + 3 {
-            triple.as_str()
-        } else {
-            quote
-        };
-        let start = last.span.start + offset(prefix + quotes.len());
-        let is_closed = last.kind == Word::Str;
-        let end = if is_closed { last.span.end - offset(quotes.len()) } else { last.span.end };
-        let inner = Span::new(start, end.max(start));
-        if !touches(inner, self.at) {
-            return None;
-        }
-        let is_format = written[..prefix].contains(['f', 'F']);
-        Some(InText { literal: last.span, inner, is_format })
+        let (prefix, inner) = between_quotes(self.source, last)?;
+        let is_format = prefix.contains(['f', 'F']);
+        touches(inner, self.at).then_some(InText { literal: last.span, inner, is_format })
     }
 
-    /// The reference that holds it, in a literal.
+    /// The reference that holds it, in a literal that is no f-string.
     pub fn reference(&self) -> Option<InReference> {
         let text = self.text()?;
+        let before = self.source.slice(Span::new(text.inner.start, self.at));
+        self.reference_in(text, before.rfind("{{")?, "}}")
+    }
+
+    /// The reference that holds it and begins with braces at `open` of what stands between the quotes
+    /// of a literal: as many of them as close it.
+    pub fn reference_in(&self, text: InText, open: usize, closing: &str) -> Option<InReference> {
+        const ENDS: [char; 5] = ['{', '}', '\n', '\r', ' '];
         let written = text.inner.of(&self.source.text);
         let at = (self.at - text.inner.start) as usize;
-        let before = written.get(..at)?;
-        let open = before.rfind("{{")?;
-        let inside = &before[open + 2..];
-        if inside.contains(['{', '}', '\n']) {
+        let inside = written.get(open + closing.len()..at)?;
+        if inside.contains(['{', '}', '\n', '\r']) {
             return None;
         }
         let address = inside.trim_start_matches('&');
@@ -147,11 +138,11 @@ impl<'a> Cursor<'a> {
         let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
         let rest = written.get(at..).unwrap_or_default();
         let word = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
-        let rest_of_reference = rest.find(['{', '}', '\n', ' ']).unwrap_or(rest.len());
-        let is_closed = rest[rest_of_reference..].starts_with("}}");
-        let base = text.inner.start + offset(open + 2 + skipped);
+        let rest_of_reference = rest.find(ENDS).unwrap_or(rest.len());
+        let is_closed = rest[rest_of_reference..].starts_with(closing);
+        let base = text.inner.start + offset(open + closing.len() + skipped);
         let end = if is_closed {
-            self.at + offset(rest_of_reference + 2)
+            self.at + offset(rest_of_reference + closing.len())
         } else {
             self.at + offset(word)
         };
@@ -209,7 +200,12 @@ impl<'a> Cursor<'a> {
     /// The calls whose brackets hold it, innermost first. Brackets of lists and tables in between
     /// are passed over; see [`Self::brackets`].
     pub fn calls(&self) -> Vec<OpenCall> {
-        self.brackets().into_iter().filter_map(|open| self.call(open)).collect()
+        self.calls_of(&self.brackets())
+    }
+
+    /// Those of open brackets before it, as [`Self::brackets`] gives them, that are calls'.
+    pub fn calls_of(&self, brackets: &[usize]) -> Vec<OpenCall> {
+        brackets.iter().filter_map(|open| self.call(*open)).collect()
     }
 
     /// The innermost call, if no other bracket lies between it and the cursor.
@@ -321,6 +317,19 @@ impl<'a> Cursor<'a> {
             at_name: at_name && argument.is_none(),
         })
     }
+}
+
+/// The letters before the quotes of a literal, and what stands between these: to the end of a literal
+/// that is not closed.
+pub(crate) fn between_quotes<'a>(source: &'a Source, literal: &Token) -> Option<(&'a str, Span)> {
+    let written = source.slice(literal.span);
+    let (prefix, rest) = written.split_at(written.find(['"', '\''])?);
+    let quote = rest.get(..1)?;
+    let quotes = if rest.starts_with(&quote.repeat(3)) { 3 } else { 1 };
+    let start = literal.span.start + offset(prefix.len() + quotes);
+    let is_closed = literal.kind == Word::Str;
+    let end = if is_closed { literal.span.end - offset(quotes) } else { literal.span.end };
+    Some((prefix, Span::new(start, end.max(start))))
 }
 
 fn is_word(token: &Token, source: &Source) -> bool {

@@ -28,7 +28,10 @@ pub fn range(world: &Snapshot, file: &FileId, range: Span) -> Vec<FileEdit> {
 
 fn whole_statements(source: &Source, range: Span) -> Span {
     let line = |at: u32| source.lines.span(source.lines.line(at), &source.text);
-    let mut range = Span::new(line(range.start).start, line(range.end.max(range.start)).end);
+    // Whole lines are selected up to the begin of the next one, which is no part of them.
+    let is_begin = range.start < range.end && line(range.end).start == range.end;
+    let last = if is_begin { range.end - 1 } else { range.end.max(range.start) };
+    let mut range = Span::new(line(range.start).start, line(last).end);
     loop {
         let stmts = &source.parsed.tree;
         let from = stmts.partition_point(|stmt| stmt.span.end < range.start);
@@ -45,10 +48,12 @@ fn whole_statements(source: &Source, range: Span) -> Span {
 }
 
 fn edits_of(source: &Source) -> Vec<(Span, String)> {
-    match aurora_syntax::format(&source.text) {
-        Ok(formatted) => differences(&source.text, &formatted),
-        Err(_) => Vec::new(),
-    }
+    // A byte order mark stays, so that it is no difference.
+    let start = source.text_start();
+    let text = source.text.get(start as usize..).unwrap_or_default();
+    let Ok(formatted) = aurora_syntax::format(text) else { return Vec::new() };
+    let edits = differences(text, &formatted).into_iter();
+    edits.map(|(span, text)| (Span::new(span.start + start, span.end + start), text)).collect()
 }
 
 /// What the layout may change: blanks, ends of lines, commas before closing brackets.

@@ -459,13 +459,14 @@ impl Reader<'_> {
     fn statement(&mut self, stmt: &Stmt, scope: ScopeId) {
         match &stmt.kind {
             StmtKind::Assign { targets, value } => {
-                self.expression(value, scope);
                 if let [target] = targets.as_slice()
                     && target.kind == ExprKind::Name
                     && let Some((fields, call)) = self.struct_type(value)
                 {
                     let id = self.define(target.span, stmt.span, scope, DefKind::Struct);
+                    // The scopes of its arguments stand in it, so they come behind it.
                     let inner = self.scope(call, scope, ScopeKind::Class);
+                    self.expression(value, scope);
                     self.out.definitions[id].inner = Some(inner);
                     for (name, value) in fields {
                         let id = self.define(name, name.to(value), inner, DefKind::Field);
@@ -473,6 +474,7 @@ impl Reader<'_> {
                     }
                     return;
                 }
+                self.expression(value, scope);
                 for target in targets {
                     self.target(target, stmt.span, Some(value.span), scope, DefKind::Variable);
                 }

@@ -6,6 +6,8 @@ use crate::source::Source;
 
 /// How many words and signs are looked at.
 const MAX_TOKENS: usize = 4000;
+/// How many lines are looked at for what ends them.
+const MAX_LINES: usize = 1000;
 
 /// How a file is written.
 #[derive(Debug, Clone, Copy)]
@@ -29,8 +31,10 @@ impl Style {
                 Word::LParen | Word::LBracket | Word::LBrace => depth += 1,
                 Word::RParen | Word::RBracket | Word::RBrace => depth = depth.saturating_sub(1),
                 Word::Newline | Word::Broken => depth = 0,
-                Word::Str if source.slice(token.span).starts_with('\'') => single += 1,
-                Word::Str => double += 1,
+                Word::Str => match source.slice(token.span).find(['\'', '"']) {
+                    Some(at) if source.slice(token.span)[at..].starts_with('\'') => single += 1,
+                    _ => double += 1,
+                },
                 Word::Eq if depth > 0 => {
                     let before = at.checked_sub(1).map(|before| tokens[before].span.end);
                     if before == Some(token.span.start) {
@@ -45,8 +49,13 @@ impl Style {
         Self {
             quote: if single > double { '\'' } else { '"' },
             equals: if wide > tight { " = " } else { "=" },
-            line_end: if source.text.contains("\r\n") { "\r\n" } else { "\n" },
+            line_end: line_end(source),
         }
+    }
+
+    /// What stands between the factors of a product.
+    pub(crate) fn times(self) -> &'static str {
+        if self.equals == "=" { "*" } else { " * " }
     }
 
     /// A text between quotes.
@@ -84,13 +93,29 @@ impl Style {
             match character {
                 '"' => out.push(self.quote),
                 '=' if depth > 0 && last != ' ' => out.push_str(self.equals),
-                '*' if depth > 0 && last != ' ' && self.equals == " = " => out.push_str(" * "),
+                '*' if depth > 0 && last != ' ' => out.push_str(self.times()),
                 other => out.push(other),
             }
             last = character;
         }
         out
     }
+}
+
+/// What ends most of the lines.
+fn line_end(source: &Source) -> &'static str {
+    let lines = &source.lines;
+    let ends = (1..lines.count()).take(MAX_LINES).map(|line| {
+        let start = lines.start(line, &source.text);
+        let before = source.text.get(..start as usize).unwrap_or_default();
+        ["\r\n", "\n", "\r"].into_iter().find(|end| before.ends_with(end)).unwrap_or("\n")
+    });
+    let mut counts = [("\n", 0), ("\r\n", 0), ("\r", 0)];
+    for end in ends {
+        counts.iter_mut().filter(|(known, _)| *known == end).for_each(|(_, count)| *count += 1);
+    }
+    // `max_by_key` takes the last of several that are as frequent.
+    counts.iter().rev().max_by_key(|(_, count)| *count).map_or("\n", |(end, _)| *end)
 }
 
 /// A text as it stands in a snippet.

@@ -443,8 +443,8 @@ fn member(world: &Snapshot, kind: &Kind, name: &str) -> Option<Target> {
     }
 }
 
-/// The ports that texts of the namespace refer to as `{{thermos.ports[name]}}`, and those that
-/// `announce` and `Announcer` name, in the order of the alphabet.
+/// The ports that texts of related files refer to as `{{thermos.ports[name]}}`, in the order of the
+/// alphabet.
 pub fn ports(world: &Snapshot, source: &Arc<Source>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for file in world.related(source).iter().filter(|file| !file.id.is_std()) {

@@ -23,6 +23,8 @@ fn a_file_is_laid_out_by_small_changes() {
         ("x = (\n", 0),
         ("with a: pass\n", 0),
         ("x=['é',2]\r\n", 3),
+        ("\u{feff}x=1\n", 2),
+        ("\u{feff}x = 1\n", 0),
         ("", 0),
     ] {
         let fixture = Fixture::new(case);
@@ -31,12 +33,20 @@ fn a_file_is_laid_out_by_small_changes() {
         assert_eq!(found, aurora_syntax_format(case), "{case}");
         assert!(edits.len() <= count.max(1) + 3, "{case}: {edits:?}");
         assert_eq!(edits.is_empty(), count == 0, "{case}: {edits:?}");
+        // The first word stays.
+        let first = case.find(|c: char| c.is_alphabetic()).unwrap_or(case.len());
+        assert!(
+            edits.iter().all(|edit| edit.location.span.end as usize > first),
+            "{case}: {edits:?}"
+        );
     }
 }
 
 /// The text as it should be; itself if it does not parse.
 fn aurora_syntax_format(text: &str) -> String {
-    aurora_syntax::format(text).unwrap_or_else(|_| text.to_owned())
+    let (mark, rest) = text.split_at(if text.starts_with('\u{feff}') { 3 } else { 0 });
+    let formatted = aurora_syntax::format(rest).unwrap_or_else(|_| rest.to_owned());
+    format!("{mark}{formatted}")
 }
 
 #[test]
@@ -51,5 +61,15 @@ fn a_part_is_laid_out_by_whole_statements() {
         let text = case.replace("$0", "");
         let edits = range(&fixture.world, &fixture.file, Span::new(fixture.at, fixture.at));
         assert_eq!(applied(&text, &edits), wanted, "{case}");
+    }
+    // A line that is only touched is no part.
+    for text in ["a=1\nb=2\n", "a=1\r\nb=2\r\n"] {
+        let fixture = Fixture::new(text);
+        let next = u32::try_from(text.find('b').unwrap()).unwrap();
+        for (end, wanted) in [(next, ["a = 1", "b=2"]), (next + 1, ["a = 1", "b = 2"])] {
+            let edits = range(&fixture.world, &fixture.file, Span::new(0, end));
+            let laid_out = applied(text, &edits);
+            assert_eq!(laid_out.lines().collect::<Vec<_>>(), wanted, "{text:?} {end}");
+        }
     }
 }
