@@ -1,6 +1,8 @@
 //! The `include` or `load` that takes a name from another file, where and as the file would have it.
 
+use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use aurora_syntax::tree::{ExprKind, PostKind, Stmt, StmtKind};
 use aurora_syntax::{Kind as Word, Span};
@@ -8,36 +10,59 @@ use aurora_syntax::{Kind as Word, Span};
 use crate::names::Inclusion;
 use crate::source::{FileEdit, FileId, Source};
 use crate::style::Style;
+use crate::workspace::Snapshot;
 
-/// The change that takes a name from `file` into a file, for what begins at `before`.
-pub(crate) fn taking(
-    source: &Source,
+/// A file that takes names from others.
+pub(crate) struct Taker<'a> {
+    source: &'a Source,
     style: Style,
-    before: u32,
-    file: &Source,
-    name: &str,
-) -> FileEdit {
-    if let Some(edit) = added_to_load(source, style, before, &file.id, name) {
-        return edit;
+    /// The file itself and those that take it in, which it cannot take in turn.
+    above: BTreeSet<FileId>,
+    /// Whether others load it: then it cannot include.
+    is_loaded: bool,
+}
+
+impl<'a> Taker<'a> {
+    pub(crate) fn new(world: &Snapshot, source: &'a Arc<Source>, style: Style) -> Self {
+        let above = world.above(source).iter().map(|file| file.id.clone()).collect();
+        let is_loaded = world.includers(&source.id).any(|(_, is_include)| !is_include);
+        Self { source, style, above, is_loaded }
     }
-    let quoted = style.quoted(&path_to(source, &file.id));
-    let statement = if is_loaded(source, file) {
-        format!("load({quoted}, {})", style.quoted(name))
-    } else {
-        format!("include({quoted})")
-    };
-    let (at, above, below) = room(source, style.line_end, before);
-    let location = source.at(Span::new(at, at));
-    FileEdit { location, text: format!("{above}{statement}{below}") }
-}
 
-/// Whether names of a file are loaded, rather than all of it included.
-pub(crate) fn is_loaded(source: &Source, file: &Source) -> bool {
-    file.id.is_std() || loads(source) || defines_jobs(file)
-}
+    /// Whether names of another file are loaded, rather than all of it included.
+    pub(crate) fn loads(&self, file: &Source) -> bool {
+        file.id.is_std() || self.is_loaded || loads(self.source) || file.defines_jobs()
+    }
 
-fn defines_jobs(file: &Source) -> bool {
-    file.names.in_scope(&file.text, 0, "jobs").next().is_some()
+    /// Whether another file can be loaded or included: it must not lead back to this one, and what is
+    /// loaded cannot include.
+    pub(crate) fn can_take(&self, file: &Source, is_load: bool) -> bool {
+        let includes = file.names.inclusions.iter().any(|inclusion| inclusion.loaded.is_none());
+        let is_possible = if is_load { !includes } else { !self.is_loaded && !file.id.is_std() };
+        is_possible && !self.above.contains(&file.id)
+    }
+
+    /// The change that takes a name from another file, for what begins at `before`; [`None`] if it
+    /// cannot be taken.
+    pub(crate) fn take(&self, before: u32, file: &Source, name: &str) -> Option<FileEdit> {
+        let is_load = self.loads(file);
+        if !self.can_take(file, is_load) {
+            return None;
+        }
+        let (source, style) = (self.source, self.style);
+        let added = added_to_load(source, style, before, &file.id, name);
+        Some(added.unwrap_or_else(|| {
+            let quoted = style.quoted(&path_to(source, &file.id));
+            let statement = if is_load {
+                format!("load({quoted}, {})", style.quoted(name))
+            } else {
+                format!("include({quoted})")
+            };
+            let (at, above, below) = room(source, style.line_end, before);
+            let location = source.at(Span::new(at, at));
+            FileEdit { location, text: format!("{above}{statement}{below}") }
+        }))
+    }
 }
 
 /// Whether a file loads from others of the workspace rather than to include them.
@@ -82,11 +107,19 @@ fn room(source: &Source, line_end: &str, start: u32) -> (u32, String, String) {
     let next_line = |at: u32| source.lines.start(source.lines.line(at) + 1, &source.text);
     // Behind the last of its kind.
     if let Some(last) = earlier.iter().rev().find(|stmt| takes_file(source, stmt)) {
-        return (next_line(last.span.end), String::new(), line_end.to_owned());
+        let at = next_line(last.span.end);
+        // Both stand on one line.
+        if at > start {
+            return (start, String::new(), "; ".to_owned());
+        }
+        return (at, String::new(), line_end.to_owned());
     }
     // Behind what the file says of itself.
     if let Some(first) = earlier.first().filter(|stmt| is_text(stmt)) {
         let at = next_line(first.span.end);
+        if at > start {
+            return (start, String::new(), "; ".to_owned());
+        }
         let is_free = source.lines.span(source.lines.line(at), &source.text).is_empty();
         let behind = if is_free { line_end.to_owned() } else { line_end.repeat(2) };
         return (at, line_end.to_owned(), behind);
@@ -99,14 +132,14 @@ fn room(source: &Source, line_end: &str, start: u32) -> (u32, String, String) {
 fn above(source: &Source, at: u32) -> u32 {
     let mut line = source.lines.line(at);
     while let Some(before) = line.checked_sub(1) {
-        let text = source.slice(source.lines.span(before, &source.text)).trim();
+        let text = source.slice(source.line(before)).trim();
         // The first lines may be for other programs.
         if !text.starts_with('#') || text.starts_with("#!") || text.starts_with("# -*-") {
             break;
         }
         line = before;
     }
-    source.lines.start(line, &source.text)
+    source.line(line).start
 }
 
 fn is_text(stmt: &Stmt) -> bool {

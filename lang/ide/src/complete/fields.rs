@@ -42,7 +42,7 @@ pub(super) fn arguments(place: &Place<'_>, list: &mut List) -> bool {
         }
         None => {
             match &call.callee {
-                Kind::Function(function) => of_function(place, list, call, function, given),
+                Kind::Function(function) => of_function(place, list, call, function, &given),
                 _ if binds(callee) => bindings(place, list, call, &given),
                 _ => {}
             }
@@ -152,12 +152,12 @@ pub(super) fn made_by(world: &Snapshot, function: &Definitive) -> Option<&'stati
     }
 }
 
-fn of_function<'a>(
+fn of_function(
     place: &Place<'_>,
     list: &mut List,
     call: &OpenCall,
-    function: &'a Definitive,
-    mut given: BTreeSet<&'a str>,
+    function: &Definitive,
+    given: &BTreeSet<&str>,
 ) {
     let all = parameters(function);
     let made = made_by(place.world, function);
@@ -191,7 +191,6 @@ fn of_function<'a>(
     }
     if let Some(decl) = made {
         let names: Vec<Definitive> = all;
-        given.extend(SET.iter().filter(|(name, _)| *name == decl.name).map(|(_, field)| *field));
         let known: BTreeSet<&str> =
             given.iter().copied().chain(names.iter().map(Definitive::name)).collect();
         declared(place, list, call, decl, &known);

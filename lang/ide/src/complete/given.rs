@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aurora_syntax::{Kind as Word, Token};
 
 use super::place::Place;
+use crate::cursor::between_quotes;
 use crate::source::Source;
 use crate::template;
 
@@ -20,16 +21,8 @@ const MAX_LENGTH: usize = 80;
 pub(super) fn texts(place: &Place<'_>, argument: &str) -> Vec<String> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for file in place.world.files().take(MAX_FILES) {
-        if !file.text.contains(argument) {
-            continue;
-        }
-        for window in file.tokens().windows(3) {
-            let [name, equals, value] = window else { continue };
-            let is_it = name.kind == Word::Name
-                && equals.kind == Word::Eq
-                && file.slice(name.span) == argument
-                && !is_at(place, file, value);
-            if let Some(text) = plain(file, value).filter(|_| is_it) {
+        for literal in file.given(argument) {
+            if let Some(text) = plain(file, literal).filter(|_| !is_at(place, file, literal)) {
                 *counts.entry(text).or_default() += 1;
             }
         }
@@ -43,12 +36,13 @@ pub(super) fn texts(place: &Place<'_>, argument: &str) -> Vec<String> {
 /// The names of the processes that files of the namespace write out, those of the file first.
 pub(super) fn processes(place: &Place<'_>) -> Vec<String> {
     let mut found = Vec::new();
+    let mut seen = BTreeSet::new();
     for file in place.world.namespace(place.source).iter() {
         for call in calls(file, &["Process"]) {
             if let Some(name) = argument(file, call, "name")
                 && !is_at(place, file, name)
                 && let Some(name) = plain(file, name)
-                && !found.iter().any(|known| known == name)
+                && seen.insert(name.to_owned())
             {
                 found.push(name.to_owned());
             }
@@ -115,13 +109,13 @@ fn argument<'a>(file: &Source, call: &'a [Token], wanted: &str) -> Option<&'a To
 
 /// What a literal says, if that is one short line as it is written.
 fn plain<'a>(file: &'a Source, token: &Token) -> Option<&'a str> {
-    let written = file.slice(token.span);
-    let quote = written.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
-    let text = written.strip_prefix(quote)?.strip_suffix(quote)?;
+    let (prefix, inner) = between_quotes(file, token)?;
+    let text = file.slice(inner);
     let is_plain = token.kind == Word::Str
+        && prefix.is_empty()
         && !text.is_empty()
         && text.len() <= MAX_LENGTH
-        && !text.contains([quote, '\\', '\n', '\r'])
+        && !text.contains(['\\', '\n', '\r'])
         && !text.contains("{{");
     is_plain.then_some(text)
 }

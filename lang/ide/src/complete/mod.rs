@@ -224,15 +224,18 @@ impl List {
         self.found.iter().map(|(_, proposal)| proposal.label.clone()).collect()
     }
 
+    /// The place of a proposal in the list, before those that come later in the order of keys. What
+    /// begins with the typed letters is meant before what only has them somewhere.
+    fn key(&self, rank: Rank, filter: &str) -> (bool, Rank) {
+        let begin: String = filter.chars().take(self.typed.chars().count()).collect();
+        (begin.to_lowercase() != self.typed, rank)
+    }
+
     fn done(mut self) -> Vec<Completion> {
-        // What begins with the typed letters is meant before what only has them somewhere.
-        let is_begun = |proposal: &Completion| {
-            let begin: String = proposal.filter.chars().take(self.typed.chars().count()).collect();
-            begin.to_lowercase() == self.typed
-        };
-        self.found.sort_by_key(|(rank, proposal)| (!is_begun(proposal), *rank));
-        self.found.truncate(MAX_PROPOSALS);
-        let proposals = self.found.into_iter().enumerate();
+        let mut found = std::mem::take(&mut self.found);
+        found.sort_by_cached_key(|(rank, proposal)| self.key(*rank, &proposal.filter));
+        found.truncate(MAX_PROPOSALS);
+        let proposals = found.into_iter().enumerate();
         proposals
             .map(|(at, (_, mut proposal))| {
                 proposal.sort = format!("{at:04}");

@@ -1,6 +1,6 @@
 //! Names: what is in scope, what every file knows, and what stands behind a dot.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aurora_model::names::GROUPS;
@@ -8,10 +8,10 @@ use aurora_model::names::GROUPS;
 use super::describe::Origin;
 use super::expected::Expected;
 use super::place::Place;
-use super::{Completion, CompletionKind, List, Rank, taking};
+use super::{Completion, CompletionKind, List, MAX_PROPOSALS, Rank, taking};
 use crate::builtin::{self, Builtin, builtins, documented};
 use crate::declaration::{of_type, one_line};
-use crate::names::{DefKind, Definition, ScopeId};
+use crate::names::{DefKind, Definition, ScopeKind};
 use crate::python::{METHODS, python};
 use crate::resolve::{Definitive, origin};
 use crate::source::Source;
@@ -19,7 +19,7 @@ use crate::style::escaped;
 use crate::types::{self, Kind, own_fields};
 
 /// How many names are looked at for what they are.
-const MAX_KINDS: usize = 300;
+pub(super) const MAX_KINDS: usize = 300;
 /// How many variables of a file are looked at for what there is already.
 const MAX_AT_HAND: usize = 60;
 
@@ -57,31 +57,39 @@ impl Wanted {
     }
 }
 
-/// The definitions that can be seen, each name once, with how near they are.
-fn visible(place: &Place<'_>) -> Vec<(Rank, Definitive)> {
+/// The definitions that can be seen of names that are wanted, each name once, with how near they are.
+fn visible(place: &Place<'_>, is_wanted: impl Fn(&str) -> bool) -> Vec<(Rank, Definitive)> {
     let source = place.source;
-    let mut seen: BTreeSet<&str> = BTreeSet::new();
-    let mut found = Vec::new();
-    let scopes: Vec<ScopeId> = source.names.around(place.scope).collect();
-    for scope in scopes {
-        // The last definition of a name counts.
-        for (id, definition) in source.names.definitions.iter().enumerate().rev() {
-            if definition.scope != scope || !is_usable(place, definition) {
-                continue;
-            }
-            if seen.insert(source.slice(definition.name)) {
-                found.push((Rank::Local, Definitive { source: source.clone(), id }));
-            }
-        }
-    }
+    let mut found: Vec<(Rank, Definitive)> =
+        own(place, &is_wanted).into_iter().map(|found| (Rank::Local, found)).collect();
+    let names = source.names.definitions.iter().enumerate();
+    let own: BTreeSet<usize> = found.iter().map(|(_, found)| found.id).collect();
+    let own = names.filter(|(id, _)| own.contains(id));
+    let mut seen: BTreeSet<&str> = own.map(|(_, found)| source.slice(found.name)).collect();
     let files = place.world.namespace(source);
-    let mut shared: BTreeSet<String> = BTreeSet::new();
     for file in files.iter().filter(|file| file.id != source.id) {
         for (id, definition) in outer(file) {
             let name = file.slice(definition.name);
-            if !seen.contains(name) && !shared.contains(name) {
-                shared.insert(name.to_owned());
+            if is_wanted(name) && seen.insert(name) {
                 found.push((Rank::Shared, Definitive { source: file.clone(), id }));
+            }
+        }
+    }
+    found
+}
+
+/// Those of the file itself.
+fn own(place: &Place<'_>, is_wanted: impl Fn(&str) -> bool) -> Vec<Definitive> {
+    let source = place.source;
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    let mut found = Vec::new();
+    for scope in source.names.around(place.scope) {
+        // The last definition of a name counts.
+        for (id, definition) in source.names.definitions.iter().enumerate().rev() {
+            let name = source.slice(definition.name);
+            let is_it = definition.scope == scope && is_wanted(name);
+            if is_it && is_usable(place, definition) && seen.insert(name) {
+                found.push(Definitive { source: source.clone(), id });
             }
         }
     }
@@ -101,8 +109,12 @@ fn is_usable(place: &Place<'_>, definition: &Definition) -> bool {
     let is_its_own = is_within
         && (definition.kind == DefKind::Variable
             || definition.kind == DefKind::Struct && place.is_in_bases());
-    // A function runs later than what stands around it.
-    let is_later = whole.start >= place.at && !place.is_in_function();
+    // A function runs later than what stands around it, and the element of a comprehension is
+    // evaluated after what stands behind it.
+    let scope = place.source.names.scopes.get(definition.scope).map(|scope| scope.kind);
+    let is_later = whole.start >= place.at
+        && !place.is_in_function()
+        && scope != Some(ScopeKind::Comprehension);
     let is_word = definition.name == place.word;
     !(definition.name.is_empty()
         || definition.kind == DefKind::Field
@@ -116,10 +128,10 @@ pub(super) fn structs_at_hand(place: &Place<'_>) -> BTreeSet<&'static str> {
     let is_value = |definition: &Definition| {
         matches!(definition.kind, DefKind::Variable | DefKind::Parameter | DefKind::Loaded)
     };
-    let own = visible(place).into_iter().filter(|(rank, _)| *rank == Rank::Local);
-    own.filter(|(_, found)| is_value(found.get()))
+    let own = own(place, |_| true).into_iter();
+    own.filter(|found| is_value(found.get()))
         .take(MAX_AT_HAND)
-        .filter_map(|(_, found)| match types::kind_of_definition(place.world, &found) {
+        .filter_map(|found| match types::kind_of_definition(place.world, &found) {
             Kind::Struct(decl) => Some(decl.name),
             _ => None,
         })
@@ -128,34 +140,38 @@ pub(super) fn structs_at_hand(place: &Place<'_>) -> BTreeSet<&'static str> {
 
 /// Proposes every name that can be seen, and those that can be had from other files.
 pub(super) fn all(place: &Place<'_>, list: &mut List, wanted: &Wanted) {
-    let seen = visible(place);
     let fitting = list.labels();
-    let mut kinds = 0;
+    let seen = visible(place, |name| list.takes(name));
+    let mut found = Vec::new();
     let mut made = Vec::new();
-    for (rank, found) in &seen {
-        if !list.takes(found.name()) || fitting.contains(found.name()) {
-            continue;
-        }
-        kinds += 1;
-        let kind = if kinds <= MAX_KINDS {
-            types::kind_of_definition(place.world, found)
+    let new = seen.iter().filter(|(_, found)| !fitting.contains(found.name()));
+    for (at, (rank, definitive)) in new.enumerate() {
+        let kind = if at < MAX_KINDS {
+            types::kind_of_definition(place.world, definitive)
         } else {
             Kind::Unknown
         };
         let is_made = match &kind {
             Kind::Function(_) => {
-                wanted.is_made_by(&types::result_of_call(place.world, &found.source, kind.clone()))
+                let of = &definitive.source;
+                wanted.is_made_by(&types::result_of_call(place.world, of, kind.clone()))
             }
             _ => false,
         };
         match (wanted.takes(&kind), is_made) {
-            (true, _) => list.push(Rank::Fitting, proposal(place, found, &kind)),
+            (true, _) => found.push((Rank::Fitting, definitive, kind)),
             // What is there comes before what is to be made.
-            (_, true) => made.push(proposal(place, found, &kind)),
-            _ => list.push(*rank, proposal(place, found, &kind)),
+            (_, true) => made.push((Rank::Fitting, definitive, kind)),
+            _ => found.push((*rank, definitive, kind)),
         }
     }
-    made.into_iter().for_each(|proposal| list.push(Rank::Fitting, proposal));
+    found.extend(made);
+    // Only what may come into the list is worked out.
+    found.sort_by_cached_key(|(rank, found, _)| list.key(*rank, found.name()));
+    found.truncate(MAX_PROPOSALS);
+    for (rank, found, kind) in &found {
+        list.push(*rank, proposal(place, found, kind));
+    }
     let names: BTreeSet<&str> = seen.iter().map(|(_, found)| found.name()).collect();
     // Who has been given what fits types a letter to see all that there is.
     let is_told = list.typed.is_empty() && !fitting.is_empty();
@@ -175,7 +191,11 @@ pub(super) fn all(place: &Place<'_>, list: &mut List, wanted: &Wanted) {
         };
         list.push(rank, builtin_proposal(place, name, Some(builtin)));
     }
-    if matches!(wanted, Wanted::Statement) && place.is_outermost() && !names.contains("jobs") {
+    let is_jobs = |file: &Arc<Source>| file.defines_jobs();
+    if matches!(wanted, Wanted::Statement)
+        && place.is_outermost()
+        && !place.world.namespace(place.source).iter().any(is_jobs)
+    {
         let jobs = Completion::new("jobs", CompletionKind::Variable).snippet("jobs = [$0]");
         list.push(Rank::Snippet, jobs.detail("[Job]").of(Origin::Named("jobs".to_owned())).again());
     }
@@ -194,7 +214,7 @@ fn is_of_use(name: &str, builtin: Builtin) -> bool {
 
 /// Proposes types: those of fields, or those that a class may be of.
 pub(super) fn types(place: &Place<'_>, list: &mut List, are_bases: bool) {
-    for (rank, found) in visible(place) {
+    for (rank, found) in visible(place, |name| list.takes(name)) {
         let kind = types::kind_of_definition(place.world, &found);
         if matches!(kind, Kind::OwnConstructor(_)) {
             let name = found.name().to_owned();
@@ -419,20 +439,21 @@ pub(super) fn modules(list: &mut List) {
     }
 }
 
-/// The definitions of a file that may be taken from it, the functions first.
-pub(super) fn exported(file: &Arc<Source>) -> Vec<Definitive> {
+/// The definitions of a file that may be taken from it, of names that are wanted, the functions first.
+pub(super) fn exported(file: &Arc<Source>, is_wanted: impl Fn(&str) -> bool) -> Vec<Definitive> {
     let is_public = |definition: &Definition| {
         let name = file.slice(definition.name);
         let is_kept =
             matches!(definition.kind, DefKind::Function | DefKind::Struct | DefKind::Variable);
-        is_kept && !name.starts_with('_') && !matches!(name, "jobs" | "hooks")
+        is_kept && !name.starts_with('_') && !matches!(name, "jobs" | "hooks") && is_wanted(name)
     };
-    let mut seen = BTreeSet::new();
-    let mut found: Vec<Definitive> = outer(file)
-        .filter(|(_, definition)| is_public(definition))
-        .filter(|(_, definition)| seen.insert(file.slice(definition.name)))
-        .map(|(id, _)| Definitive { source: file.clone(), id })
-        .collect();
-    found.sort_by_key(|found| found.get().kind == DefKind::Variable);
+    // The last definition of a name counts.
+    let mut last: BTreeMap<&str, usize> = BTreeMap::new();
+    for (id, definition) in outer(file).filter(|(_, definition)| is_public(definition)) {
+        last.insert(file.slice(definition.name), id);
+    }
+    let found = last.into_values().map(|id| Definitive { source: file.clone(), id });
+    let mut found: Vec<Definitive> = found.collect();
+    found.sort_by_key(|found| (found.get().kind == DefKind::Variable, found.id));
     found
 }

@@ -1,18 +1,19 @@
 //! The paths that `include` and `load` take, and the names that `load` takes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use aurora_syntax::{Kind as Word, Span};
+use aurora_syntax::Kind as Word;
 
 use super::describe::Origin;
-use super::names::exported;
+use super::names::{MAX_KINDS, exported};
 use super::place::Place;
 use super::{Completion, CompletionKind, List, Rank};
 use crate::cursor::{InText, OpenCall};
 use crate::names::touches;
 use crate::source::Source;
-use crate::taking::path_to;
-use crate::types::kind_of_definition;
+use crate::taking::{Taker, path_to};
+use crate::types::{Kind, kind_of_definition};
 use crate::workspace::target;
 
 /// Something that may stand between quotes.
@@ -26,18 +27,9 @@ struct Found {
 
 /// Proposes what stands between the quotes of a path or of a name that is loaded; [`None`] elsewhere.
 pub(super) fn within(place: &Place<'_>, literal: InText) -> Option<List> {
-    let found = found(place)?;
-    let is_closed = literal.literal.end > literal.inner.end;
-    let opening = Span::new(literal.literal.start, literal.inner.start);
-    let (replaced, quote) = if is_closed {
-        (literal.inner, "")
-    } else {
-        let rest = place.source.slice(Span::new(place.at, literal.inner.end));
-        let length = rest.find(|c: char| !is_part(c)).unwrap_or(rest.len());
-        let end = place.at + crate::text::offset(length);
-        (Span::new(literal.inner.start, end), place.source.slice(opening))
-    };
+    let (replaced, quote) = place.between_quotes(literal);
     let mut list = List::new(place, replaced);
+    let found = found(place, &list)?;
     for Found { rank, text, detail, kind, origin } in found {
         let proposal = Completion::new(&text, kind)
             .detail(detail)
@@ -48,16 +40,12 @@ pub(super) fn within(place: &Place<'_>, literal: InText) -> Option<List> {
     Some(list)
 }
 
-fn is_part(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '_' | '-' | '/' | '.' | '@')
-}
-
 /// Proposes the same with quotes, where there are none yet. Says whether it is such a place.
 pub(super) fn quoted(place: &Place<'_>, list: &mut List) -> bool {
     if !place.begins_value() {
         return false;
     }
-    let Some(all) = found(place) else { return false };
+    let Some(all) = found(place, list) else { return false };
     for Found { rank, text, detail, kind, origin } in all {
         let quoted = place.style.quoted(&text);
         list.push(rank, Completion::new(quoted, kind).detail(detail).of(origin).filter(text));
@@ -65,18 +53,19 @@ pub(super) fn quoted(place: &Place<'_>, list: &mut List) -> bool {
     true
 }
 
-fn found(place: &Place<'_>) -> Option<Vec<Found>> {
+/// What may stand at the place of those that a list takes; [`None`] for another place.
+fn found(place: &Place<'_>, list: &List) -> Option<Vec<Found>> {
     let call = place.calls.first().filter(|_| place.brackets_in_call().is_empty())?;
     match place.source.slice(call.name?) {
-        "include" if call.position == 0 => Some(files(place, false)),
-        "load" if call.position == 0 => Some(files(place, true)),
-        "load" => Some(names(place, call)),
+        "include" if call.position == 0 => Some(files(place, list, false)),
+        "load" if call.position == 0 => Some(files(place, list, true)),
+        "load" => Some(names(place, list, call)),
         _ => None,
     }
 }
 
 /// The files of the workspace, the nearest first, and the modules of the library.
-fn files(place: &Place<'_>, is_load: bool) -> Vec<Found> {
+fn files<'a>(place: &Place<'a>, list: &List, is_load: bool) -> Vec<Found> {
     let own = place.source;
     let is_taken = |file: &Source| {
         let here = own.names.inclusions.iter().zip(&own.targets);
@@ -84,25 +73,27 @@ fn files(place: &Place<'_>, is_load: bool) -> Vec<Found> {
             target.as_ref() == Some(&file.id) && !touches(inclusion.whole, place.at)
         })
     };
-    // What includes the file would include itself.
-    let above: Vec<_> = place.world.mains_of(&own.id);
-    let proposal = |file: &Arc<Source>| {
-        let text = path_to(own, &file.id);
-        let steps = text.matches('/').count();
+    let taker = Taker::new(place.world, own, place.style);
+    let others = place.world.files().filter(|file| file.id != own.id);
+    let library = place.world.library().filter(|_| is_load).map(|file| -> &'a Arc<Source> { file });
+    let with_path = |file: &'a Arc<Source>| {
+        let path = path_to(own, &file.id);
+        list.takes(&path).then_some((path, file))
+    };
+    let mut all: Vec<(String, &Arc<Source>)> = others.filter_map(with_path).collect();
+    all.sort_by_cached_key(|(path, _)| (path.matches('/').count(), path.clone()));
+    all.extend(library.filter_map(with_path));
+    let proposal = |(text, file): (String, &Arc<Source>)| {
         let rank = match () {
             () if file.id.is_std() => Rank::Made,
-            () if is_taken(file) || above.contains(&file.id) => Rank::Deprecated,
+            () if is_taken(file) || !taker.can_take(file, is_load) => Rank::Deprecated,
             () => Rank::Fitting,
         };
         let detail = first_line(&crate::docs::of_file(file));
         let origin = Origin::File(file.id.name().to_owned());
-        (steps, Found { rank, text, detail, kind: CompletionKind::File, origin })
+        Found { rank, text, detail, kind: CompletionKind::File, origin }
     };
-    let mut all: Vec<(usize, Found)> =
-        place.world.files().filter(|file| file.id != own.id).map(proposal).collect();
-    all.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.text.cmp(&b.1.text)));
-    let library = place.world.library().filter(|_| is_load).map(proposal);
-    all.into_iter().chain(library).map(|(_, found)| found).collect()
+    all.into_iter().map(proposal).collect()
 }
 
 fn first_line(text: &str) -> String {
@@ -110,36 +101,34 @@ fn first_line(text: &str) -> String {
 }
 
 /// The names that the file of a `load` has and the call does not take yet.
-fn names(place: &Place<'_>, call: &OpenCall) -> Vec<Found> {
+fn names(place: &Place<'_>, list: &List, call: &OpenCall) -> Vec<Found> {
     let source = place.source;
     let tokens = source.tokens();
     let open = tokens.partition_point(|token| token.span.start <= call.open.start);
     let rest = tokens.get(open..).unwrap_or_default();
-    let Some(path) = rest.first().filter(|token| token.kind == Word::Str) else {
-        return Vec::new();
-    };
-    let text = source.slice(path.span).trim_matches(['"', '\'']);
-    let Some(file) = target(&source.id, text).and_then(|id| place.world.file(&id)) else {
-        return Vec::new();
-    };
+    let path = rest.first().and_then(|token| place.plain_text(token));
+    let file = path.and_then(|path| place.world.file(&target(&source.id, path)?));
+    let Some(file) = file else { return Vec::new() };
     let ends = |kind: Word| matches!(kind, Word::RParen | Word::Newline | Word::Broken | Word::End);
-    let taken: Vec<&str> = rest
+    let taken: BTreeSet<&str> = rest
         .iter()
         .take_while(|token| !ends(token.kind))
-        .filter(|token| token.kind == Word::Str && !touches(token.span, place.at))
-        .map(|token| source.slice(token.span).trim_matches(['"', '\'']))
+        .filter(|token| !touches(token.span, place.at))
+        .filter_map(|token| place.plain_text(token))
         .collect();
-    let all = place.world.with_included(file);
     let mut found: Vec<Found> = Vec::new();
-    for definitive in all.iter().flat_map(exported) {
+    // What the file includes does not count: a file that is loaded cannot include others.
+    let is_wanted = |name: &str| !taken.contains(name) && list.takes(name);
+    for (at, definitive) in exported(file, is_wanted).into_iter().enumerate() {
         let name = definitive.name();
-        if taken.contains(&name) || found.iter().any(|known| known.text == name) {
-            continue;
-        }
-        let kind = kind_of_definition(place.world, &definitive);
+        let kind = if at < MAX_KINDS {
+            kind_of_definition(place.world, &definitive)
+        } else {
+            Kind::Unknown
+        };
         let (of, rank) = match &kind {
-            crate::types::Kind::Function(_) => (CompletionKind::Function, Rank::Fitting),
-            crate::types::Kind::OwnConstructor(_) => (CompletionKind::Struct, Rank::Fitting),
+            Kind::Function(_) => (CompletionKind::Function, Rank::Fitting),
+            Kind::OwnConstructor(_) => (CompletionKind::Struct, Rank::Fitting),
             _ => (CompletionKind::Variable, Rank::Made),
         };
         found.push(Found {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use aurora_syntax::tree::{Stmt, StmtKind};
 use aurora_syntax::{Kind as Word, Span, Token, walk};
 
-use crate::cursor::{Cursor, OpenCall};
+use crate::cursor::{Cursor, InText, OpenCall, between_quotes};
 use crate::names::{DefKind, Names, ScopeId, touches};
 use crate::source::Source;
 use crate::style::Style;
+use crate::text::offset;
 use crate::workspace::Snapshot;
 
 /// A tab goes to the next multiple of this.
@@ -70,6 +71,7 @@ impl<'a> Place<'a> {
             None => cursor.tokens_before(),
         };
         let (blocks, beside) = blocks_around(source, at);
+        let brackets = cursor.brackets();
         Some(Self {
             world,
             source,
@@ -77,9 +79,9 @@ impl<'a> Place<'a> {
             word: cursor.word(),
             style: Style::of(source),
             scope: scope_of(&source.names, &blocks, at),
-            calls: cursor.calls(),
+            calls: cursor.calls_of(&brackets),
             lead,
-            brackets: cursor.brackets(),
+            brackets,
             blocks,
             beside,
             cursor,
@@ -311,10 +313,24 @@ impl<'a> Place<'a> {
     }
 
     /// What a literal says, between its quotes.
-    fn plain_text(&self, token: &Token) -> Option<&'a str> {
-        let written = self.source.slice(token.span);
-        (token.kind == Word::Str)
-            .then(|| written.trim_start_matches(char::is_alphabetic).trim_matches(['"', '\'']))
+    pub(super) fn plain_text(&self, token: &Token) -> Option<&'a str> {
+        let literal = Some(token).filter(|token| token.kind == Word::Str)?;
+        between_quotes(self.source, literal).map(|(_, inner)| self.source.slice(inner))
+    }
+
+    /// What a proposal for all that stands between quotes replaces, and the quotes that it adds where
+    /// they are missing.
+    pub(super) fn between_quotes(&self, text: InText) -> (Span, &'a str) {
+        if text.literal.end > text.inner.end {
+            return (text.inner, "");
+        }
+        let is_part =
+            |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '/' | '.' | ':' | '@');
+        let rest = self.source.slice(Span::new(self.at, text.inner.end));
+        let length = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+        let opening = self.source.slice(Span::new(text.literal.start, text.inner.start));
+        let quotes = opening.trim_start_matches(char::is_alphabetic);
+        (Span::new(text.inner.start, self.at + offset(length)), quotes)
     }
 
     /// The names and dots before a bracket, as `jobs.append`.

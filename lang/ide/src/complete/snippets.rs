@@ -122,20 +122,21 @@ pub(super) fn statements(place: &Place<'_>, list: &mut List) {
 }
 
 fn whole(place: &Place<'_>, list: &mut List) {
+    let wanted: Vec<_> = WHOLE.iter().filter(|(word, ..)| list.takes(word)).collect();
+    if wanted.is_empty() {
+        return;
+    }
     let used = |argument: &str, otherwise: &str| {
         let found = given::texts(place, argument).into_iter().next();
         escaped(&found.unwrap_or_else(|| otherwise.to_owned()))
     };
     let known = place.world.clusters().first().map_or("devcluster", String::as_str);
     let (cluster, role) = (used("cluster", known), used("role", "www-data"));
-    for (word, about, snippet) in WHOLE {
-        if !list.takes(word) {
-            continue;
-        }
+    for (word, about, snippet) in wanted {
         let snippet = place.style.styled(snippet);
         let snippet = snippet.replace("CLUSTER", &cluster).replace("ROLE", &role);
         let proposal =
-            Completion::new(word, CompletionKind::Snippet).detail(about).snippet(snippet);
+            Completion::new(*word, CompletionKind::Snippet).detail(*about).snippet(snippet);
         list.push(Rank::Snippet, proposal);
     }
 }

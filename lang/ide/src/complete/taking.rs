@@ -9,9 +9,9 @@ use super::names::{Wanted, exported, proposal};
 use super::place::Place;
 use super::{Completion, List, Rank};
 use crate::builtin::builtin;
-use crate::source::{FileId, Source};
+use crate::source::{FileEdit, FileId, Source};
 use crate::style::escaped;
-use crate::taking::{path_to, taking};
+use crate::taking::{Taker, path_to};
 use crate::types::{self, Kind};
 
 /// How many names of other files are proposed.
@@ -26,17 +26,16 @@ pub(super) fn names(place: &Place<'_>, list: &mut List, wanted: &Wanted, known: 
     let shared: BTreeSet<&FileId> = shared.iter().map(|file| &file.id).collect();
     let mut files: Vec<&Arc<Source>> = place.world.library().collect();
     files.extend(place.world.files().take(MAX_FILES));
-    let mut left = MAX_NAMES;
-    for file in files.into_iter().filter(|file| !shared.contains(&file.id)) {
+    let taker = Taker::new(place.world, place.source, place.style);
+    let is_wanted =
+        |name: &str| list.takes(name) && !known.contains(name) && builtin(name).is_none();
+    let mut proposals = Vec::new();
+    'files: for file in files.into_iter().filter(|file| !shared.contains(&file.id)) {
         // Without a letter only the library is looked through, and for what fits.
         if list.typed.is_empty() && !(file.id.is_std() && wanted.is_made()) {
             continue;
         }
-        for found in exported(file) {
-            let name = found.name();
-            if known.contains(name) || builtin(name).is_some() || !list.takes(name) {
-                continue;
-            }
+        for found in exported(file, is_wanted) {
             let kind = types::kind_of_definition(place.world, &found);
             let fits = match &kind {
                 Kind::Function(_) => {
@@ -48,24 +47,23 @@ pub(super) fn names(place: &Place<'_>, list: &mut List, wanted: &Wanted, known: 
             if list.typed.is_empty() && !fits {
                 continue;
             }
-            let Some(rest) = left.checked_sub(1) else { return };
-            left = rest;
+            let Some(edit) = taker.take(place.statement_start(), file, found.name()) else {
+                break;
+            };
             let rank = if fits { Rank::Made } else { Rank::Elsewhere };
             let path = path_to(place.source, &file.id);
             let found = proposal(place, &found, &kind).detail(path);
-            list.push(rank, taken(place, list.replaced, file, found));
+            proposals.push((rank, taken(list.replaced, edit, found)));
+            if proposals.len() == MAX_NAMES {
+                break 'files;
+            }
         }
     }
+    proposals.into_iter().for_each(|(rank, proposal)| list.push(rank, proposal));
 }
 
 /// A name with what takes it from its file.
-fn taken(
-    place: &Place<'_>,
-    replaced: Span,
-    file: &Arc<Source>,
-    mut proposal: Completion,
-) -> Completion {
-    let edit = taking(place.source, place.style, place.statement_start(), file, &proposal.label);
+fn taken(replaced: Span, edit: FileEdit, mut proposal: Completion) -> Completion {
     if edit.location.span.start >= replaced.start {
         // Nothing stands before the word: an edit of its own would touch it.
         let text = if proposal.is_snippet { escaped(&edit.text) } else { edit.text };

@@ -66,27 +66,10 @@ pub(super) fn within(place: &Place<'_>, text: InText) -> Option<List> {
     if braces < 4 {
         return None;
     }
-    let base = text.inner.start + offset(open + 1);
-    let reference_at = in_format(place, text, base, inside);
-    Some(reference(place, text, &reference_at, "}}}}"))
-}
-
-/// A reference in an f-string, whose braces are doubled.
-fn in_format(place: &Place<'_>, text: InText, base: u32, inside: &str) -> InReference {
-    let start = inside.rfind(['.', '[', ']']).map_or(0, |at| at + 1);
-    let address = inside.get(..start).unwrap_or_default();
-    let before = address.split(['.', '[', ']']).filter(|part| !part.is_empty());
-    let rest = place.source.slice(Span::new(place.at, text.inner.end));
-    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
-    let word = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
-    let end = rest.find(['{', '}', '\n', ' ']).unwrap_or(rest.len());
-    InReference {
-        span: Span::new(base - 4, place.at + offset(word)),
-        before: before.map(str::to_owned).collect(),
-        part: Span::new(base + offset(start), place.at + offset(word)),
-        is_index: address.ends_with('['),
-        is_closed: rest.get(end..).is_some_and(|rest| rest.starts_with("}}}}")),
-    }
+    // In an f-string braces are doubled.
+    let closing = "}}}}";
+    let reference_at = place.cursor.reference_in(text, open + 1 - closing.len(), closing)?;
+    Some(reference(place, text, &reference_at, closing))
 }
 
 /// Names for what stands between the braces of an f-string.

@@ -6,7 +6,6 @@ use aurora_model::config::{ENVIRONMENTS, TIERS};
 use aurora_model::declare::{FieldDecl, Rule, StructDecl, TypeDecl};
 use aurora_model::docs::default_in_language;
 use aurora_model::names::UNITS;
-use aurora_syntax::Span;
 
 use super::describe::Origin;
 use super::expected::{Expected, expected, of_call};
@@ -163,26 +162,10 @@ fn is_dedicated(place: &Place<'_>) -> bool {
 pub(super) fn within(place: &Place<'_>, literal: InText) -> Option<List> {
     let expected = expected(place)?;
     let written = place.source.slice(literal.inner);
-    let is_closed = literal.literal.end > literal.inner.end;
-    let typed = Span::new(literal.inner.start, place.at);
-    let replaced = if is_closed {
-        literal.inner
-    } else {
-        let rest = Span::new(place.at, literal.inner.end);
-        let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '/' | '.' | ':');
-        let rest = place.source.slice(rest);
-        let length = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
-        Span::new(typed.start, place.at + crate::text::offset(length))
-    };
+    let (replaced, quote) = place.between_quotes(literal);
     if written.contains("{{") || place.source.slice(replaced).contains(['\n', '\r']) {
         return None;
     }
-    let quote = if is_closed {
-        ""
-    } else {
-        let opening = Span::new(literal.literal.start, literal.inner.start);
-        place.source.slice(opening).trim_start_matches(char::is_alphabetic)
-    };
     let mut list = List::new(place, replaced);
     for Text { value, detail, origin, rank } in texts(place, &expected) {
         let mut proposal = Completion::new(&value, CompletionKind::Value)
@@ -304,7 +287,7 @@ fn skeletons(place: &Place<'_>, list: &mut List, field: &'static FieldDecl, ty: 
 
 /// Sizes to begin with.
 fn sizes(place: &Place<'_>, list: &mut List) {
-    let times = times(place);
+    let times = place.style.times();
     for (unit, amount) in [("MB", 256), ("GB", 1)] {
         let size = Completion::new(format!("{amount}{times}{unit}"), CompletionKind::Snippet)
             .snippet(format!("${{1:{amount}}}{times}{unit}"))
@@ -331,11 +314,6 @@ fn brackets(list: &mut List, snippet: &str) {
     list.push(Rank::Made, proposal.again());
 }
 
-/// How the file writes a product.
-fn times(place: &Place<'_>) -> &'static str {
-    if place.style.equals == "=" { "*" } else { " * " }
-}
-
 /// Proposes units behind a number of bytes, and behind a number and `*`.
 pub(super) fn units(place: &Place<'_>) -> Option<List> {
     let number = place.number();
@@ -351,7 +329,7 @@ pub(super) fn units(place: &Place<'_>) -> Option<List> {
     for (unit, size) in UNITS.iter().filter(|(_, size)| *size > 1) {
         let label = match (touched, number) {
             (Some(number), _) => {
-                format!("{}{}{unit}", place.source.slice(number), times(place))
+                format!("{}{}{unit}", place.source.slice(number), place.style.times())
             }
             (None, Some(_)) => format!("* {unit}"),
             (None, None) => (*unit).to_owned(),
@@ -399,7 +377,7 @@ pub(super) fn skeleton(
             (format!("{quote}$0{quote}"), has_texts(decl, field))
         }
         TypeDecl::Integer | TypeDecl::Float => {
-            let unit = if field.rules.contains(&Rule::Bytes) { Some(times(place)) } else { None };
+            let unit = field.rules.contains(&Rule::Bytes).then(|| place.style.times());
             match (unit, default_in_language(field)) {
                 (Some(times), _) => (format!("${{1:256}}{times}${{2:MB}}"), false),
                 (None, Some(default)) => (format!("${{1:{}}}", escaped(&default)), false),

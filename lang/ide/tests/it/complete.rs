@@ -413,6 +413,15 @@ fn names_of_other_files_come_with_what_takes_them() {
         ("#- a.aurora\nx = _ap$0\n#- b.aurora\n_apple = 1\n", "-_apple, …"),
         ("#- a.aurora\nx = job$0\n#- b.aurora\njobs = 1\n", "-jobs, …"),
         ("x = http_s$0", "http_service"),
+        // These cannot be taken: they lead back, or include and would have to be loaded.
+        ("#- a.aurora\nq = 1\nx = zz$0\n#- b.aurora\nload('a.aurora', 'q')\nzzz = q\n", "-zzz, …"),
+        (
+            "#- a.aurora\nx = zz$0\n#- b.aurora\ninclude('c.aurora')\nzzz = 1\njobs = []\n#- c.aurora\ny = 1\n",
+            "-zzz, …",
+        ),
+        ("z = [por$0 for portal in ports]\n", "portal, …"),
+        ("P = struct_type('P', a = f([por$0 for portal in ports]))\n", "portal, …"),
+        ("x = f([por$0])\nportal = 1\n", "-portal, …"),
     ]);
     taken(&[
         (
@@ -474,6 +483,38 @@ fn names_of_other_files_come_with_what_takes_them() {
             "#- a.aurora\nload('c.aurora', 'z')\nx = ap$0\n#- b.aurora\napple = 1\n#- c.aurora\nz = 1\n",
             "apple",
             "load('c.aurora', 'z')\nload('b.aurora', 'apple')\nx = apple\n",
+        ),
+        (
+            "#- a.aurora\ninclude('b.aurora'); x = ap$0\n#- b.aurora\nb = 1\n#- c.aurora\napple = 1\n",
+            "apple",
+            "include('b.aurora'); include('c.aurora'); x = apple\n",
+        ),
+        (
+            "'''What it is.'''; x = http_s$0\n",
+            "http_service",
+            "'''What it is.'''; load('@std//service.aurora', 'http_service'); x = http_service($0)\n",
+        ),
+        (
+            "\u{feff}x = 1\ny = http_s$0\n",
+            "http_service",
+            "\u{feff}load(\"@std//service.aurora\", \"http_service\")\n\nx = 1\ny = http_service($0)\n",
+        ),
+        // A file that others load cannot include.
+        (
+            "#- a.aurora\nx = ap$0\n#- b.aurora\napple = 1\n#- c.aurora\nload('a.aurora', 'x')\n",
+            "apple",
+            "load(\"b.aurora\", \"apple\")\n\nx = apple\n",
+        ),
+        // Most lines count.
+        (
+            "# a\r\n\ny = 1\nx = http_s$0\n",
+            "http_service",
+            "# a\r\n\nload(\"@std//service.aurora\", \"http_service\")\n\ny = 1\nx = http_service($0)\n",
+        ),
+        (
+            "y = r'a'\rx = http_s$0\r",
+            "http_service",
+            "load('@std//service.aurora', 'http_service')\r\ry = r'a'\rx = http_service($0)\r",
         ),
         (
             "j = 1\nk = Job(\n  update_config=can$0\n)\n",
@@ -540,10 +581,27 @@ fn paths_and_loaded_names() {
         ("load('@std//service.aurora', $0)", "'http_service', 'worker'"),
         ("load('@std//service.aurora', 'worker', '$0')", "http_service"),
         ("load('@std//service.aurora', w='$0')", "http_service, worker"),
+        ("load(r'@std//service.aurora', '$0')", "http_service, worker"),
+        ("load('@std//service.aurora', r'worker', '$0')", "http_service"),
+        // What leads back to the file, or includes where it is loaded, cannot be taken.
+        (
+            "#- c.aurora\ninclude('$0')\n#- a.aurora\ninclude('b.aurora')\n#- b.aurora\ninclude('c.aurora')\n#- d.aurora\nx = 1\n",
+            "d.aurora, a.aurora, b.aurora",
+        ),
+        (
+            "#- a.aurora\nload('$0')\n#- b.aurora\ninclude('c.aurora')\n#- c.aurora\nx = 1\n",
+            "c.aurora, @std//batch.aurora, …",
+        ),
+        (
+            "#- a.aurora\nload('b.aurora', '$0')\n#- b.aurora\ninclude('c.aurora')\ny = 1\n#- c.aurora\nx = 1\n",
+            "y",
+        ),
         (
             "#- a.aurora\nload('b.aurora', '$0')\n#- b.aurora\nx = 1\ndef f(): pass\n_y = 2\n",
             "f, x",
         ),
+        // The last definition of a name counts, and functions come first.
+        ("#- a.aurora\nload('b.aurora', '$0')\n#- b.aurora\na = 1\nf = 1\ndef f(): pass\n", "f, a"),
         ("#- a.aurora\nload('none.aurora', '$0')\n#- b.aurora\nx = 1\n", ""),
     ]);
     taken(&[
@@ -563,6 +621,11 @@ fn paths_and_loaded_names() {
             "include(\"lib/b.aurora\"\n",
         ),
         ("load('@std//service.aurora', 'w$0", "worker", "load('@std//service.aurora', 'worker'"),
+        (
+            "#- a.aurora\ninclude(r\"b$0\n#- b.aurora\nx = 1\n",
+            "b.aurora",
+            "include(r\"b.aurora\"\n",
+        ),
     ]);
 }
 
@@ -600,6 +663,7 @@ fn references_in_texts() {
         ("p = Process(cmdline=\"\"\"\n  run {{na$0\n\"\"\")", "name, …"),
         ("x = '{{&me$0", "+mesos.instance, …"),
         ("x = f'{{{{me$0", "+mesos.instance, …"),
+        ("x = f'{{{{&me$0", "+mesos.instance, …"),
     ]);
     taken(&[
         ("x = '{{mesos.ins$0'", "instance", "x = '{{mesos.instance}}'"),
