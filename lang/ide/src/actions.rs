@@ -9,21 +9,23 @@ mod extract;
 mod given;
 mod inline;
 mod missing;
+mod moved;
 mod order;
 mod plain;
 mod service;
 mod told;
 mod wrap;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aurora_syntax::tree::{Arg, Expr, ExprKind, PostKind, PostOp, Postfix};
-use aurora_syntax::{Span, walk};
+use aurora_syntax::{Parsed, Span, walk};
 
 use crate::diagnostics::Diagnostic;
 use crate::index::Index;
 use crate::names::{ScopeId, touches};
-use crate::source::{FileEdit, FileId, Source};
+use crate::source::{FileEdit, FileId, Source, applied};
 use crate::style::Style;
 use crate::sure::{Certain, Sure, scope_of};
 use crate::text::offset;
@@ -48,16 +50,9 @@ pub enum ActionKind {
 }
 
 impl ActionKind {
-    /// Its name in the protocol of editors.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::QuickFix => "quickfix",
-            Self::Extract => "refactor.extract",
-            Self::Inline => "refactor.inline",
-            Self::Rewrite => "refactor.rewrite",
-            Self::Source => "source",
-        }
-    }
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::QuickFix, Self::Extract, Self::Inline, Self::Rewrite, Self::Source];
 }
 
 /// A change that is offered.
@@ -75,13 +70,14 @@ pub struct Action {
     pub is_preferred: bool,
 }
 
-/// The changes that can be made at a selection, or at a cursor if it is empty. `told` is what editors
-/// show of the file; what touches the selection is mended.
+/// The changes of some kinds that can be made at a selection, or at a cursor if it is empty. `told` is
+/// what editors show of the file; what touches the selection is mended.
 pub fn actions(
     world: &Snapshot,
     file: &FileId,
     selection: Span,
     told: &[Diagnostic],
+    kinds: &[ActionKind],
 ) -> Vec<Action> {
     let Some(source) = world.file(file) else { return Vec::new() };
     let end = offset(source.text.len());
@@ -90,62 +86,54 @@ pub fn actions(
     let files = world.namespace(source);
     let index = Index::new(world, &files);
     let place = Place { world, source, index: &index, selection, style: Style::of(source) };
+    let is_wanted = |kind: ActionKind| kinds.contains(&kind);
     let mut found = Vec::new();
-    told::fixes(&place, told, &mut found);
-    let call = place.call_around(selection);
-    if let Some(call) = &call {
-        missing::fields(&place, call, &mut found);
-        wrap::in_list(&place, call, &mut found);
-        service::additions(&place, call, &mut found);
-        order::fields(&place, call, &mut found);
+    if is_wanted(ActionKind::QuickFix) {
+        told::fixes(&place, told, &mut found);
     }
-    extract::variable(&place, &mut found);
-    extract::binding(&place, &mut found);
-    inline::variable(&place, &mut found);
-    plain::rewritings(&place, &mut found);
-    let mistakes = mistakes(&source.text);
-    found.retain(|action| is_sound(world, source, action, mistakes));
-    found.dedup_by(|second, first| first.edits == second.edits && first.mends == second.mends);
-    found.truncate(MAX_ACTIONS);
-    found
-}
-
-fn mistakes(text: &str) -> usize {
-    let parsed = aurora_syntax::parse(text);
-    parsed.errors.len() + parsed.refused.len()
-}
-
-/// Whether the text parses as well with the change as it does without.
-fn is_sound(world: &Snapshot, source: &Source, action: &Action, before: usize) -> bool {
-    let others = action.edits.iter().map(|edit| &edit.location.file);
-    let mut files: Vec<&FileId> = others.collect();
-    files.sort_unstable();
-    files.dedup();
-    !files.is_empty()
-        && files.into_iter().all(|id| {
-            let Some(file) = world.file(id) else { return false };
-            let before = if file.id == source.id { before } else { mistakes(&file.text) };
-            let Some(text) = applied(&file.text, id, &action.edits) else { return false };
-            mistakes(&text) <= before
-        })
-}
-
-/// A text with the changes of its file; [`None`] if two of them overlap or one is not of the text.
-pub fn applied(text: &str, file: &FileId, edits: &[FileEdit]) -> Option<String> {
-    let mut edits: Vec<&FileEdit> =
-        edits.iter().filter(|edit| edit.location.file == *file).collect();
-    edits.sort_by_key(|edit| (edit.location.span.start, edit.location.span.end));
-    let mut out = String::with_capacity(text.len());
-    let mut at = 0;
-    for edit in edits {
-        let range = edit.location.span.range();
-        out.push_str(text.get(at..range.start)?);
-        out.push_str(&edit.text);
-        text.get(range.clone())?;
-        at = range.end;
+    if is_wanted(ActionKind::Rewrite)
+        && let Some(call) = place.call_around(selection)
+    {
+        missing::fields(&place, &call, &mut found);
+        wrap::in_list(&place, &call, &mut found);
+        service::additions(&place, &call, &mut found);
+        order::fields(&place, &call, &mut found);
     }
-    out.push_str(text.get(at..)?);
-    Some(out)
+    if is_wanted(ActionKind::Extract) {
+        extract::variable(&place, &mut found);
+        extract::binding(&place, &mut found);
+    }
+    if is_wanted(ActionKind::Inline) {
+        inline::variable(&place, &mut found);
+    }
+    if is_wanted(ActionKind::Rewrite) || is_wanted(ActionKind::Source) {
+        plain::rewritings(&place, &mut found);
+    }
+    // What mends one diagnostic may mend others, too.
+    let mut seen = BTreeSet::new();
+    found.retain(|action| {
+        is_wanted(action.kind) && seen.insert((action.kind, action.edits.clone()))
+    });
+    found.into_iter().filter(|action| is_sound(world, action)).take(MAX_ACTIONS).collect()
+}
+
+/// Whether the files parse as well with a change as they do without.
+fn is_sound(world: &Snapshot, action: &Action) -> bool {
+    let mistakes = |parsed: &Parsed| parsed.errors.len() + parsed.refused.len();
+    let files: BTreeSet<&FileId> = action.edits.iter().map(|edit| &edit.location.file).collect();
+    let is_sound = |id: &FileId| {
+        let file = world.file(id)?;
+        let text = applied(&file.text, id, &action.edits)?;
+        let after = match action.edits.as_slice() {
+            [edit] => {
+                let replaced = edit.location.span.range();
+                aurora_syntax::reparse(file.parsed.clone(), &file.text, replaced, &text)
+            }
+            _ => aurora_syntax::parse(&text),
+        };
+        Some(mistakes(&after) <= mistakes(&file.parsed))
+    };
+    !files.is_empty() && files.into_iter().all(|id| is_sound(id) == Some(true))
 }
 
 /// Where changes are asked for.
@@ -215,15 +203,15 @@ impl<'a> Place<'a> {
         self.index.at_top(name).is_empty()
     }
 
-    /// The line of a byte, without its end.
+    /// The line of a byte, without its end and without a byte order mark.
     fn line(&self, at: u32) -> Span {
-        self.source.lines.span(self.source.lines.line(at), &self.source.text)
+        self.source.line(self.source.lines.line(at))
     }
 
     /// The blanks before what stands first on its line; [`None`] if it does not.
     fn indent(&self, at: u32) -> Option<&'a str> {
         let before = self.source.slice(Span::new(self.line(at).start, at));
-        before.trim_matches([' ', '\t', '\u{feff}']).is_empty().then_some(before)
+        before.trim_matches([' ', '\t']).is_empty().then_some(before)
     }
 
     /// The comments within a part.

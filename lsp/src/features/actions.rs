@@ -8,18 +8,10 @@ use crate::convert::View;
 use crate::diagnostics::{diagnostic, known};
 use crate::state::Core;
 
-const KINDS: [ActionKind; 5] = [
-    ActionKind::QuickFix,
-    ActionKind::Extract,
-    ActionKind::Inline,
-    ActionKind::Rewrite,
-    ActionKind::Source,
-];
-
 /// What is offered of them.
 pub(crate) fn options() -> lsp::CodeActionProviderCapability {
     lsp::CodeActionProviderCapability::Options(lsp::CodeActionOptions {
-        code_action_kinds: Some(KINDS.map(|kind| lsp::CodeActionKind::new(kind.name())).to_vec()),
+        code_action_kinds: Some(ActionKind::ALL.map(kind).to_vec()),
         ..lsp::CodeActionOptions::default()
     })
 }
@@ -39,22 +31,34 @@ pub(crate) fn code_actions(
         return Vec::new();
     }
     let told = known(core, view, file);
-    let wanted = |action: &Action| {
-        only.is_none_or(|only| only.iter().any(|kind| is_of(action.kind.name(), kind.as_str())))
+    let is_wanted = |offered: &ActionKind| {
+        let offered = kind(*offered);
+        only.is_none_or(|only| only.iter().any(|wanted| is_of(offered.as_str(), wanted.as_str())))
     };
+    let kinds: Vec<ActionKind> = ActionKind::ALL.into_iter().filter(is_wanted).collect();
     let to_action = |action: Action| {
         let mends = action.mends.and_then(|at| diagnostic(core, view, told.get(at)?));
         lsp::CodeActionOrCommand::CodeAction(lsp::CodeAction {
             title: action.title,
-            kind: Some(lsp::CodeActionKind::new(action.kind.name())),
+            kind: Some(kind(action.kind)),
             diagnostics: mends.map(|mended| vec![mended]),
             edit: Some(view.workspace_edit(&action.edits, client.versioned_edits)),
             is_preferred: Some(action.is_preferred).filter(|is| *is),
             ..lsp::CodeAction::default()
         })
     };
-    let all = actions(&view.world, file, view.span(source, part), &told);
-    all.into_iter().filter(wanted).map(to_action).collect()
+    let all = actions(&view.world, file, view.span(source, part), &told, &kinds);
+    all.into_iter().map(to_action).collect()
+}
+
+fn kind(kind: ActionKind) -> lsp::CodeActionKind {
+    match kind {
+        ActionKind::QuickFix => lsp::CodeActionKind::QUICKFIX,
+        ActionKind::Extract => lsp::CodeActionKind::REFACTOR_EXTRACT,
+        ActionKind::Inline => lsp::CodeActionKind::REFACTOR_INLINE,
+        ActionKind::Rewrite => lsp::CodeActionKind::REFACTOR_REWRITE,
+        ActionKind::Source => lsp::CodeActionKind::SOURCE,
+    }
 }
 
 /// Whether a kind is another, or one of those below it: `refactor.extract` is a `refactor`.

@@ -83,13 +83,10 @@ pub(super) fn remove(place: &Place<'_>, op: &PostOp, arg: &Arg) -> Option<FileEd
     let first = tokens.partition_point(|token| token.span.start < arg.span.start);
     let before = first.checked_sub(1).and_then(|at| tokens.get(at))?;
     if let Some(comma) = comma_after(place, arg.span.end, close) {
-        let (first, last) = (place.line(arg.span.start), place.line(comma.end));
-        let rest = place.source.slice(Span::new(comma.end, last.end));
-        if place.indent(arg.span.start).is_some() && rest.trim().is_empty() {
-            let next = place.source.lines.line(last.start) + 1;
-            let end = place.source.lines.start(next, &place.source.text);
-            return Some(place.edit(Span::new(first.start, end), ""));
+        if let Some(lines) = place.source.own_lines(arg.span.to(comma)) {
+            return Some(place.edit(lines, ""));
         }
+        let rest = place.source.slice(Span::new(comma.end, place.line(comma.end).end));
         let blanks = rest.len() - rest.trim_start_matches([' ', '\t']).len();
         let is_comment = rest.trim_start().starts_with('#');
         let blanks = if is_comment { 0 } else { crate::text::offset(blanks) };

@@ -6,9 +6,10 @@ use aurora_model::catalog;
 use aurora_syntax::tree::{CompKind, Expr, ExprKind, PostKind, Stmt, StmtKind, StrPiece};
 use aurora_syntax::{Kind as Word, Span, walk};
 
-use super::inline::is_sure;
+use super::moved::{is_first, is_fixed, is_settled};
 use super::{Action, ActionKind, Place, arguments, head};
 use crate::names::touches;
+use crate::reached::is_sure;
 use crate::sure::{Sure, scope_of};
 use crate::types::expression_at;
 
@@ -133,36 +134,34 @@ fn holder(stmts: &[Stmt], part: Span) -> Option<&Stmt> {
 
 /// Whether the value is the same when it is evaluated before the statement.
 fn is_extractable(place: &Place<'_>, stmt: &Stmt, expr: &Expr) -> bool {
-    let within = match &stmt.kind {
+    let value = match &stmt.kind {
         StmtKind::Expr(value) => {
             // Who takes in other files says so in plain words.
             let is_taking = matches!(&value.kind, ExprKind::Postfix(postfix)
                 if matches!(place.source.slice(postfix.base.span), "load" | "include"));
-            !is_taking && value.span != expr.span && is_sure(value, expr.span)
+            Some(value).filter(|value| !is_taking && value.span != expr.span)
         }
-        StmtKind::Assign { value, .. } => value.span != expr.span && is_sure(value, expr.span),
-        StmtKind::Annotated { value: Some(value), .. } | StmtKind::Augmented { value, .. } => {
-            is_sure(value, expr.span)
+        StmtKind::Assign { value, .. } => Some(value).filter(|value| value.span != expr.span),
+        StmtKind::Annotated { value, .. } | StmtKind::Return(value) => value.as_ref(),
+        // Another target than a name is read first.
+        StmtKind::Augmented { target, value, .. } => {
+            Some(value).filter(|_| target.kind == ExprKind::Name || is_fixed(place, expr))
         }
-        StmtKind::Return(Some(value)) => is_sure(value, expr.span),
-        StmtKind::For { iterable, .. } => is_sure(iterable, expr.span),
-        StmtKind::If { branches, .. } => {
-            branches.first().is_some_and(|(test, _)| is_sure(test, expr.span))
+        StmtKind::For { iterable, .. } => Some(iterable),
+        StmtKind::If { branches, .. } => branches.first().map(|(test, _)| test),
+        StmtKind::Assert { test, .. } => Some(test),
+        StmtKind::Print { values, .. } => {
+            let at = values.iter().position(|value| is_sure(value, expr.span));
+            let is_ready = |at: &usize| {
+                values[..*at].iter().all(|before| is_settled(place, before))
+                    || is_fixed(place, expr)
+            };
+            at.filter(is_ready).map(|at| &values[at])
         }
-        StmtKind::Assert { test, .. } => is_sure(test, expr.span),
-        StmtKind::Print { values, .. } => values.iter().any(|value| is_sure(value, expr.span)),
-        _ => false,
+        _ => None,
     };
-    // Names of a comprehension around it are not known before it.
-    let mut own = true;
-    walk::all(expr, &mut |part| {
-        if part.kind == ExprKind::Name
-            && let Some(used) = place.source.names.use_at(part.span.start)
-        {
-            own &= used.name == part.span;
-        }
-    });
-    within && own
+    let Some(value) = value else { return false };
+    is_sure(value, expr.span) && (is_fixed(place, expr) || is_first(place, value, expr.span))
 }
 
 /// The name that a value would like to have.

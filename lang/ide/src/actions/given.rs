@@ -75,7 +75,7 @@ fn number(place: &Place<'_>, field: &FieldDecl) -> String {
         _ => None,
     });
     if field.rules.contains(&Rule::Bytes) {
-        let sign = if place.style.equals == "=" { "*" } else { " * " };
+        let sign = place.style.times();
         return match place.is_language("MB") {
             true => format!("64{sign}MB"),
             false => (64 << 20).to_string(),

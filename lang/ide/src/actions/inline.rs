@@ -1,11 +1,13 @@
 //! A value in place of the name that it was given.
 
 use aurora_syntax::Span;
-use aurora_syntax::tree::{Clause, Expr, ExprKind, PostKind, Stmt, StmtKind};
+use aurora_syntax::tree::{Expr, ExprKind, PostKind, Stmt, StmtKind};
 use aurora_syntax::walk;
 
+use super::moved::{is_first, is_fixed, is_literal};
 use super::{Action, ActionKind, Place};
 use crate::names::{DefKind, Definition, Use};
+use crate::reached::is_sure;
 use crate::types::expression_at;
 
 /// Puts the value of the name at the selection in all places where it is used, and takes the name
@@ -65,7 +67,7 @@ fn inlined(place: &Place<'_>) -> Option<Action> {
     }
     // What calls give might be another thing each time, and lists are told apart.
     let is_plain = is_literal(value) || matches!(value.kind, ExprKind::Name);
-    if !is_plain && (uses.len() > 1 || !is_used_at_once(place, definition, uses[0])) {
+    if !is_plain && (uses.len() > 1 || !is_used_at_once(place, definition, value, uses[0])) {
         return None;
     }
     if !same_names(place, value, definition, &uses) {
@@ -80,7 +82,7 @@ fn inlined(place: &Place<'_>) -> Option<Action> {
         }
         edits.push(place.edit(used.name, text.clone()));
     }
-    edits.push(place.edit(removed(place, stmt)?, ""));
+    edits.push(place.edit(source.own_lines(stmt.span)?, ""));
     Some(place.action(ActionKind::Inline, format!("Put the value of `{name}` in its place"), edits))
 }
 
@@ -97,72 +99,28 @@ fn whole(stmts: &[Stmt], span: Span) -> Option<&Stmt> {
     })
 }
 
-fn is_literal(value: &Expr) -> bool {
-    match &value.kind {
-        ExprKind::Int | ExprKind::Float => true,
-        ExprKind::Str(pieces) => pieces.iter().all(|piece| piece.fields.is_none()),
-        ExprKind::Paren(inner) => is_literal(inner),
-        ExprKind::Unary { operand, .. } => is_literal(operand),
-        _ => false,
-    }
-}
-
 /// Whether the only use is evaluated exactly once, in the block of the definition: in no loop,
-/// function, comprehension or branch.
-fn is_used_at_once(place: &Place<'_>, definition: &Definition, used: &Use) -> bool {
+/// function, comprehension or branch. What may come to something else later must be used in the next
+/// statement, before anything else is done there.
+fn is_used_at_once(place: &Place<'_>, definition: &Definition, value: &Expr, used: &Use) -> bool {
     fn block<'t>(stmts: &'t [Stmt], definition: Span) -> Option<&'t [Stmt]> {
-        if stmts.iter().any(|stmt| stmt.span == definition) {
-            return Some(stmts);
+        if let Some(at) = stmts.iter().position(|stmt| stmt.span == definition) {
+            return stmts.get(at + 1..);
         }
         let blocks = |stmt: &'t Stmt| walk::blocks(stmt);
         stmts.iter().flat_map(blocks).find_map(|inner| block(&inner.stmts, definition))
     }
-    let Some(stmts) = block(&place.source.parsed.tree, definition.whole) else { return false };
-    let holds = |stmt: &&Stmt| stmt.span.start <= used.name.start && used.name.end <= stmt.span.end;
-    let Some(stmt) = stmts.iter().find(holds) else { return false };
-    let mut is_here = false;
-    let is_plain =
-        matches!(stmt.kind, StmtKind::Expr(_) | StmtKind::Assign { .. } | StmtKind::Return(_));
-    if used.scope == definition.scope && is_plain {
-        walk::expressions(stmt, &mut |expr| is_here |= is_sure(expr, used.name));
-    }
-    is_here
-}
-
-/// Whether a part of an expression is evaluated exactly once with it.
-pub(super) fn is_sure(expr: &Expr, part: Span) -> bool {
-    if expr.span == part {
-        return true;
-    }
-    let holds = |inner: &Expr| inner.span.start <= part.start && part.end <= inner.span.end;
-    if !holds(expr) {
+    let Some(behind) = block(&place.source.parsed.tree, definition.whole) else { return false };
+    let holds = |stmt: &Stmt| stmt.span.start <= used.name.start && used.name.end <= stmt.span.end;
+    let Some(at) = behind.iter().position(holds) else { return false };
+    let (StmtKind::Expr(whole)
+    | StmtKind::Assign { value: whole, .. }
+    | StmtKind::Return(Some(whole))) = &behind[at].kind
+    else {
         return false;
-    }
-    match &expr.kind {
-        ExprKind::Lambda(_) => false,
-        ExprKind::Cond(cond) => is_sure(&cond.1, part),
-        ExprKind::Chain(chain) => {
-            use aurora_syntax::Kind::{And, Or};
-            let is_lazy = chain.rest.iter().any(|(op, _)| matches!(op.kind, And | Or))
-                || chain.rest.iter().any(|(op, _)| is_comparison(op.kind)) && chain.rest.len() > 1;
-            is_sure(&chain.first, part)
-                || (!is_lazy && chain.rest.iter().any(|(_, operand)| is_sure(operand, part)))
-        }
-        ExprKind::Comp(comp) => match comp.clauses.first() {
-            Some(Clause::For { iterable, .. }) => is_sure(iterable, part),
-            _ => false,
-        },
-        _ => {
-            let mut found = false;
-            walk::parts(expr, &mut |inner| found |= is_sure(inner, part));
-            found
-        }
-    }
-}
-
-fn is_comparison(word: aurora_syntax::Kind) -> bool {
-    use aurora_syntax::Kind::{EqEq, Ge, Gt, In, Is, IsNot, Le, Lt, LtGt, Ne, Not};
-    matches!(word, EqEq | Ge | Gt | In | Is | IsNot | Le | Lt | LtGt | Ne | Not)
+    };
+    let is_ready = is_fixed(place, value) || (at == 0 && is_first(place, whole, used.name));
+    used.scope == definition.scope && is_sure(whole, used.name) && is_ready
 }
 
 /// Whether each name in the value means the same where the value is put.
@@ -260,16 +218,4 @@ fn atom(place: &Place<'_>, value: &Expr) -> String {
         _ => false,
     };
     if is_atom { text.to_owned() } else { format!("({text})") }
-}
-
-/// The lines of a statement that has them for itself.
-fn removed(place: &Place<'_>, stmt: &Stmt) -> Option<Span> {
-    place.indent(stmt.span.start)?;
-    let (first, last) = (place.line(stmt.span.start), place.line(stmt.span.end));
-    let rest = place.source.slice(Span::new(stmt.span.end, last.end));
-    if !rest.trim().is_empty() {
-        return None;
-    }
-    let next = place.source.lines.line(stmt.span.end) + 1;
-    Some(Span::new(first.start, place.source.lines.start(next, &place.source.text)))
 }

@@ -15,8 +15,8 @@ pub(super) fn rewritings(place: &Place<'_>, found: &mut Vec<Action>) {
     if source.text.len() > MAX_TEXT || !source.parsed.errors.is_empty() {
         return;
     }
-    let Ok(migration) = aurora_syntax::migrate(&source.text) else { return };
-    if migration.edits.is_empty() {
+    let plain = source.plain();
+    if plain.is_empty() {
         return;
     }
     if let Some(stmt) = innermost(&source.parsed.tree, place.selection.start)
@@ -27,8 +27,7 @@ pub(super) fn rewritings(place: &Place<'_>, found: &mut Vec<Action>) {
         let is_here = |edit: &&Edit| {
             range.start as usize <= edit.range.start && edit.range.end <= range.end as usize
         };
-        let edits: Vec<_> =
-            migration.edits.iter().filter(is_here).map(|edit| made(place, edit)).collect();
+        let edits: Vec<_> = plain.iter().filter(is_here).map(|edit| made(place, edit)).collect();
         if !edits.is_empty() {
             let title = match &stmt.kind {
                 StmtKind::Class { name, .. } => {
@@ -39,7 +38,7 @@ pub(super) fn rewritings(place: &Place<'_>, found: &mut Vec<Action>) {
             found.push(place.action(ActionKind::Rewrite, title, edits));
         }
     }
-    let edits = migration.edits.iter().map(|edit| made(place, edit)).collect();
+    let edits = plain.iter().map(|edit| made(place, edit)).collect();
     let title = "Write the file in the plain language";
     found.push(place.action(ActionKind::Source, title, edits));
 }

@@ -6,7 +6,7 @@ use aurora_model::docs::default_in_language;
 use aurora_syntax::tree::{Arg, Expr, ExprKind, PostKind, PostOp, StrPiece};
 
 use super::{Action, ActionKind, Call, Place, arguments};
-use crate::names::{DefKind, ScopeId};
+use crate::names::{DefKind, ScopeId, plain_text};
 use crate::source::FileEdit;
 use crate::sure::Sure;
 use crate::template::ports;
@@ -122,10 +122,14 @@ fn alias(place: &Place<'_>, announce: &Arg, port: &str) -> Vec<FileEdit> {
     let portmap =
         args.iter().find(|arg| arg.name.is_some_and(|name| source.slice(name) == "portmap"));
     match portmap.map(|arg| &arg.value) {
-        Some(Expr { kind: ExprKind::Dict(entries), .. }) => match entries.last() {
-            Some((_, last)) => vec![place.insert(last.span.end, format!(", {entry}"))],
-            None => Vec::new(),
-        },
+        Some(Expr { kind: ExprKind::Dict(entries), span }) => {
+            let key = |key: &Expr| plain_text(key).map(|text| source.slice(text));
+            match entries.last() {
+                _ if entries.iter().any(|(name, _)| key(name) == Some(HEALTH)) => Vec::new(),
+                Some((_, last)) => vec![place.insert(last.span.end, format!(", {entry}"))],
+                None => vec![place.insert(span.start + 1, entry)],
+            }
+        }
         Some(_) => Vec::new(),
         None => {
             let aurora =

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use aurora_eval::{Code, Severity};
 use aurora_syntax::tree::{Arg, ExprKind, PostKind, PostOp};
-use aurora_syntax::{Kind as Word, Span, walk};
+use aurora_syntax::{Span, walk};
 
 use super::{Action, ActionKind, Place, arguments, meets, missing};
 use crate::diagnostics::{Diagnostic, Tag};
 use crate::names::DefKind;
 use crate::source::{FileId, Source};
-use crate::taking;
+use crate::taking::{self, Taker};
 
 /// How many files are offered that define a name.
 const MAX_FILES: usize = 5;
@@ -43,9 +43,7 @@ fn of_diagnostic(place: &Place<'_>, diagnostic: &Diagnostic, found: &mut Vec<Act
     }
     let span = diagnostic.location.span;
     match (diagnostic.code, diagnostic.tag) {
-        (Some(Code::SyntaxError), _) if diagnostic.message.ends_with("is given twice") => {
-            found.extend(remove(place, span, "Remove the second value"));
-        }
+        (Some(Code::SyntaxError), _) => found.extend(repeated(place, span)),
         (Some(Code::UnknownName), _) => taken(place, span, found),
         (Some(Code::UnusedBinding), _) => found.extend(unbound(place, span)),
         (Some(Code::MissingField), _) => found.extend(missing_field(place, diagnostic)),
@@ -78,6 +76,15 @@ fn argument<'a>(
     found
 }
 
+/// Takes away an argument whose name another has before it.
+fn repeated(place: &Place<'_>, name: Span) -> Option<Action> {
+    let (_, op, _) = argument(place, name)?;
+    let PostKind::Call(args) = &op.kind else { return None };
+    let mut names = args.iter().filter_map(|arg| arg.name).take_while(|other| *other != name);
+    names.find(|other| place.source.slice(*other) == place.source.slice(name))?;
+    remove(place, name, "Remove the second value")
+}
+
 fn remove(place: &Place<'_>, name: Span, title: &str) -> Option<Action> {
     let (arg, op, _) = argument(place, name)?;
     let edits = vec![arguments::remove(place, op, arg)?];
@@ -98,13 +105,12 @@ fn unbound(place: &Place<'_>, name: Span) -> Option<Action> {
     Some(place.action(ActionKind::QuickFix, title, vec![edit]))
 }
 
-/// Adds the field that the help names.
+/// Adds the field that is missing, unless it is taken away in plain words.
 fn missing_field(place: &Place<'_>, diagnostic: &Diagnostic) -> Option<Action> {
-    let help = diagnostic.help.as_deref()?;
-    let field = help.strip_prefix("add `")?.split_once(' ')?.0;
+    let field = diagnostic.missing.as_deref()?;
     let call = place.call_around(diagnostic.location.span)?;
     let decl = call.callee.as_ref()?.decl()?;
-    decl.field(field)?;
+    decl.field(field).filter(|_| call.argument(place.source, field).is_none())?;
     missing::added(place, &call, decl, &[field])
 }
 
@@ -122,12 +128,7 @@ fn unloaded(place: &Place<'_>, name: Span) -> Option<Action> {
     let inclusion = source.names.inclusions.iter().find(is_it)?;
     let title = format!("Remove `{}`, which is never used", source.slice(name));
     let edit = if inclusion.loaded.as_ref()?.len() == 1 {
-        let line = place.line(inclusion.whole.end);
-        let rest = source.slice(Span::new(inclusion.whole.end, line.end));
-        place.indent(inclusion.whole.start).filter(|_| rest.trim().is_empty())?;
-        let next = source.lines.line(inclusion.whole.end) + 1;
-        let end = source.lines.start(next, &source.text);
-        place.edit(Span::new(place.line(inclusion.whole.start).start, end), "")
+        place.edit(source.own_lines(inclusion.whole)?, "")
     } else {
         let call = place.call_around(definition.whole)?;
         let arg = call.args.iter().find(|arg| arg.span == definition.whole)?;
@@ -170,21 +171,17 @@ fn taken(place: &Place<'_>, name: Span, found: &mut Vec<Action>) {
                 matches!(definition.kind, DefKind::Variable | DefKind::Function | DefKind::Struct)
             })
     });
-    // A file that takes this one in cannot be taken in by it.
-    let leads_back = |file: &Arc<Source>| {
-        let inner = place.world.with_included(file);
-        inner.iter().any(|inner| inner.id == place.source.id)
-    };
-    for file in defining.filter(|file| !leads_back(file)).take(MAX_FILES) {
+    let taker = Taker::new(place.world, place.source, place.style);
+    // It stands before everything that may use the name.
+    let first = place.source.parsed.tree.iter().find(|stmt| stmt.span.end >= name.start);
+    let before = first.map_or(name.start, |stmt| stmt.span.start);
+    let edits = defining.filter_map(|file| Some((file, taker.take(before, file, text)?)));
+    for (file, edit) in edits.take(MAX_FILES) {
         let path = taking::path_to(place.source, &file.id);
-        let verb = if taking::is_loaded(place.source, file) { "Load" } else { "Include" };
-        // It stands before everything that may use the name.
-        let first = place.source.parsed.tree.iter().find(|stmt| stmt.span.end >= name.start);
-        let before = first.map_or(name.start, |stmt| stmt.span.start);
-        let edit = taking::taking(place.source, place.style, before, file, text);
-        let title = match verb {
-            "Load" => format!("Load `{text}` from {path}"),
-            _ => format!("Include {path}, which defines `{text}`"),
+        let title = if taker.loads(file) {
+            format!("Load `{text}` from {path}")
+        } else {
+            format!("Include {path}, which defines `{text}`")
         };
         found.push(place.action(ActionKind::QuickFix, title, vec![edit]));
     }
@@ -212,10 +209,10 @@ fn allow(place: &Place<'_>, diagnostic: &Diagnostic) -> Option<Action> {
     Some(place.action(ActionKind::QuickFix, title, vec![edit]))
 }
 
-/// Whether the line before goes on at a byte, behind a backslash.
+/// Whether the line before goes on at the begin of a line, behind a backslash that is in no comment.
 fn continues(place: &Place<'_>, at: u32) -> bool {
-    let before = place.source.slice(Span::new(0, at));
-    let tokens = place.source.tokens();
-    let is_name = tokens.first().is_some_and(|token| token.kind == Word::End);
-    !is_name && before.trim_end_matches(['\n', '\r']).ends_with('\\')
+    let Some(before) = place.source.lines.line(at).checked_sub(1) else { return false };
+    let line = place.source.line(before);
+    place.source.slice(line).ends_with('\\')
+        && place.comments(Span::new(line.end - 1, line.end)).is_empty()
 }

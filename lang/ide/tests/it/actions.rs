@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use aurora_eval::{Engine, Inputs, Options, Severity};
-use aurora_ide::actions::{Action, actions, applied};
+use aurora_ide::actions::{Action, ActionKind, actions};
 use aurora_ide::diagnostics::{Diagnostic, merge, syntax};
 use aurora_ide::evaluated::{Evaluated, evaluate};
+use aurora_ide::source::applied;
 use aurora_ide::{FileEdit, FileId, Location, Span, Workspace};
 
 use crate::fixture::{Files, Fixture, ROOT};
@@ -46,7 +47,7 @@ fn offered(case: &str) -> (Fixture, Vec<Action>, Evaluated) {
     let of_text = syntax(&fixture.world, &fixture.file);
     let mut told = merge(&fixture.file, &of_text, &before.findings);
     let told: Vec<Diagnostic> = told.remove(&fixture.file).unwrap_or_default();
-    let found = actions(&fixture.world, &fixture.file, selection, &told);
+    let found = actions(&fixture.world, &fixture.file, selection, &told, &ActionKind::ALL);
     (fixture, found, before)
 }
 
@@ -143,6 +144,16 @@ fn diagnostics_are_mended() {
             "include('c.aurora')\ninclude('lib/b.aurora')\ny = zz\n",
         ),
         (
+            "Include c.aurora",
+            "#- a.aurora\ninclude('b.aurora'); y = $0zz\n#- b.aurora\nb = 1\n#- c.aurora\nzz = 1\n",
+            "include('b.aurora'); include('c.aurora'); y = zz\n",
+        ),
+        (
+            "Include b.aurora",
+            "#- a.aurora\n\u{feff}y = $0zz\n#- b.aurora\nzz = 1\n",
+            "\u{feff}include(\"b.aurora\")\n\ny = zz\n",
+        ),
+        (
             "Load `zz` from b.aurora",
             "#- a.aurora\nload('b.aurora', 'c')\ny = $0zz + c\n#- b.aurora\nzz = 1\nc = 1\n",
             "load('b.aurora', 'c', 'zz')\ny = zz + c\n",
@@ -152,6 +163,51 @@ fn diagnostics_are_mended() {
             changed(case, title).unwrap_or_else(|| panic!("{title}: {:?}", offered(case).1));
         assert_eq!(found, wanted, "{case}");
     }
+}
+
+#[test]
+fn files_that_cannot_be_taken_are_not_offered() {
+    for case in [
+        "#- a.aurora\nq = 1\nx = $0zzz\n#- b.aurora\nload('a.aurora', 'q')\nzzz = q\n",
+        "#- a.aurora\nx = $0zzz\n#- b.aurora\ninclude('c.aurora')\nzzz = 1\njobs = []\n#- c.aurora\ny = 1\n",
+    ] {
+        for title in ["Include", "Load"] {
+            assert_eq!(changed(case, title), None, "{case}");
+        }
+    }
+}
+
+#[test]
+fn only_what_is_wanted_is_offered() {
+    let fixture = Fixture::new("$0x = 0777\nj = Job(name = x)\n");
+    let at = Span::new(fixture.at, fixture.at);
+    let found = |kinds: &[ActionKind]| {
+        let all = actions(&fixture.world, &fixture.file, at, &[], kinds).into_iter();
+        all.map(|action| action.kind).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(
+        found(&ActionKind::ALL).into_iter().collect::<Vec<_>>(),
+        [ActionKind::Inline, ActionKind::Rewrite, ActionKind::Source]
+    );
+    for kind in found(&ActionKind::ALL) {
+        assert_eq!(found(&[kind]).into_iter().collect::<Vec<_>>(), [kind]);
+    }
+}
+
+#[test]
+fn a_warning_is_allowed_on_a_line_of_its_own_unless_the_line_before_goes_on() {
+    let text = |before: &str| {
+        let job = job("Process(name='p', cmdline='x')", "");
+        job.replace(")]\n", &format!(").bind(  # why\n{before}$0nope='1')]\n"))
+    };
+    let title = "Allow `unused-binding` here";
+    let behind = text("").replace("$0nope='1')]", "nope='1')]  # aurora: allow unused-binding");
+    assert_eq!(changed(&text(""), title).unwrap(), behind);
+    let case = text("# \\\n").replace(")]\n", ")]  # b\n");
+    let wanted = case.replace("$0nope", "# aurora: allow unused-binding\nnope");
+    assert_eq!(changed(&case, title).unwrap(), wanted);
+    let case = text("\\\n").replace(")]\n", ")]  # b\n");
+    assert_eq!(changed(&case, title), None);
 }
 
 /// A job that evaluates, with a part that is put in.
@@ -176,6 +232,14 @@ fn what_the_evaluation_tells_is_mended() {
     // Then it is told no more.
     let (_, found, before) = offered(&allowed);
     assert!(before.findings.is_empty(), "{found:?}");
+    // Two diagnostics say that the task is missing.
+    let (_, found, _) = offered("jobs = [J$0ob(name='a', cluster='c', role='r')]\n");
+    let titles: Vec<&str> = found.iter().map(|action| action.title.as_str()).collect();
+    let tasks = titles.iter().filter(|title| **title == "Add `task` to `Job`").count();
+    assert_eq!(tasks, 1, "{titles:?}");
+    // What is taken away is not added again.
+    let emptied = job("Process(name='p', cmdline='x')", ", $0service=Empty");
+    assert_eq!(changed(&emptied, "Add `service`"), None);
     let missing = job("$0Process(name='p')", "");
     let wanted = job("Process(name='p', cmdline='echo hello')", "");
     assert_eq!(changed(&missing, "Add `cmdline` to `Process`").unwrap(), wanted);
@@ -225,7 +289,7 @@ fn needed_fields_are_added() {
     fixture.workspace.set_clusters(vec!["west".to_owned()]);
     let world = fixture.workspace.snapshot();
     let at = Span::new(fixture.at, fixture.at);
-    let found = actions(&world, &fixture.file, at, &[]);
+    let found = actions(&world, &fixture.file, at, &[], &ActionKind::ALL);
     let added = found.iter().find(|action| action.title.starts_with("Add `role`")).unwrap();
     let source = fixture.source();
     let text = applied(&source.text, &source.id, &added.edits).unwrap();
@@ -325,6 +389,30 @@ fn services_are_given_what_they_lack() {
         (
             job(
                 "Process(name='p', cmdline='x {{thermos.ports[web]}}')",
+                ", announce=Announcer(primary_port='web', portmap={'health': 'web'})",
+            ),
+            job(
+                "Process(name='p', cmdline='x {{thermos.ports[web]}}')",
+                &format!(
+                    ", announce=Announcer(primary_port='web', portmap={{'health': 'web'}}), {check}"
+                ),
+            ),
+        ),
+        (
+            job(
+                "Process(name='p', cmdline='x {{thermos.ports[web]}}')",
+                ", announce=Announcer(primary_port='web', portmap={})",
+            ),
+            job(
+                "Process(name='p', cmdline='x {{thermos.ports[web]}}')",
+                &format!(
+                    ", announce=Announcer(primary_port='web', portmap={{'health': 'web'}}), {check}"
+                ),
+            ),
+        ),
+        (
+            job(
+                "Process(name='p', cmdline='x {{thermos.ports[web]}}')",
                 ", announce=Announcer(primary_port='web', portmap={'a': 'web'})",
             ),
             job(
@@ -399,6 +487,16 @@ fn expressions_are_given_names() {
             ("class P(Struct):\n  a = Default(String, $0'a'$1)\n", "-"),
             ("load($0'@std//service.aurora'$1, 'http_service')\n", "-"),
             ("x = $0y$1\n", "-"),
+            ("\u{feff}x = f($01 + 2$1)\n", "\u{feff}value = 1 + 2\nx = f(value)\n"),
+            // What is done before it may matter to it, and it to what is read before.
+            ("x = f(y.pop(), $0len(y) + 1$1)\n", "-"),
+            ("x = f(y[0], $0y.pop()$1)\n", "-"),
+            ("x = y.pop().f($0len(y)$1)\n", "-"),
+            ("x = f(y, $0y.pop()$1)\n", "value = y.pop()\nx = f(y, value)\n"),
+            ("x = f(y.pop(), $01 + 2$1)\n", "value = 1 + 2\nx = f(y.pop(), value)\n"),
+            ("x = f(y.pop(), Proc$0ess(name='a'))\n", "a = Process(name='a')\nx = f(y.pop(), a)\n"),
+            ("x = Job(name='a').bind(b=$0f(1)$1)\n", "b = f(1)\nx = Job(name='a').bind(b=b)\n"),
+            ("y[0] += $0y.pop()$1\n", "-"),
             ("p = Pro$0cess(name='a')\n", "-"),
         ],
     );
@@ -464,6 +562,15 @@ fn simple_variables_are_inlined() {
             ("$0x = Process(name='a')\nt = [x, x]\n", "-"),
             ("$0x = [1]\ny = [x]\n", "y = [[1]]\n"),
             ("$0x = [1]\nx.append(2)\n", "-"),
+            // What stands between may matter to it.
+            ("items = [1]\n$0x = list(items)\nitems.append(2)\njobs = [x]\n", "-"),
+            ("items = [1]\n$0x = list(items)\njobs = [x]\n", "items = [1]\njobs = [list(items)]\n"),
+            ("y = [1]\n$0x = len(y)\nz = [y.pop(), x]\n", "-"),
+            ("y = [1]\n$0x = y.pop()\nz = [y[0], x]\n", "-"),
+            (
+                "$0x = Process(name='a')\ny = f()\nt = Task(processes=[x])\n",
+                "y = f()\nt = Task(processes=[Process(name='a')])\n",
+            ),
             ("$0x = f()\nfor y in [1]:\n  z = x\n", "-"),
             ("$0x = f()\ndef g():\n  return x\n", "-"),
             ("$0x = 1\ndef g():\n  return x\n", "def g():\n  return 1\n"),
@@ -523,8 +630,11 @@ fn nothing_is_offered_where_nothing_can_be_done() {
     }
     let fixture = Fixture::new("x = 1\n");
     let unknown = FileId::new("/nowhere.aurora");
-    assert_eq!(actions(&fixture.world, &unknown, Span::new(3, 1), &[]), []);
-    assert_eq!(actions(&fixture.world, &fixture.file, Span::new(900, 1000), &[]), []);
+    assert_eq!(actions(&fixture.world, &unknown, Span::new(3, 1), &[], &ActionKind::ALL), []);
+    assert_eq!(
+        actions(&fixture.world, &fixture.file, Span::new(900, 1000), &[], &ActionKind::ALL),
+        []
+    );
 }
 
 #[test]
@@ -558,7 +668,9 @@ fn what_is_offered_in_the_examples_is_sound() {
         for token in fixture.source().tokens() {
             let at = Span::new(token.span.start, token.span.start);
             for selection in [at, token.span] {
-                for action in actions(&fixture.world, &fixture.file, selection, &told) {
+                for action in
+                    actions(&fixture.world, &fixture.file, selection, &told, &ActionKind::ALL)
+                {
                     if seen.insert(format!("{:?}", action.edits)) {
                         checked(&fixture, &action, &before);
                         tried += 1;
