@@ -104,7 +104,8 @@ fn at_place(world: &Snapshot, file: &FileId, at: u32) -> String {
     check(world, file, linked.iter().copied());
     let selected = selection::ranges(world, file, at);
     check(world, file, selected.iter().copied());
-    let changes = actions::actions(world, file, Span::new(at, at.saturating_add(9)), &syntax(world, file));
+    let part = Span::new(at, at.saturating_add(9));
+    let changes = actions::actions(world, file, part, &syntax(world, file), &actions::ActionKind::ALL);
     changes.iter().for_each(|change| check_edits(world, &change.edits));
     let item = calls::item_at(world, file, at);
     let called = item.iter().map(|item| (calls::incoming(world, item), calls::outgoing(world, item)));

@@ -280,11 +280,6 @@ impl Snapshot {
         self.workspace.evaluated.iter()
     }
 
-    /// The files that a file includes into its own namespace, directly, as far as they are known.
-    pub fn included<'a>(&'a self, source: &'a Source) -> impl Iterator<Item = &'a Arc<Source>> {
-        self.taken(source, Edges::Include)
-    }
-
     /// The files that include or load a file, directly, each with whether it takes the file into its
     /// own namespace.
     pub fn includers(&self, id: &FileId) -> impl Iterator<Item = (&Arc<Source>, bool)> {

@@ -8,10 +8,10 @@ use aurora_syntax::Kind as Word;
 use super::describe::Origin;
 use super::names::{MAX_KINDS, exported};
 use super::place::Place;
-use super::{Completion, CompletionKind, List, Rank};
+use super::{Completion, CompletionKind, List, MAX_PROPOSALS, Rank};
 use crate::cursor::{InText, OpenCall};
 use crate::names::touches;
-use crate::source::Source;
+use crate::source::{FileId, Source};
 use crate::taking::{Taker, path_to};
 use crate::types::{Kind, kind_of_definition};
 use crate::workspace::target;
@@ -67,28 +67,28 @@ fn found(place: &Place<'_>, list: &List) -> Option<Vec<Found>> {
 /// The files of the workspace, the nearest first, and the modules of the library.
 fn files<'a>(place: &Place<'a>, list: &List, is_load: bool) -> Vec<Found> {
     let own = place.source;
-    let is_taken = |file: &Source| {
-        let here = own.names.inclusions.iter().zip(&own.targets);
-        here.into_iter().any(|(inclusion, target)| {
-            target.as_ref() == Some(&file.id) && !touches(inclusion.whole, place.at)
-        })
-    };
+    let here = own.names.inclusions.iter().zip(&own.targets);
+    let others = here.filter(|(inclusion, _)| !touches(inclusion.whole, place.at));
+    let taken: BTreeSet<&FileId> = others.filter_map(|(_, target)| target.as_ref()).collect();
     let taker = Taker::new(place.world, own, place.style);
-    let others = place.world.files().filter(|file| file.id != own.id);
-    let library = place.world.library().filter(|_| is_load).map(|file| -> &'a Arc<Source> { file });
-    let with_path = |file: &'a Arc<Source>| {
+    let ranked = |file: &'a Arc<Source>| {
         let path = path_to(own, &file.id);
-        list.takes(&path).then_some((path, file))
-    };
-    let mut all: Vec<(String, &Arc<Source>)> = others.filter_map(with_path).collect();
-    all.sort_by_cached_key(|(path, _)| (path.matches('/').count(), path.clone()));
-    all.extend(library.filter_map(with_path));
-    let proposal = |(text, file): (String, &Arc<Source>)| {
         let rank = match () {
             () if file.id.is_std() => Rank::Made,
-            () if is_taken(file) || !taker.can_take(file, is_load) => Rank::Deprecated,
+            () if taken.contains(&file.id) || !taker.can_take(file, is_load) => Rank::Deprecated,
             () => Rank::Fitting,
         };
+        list.takes(&path).then_some((rank, path, file))
+    };
+    let others = place.world.files().filter(|file| file.id != own.id);
+    let library = place.world.library().filter(|_| is_load).map(|file| -> &'a Arc<Source> { file });
+    let mut all: Vec<(Rank, String, &Arc<Source>)> = others.filter_map(ranked).collect();
+    all.sort_by_cached_key(|(_, path, _)| (path.matches('/').count(), path.clone()));
+    all.extend(library.filter_map(ranked));
+    // Only what may come into the list is described.
+    all.sort_by_cached_key(|(rank, path, _)| list.key(*rank, path));
+    all.truncate(MAX_PROPOSALS);
+    let proposal = |(rank, text, file): (Rank, String, &Arc<Source>)| {
         let detail = first_line(&crate::docs::of_file(file));
         let origin = Origin::File(file.id.name().to_owned());
         Found { rank, text, detail, kind: CompletionKind::File, origin }

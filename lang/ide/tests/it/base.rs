@@ -74,7 +74,7 @@ fn a_reference_around_the_cursor_is_found_complete_or_not() {
         ("p = Process(cmdline = '{{x$0", "[] 'x' false"),
         ("x = {{$0", "none"),
         ("x = '''{{a\rb$0'''", "none"),
-        ("x = '''a {{b$0\rc }}'''", "[] 'b' false"),
+        ("x = '''a {{b$0\rc}}'''", "[] 'b' false"),
     ] {
         let fixture = Fixture::new(case);
         let cursor = Cursor::new(&fixture.world, fixture.source(), fixture.at);
