@@ -105,12 +105,12 @@ fn unbound(place: &Place<'_>, name: Span) -> Option<Action> {
     Some(place.action(ActionKind::QuickFix, title, vec![edit]))
 }
 
-/// Adds the field that is missing, unless it is taken away in plain words.
+/// Adds the field that is missing. Where it is taken away in plain words, it would be given twice.
 fn missing_field(place: &Place<'_>, diagnostic: &Diagnostic) -> Option<Action> {
     let field = diagnostic.missing.as_deref()?;
     let call = place.call_around(diagnostic.location.span)?;
     let decl = call.callee.as_ref()?.decl()?;
-    decl.field(field).filter(|_| call.argument(place.source, field).is_none())?;
+    decl.field(field)?;
     missing::added(place, &call, decl, &[field])
 }
 

@@ -235,7 +235,7 @@ fn what_a_chain_of_names_is_does_not_depend_on_what_is_asked_first() {
     let chain = format!("p0 = Process(name = 'a')\n{names}");
     let near = "E unknown-field 'a = 1' Process has no field `a`; Process has the fields name, cmdline, \
                 max_failures, daemon, ephemeral, min_duration, final, resources, logger";
-    for uses in ["x = p4(a = 1)\ny = p20(b = 1)\n", "y = p20(b = 1)\nx = p4(a = 1)\n"] {
+    for uses in ["x = p10(a = 1)\ny = p20(b = 1)\n", "y = p20(b = 1)\nx = p10(a = 1)\n"] {
         let found = all(&format!("{chain}{uses}"));
         assert_eq!(found, near, "{uses}");
     }
