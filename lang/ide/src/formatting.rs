@@ -4,6 +4,7 @@
 use aurora_syntax::Span;
 
 use crate::source::{FileEdit, FileId, Source};
+use crate::style::Style;
 use crate::text::offset;
 use crate::workspace::Snapshot;
 
@@ -46,7 +47,10 @@ fn whole_statements(source: &Source, range: Span) -> Span {
 
 fn edits_of(source: &Source) -> Vec<(Span, String)> {
     match aurora_syntax::format(&source.text) {
-        Ok(formatted) => differences(&source.text, &formatted),
+        Ok(formatted) => match Style::of(source).line_end {
+            "\n" => differences(&source.text, &formatted),
+            end => differences(&source.text, &formatted.replace('\n', end)),
+        },
         Err(_) => Vec::new(),
     }
 }
