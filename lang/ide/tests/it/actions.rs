@@ -275,6 +275,9 @@ fn fields_are_sorted_as_they_are_declared() {
             ("p = Process($0cmdline='b', name='a', **x)\n", "-"),
             ("p = Process($0cmdline='b', nope='a')\n", "-"),
             ("p = q($0cmdline='b', name='a')\n", "-"),
+            ("p = Process($0cmdline=g(), name=g())\n", "-"),
+            ("p = Process($0cmdline=g(), name='a')\n", "p = Process(name='a', cmdline=g())\n"),
+            ("t = Task($0resources=Resources(cpu=1), processes=[g()], name=h())\n", "-"),
             (
                 "class P(Struct):\n  a = String\n  b = String\np = P($0b='1', a='2')\n",
                 "class P(Struct):\n  a = String\n  b = String\np = P(a='2', b='1')\n",
@@ -343,6 +346,13 @@ fn services_are_given_what_they_lack() {
         assert!(!messages.contains(&"health-check-without-port"), "{messages:?}");
     }
     assert_eq!(changed(&at(job(plain, &format!(", {check}"))), "Add a health check"), None);
+    // What another job runs as well stays as it is.
+    let shared = "p = Process(name='p', cmdline='x')\nt = Task(processes=[p])\n\
+                  a = Service(name='a', task=t)\nb = Service($0name='b', task=t)\n";
+    assert_eq!(changed(shared, "Add a health check"), None);
+    let other = "#- main.aurora\ninclude('t.aurora')\njobs = [Service($0name='b', task=t)]\n\
+                 #- t.aurora\nt = Task(processes=[Process(name='p', cmdline='x')])\n";
+    assert!(changed(other, "Add a health check").is_some_and(|text| !text.contains("export")));
     let update = "update_config=UpdateConfig(batch_size=1, watch_secs=45, \
                   max_per_shard_failures=0, max_total_failures=0)";
     assert_eq!(
@@ -380,7 +390,11 @@ fn expressions_are_given_names() {
             ),
             (
                 "t = Task(\n  resources=$0Resources(\n    cpu=1,\n  ),\n)\n",
-                "resources = Resources(\n    cpu=1,\n  )\nt = Task(\n  resources=resources,\n)\n",
+                "resources = Resources(\n  cpu=1,\n)\nt = Task(\n  resources=resources,\n)\n",
+            ),
+            (
+                "t = Task(\n  processes=[\n    $0Process(\n      cmdline='''\n    a\n''',\n    ),\n  ],\n)\n",
+                "process = Process(\n  cmdline='''\n    a\n''',\n)\nt = Task(\n  processes=[\n    process,\n  ],\n)\n",
             ),
             ("x = f(1 +\n      $02 *\n  3$1)\n", "value = (2 *\n  3)\nx = f(1 +\n      value)\n"),
             ("if $0f(1)$1:\n  pass\n", "value = f(1)\nif value:\n  pass\n"),
