@@ -58,7 +58,7 @@ pub(super) fn fields(place: &Place<'_>, call: &Call<'_>, found: &mut Vec<Action>
 }
 
 /// Whether an expression calls more than what makes structs of the language.
-fn acts(place: &Place<'_>, value: &Expr) -> bool {
+pub(super) fn acts(place: &Place<'_>, value: &Expr) -> bool {
     let mut found = false;
     walk::all(value, &mut |part| {
         let ExprKind::Postfix(postfix) = &part.kind else { return };

@@ -120,6 +120,11 @@ fn diagnostics_are_mended() {
         ),
         ("Remove `a`", "load('b.aurora', '$0a', 'c')\nx = c\n", "load('b.aurora', 'c')\nx = c\n"),
         ("Remove `a`", "x = 1\nload('b.aurora', '$0a')\ny = 1\n", "x = 1\ny = 1\n"),
+        (
+            "Remove `y`, which",
+            "def f():\n  x = 1\n  $0y = [\n    x,\n  ]\n  return x\n",
+            "def f():\n  x = 1\n  return x\n",
+        ),
         ("Write it as a tier", "j = Job($0production=True)\n", "j = Job(tier=\"preferred\")\n"),
         (
             "Write it as a tier",
@@ -160,6 +165,19 @@ fn job(process: &str, rest: &str) -> String {
         "jobs = [Service(cluster='c', role='r', environment='prod', name='n', \
          task=Task(processes=[{process}], resources=Resources(cpu=1, ram=64*MB, disk=64*MB)){rest})]\n"
     )
+}
+
+#[test]
+fn what_does_something_is_not_removed() {
+    for case in [
+        "def f():\n  $0y = g()\n  return 1\n",
+        "def f():\n  $0y = z = 1\n  return z\n",
+        "def f():\n  $0y = 1; return 1\n",
+        "def f():\n  $0y = 1  # why\n  return 1\n",
+        "def f():\n  $0y = 1\n",
+    ] {
+        assert_eq!(changed(case, "Remove `y`"), None, "{case}");
+    }
 }
 
 #[test]
