@@ -240,7 +240,6 @@ pub(crate) fn options(
         bindings: settings.bindings.clone(),
         inputs: Inputs { user: user.to_owned(), env, root },
         cancel: cancel.clone(),
-        ..Options::default()
     })
 }
 

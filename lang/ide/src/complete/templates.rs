@@ -152,12 +152,16 @@ fn is_too_late(place: &Place<'_>, before: &[String], name: &str) -> bool {
     }
     let mut parts: Vec<&str> = before.iter().map(String::as_str).collect();
     parts.extend(name.split(['.', '[', ']']));
-    match (parts.as_slice(), field) {
-        (["mesos", "role", ..] | ["thermos", "user", ..], "role") => true,
-        (["mesos", "cluster", ..], "cluster") => true,
-        (["mesos", "instance" | "hostname", ..] | ["thermos", "ports" | "task_id", ..], _) => true,
+    let leads_back = match field {
+        "role" => matches!(parts.as_slice(), ["mesos", "role", ..] | ["thermos", "user", ..]),
+        "cluster" => matches!(parts.as_slice(), ["mesos", "cluster", ..]),
         _ => false,
-    }
+    };
+    let of_instance = matches!(
+        parts.as_slice(),
+        ["mesos", "instance" | "hostname", ..] | ["thermos", "ports" | "task_id", ..]
+    );
+    leads_back || of_instance
 }
 
 /// What the part at the cursor may be, the nearest of a name first.
