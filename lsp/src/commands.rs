@@ -241,8 +241,14 @@ async fn child(program: &Path, words: &[&str], settings: &Settings) -> Outcome {
     let failed = |text: String| Outcome { title: title.clone(), text, ok: false };
     let mut command = Command::new(program);
     command.args(words);
-    for (name, value) in &settings.env {
-        command.args(["--env", name]).env(name, value);
+    // Only what reads a file is told what files may see.
+    if words.get(1) != Some(&"status") {
+        for (name, value) in &settings.env {
+            command.args(["--env", name]).env(name, value);
+        }
+        for binding in &settings.bindings {
+            command.args(["--bind", &format!("{}={}", binding.address, binding.value)]);
+        }
     }
     if let Some(file) = clusters(settings) {
         command.env("AURORA_CLUSTERS", file);

@@ -237,9 +237,9 @@ pub(crate) fn options(
     env.extend(settings.env.iter().map(|(name, value)| (name.clone(), Some(value.clone()))));
     let user = if settings.user.is_empty() { user } else { &settings.user };
     Ok(Options {
+        bindings: settings.bindings.clone(),
         inputs: Inputs { user: user.to_owned(), env, root },
         cancel: cancel.clone(),
-        ..Options::default()
     })
 }
 
@@ -522,10 +522,14 @@ fn told_anew(
     Some(params)
 }
 
+/// What helps against references that nothing binds, where nothing better is known.
+const BINDINGS: &str = "bind it, or give it in the setting aurora.bindings if it comes with --bind";
+
 /// A diagnostic as the protocol has it.
 pub(crate) fn diagnostic(core: &Core, view: &View, found: &Diagnostic) -> Option<lsp::Diagnostic> {
     let place = view.location(&found.location)?;
-    let message = match &found.help {
+    let of_setting = (found.code == Some(Code::UnboundReference)).then_some(BINDINGS);
+    let message = match found.help.as_deref().or(of_setting) {
         Some(help) => format!("{}\n{help}", found.message),
         None => found.message.clone(),
     };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aurora_eval::Binding;
 use serde_json::Value;
 
 /// The settings, below `aurora` in those of the editor.
@@ -11,6 +12,8 @@ pub(crate) struct Settings {
     pub(crate) clusters: String,
     /// `env`: variables that files may read besides those of the project, with their values.
     pub(crate) env: BTreeMap<String, String>,
+    /// `bindings`: names of configurations that are bound to texts, as by `--bind`.
+    pub(crate) bindings: Vec<Binding>,
     /// `user`: who the files find to be their user; empty for who runs the server.
     pub(crate) user: String,
     /// `hints.templates`: whether what references come to is shown beside them.
@@ -28,6 +31,7 @@ impl Default for Settings {
         Self {
             clusters: String::new(),
             env: BTreeMap::new(),
+            bindings: Vec::new(),
             user: String::new(),
             hint_templates: true,
             hint_defaults: false,
@@ -50,21 +54,43 @@ impl Settings {
         flag(value, "/hints/defaults", &mut settings.hint_defaults, &mut wrong);
         flag(value, "/hints/types", &mut settings.hint_types, &mut wrong);
         flag(value, "/cluster/enabled", &mut settings.ask_clusters, &mut wrong);
-        match value.pointer("/env") {
-            None | Some(Value::Null) => {}
-            Some(Value::Object(variables)) => {
-                for (name, value) in variables {
-                    match value {
-                        Value::String(value) if is_variable(name) => {
-                            settings.env.insert(name.clone(), value.clone());
-                        }
-                        _ => wrong.push(format!("aurora.env: {name:?} has no text as its value")),
-                    }
+        texts(value, "/env", &mut wrong, |name, value| {
+            let is_name = is_variable(name);
+            if is_name {
+                settings.env.insert(name.to_owned(), value.to_owned());
+            }
+            is_name
+        });
+        texts(value, "/bindings", &mut wrong, |name, value| {
+            let binding = format!("{name}={value}").parse().ok();
+            let binding = binding.filter(|_| !name.contains('='));
+            let is_name = binding.is_some();
+            settings.bindings.extend(binding);
+            is_name
+        });
+        (settings, wrong)
+    }
+}
+
+/// Reads a table of texts; `take` says whether a name can be one.
+fn texts(
+    value: &Value,
+    path: &str,
+    wrong: &mut Vec<String>,
+    mut take: impl FnMut(&str, &str) -> bool,
+) {
+    match value.pointer(path) {
+        None | Some(Value::Null) => {}
+        Some(Value::Object(entries)) => {
+            for (name, value) in entries {
+                match value {
+                    Value::String(value) if take(name, value) => {}
+                    Value::String(_) => wrong.push(format!("{}: {name:?} is no name", named(path))),
+                    _ => wrong.push(format!("{}: {name:?} has no text as its value", named(path))),
                 }
             }
-            Some(_) => wrong.push("aurora.env is no table of texts".to_owned()),
         }
-        (settings, wrong)
+        Some(_) => wrong.push(format!("{} is no table of texts", named(path))),
     }
 }
 
@@ -103,10 +129,12 @@ mod tests {
     fn what_is_set_counts_and_what_is_wrong_is_told() {
         let (settings, wrong) = Settings::read(&json!({"aurora": {
             "clusters": " /c.json ", "env": {"A": "1", "B=": "2", "C": 3}, "server": {"path": 1},
+            "bindings": {"folder": "a=b", "x y": "1", "z=": "1", "p.q": 2},
             "hints": {"templates": false, "defaults": "yes"}, "cluster": {"enabled": true}}}));
         let wanted = Settings {
             clusters: "/c.json".to_owned(),
             env: [("A".to_owned(), "1".to_owned())].into(),
+            bindings: vec!["folder=a=b".parse().unwrap()],
             hint_templates: false,
             ask_clusters: true,
             ..Settings::default()
@@ -114,8 +142,11 @@ mod tests {
         assert_eq!(settings, wanted);
         let wanted = [
             "aurora.hints.defaults is neither true nor false",
-            "aurora.env: \"B=\" has no text as its value",
+            "aurora.env: \"B=\" is no name",
             "aurora.env: \"C\" has no text as its value",
+            "aurora.bindings: \"p.q\" has no text as its value",
+            "aurora.bindings: \"x y\" is no name",
+            "aurora.bindings: \"z=\" is no name",
         ];
         assert_eq!(wrong, wanted);
     }

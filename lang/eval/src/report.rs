@@ -240,6 +240,23 @@ impl Report {
         }
     }
 
+    /// Points besides at an element of the list that a file assigns to a name.
+    pub(crate) fn near_assignment(
+        self,
+        sources: &Sources,
+        file: &str,
+        (name, element): (&str, usize),
+        label: &str,
+    ) -> Self {
+        let span = sources
+            .parsed(file)
+            .and_then(|(text, parsed)| place::assigned(&parsed, &text, name, Some(element)));
+        match span {
+            Some(span) => self.near(sources, file, span, label),
+            None => self,
+        }
+    }
+
     /// Points at a word within the place, as far to its end as it stands.
     pub(crate) fn at_word(mut self, word: &str) -> Self {
         if let Some(place) = &mut self.0.place
@@ -284,6 +301,30 @@ impl Report {
             title: format!("write `{suggested}`"),
             source: place.source.clone(),
             edits: vec![(start..start + name.len(), suggested.to_owned())],
+        };
+        self.0.fixes.push(repair);
+        self
+    }
+
+    /// The same with what the help says to write in place of the reference, or the number without a
+    /// unit, that the report points at.
+    pub(crate) fn with_rewriting(mut self) -> Self {
+        let Some(place) = &self.0.place else { return self };
+        let Some(here) = place.text().get(place.span.clone()) else { return self };
+        let help = self.0.help.as_deref().unwrap_or_default();
+        let reference = here.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
+        let meant = match reference {
+            Some(inner) => {
+                meant_reference(inner, help).map(|meant| (0, format!("{{{{{meant}}}}}")))
+            }
+            None => with_unit(here, &self.0.message),
+        };
+        let Some((skipped, meant)) = meant else { return self };
+        let span = place.span.start + skipped..place.span.end;
+        let repair = Repair {
+            title: format!("write `{meant}`"),
+            source: place.source.clone(),
+            edits: vec![(span, meant)],
         };
         self.0.fixes.push(repair);
         self
@@ -375,6 +416,30 @@ fn reference_in(message: &str) -> Option<&str> {
 fn suggestion(help: &str) -> Option<&str> {
     let (_, rest) = help.split_once("did you mean `")?;
     rest.split_once('`').map(|(name, _)| name)
+}
+
+/// What a reference is to be instead, as the help says.
+fn meant_reference(inner: &str, help: &str) -> Option<String> {
+    // Blanks are what is wrong with it.
+    if inner.contains(char::is_whitespace) {
+        let plain: String = inner.split_whitespace().collect();
+        return plain.parse::<aurora_template::Address>().ok().map(|_| plain);
+    }
+    let begins = ["did you mean {{", "write {{", "ports are written {{"];
+    let rest = begins.iter().find_map(|begin| help.strip_prefix(begin))?;
+    rest.split_once("}}").map(|(meant, _)| meant.to_owned())
+}
+
+/// An argument that is a number of bytes, which were meant to be megabytes: where its value begins,
+/// and what that should be.
+fn with_unit(argument: &str, message: &str) -> Option<(usize, String)> {
+    if !message.ends_with("with a unit such as 64 * MB") {
+        return None;
+    }
+    let (_, value) = argument.split_once('=')?;
+    let value = value.trim_start();
+    let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| (argument.len() - value.len(), format!("{value} * MB")))
 }
 
 fn shortened(message: String) -> String {

@@ -60,6 +60,13 @@ pub enum Entity {
         /// The name.
         name: String,
     },
+    /// An entry of a table that a call binds.
+    Entry {
+        /// The file.
+        source: Arc<Source>,
+        /// Its key, without quotes.
+        key: Span,
+    },
     /// What is known only where a task runs: `mesos` or `thermos`.
     Context(&'static str),
     /// The name of a process, where it is given or where an order refers to it.
@@ -91,7 +98,9 @@ impl Entity {
             | Self::Port { name, .. } => name,
             Self::Builtin(name) | Self::Context(name) => name,
             Self::Field { field, .. } => field.name,
-            Self::Process { source, text } => source.slice(*text),
+            Self::Process { source, text: name } | Self::Entry { source, key: name } => {
+                source.slice(*name)
+            }
             Self::File(file) => file.name(),
         }
     }
@@ -208,6 +217,9 @@ fn referred(world: &Snapshot, source: &Arc<Source>, at: u32) -> Option<(Span, En
     let meant = meanings.part(source, place.start, &parts, part);
     let of_self = matches!(parts.first(), Some(&("self" | "super"))) && parts.len() > 1;
     let entity = match meant.targets.into_iter().next() {
+        Some(Target::Bound(source, entry)) if part > usize::from(of_self) => {
+            Entity::Entry { source, key: entry.name }
+        }
         Some(Target::Bound(..)) => Entity::Bound { source: source.clone(), name: name() },
         Some(Target::Own(field)) => own_of(world, &field)?,
         Some(Target::Field(decl, field, _)) => {

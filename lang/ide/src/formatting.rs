@@ -4,6 +4,7 @@
 use aurora_syntax::Span;
 
 use crate::source::{FileEdit, FileId, Source};
+use crate::style::Style;
 use crate::text::offset;
 use crate::workspace::Snapshot;
 
@@ -52,8 +53,13 @@ fn edits_of(source: &Source) -> Vec<(Span, String)> {
     let start = source.text_start();
     let text = source.text.get(start as usize..).unwrap_or_default();
     let Ok(formatted) = aurora_syntax::format(text) else { return Vec::new() };
-    let edits = differences(text, &formatted).into_iter();
-    edits.map(|(span, text)| (Span::new(span.start + start, span.end + start), text)).collect()
+    let edits = match Style::of(source).line_end {
+        "\n" => differences(text, &formatted),
+        end => differences(text, &formatted.replace('\n', end)),
+    };
+    let moved =
+        |(span, text): (Span, String)| (Span::new(span.start + start, span.end + start), text);
+    edits.into_iter().map(moved).collect()
 }
 
 /// What the layout may change: blanks, ends of lines, commas before closing brackets.

@@ -64,13 +64,17 @@ pub fn lenses(world: &Snapshot, file: &FileId) -> Vec<Lens> {
             continue;
         };
         is_known |= main == *file;
-        for job in config.jobs() {
+        let listed = if main == *file { listed(source, config.jobs().len()) } else { Vec::new() };
+        for (at, job) in config.jobs().iter().enumerate() {
             let is_here = |name: &str| name == file.name() || FileId::evaluated(name) == *file;
-            let Some(origin) = job.origin().filter(|origin| is_here(&origin.file)) else {
-                continue;
+            let span = match job.origin().filter(|origin| is_here(&origin.file)) {
+                Some(origin) => {
+                    moves.now(Span::new(offset(origin.span.start), offset(origin.span.end)))
+                }
+                // Another file makes it: it stands where this one takes it in.
+                None => listed.get(at).copied(),
             };
-            let span = Span::new(offset(origin.span.start), offset(origin.span.end));
-            let Some(span) = moves.now(span) else { continue };
+            let Some(span) = span else { continue };
             let key = job.key_text();
             // What a reference is part of is not known either.
             let has_key = job.has_key() && !key.contains("{{");
@@ -126,6 +130,22 @@ fn of_place(span: Span, jobs: Vec<(FileId, String, bool)>) -> Vec<Lens> {
         all.push(Lens { span, key: None, more, commands: Vec::new() });
     }
     all
+}
+
+/// Where a file puts each of its jobs in the list of these: the elements of the lists that it gives
+/// to `jobs`, or all of the last of these lists if there are not as many elements as jobs.
+fn listed(source: &Source, count: usize) -> Vec<Span> {
+    let statements = source.parsed.tree.iter();
+    let lists: Vec<&Expr> = statements.filter_map(|stmt| list_of_jobs(source, stmt)).collect();
+    let items = lists.iter().flat_map(|list| match &list.kind {
+        ExprKind::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(*list),
+    });
+    let spans: Vec<Span> = items.map(|item| item.span).collect();
+    if spans.len() == count {
+        return spans;
+    }
+    lists.last().map_or_else(Vec::new, |list| vec![list.span; count])
 }
 
 /// The elements of the lists that a file gives to `jobs`, each where it is made, with the key as far

@@ -44,6 +44,7 @@ pub mod resolve;
 pub mod selection;
 pub mod signature;
 pub mod source;
+mod split;
 mod style;
 mod sure;
 pub mod symbols;

@@ -11,7 +11,7 @@ use crate::names::{ScopeId, ScopeKind};
 use crate::references::occurrences;
 use crate::resolve::{Definitive, definitions, origin};
 use crate::source::{FileId, Location, Source};
-use crate::template::Meanings;
+use crate::template::{Meanings, seen};
 use crate::types::{Kind, kind_of_definition, kind_of_name, own_fields};
 use crate::workspace::Snapshot;
 
@@ -71,6 +71,7 @@ pub fn definition(world: &Snapshot, file: &FileId, at: u32) -> Option<Way> {
         Entity::Field { .. } => given(world, source, from, &entity),
         Entity::Bound { name, .. } => bound(world, source, from, &entity, name),
         Entity::Process { .. } | Entity::Port { .. } => declared(world, source, from, &entity),
+        Entity::Entry { source, key } => vec![source.at(*key).into()],
         Entity::File(file) => {
             world.file(file)?;
             vec![Destination::from(Location { file: file.clone(), span: Span::new(0, 0) })]
@@ -197,6 +198,7 @@ fn bound(
 ) -> Vec<Destination> {
     if parts_at(source, from).is_some() {
         let meant = Meanings::new(world).first(source, from.start, name);
+        let meant = seen(world, source, from.start, meant);
         let places = meant.iter().filter_map(|target| target.location());
         return places.map(Destination::from).collect();
     }

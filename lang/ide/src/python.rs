@@ -167,6 +167,17 @@ methods! {
     }
 }
 
+/// How the functions are called that files import from modules.
+pub fn of_module(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "os.getenv" => "os.getenv(name, default = None)",
+        "os.path.join" => "os.path.join(part, …)",
+        "getpass.getuser" => "getpass.getuser()",
+        "textwrap.dedent" => "textwrap.dedent(text)",
+        _ => return None,
+    })
+}
+
 /// A method of a kind of value, or of whatever kind has it first.
 pub fn method(of: Option<&str>, name: &str) -> Option<&'static MethodDecl> {
     METHODS.iter().find(|decl| decl.name == name && of.is_none_or(|of| of == decl.of))

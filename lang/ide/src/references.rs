@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aurora_model::catalog;
-use aurora_syntax::tree::{Arg, Expr, ExprKind, PostKind, Postfix};
+use aurora_syntax::tree::{Arg, Expr, ExprKind, PostKind, Postfix, Star};
 use aurora_syntax::{Span, walk};
 
 use crate::entity::{Entity, entity_at, home, own_of};
 use crate::files::Files;
 use crate::labels::{self, Role, field_kind, is_port, role, texts};
-use crate::names::{DefKind, LoadedName, Reference, ScopeId, plain_text};
+use crate::names::{DefKind, LoadedName, Reference, ScopeId, entries, plain_text};
 use crate::resolve::Definitive;
 use crate::source::{FileId, Location, Source};
 use crate::template::{Meanings, Meant, Target, maker_of};
@@ -83,6 +83,7 @@ pub fn occurrences(world: &Snapshot, entity: &Entity) -> Occurrences {
             }
         }
         Entity::Port { source, name } => finder.port(source, name),
+        Entity::Entry { source, key } => finder.add(source.at(*key), true, true),
         Entity::File(id) => finder.file(id),
         Entity::Context(name) => finder.context(name),
     }
@@ -208,16 +209,46 @@ impl Finder<'_> {
                 continue;
             }
             each_call(file, &mut |postfix, open, args| {
-                let Some(given) = args.iter().find_map(|arg| named(file, arg, name)) else {
+                let given = args.iter().find_map(|arg| named(file, arg, name));
+                let tables = args.iter().filter(|arg| arg.star == Star::Two);
+                if given.is_none() && tables.clone().next().is_none() {
                     return;
-                };
+                }
                 match before(self.world, file, postfix, open) {
-                    Kind::Function(called) if called.is_same(function) => {
-                        self.add(file.at(given), false, true);
-                    }
-                    _ => {}
+                    Kind::Function(called) if called.is_same(function) => {}
+                    _ => return,
+                }
+                if let Some(given) = given {
+                    self.add(file.at(given), false, true);
+                }
+                for table in tables {
+                    self.argument_in(file, &table.value, name);
                 }
             });
+        }
+    }
+
+    /// The key of a table by which a call gives a parameter.
+    fn argument_in(&mut self, file: &Source, table: &Expr, name: &str) {
+        let whole = match &table.kind {
+            ExprKind::Dict(all) => Some(all.len()),
+            ExprKind::Postfix(postfix) => postfix.ops.first().and_then(|op| match &op.kind {
+                PostKind::Call(args) => Some(args.len()),
+                _ => None,
+            }),
+            _ => None,
+        };
+        let entries = entries(&file.text, table);
+        let entries = entries.filter(|entries| whole == Some(entries.len()));
+        match entries {
+            Some(entries) => {
+                for (key, _) in entries.into_iter().filter(|(key, _)| file.slice(*key) == name) {
+                    self.add(file.at(key), false, true);
+                }
+            }
+            None => {
+                self.doubtful.insert(file.at(table.span));
+            }
         }
     }
 

@@ -15,7 +15,10 @@ use crate::builtin::builtin;
 use crate::entity::{Entity, entity_at};
 use crate::names::DefKind;
 use crate::references::{Occurrences, occurrences, sharing};
+use crate::resolve::Definitive;
 use crate::source::{FileEdit, FileId, Location, Source};
+use crate::split::reference_in_pieces;
+use crate::template::{Target, names_at};
 use crate::workspace::Snapshot;
 
 /// Lists that the language asks a file for.
@@ -80,12 +83,24 @@ pub fn rename(
         ));
     }
     is_loaded_by_others(world, &entity, &found, name)?;
+    if let Entity::Bound { source, name } | Entity::Own { class: Definitive { source, .. }, name } =
+        &entity
+        && let Some(place) = reference_in_pieces(world, source, name)
+    {
+        return refuse(format!(
+            "{} refers to `{name}` with its name in pieces: write it in one first",
+            shown(world, &place)
+        ));
+    }
     let edits: Vec<FileEdit> = found
         .all
         .iter()
         .map(|found| FileEdit { location: found.location.clone(), text: name.to_owned() })
         .collect();
     check(world, &edits, &source.at(span), name)?;
+    if let Entity::Bound { .. } = &entity {
+        hides_no_field(world, &found, name)?;
+    }
     Ok(edits)
 }
 
@@ -117,6 +132,9 @@ fn renamed(
         Entity::Context(_) => {
             return refuse(format!("`{name}` is what tasks find where they run"));
         }
+        Entity::Entry { .. } => {
+            return refuse(format!("`{name}` is a key of a table: change it by hand"));
+        }
         Entity::File(_) => {
             return refuse("this is the path of a file: rename the file instead".to_owned());
         }
@@ -130,7 +148,15 @@ fn renamed(
                 "the name of this process has references: it is only known later".to_owned(),
             );
         }
-        Entity::Process { .. } | Entity::Own { .. } => {}
+        Entity::Process { .. } => {
+            if !occurrences(world, &entity).all.iter().any(|found| found.is_declaration) {
+                return refuse(format!(
+                    "no process in sight is named by the text `{name}`: whoever makes it would have \
+                     to be told"
+                ));
+            }
+        }
+        Entity::Own { .. } => {}
         Entity::Local { source, scope, .. } => defined(source, *scope, name)?,
         Entity::Global { source, .. } => global(world, source, name)?,
         Entity::Bound { .. } => bound(&occurrences(world, &entity), name)?,
@@ -191,6 +217,28 @@ fn bound(found: &Occurrences, name: &str) -> Result<(), Refusal> {
         "no file binds `{name}`: whoever gives it a value, as with `--bind {name}=value`, would have \
          to be told"
     ))
+}
+
+/// A reference finds fields of the structs around it before, or instead of, what is bound.
+fn hides_no_field(world: &Snapshot, found: &Occurrences, name: &str) -> Result<(), Refusal> {
+    for reference in found.all.iter().filter(|found| !found.is_declaration) {
+        let location = &reference.location;
+        let Some(source) = world.file(&location.file) else { continue };
+        let targets = names_at(world, source, location.span.start);
+        let field = targets.iter().find(|target| {
+            target.name() == name && !matches!(target, Target::Bound(..) | Target::Context(..))
+        });
+        let of = match field {
+            Some(Target::Field(decl, ..)) => decl.name.to_owned(),
+            Some(_) => "a class".to_owned(),
+            None => continue,
+        };
+        return refuse(format!(
+            "`{name}` is a field of {of}, which the reference in {} would mean",
+            shown(world, location)
+        ));
+    }
+    Ok(())
 }
 
 /// Whether a text can be the name of such a thing at all.

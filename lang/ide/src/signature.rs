@@ -75,6 +75,11 @@ pub fn signature(world: &Snapshot, file: &FileId, at: u32) -> Option<Signature> 
             Some(of_function(function, makes, &place, &given))
         }
         Kind::Named(name) => match (documented(name), builtin::builtin(name)) {
+            // What a module is imported for has the line that does so.
+            (Some(decl), _) if decl.signature.starts_with("import ") => {
+                let text = python::of_module(name)?;
+                Some(of_text(text, decl.doc.to_string(), &place))
+            }
             (Some(decl), _) => Some(of_text(decl.signature, decl.doc.to_string(), &place)),
             (None, Some(Builtin::Python)) => {
                 let decl = python::python(name)?;
@@ -166,13 +171,21 @@ fn of_struct(
 ) -> Signature {
     // What must be given comes first, as in completion.
     let is_required = |presence: &Presence| matches!(presence, Presence::Required);
-    let mut fields: Vec<_> = decl.fields.iter().collect();
+    let made = types::made_fields(&call.callee);
+    let mut fields: Vec<_> =
+        decl.fields.iter().filter(|field| !made.contains(&field.name)).collect();
     fields.sort_by_key(|field| !is_required(&field.presence));
     let name = match &call.callee {
         Kind::Constructor(decl) => decl.name,
         _ => name.unwrap_or(decl.name),
     };
     let mut label = Label::new(name);
+    let takes_tasks = types::takes_tasks(&call.callee);
+    if takes_tasks {
+        label.add("task", String::new());
+        label.add("…", String::new());
+    }
+    let tasks = label.parameters.len();
     for field in &fields {
         label.add(&declaration::of_field(field), docs::of_field(decl, field));
     }
@@ -197,7 +210,12 @@ fn of_struct(
             is_required(&field.presence) && !place.given.contains(&field.name) && !is_copy
         })
     };
-    let active = active.or_else(|| place.at_name.then(next).flatten());
+    let is_task =
+        takes_tasks && place.argument.is_none() && place.given.is_empty() && place.begun.is_empty();
+    let active = match active.or_else(|| place.at_name.then(next).flatten()) {
+        _ if is_task => Some(place.position.min(tasks - 1)),
+        active => active.map(|at| at + tasks),
+    };
     label.end(said, active)
 }
 

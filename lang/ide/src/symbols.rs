@@ -60,6 +60,8 @@ pub struct Symbol {
     pub whole: Span,
     /// Its name, a part of it.
     pub selection: Span,
+    /// The name of a job, with where it runs if that is written: what people look for.
+    pub key: Option<String>,
     /// What it consists of, in the order of the text.
     pub children: Vec<Symbol>,
 }
@@ -110,14 +112,19 @@ fn collect(
 ) {
     for symbol in symbols {
         let beside = Some(&symbol.detail).filter(|detail| !detail.is_empty());
-        let score = fuzzy(query, &symbol.name).max(beside.and_then(|text| fuzzy(query, text)));
+        let name = symbol.key.as_ref().unwrap_or(&symbol.name);
+        let score = [Some(name), Some(&symbol.name), beside];
+        let score = score.into_iter().flatten().filter_map(|text| fuzzy(query, text)).max();
         if let Some(score) = score {
+            // What a job is called in the file tells of it besides.
+            let variable = symbol.key.as_ref().filter(|key| !key.ends_with(&symbol.name));
+            let variable = variable.map(|_| symbol.name.as_str());
             let symbol = Found {
-                name: symbol.name.clone(),
+                name: name.clone(),
                 detail: symbol.detail.clone(),
                 kind: symbol.kind,
                 location: source.at(symbol.selection),
-                container: container.map(str::to_owned),
+                container: variable.or(container).map(str::to_owned),
             };
             found.push((score, symbol));
         }
@@ -246,6 +253,7 @@ impl<'a> Reader<'a> {
         out: &mut Vec<Symbol>,
     ) {
         let (mut detail, mut kind) = (String::new(), SymbolKind::Variable);
+        let mut key = None;
         let mut children = Vec::new();
         let names_struct = |target: &Expr| {
             let named = self.source.names.definition_at(target.span.start);
@@ -261,6 +269,8 @@ impl<'a> Reader<'a> {
                 Value::Struct(decl) => {
                     kind = shown(decl).unwrap_or(SymbolKind::Object);
                     let (name, inner) = self.parts(value, decl, scope);
+                    let of_job = name.as_ref().filter(|_| kind == SymbolKind::Job);
+                    key = of_job.map(|(name, _)| self.key_of(value, name));
                     detail = name.map_or_else(|| decl.name.to_owned(), |(name, _)| name);
                     children = inner;
                 }
@@ -278,7 +288,24 @@ impl<'a> Reader<'a> {
         }
         for name in names {
             let children = std::mem::take(&mut children);
-            out.extend(self.symbol(name, detail.clone(), kind, stmt.span, children));
+            let symbol = self.symbol(name, detail.clone(), kind, stmt.span, children);
+            out.extend(symbol.map(|symbol| Symbol { key: key.clone(), ..symbol }));
+        }
+    }
+
+    /// The name of a job that calls make, with where it runs if all of that is written.
+    fn key_of(&self, expr: &Expr, name: &str) -> String {
+        let mut expr = expr;
+        while let ExprKind::Paren(inner) = &expr.kind {
+            expr = inner;
+        }
+        let place = match &expr.kind {
+            ExprKind::Postfix(postfix) => self.place_of(postfix),
+            _ => String::new(),
+        };
+        match place.is_empty() || place.contains('?') {
+            true => name.to_owned(),
+            false => format!("{place}/{name}"),
         }
     }
 
@@ -297,7 +324,8 @@ impl<'a> Reader<'a> {
         children: Vec<Symbol>,
     ) -> Option<Symbol> {
         let text = self.source.slice(name);
-        let name = Symbol { name: text.to_owned(), detail, kind, whole, selection: name, children };
+        let (name, selection) = (text.to_owned(), name);
+        let name = Symbol { name, detail, kind, whole, selection, key: None, children };
         // A name that is missing cannot be shown; what is in it is lost with it, until it is there.
         (!text.is_empty()).then_some(name)
     }
@@ -323,6 +351,8 @@ impl<'a> Reader<'a> {
                     return self.inner_values(postfix, decl, scope, out);
                 };
                 let (name, children) = self.parts(expr, decl, scope);
+                let key = name.as_ref().filter(|_| kind == SymbolKind::Job);
+                let key = key.map(|(name, _)| name.clone());
                 let base = &postfix.base;
                 let (name, selection) = match name {
                     Some(name) => name,
@@ -333,7 +363,9 @@ impl<'a> Reader<'a> {
                     None => return out.extend(children),
                 };
                 let detail = self.place_of(postfix);
-                out.push(Symbol { name, detail, kind, whole: expr.span, selection, children });
+                let key = key.map(|name| self.key_of(expr, &name));
+                let whole = expr.span;
+                out.push(Symbol { name, detail, kind, whole, selection, key, children });
             }
             ExprKind::Comp(comp) => {
                 let inner = self.source.names.scope_at(comp.element.span.start);

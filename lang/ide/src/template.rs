@@ -21,6 +21,9 @@ use crate::source::{Location, Source};
 use crate::types::{self, Fields, Kind, expression_at, kind_of, own_field, own_fields};
 use crate::workspace::Snapshot;
 
+/// How many steps from a name to what it is a copy of are followed.
+const MAX_STEPS: usize = 8;
+
 /// The names under which templates find what is known where a task runs, with what they have.
 const CONTEXTS: [(&str, &str); 2] = [("mesos", "MesosContext"), ("thermos", "ThermosContext")];
 
@@ -80,9 +83,22 @@ impl Target {
             Self::Field(_, field, _) => {
                 field.ty.structs().into_iter().flat_map(fields_of).collect()
             }
+            Self::Bound(source, bound) if self.is_whole() => {
+                let mut members = entries_of(source, bound);
+                members.extend(members_of(world, &self.kind(world)));
+                members
+            }
             other => members_of(world, &other.kind(world)),
         }
     }
+}
+
+/// The entries of a table that a name is bound to.
+fn entries_of(source: &Arc<Source>, bound: &BoundName) -> Vec<Target> {
+    let value = expression_at(source, bound.value);
+    let entries = value.and_then(|value| entries(&source.text, value)).into_iter().flatten();
+    let entry = |(key, value)| BoundName::of(&source.text, key, value, bound.call);
+    entries.map(|entry_of| Target::Bound(source.clone(), entry(entry_of))).collect()
 }
 
 /// The kind of the value that stands at exactly this place.
@@ -199,7 +215,8 @@ fn owners(decls: &[&'static StructDecl]) -> Vec<&'static StructDecl> {
     let mut at = 0;
     while let Some(decl) = open.get(at).copied() {
         at += 1;
-        for owner in catalog::structs() {
+        // What runs a task is no part of a file.
+        for owner in catalog::structs().filter(|owner| owner.name != "MesosTaskInstance") {
             let holds = owner.fields.iter().flat_map(|field| field.ty.structs());
             let is_new = open.iter().all(|known| known.name != owner.name);
             if is_new && holds.into_iter().any(|held| held.name == decl.name) {
@@ -239,6 +256,61 @@ pub fn targets(
             .collect();
     }
     found
+}
+
+/// Those of the names that a reference at `at` may mean that it can see: what is bound on one struct is
+/// nothing to another of its kind. All of them if it sees none of them for sure.
+pub fn seen(world: &Snapshot, source: &Arc<Source>, at: u32, targets: Vec<Target>) -> Vec<Target> {
+    let calls = Cursor::new(world, source, at).calls();
+    let around: Vec<Made> =
+        calls.iter().filter_map(|call| made_by(world, source, call.open, MAX_STEPS)).collect();
+    let can_see = |target: &&Target| {
+        let Target::Bound(of, bound) = target else { return true };
+        let Some(on) = made_by(world, of, bound.call, MAX_STEPS) else { return true };
+        let mut alike = around.iter().filter(|made| made.kind == on.kind).peekable();
+        alike.peek().is_none() || alike.any(|made| made.place == on.place)
+    };
+    let found: Vec<Target> = targets.iter().filter(can_see).cloned().collect();
+    if found.is_empty() { targets } else { found }
+}
+
+/// A struct of the language that a call makes.
+struct Made {
+    /// The struct.
+    kind: &'static str,
+    /// The brackets of the call, or of that which makes what is copied.
+    place: Location,
+}
+
+/// What the chain makes in which the brackets of a call begin like this, as far as it begins with what
+/// makes a struct or with the name of one.
+fn made_by(world: &Snapshot, source: &Arc<Source>, call: Span, steps: usize) -> Option<Made> {
+    let steps = steps.checked_sub(1)?;
+    let mut found = None;
+    walk::around(&source.parsed.tree, call, &mut |expr| {
+        let ExprKind::Postfix(postfix) = &expr.kind else { return };
+        if postfix.ops.iter().any(|op| op.span.start == call.start) {
+            found = Some(postfix);
+        }
+    });
+    let postfix = found?;
+    let first = postfix.ops.first()?;
+    let scope = source.names.scope_at(postfix.base.span.start);
+    match kind_of(world, source, scope, &postfix.base) {
+        Kind::Constructor(decl) => Some(Made { kind: decl.name, place: source.at(first.span) }),
+        Kind::Struct(decl) if postfix.base.kind == ExprKind::Name => {
+            let name = source.slice(postfix.base.span);
+            if types::is_object(name) {
+                return Some(Made { kind: decl.name, place: source.at(first.span) });
+            }
+            let all = resolve::definitions(world, source, scope, name);
+            let [definition] = all.as_slice() else { return None };
+            let value = expression_at(&definition.source, definition.get().value?)?;
+            let ExprKind::Postfix(inner) = &value.kind else { return None };
+            made_by(world, &definition.source, inner.ops.first()?.span, steps)
+        }
+        _ => None,
+    }
 }
 
 /// What references mean, for many questions at once: where the text decides, the one thing that
@@ -321,7 +393,12 @@ impl<'a> Meanings<'a> {
         let mut kinds: Vec<Kind> = whole.map(|target| target.kind(self.world)).collect();
         for name in parts.iter().take(part + 1).skip(1) {
             let mut next = Vec::new();
-            meant = Meant::default();
+            let before = std::mem::take(&mut meant).targets;
+            for target in before.iter().filter(|target| target.is_whole()) {
+                let Target::Bound(source, bound) = target else { continue };
+                let entries = entries_of(source, bound).into_iter();
+                meant.targets.extend(entries.filter(|entry| entry.name() == *name));
+            }
             for kind in kinds {
                 match kind {
                     Kind::List(inner) => next.push(*inner),

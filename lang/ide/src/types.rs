@@ -178,6 +178,23 @@ pub fn fields_of(kind: &Kind) -> Option<Fields> {
     }
 }
 
+/// The fields that a call of such a value makes itself, and does not take.
+pub fn made_fields(kind: &Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Named(name) if name == "SequentialTask" => &["constraints"],
+        kind if takes_tasks(kind) => &["resources", "constraints", "finalization_wait"],
+        _ => &[],
+    }
+}
+
+/// Whether it is a function of the language that takes tasks before fields.
+pub fn takes_tasks(kind: &Kind) -> bool {
+    matches!(kind, Kind::Named(name) if matches!(
+        name.as_str(),
+        "Tasks.combine" | "Tasks.concat" | "combine_tasks" | "concat_tasks"
+    ))
+}
+
 /// The fields of a struct.
 #[derive(Debug, Clone)]
 pub enum Fields {

@@ -153,25 +153,24 @@ impl Grouped {
         }))
     }
 
-    /// The values with their jobs as Markdown, at most eight jobs named; numbers with the unit of
-    /// the field that they are given for.
+    /// The values with their jobs as Markdown, at most eight jobs named, of each value one before
+    /// more of another; numbers with the unit of the field that they are given for.
     pub fn markdown(&self, field: Option<&FieldDecl>) -> String {
-        let mut left = MAX_JOBS;
+        let mut left = MAX_JOBS.saturating_sub(self.0.len());
         let total: usize = self.0.iter().map(|(_, jobs)| jobs.len()).sum();
         let mut lines = Vec::new();
-        for (value, jobs) in &self.0 {
-            if left == 0 {
-                break;
-            }
+        let mut listed = 0;
+        for (value, jobs) in self.0.iter().take(MAX_JOBS) {
+            let more = left.min(jobs.len() - 1);
+            left -= more;
             let mut named: Vec<String> =
-                jobs.iter().take(left).map(|job| format!("`{job}`")).collect();
-            left -= named.len();
-            if self.0.len() == 1 && total > named.len() {
-                named.push(format!("and {} more", total - named.len()));
+                jobs.iter().take(1 + more).map(|job| format!("`{job}`")).collect();
+            listed += jobs.len();
+            if jobs.len() > named.len() {
+                named.push(format!("and {} more", jobs.len() - named.len()));
             }
             lines.push((shown(value, field), named.join(", ")));
         }
-        let listed = MAX_JOBS - left;
         match (lines.as_slice(), self.0.len()) {
             ([], _) => String::new(),
             ([(value, jobs)], 1) if value.starts_with("```") => format!("{value}\n\nin {jobs}"),
@@ -424,6 +423,12 @@ mod tests {
         assert_eq!(told(&["a", "a"]), "`a` in `c/r/e/j0`, `c/r/e/j1`");
         assert_eq!(told(&["a", "b", "a"]), "- `a` in `c/r/e/j0`, `c/r/e/j2`\n- `b` in `c/r/e/j1`");
         assert!(told(&["a"; 11]).ends_with("`c/r/e/j7`, and 3 more"));
+        let uneven: Vec<&str> = ["a"; 10].into_iter().chain(["b", "b"]).collect();
+        let uneven = told(&uneven);
+        assert!(
+            uneven.contains("`c/r/e/j6`, and 3 more\n- `b` in `c/r/e/j10`, and 1 more"),
+            "{uneven}"
+        );
         let many = told(&["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]);
         assert!(many.ends_with("\n- `h` in `c/r/e/j7`\n- and 2 more"), "{many}");
         assert_eq!(

@@ -1,5 +1,7 @@
 //! What may be written, and what is said of it.
 
+use std::collections::BTreeMap;
+
 use aurora_ide::complete::{self, Completion, CompletionKind, Origin, documentation};
 use aurora_ide::source::{FileId, Source};
 use tower_lsp::lsp_types::{self as lsp, CompletionItemKind};
@@ -89,10 +91,12 @@ fn kind(kind: CompletionKind) -> CompletionItemKind {
     }
 }
 
-/// A snippet as text: its places as what stands in them.
+/// A snippet as text: its places as what stands in them, also where they stand again.
 fn without_places(snippet: &str) -> String {
     let mut out = String::with_capacity(snippet.len());
-    let mut open = 0usize;
+    // The open places, with where they begin, and what stands in those that are complete.
+    let mut open: Vec<(&str, usize)> = Vec::new();
+    let mut filled: BTreeMap<&str, String> = BTreeMap::new();
     let mut rest = snippet;
     while let Some(letter) = rest.chars().next() {
         let after = &rest[letter.len_utf8()..];
@@ -108,19 +112,30 @@ fn without_places(snippet: &str) -> String {
                 let inner = after.strip_prefix('{');
                 let number = inner.unwrap_or(after);
                 let digits = number.bytes().take_while(u8::is_ascii_digit).count();
-                let behind = &number[digits..];
+                let (number, behind) = number.split_at(digits);
                 match (inner, behind.chars().next()) {
                     _ if digits == 0 => out.push('$'),
-                    (None, _) => rest = behind,
+                    (None, _) => {
+                        out.push_str(filled.get(number).map_or("", String::as_str));
+                        rest = behind;
+                    }
                     (Some(_), Some(':')) => {
-                        open += 1;
+                        open.push((number, out.len()));
                         rest = &behind[1..];
                     }
-                    (Some(_), Some('}')) => rest = &behind[1..],
+                    (Some(_), Some('}')) => {
+                        out.push_str(filled.get(number).map_or("", String::as_str));
+                        rest = &behind[1..];
+                    }
                     _ => out.push('$'),
                 }
             }
-            '}' if open > 0 => open -= 1,
+            '}' => match open.pop() {
+                Some((number, start)) => {
+                    filled.insert(number, out[start..].to_owned());
+                }
+                None => out.push(letter),
+            },
             _ => out.push(letter),
         }
     }
@@ -141,6 +156,7 @@ mod tests {
             ("\\$1 \\} {{${1:x}\\}\\}", "$1 } {{x}}"),
             ("${1} {x} $", " {x} $"),
             ("${name}", "${name}"),
+            ("${1:web} = f(name=\"$1\", x=${1})$0", "web = f(name=\"web\", x=web)"),
             ("\\", ""),
             ("${1:\u{e9}}\u{1f600}", "\u{e9}\u{1f600}"),
         ] {

@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, codes, published};
 
+/// A file that needs a name from outside.
+const OUTSIDE: &str = "jobs = [Job(cluster = 'c', role = 'r', environment = 'prod', name = 'n', \
+                       task = SimpleTask('n', 'ls {{folder}}'))]\n";
 const GOOD: &str = "jobs = [Service(cluster = 'c', role = 'www', environment = 'prod', name = 'hello',\n  \
     task = SimpleTask('hello', 'echo'))]\n";
 
@@ -106,6 +109,17 @@ fn the_project_says_which_variables_may_be_read() {
     client.tell("workspace/didChangeWatchedFiles", json!({"changes": [{"uri": uri, "type": 3}]}));
     client.wait_codes("main.aurora", &["undeclared-input"]);
     let settings = json!({"settings": {"aurora": {"env": {"AURORA_TEST_NONE": "1"}}}});
+    client.tell("workspace/didChangeConfiguration", settings);
+    client.wait_codes("main.aurora", &[]);
+    client.end();
+}
+
+#[test]
+fn names_that_come_from_outside_are_set() {
+    let mut client = Client::new(&[]);
+    client.open("main.aurora", OUTSIDE);
+    client.wait_codes("main.aurora", &["unbound-reference"]);
+    let settings = json!({"settings": {"aurora": {"bindings": {"folder": "/tmp"}}}});
     client.tell("workspace/didChangeConfiguration", settings);
     client.wait_codes("main.aurora", &[]);
     client.end();

@@ -45,10 +45,18 @@ impl EvaluatedJob {
             (Code::MissingField, Some(field)) => report.with_missing(field),
             _ => report,
         };
-        match &fault.help {
+        let report = match &fault.help {
             Some(help) => report.with_help(help),
             None => report,
+        };
+        let report = report.with_rewriting();
+        // What stands in another file is wrong in this job, and maybe in no other.
+        let (file, index) = &self.place;
+        if origin.is_none_or(|origin| origin.file == *file) {
+            return report;
         }
+        let label = format!("in the job {}", self.key_text());
+        report.near_assignment(&self.sources, file, ("jobs", *index), &label)
     }
 }
 

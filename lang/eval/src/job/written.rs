@@ -38,7 +38,9 @@ impl EvaluatedJob {
     fn written_here(&self) -> Vec<WrittenValue> {
         let (Some(raw), Ok(examined)) = (self.object(), self.examined()) else { return Vec::new() };
         let mut walk = Walk { job: self, path: Vec::new(), out: Vec::new() };
-        walk.object(raw, examined.object());
+        // What is escaped is a reference only in the end, if the job comes that far.
+        let is_whole = examined.converted.is_some();
+        walk.object(raw, if is_whole { examined.told() } else { examined.object() });
         walk.out
     }
 }

@@ -74,12 +74,31 @@ fn named<'t>(parsed: &'t Parsed, text: &str, call: &Range<usize>, field: &str) -
             return;
         }
         let op = postfix.ops.iter().find(|op| op.span.end as usize == call.end);
-        if let Some(PostKind::Call(arguments)) = op.map(|op| &op.kind) {
-            let wanted = |argument: &&Arg| argument.name.is_some_and(|name| name.of(text) == field);
-            found = arguments.iter().find(wanted);
+        if let Some(op) = op
+            && let PostKind::Call(arguments) = &op.kind
+        {
+            let named = |wanted: &str| {
+                let is_it = |arg: &&Arg| arg.name.is_some_and(|name| name.of(text) == wanted);
+                arguments.iter().find(is_it)
+            };
+            let called = Span::new(expression.span.start, op.span.start).of(text);
+            found = named(field).or_else(|| {
+                let (parameter, position) = of_simple_task(called.trim(), field)?;
+                let positional = arguments.get(position).filter(|arg| arg.name.is_none());
+                named(parameter).or(positional)
+            });
         }
     });
     found
+}
+
+/// Which parameter of `SimpleTask` becomes a field, by its name and its place.
+fn of_simple_task(called: &str, field: &str) -> Option<(&'static str, usize)> {
+    match (called, field) {
+        ("SimpleTask" | "Tasks.simple", "name") => Some(("name", 0)),
+        ("SimpleTask" | "Tasks.simple", "cmdline") => Some(("command", 1)),
+        _ => None,
+    }
 }
 
 /// Where the last top-level assignment to `name` has its value, or an element of it.
@@ -132,7 +151,8 @@ mod tests {
 
     #[test]
     fn arguments_are_found_in_the_call_that_is_meant() {
-        let text = "def f():\n    if x:\n        return a(x = 1)(x = b(x = 2), y = 3)\n";
+        let text = "def f():\n    if x:\n        return a(x = 1)(x = b(x = 2), y = 3)\n\
+                    SimpleTask('a', 'b')\nTasks.simple(command = 'c', name = 'd')\n";
         let parsed = aurora_syntax::parse(text);
         for (call, field, wanted) in [
             ("a(x = 1)", "x", "x = 1"),
@@ -140,6 +160,9 @@ mod tests {
             ("a(x = 1)(x = b(x = 2), y = 3)", "y", "y = 3"),
             ("b(x = 2)", "x", "x = 2"),
             ("b(x = 2)", "z", "b"),
+            ("SimpleTask('a', 'b')", "cmdline", "'b'"),
+            ("Tasks.simple(command = 'c', name = 'd')", "cmdline", "command = 'c'"),
+            ("Tasks.simple(command = 'c', name = 'd')", "name", "name = 'd'"),
         ] {
             let start = text.find(call).unwrap_or(0);
             let found = argument(&parsed, text, &(start..start + call.len()), Some(field));

@@ -46,10 +46,11 @@ pub(crate) fn of_files(sources: &Sources, jobs: &[&Object]) -> Vec<Report> {
 struct Referred(BTreeSet<String>);
 
 impl Referred {
-    /// Takes the references of a text. Braces of other languages do no harm: a name too many is
-    /// only a warning too few.
+    /// Takes the references of a text, and what becomes one later. Braces of other languages do no
+    /// harm: a name too many is only a warning too few.
     fn add_text(&mut self, text: &str) {
-        for (inner, _) in aurora_template::references(text) {
+        let escaped = aurora_template::escapes(text).map(|(inner, _)| inner.trim_matches('&'));
+        for inner in aurora_template::references(text).map(|(inner, _)| inner).chain(escaped) {
             let Ok(address) = inner.parse::<Address>() else { continue };
             for component in address.components() {
                 let (Component::Name(name) | Component::Index(name)) = component;

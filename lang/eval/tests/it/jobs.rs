@@ -1,8 +1,14 @@
 //! From a job to its request, rule by rule (`dsl.md` 8).
 
-use aurora_eval::{Disk, ExportOptions, Options, evaluate_json, evaluate_text, export};
+use std::path::Path;
+
+use aurora_eval::{
+    Disk, ExportOptions, Finding, Options, Report, evaluate, evaluate_json, evaluate_text, export,
+};
 use aurora_model::tiers::{Tier, Tiers};
 use serde_json::{Value, json};
+
+use crate::files::Files;
 
 /// What is exported of a file.
 fn exported(text: &str, options: &Options) -> Value {
@@ -425,4 +431,65 @@ fn the_executor_is_told_the_tier_of_the_cluster() {
     let task = &ready.request.task;
     assert_eq!((task.tier.as_deref(), task.production), (Some("best"), true));
     assert!(task.executor.as_ref().unwrap().data.contains(r#""tier":"best""#));
+}
+
+/// What is told of one job: the code, the message, what mends it, and what else has to do with it.
+fn told(files: &[(&str, &str)]) -> Vec<String> {
+    let options = Options::default();
+    let reports = match evaluate(Path::new("job.aurora"), &Files(files), &options) {
+        Ok(config) => config.check("me", None),
+        Err(report) => vec![report],
+    };
+    let findings = reports.iter().flat_map(Report::findings);
+    let one = |found: Finding| {
+        let fixes = found.fixes.iter().flat_map(|fix| {
+            fix.edits.iter().map(|edit| {
+                let name = &edit.location.file;
+                let text = files.iter().find(|(file, _)| file == name).map_or("", |(_, text)| text);
+                let (start, end) = (edit.location.start.offset, edit.location.end.offset);
+                format!(" [{} -> {}]", &text[start..end], edit.text)
+            })
+        });
+        let related = found.related.iter().map(|label| format!(" ({})", label.message));
+        let more: String = fixes.chain(related).collect();
+        format!("{}{more}", found.code)
+    };
+    findings.map(one).collect()
+}
+
+#[test]
+fn what_becomes_a_reference_uses_what_is_bound() {
+    let text = |cmdline: &str| format!("{HEAD}jobs = [J(task = cmd('{cmdline}')).bind(x = '1')]\n");
+    for (cmdline, wanted) in
+        [("{{&x}}", &[][..]), ("{{&&x}}", &[]), ("{{x}}", &[]), ("y", &["unused-binding"])]
+    {
+        assert_eq!(told(&[("job.aurora", &text(cmdline))]), wanted, "{cmdline}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_references_and_sizes_can_be_mended() {
+    let process = |cmdline: &str| format!("J(task = T(processes = [P(cmdline = '{cmdline}')]))");
+    for (job, wanted) in [
+        (process("a {{ name }}"), "bad-reference [{{ name }} -> {{name}}]"),
+        (process("a {{nmae}}"), "unbound-reference [{{nmae}} -> {{name}}]"),
+        (
+            process("{{mesos.instnce}}"),
+            "unbound-reference [{{mesos.instnce}} -> {{mesos.instance}}]",
+        ),
+        ("J(task = T(resources = R(ram = 64)))".to_owned(), "bad-resources [64 -> 64 * MB]"),
+        ("J(task = T(resources = R(ram=64)))".to_owned(), "bad-resources [64 -> 64 * MB]"),
+        ("J(task = T(resources = R(ram = 8 * 8)))".to_owned(), "bad-resources"),
+    ] {
+        let text = format!("{HEAD}jobs = [{job}]\n");
+        assert_eq!(told(&[("job.aurora", &text)]), [wanted], "{job}");
+    }
+}
+
+#[test]
+fn what_is_wrong_in_another_file_names_the_job() {
+    let lib = format!("{HEAD}K = J(task = cmd('{{{{who}}}}'))\n");
+    let main = "include('lib.aurora')\njobs = [J, K(name = 'k')]\n";
+    let found = told(&[("job.aurora", main), ("lib.aurora", &lib)]);
+    assert_eq!(found, ["unbound-reference (in the job c/r/devel/k)"]);
 }

@@ -26,9 +26,9 @@ pub(super) fn variable(place: &Place<'_>, found: &mut Vec<Action>) {
         return;
     }
     let name = free_name(place, &wish(place, expr, &what));
-    let text = place.source.slice(expr.span);
+    let text = shifted(place, expr.span, indent);
     // Outside of the brackets around it, a value ends with its line.
-    let text = if breaks(place, expr.span) { format!("({text})") } else { text.to_owned() };
+    let text = if breaks(place, expr.span) { format!("({text})") } else { text };
     let line = format!("{name} = {text}{}{indent}", place.style.line_end);
     let edits = vec![place.insert(stmt.span.start, line), place.edit(expr.span, name.clone())];
     let title = match what {
@@ -36,6 +36,27 @@ pub(super) fn variable(place: &Place<'_>, found: &mut Vec<Action>) {
         None => "Extract to a variable".to_owned(),
     };
     found.push(place.action(ActionKind::Extract, title, edits));
+}
+
+/// A part with its lines as far to the right as they are to stand behind `indent`. Lines of texts stay.
+fn shifted(place: &Place<'_>, part: Span, indent: &str) -> String {
+    let text = place.source.slice(part);
+    let before = place.source.slice(Span::new(place.line(part.start).start, part.start));
+    let old = &before[..before.len() - before.trim_start_matches([' ', '\t']).len()];
+    let mut out = String::with_capacity(text.len());
+    let mut at = part.start;
+    for line in text.split_inclusive('\n') {
+        let rest = line.strip_prefix(old).filter(|_| at > part.start && !place.in_text(at));
+        match rest {
+            Some(rest) => {
+                out.push_str(indent);
+                out.push_str(rest);
+            }
+            None => out.push_str(line),
+        }
+        at += crate::text::offset(line.len());
+    }
+    out
 }
 
 /// Whether a part goes over several lines without brackets of its own around these.

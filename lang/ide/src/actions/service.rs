@@ -6,7 +6,9 @@ use aurora_model::docs::default_in_language;
 use aurora_syntax::tree::{Arg, Expr, ExprKind, PostKind, PostOp, StrPiece};
 
 use super::{Action, ActionKind, Call, Place, arguments};
+use crate::entity::of_scope;
 use crate::names::{DefKind, ScopeId, plain_text};
+use crate::references::occurrences;
 use crate::source::FileEdit;
 use crate::sure::Sure;
 use crate::template::ports;
@@ -90,7 +92,12 @@ fn health_check(place: &Place<'_>, call: &Call<'_>) -> Option<Action> {
             }
             (Some(port), Some(arg)) => edits.extend(alias(place, arg, port)),
             (Some(_), None) => {}
-            (None, _) => edits.extend(port_reference(place, call)),
+            (None, _) => match port_reference(place, call) {
+                Command::Own(edit) => edits.push(edit),
+                Command::Unknown => {}
+                // Another job would be told the port, too.
+                Command::Shared => return None,
+            },
         }
     }
     edits.extend(arguments::add(place, call.op, call.args, &new)?);
@@ -140,16 +147,44 @@ fn alias(place: &Place<'_>, announce: &Arg, port: &str) -> Vec<FileEdit> {
     }
 }
 
+/// The command of the first process of a job.
+enum Command<T> {
+    /// It is this job's alone.
+    Own(T),
+    /// What has it has a name that is used elsewhere, too.
+    Shared,
+    /// It is not in sight.
+    Unknown,
+}
+
+impl<T> From<Option<T>> for Command<T> {
+    fn from(found: Option<T>) -> Self {
+        found.map_or(Self::Unknown, Self::Own)
+    }
+}
+
 /// Lets the first process of the job know the port of the check, which brings it about.
-fn port_reference(place: &Place<'_>, call: &Call<'_>) -> Option<FileEdit> {
-    let task = call.argument(place.source, "task")?;
-    let piece = first_command(place, call.scope, &task.value, MAX_STEPS)?;
+fn port_reference(place: &Place<'_>, call: &Call<'_>) -> Command<FileEdit> {
+    let Some(task) = call.argument(place.source, "task") else { return Command::Unknown };
+    let piece = match first_command(place, call.scope, &task.value, MAX_STEPS) {
+        Command::Own(piece) => piece,
+        Command::Shared => return Command::Shared,
+        Command::Unknown => return Command::Unknown,
+    };
     let text = format!("export HEALTH_PORT={{{{thermos.ports[{HEALTH}]}}}}; ");
     let inner = piece.inner();
     // Behind the blanks that a command on lines of its own begins with.
     let written = place.source.slice(inner);
     let blanks = written.len() - written.trim_start().len();
-    Some(place.insert(inner.start + crate::text::offset(blanks), text))
+    Command::Own(place.insert(inner.start + crate::text::offset(blanks), text))
+}
+
+/// Whether a name is read once in all files.
+fn is_read_once(place: &Place<'_>, scope: ScopeId, name: &str) -> bool {
+    let Some(entity) = of_scope(place.world, place.source, scope, name) else { return false };
+    let found = occurrences(place.world, &entity);
+    let reads = found.all.iter().filter(|found| !found.is_declaration);
+    reads.count() == 1 && found.doubtful.is_empty()
 }
 
 /// The command of the first process that a task runs, if it is written as one literal.
@@ -158,22 +193,28 @@ fn first_command<'a>(
     scope: ScopeId,
     expr: &'a Expr,
     steps: usize,
-) -> Option<&'a StrPiece> {
-    let steps = steps.checked_sub(1)?;
+) -> Command<&'a StrPiece> {
+    let Some(steps) = steps.checked_sub(1) else { return Command::Unknown };
     let source = place.source;
     match &expr.kind {
         ExprKind::Paren(inner) => first_command(place, scope, inner, steps),
-        ExprKind::List(items) => first_command(place, scope, items.first()?, steps),
+        ExprKind::List(items) => match items.first() {
+            Some(first) => first_command(place, scope, first, steps),
+            None => Command::Unknown,
+        },
         ExprKind::Name => {
             let name = source.slice(expr.span);
             let found = place.index.find(scope, name);
-            let [(0, id)] = &*found else { return None };
+            let [(0, id)] = &*found else { return Command::Unknown };
             let definition = &source.names.definitions[*id];
-            if definition.kind != DefKind::Variable {
-                return None;
+            let value = definition.value.filter(|_| definition.kind == DefKind::Variable);
+            let Some(value) = value.and_then(|value| expression_at(source, value)) else {
+                return Command::Unknown;
+            };
+            match first_command(place, definition.scope, value, steps) {
+                Command::Own(_) if !is_read_once(place, definition.scope, name) => Command::Shared,
+                found => found,
             }
-            let value = expression_at(source, definition.value?)?;
-            first_command(place, definition.scope, value, steps)
         }
         ExprKind::Postfix(postfix) => {
             let ops: &'a [PostOp] = &postfix.ops;
@@ -189,10 +230,15 @@ fn first_command<'a>(
             if let Some(processes) = given("processes") {
                 return first_command(place, scope, &processes.value, steps);
             }
-            let ExprKind::Str(pieces) = &given("cmdline")?.value.kind else { return None };
-            let [piece] = &**pieces else { return None };
-            piece.fields.is_none().then_some(piece)
+            let command = given("cmdline").and_then(|arg| match &arg.value.kind {
+                ExprKind::Str(pieces) => match &**pieces {
+                    [piece] => Some(piece).filter(|piece| piece.fields.is_none()),
+                    _ => None,
+                },
+                _ => None,
+            });
+            command.into()
         }
-        _ => None,
+        _ => Command::Unknown,
     }
 }

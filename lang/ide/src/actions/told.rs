@@ -6,11 +6,12 @@ use aurora_eval::{Code, Severity};
 use aurora_syntax::tree::{Arg, ExprKind, PostKind, PostOp};
 use aurora_syntax::{Span, walk};
 
-use super::{Action, ActionKind, Place, arguments, meets, missing};
+use super::{Action, ActionKind, Place, arguments, meets, missing, order};
 use crate::diagnostics::{Diagnostic, Tag};
 use crate::names::DefKind;
 use crate::source::{FileId, Source};
 use crate::taking::{self, Taker};
+use crate::types::expression_at;
 
 /// How many files are offered that define a name.
 const MAX_FILES: usize = 5;
@@ -47,7 +48,9 @@ fn of_diagnostic(place: &Place<'_>, diagnostic: &Diagnostic, found: &mut Vec<Act
         (Some(Code::UnknownName), _) => taken(place, span, found),
         (Some(Code::UnusedBinding), _) => found.extend(unbound(place, span)),
         (Some(Code::MissingField), _) => found.extend(missing_field(place, diagnostic)),
-        (None, Some(Tag::Unnecessary)) => found.extend(unloaded(place, span)),
+        (None, Some(Tag::Unnecessary)) => {
+            found.extend(unloaded(place, span).or_else(|| unused(place, span)));
+        }
         (None, Some(Tag::Deprecated)) => found.extend(replaced(place, span)),
         _ => {}
     }
@@ -134,6 +137,29 @@ fn unloaded(place: &Place<'_>, name: Span) -> Option<Action> {
         let arg = call.args.iter().find(|arg| arg.span == definition.whole)?;
         arguments::remove(place, call.op, arg)?
     };
+    Some(place.action(ActionKind::QuickFix, title, vec![edit]))
+}
+
+/// Takes away a variable that nothing reads, if its value does nothing besides.
+fn unused(place: &Place<'_>, name: Span) -> Option<Action> {
+    let source = place.source;
+    let definition = &source.names.definitions[source.names.definition_at(name.start)?];
+    let value = expression_at(source, definition.value?)?;
+    let between = source.slice(Span::new(name.end, value.span.start));
+    let is_alone = name.to(value.span) == definition.whole && between.trim() == "=";
+    let line = place.line(definition.whole.end);
+    let rest = source.slice(Span::new(definition.whole.end, line.end));
+    place.indent(definition.whole.start)?;
+    if definition.kind != DefKind::Variable
+        || !is_alone
+        || !rest.trim().is_empty()
+        || order::acts(place, value)
+    {
+        return None;
+    }
+    let end = source.lines.start(source.lines.line(line.start) + 1, &source.text);
+    let edit = place.edit(Span::new(place.line(definition.whole.start).start, end), "");
+    let title = format!("Remove `{}`, which is never used", source.slice(name));
     Some(place.action(ActionKind::QuickFix, title, vec![edit]))
 }
 

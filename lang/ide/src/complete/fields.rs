@@ -17,8 +17,8 @@ use crate::resolve::Definitive;
 use crate::types::{self, Fields, Kind, own_fields};
 use crate::workspace::Snapshot;
 
-/// Fields that an object or function sets by itself.
-const SET: [(&str, &str); 2] = [("Service", "service"), ("SequentialTask", "constraints")];
+/// Fields that an object sets by itself.
+const SET: [(&str, &str); 1] = [("Service", "service")];
 
 /// Proposes the names of arguments. Says whether nothing else may stand at the place.
 pub(super) fn arguments(place: &Place<'_>, list: &mut List) -> bool {
@@ -30,6 +30,7 @@ pub(super) fn arguments(place: &Place<'_>, list: &mut List) -> bool {
     let others = call.named.iter().filter(|name| !touches(**name, place.at));
     let mut given: BTreeSet<&str> = others.map(|name| place.source.slice(*name)).collect();
     given.extend(SET.iter().filter(|(name, _)| *name == callee).map(|(_, field)| *field));
+    given.extend(types::made_fields(&call.callee));
     match call.fields() {
         Some(Fields::Declared(decl)) => {
             declared(place, list, call, decl, &given);

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aurora_model::names::GROUPS;
+use aurora_syntax::tree::{Expr, ExprKind, PostKind, PostOp};
+use aurora_syntax::walk;
 
 use super::describe::Origin;
 use super::expected::Expected;
@@ -13,7 +15,7 @@ use crate::builtin::{self, Builtin, builtins, documented};
 use crate::declaration::{of_type, one_line};
 use crate::names::{DefKind, Definition, ScopeKind};
 use crate::python::{METHODS, python};
-use crate::resolve::{Definitive, origin};
+use crate::resolve::{Definitive, definitions, origin};
 use crate::source::Source;
 use crate::style::escaped;
 use crate::types::{self, Kind, own_fields};
@@ -370,6 +372,10 @@ pub(super) fn members(place: &Place<'_>, list: &mut List) {
         }
         Kind::Constructor(_) | Kind::OwnConstructor(_) | Kind::Unknown => {}
     }
+    // The other texts, lists and tables are objects of the language: fields of structs.
+    if matches!(kind, Kind::Text | Kind::Table | Kind::List(_)) && is_behind_literal(place) {
+        return;
+    }
     let is_type = matches!(kind, Kind::Constructor(_) | Kind::OwnConstructor(_));
     for decl in builtin::methods() {
         if (decl.name == "json_loads") != is_type {
@@ -380,6 +386,48 @@ pub(super) fn members(place: &Place<'_>, list: &mut List) {
             .detail(decl.signature)
             .of(Origin::Named(decl.name.to_owned()));
         list.push(Rank::Fitting, called(place, proposal, decl.name, takes));
+    }
+}
+
+/// Whether what stands before the dot is made of literals: a value of Python.
+fn is_behind_literal(place: &Place<'_>) -> bool {
+    let Some(dot) = place.before() else { return false };
+    let mut found = false;
+    walk::around(&place.source.parsed.tree, dot.span, &mut |expr| {
+        let ExprKind::Postfix(postfix) = &expr.kind else { return };
+        let is_here =
+            |op: &PostOp| matches!(op.kind, PostKind::Attr(_)) && op.span.start == dot.span.start;
+        if postfix.ops.iter().any(is_here) {
+            found = is_literal(place, &postfix.base, true);
+        }
+    });
+    found
+}
+
+fn is_literal(place: &Place<'_>, expr: &Expr, follow: bool) -> bool {
+    match &expr.kind {
+        ExprKind::Str(_)
+        | ExprKind::Int
+        | ExprKind::Float
+        | ExprKind::List(_)
+        | ExprKind::Dict(_)
+        | ExprKind::Set(_)
+        | ExprKind::Comp(_)
+        | ExprKind::Tuple { .. } => true,
+        ExprKind::Paren(inner) => is_literal(place, inner, follow),
+        ExprKind::Chain(chain) => is_literal(place, &chain.first, follow),
+        ExprKind::Name if follow => {
+            let name = place.source.slice(expr.span);
+            let found = definitions(place.world, place.source, place.scope, name);
+            let is_one = |found: &Definitive| {
+                let value = found.get().value;
+                let value = value.and_then(|value| types::expression_at(&found.source, value));
+                let is_given = found.get().kind == DefKind::Variable;
+                is_given && value.is_some_and(|value| is_literal(place, value, false))
+            };
+            !found.is_empty() && found.iter().all(is_one)
+        }
+        _ => false,
     }
 }
 

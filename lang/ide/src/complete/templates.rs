@@ -24,6 +24,8 @@ use crate::types::{Kind, kind_of_definition};
 const MAX_VALUE: usize = 40;
 /// Values with more fields are not shown with each of them.
 const MAX_MEMBERS: usize = 40;
+/// In how many files it is looked whether they give a field.
+const MAX_FILES: usize = 200;
 
 /// What may follow a name in a reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +103,9 @@ fn reference(place: &Place<'_>, text: InText, at: &InReference, closing: &str) -
     let mut list = List::new(place, replaced);
     let mut seen = BTreeSet::new();
     for Named { name, detail, origin, rank, more } in named(place, at) {
+        if is_too_late(place, &at.before, &name) {
+            continue;
+        }
         if !seen.insert(name.clone()) {
             continue;
         }
@@ -115,6 +120,31 @@ fn reference(place: &Place<'_>, text: InText, at: &InReference, closing: &str) -
         list.push(rank, proposal);
     }
     list
+}
+
+/// Whether a part of the key of a job cannot refer to a name: it leads back to the key, or is known
+/// only once the job runs.
+fn is_too_late(place: &Place<'_>, before: &[String], name: &str) -> bool {
+    let Some(call) = place.calls.first() else { return false };
+    let of_job = call.fields().is_some_and(|fields| fields.name() == "Job");
+    let Some(field) = call.argument.filter(|_| of_job).map(|name| place.source.slice(name)) else {
+        return false;
+    };
+    if !matches!(field, "cluster" | "role" | "environment" | "name") {
+        return false;
+    }
+    let mut parts: Vec<&str> = before.iter().map(String::as_str).collect();
+    parts.extend(name.split(['.', '[', ']']));
+    let leads_back = match field {
+        "role" => matches!(parts.as_slice(), ["mesos", "role", ..] | ["thermos", "user", ..]),
+        "cluster" => matches!(parts.as_slice(), ["mesos", "cluster", ..]),
+        _ => false,
+    };
+    let of_instance = matches!(
+        parts.as_slice(),
+        ["mesos", "instance" | "hostname", ..] | ["thermos", "ports" | "task_id", ..]
+    );
+    leads_back || of_instance
 }
 
 /// What the part at the cursor may be, the nearest of a name first.
@@ -185,9 +215,10 @@ fn first(place: &Place<'_>, all: Vec<Target>) -> Vec<Named> {
     let mut seen = BTreeSet::new();
     for target in all {
         let name = target.name().to_owned();
-        if name.is_empty() || is_own(&target) || !seen.insert(name.clone()) {
+        if name.is_empty() || is_own(&target) || seen.contains(&name) || is_unset(place, &target) {
             continue;
         }
+        seen.insert(name.clone());
         let is_open = matches!(target, Target::Bound(..) | Target::Context(..));
         let members = if is_open { target.members(place.world) } else { Vec::new() };
         let shown = match &target {
@@ -225,6 +256,24 @@ fn of_bound(source: &Source, bound: &BoundName, is_struct: bool) -> Named {
         more: if is_struct { More::Field } else { More::Nothing },
         ..plain(name, &one_line(source, bound.value, MAX_VALUE), Rank::Fitting)
     }
+}
+
+/// Whether it is a field without a default that no call in sight of the file gives.
+fn is_unset(place: &Place<'_>, target: &Target) -> bool {
+    let Target::Field(_, field, None) = target else { return false };
+    if !matches!(field.presence, Presence::Optional) {
+        return false;
+    }
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    let gives = |text: &str| {
+        text.match_indices(field.name).any(|(at, name)| {
+            let behind = text[at + name.len()..].trim_start_matches([' ', '"', '\'']);
+            !text[..at].ends_with(is_name) && behind.starts_with(['=', ':'])
+        })
+    };
+    let related = place.world.related(place.source);
+    related.len() <= MAX_FILES
+        && !related.iter().filter(|file| !file.id.is_std()).any(|file| gives(&file.text))
 }
 
 fn of_target(place: &Place<'_>, target: &Target) -> Named {

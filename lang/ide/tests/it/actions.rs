@@ -121,6 +121,11 @@ fn diagnostics_are_mended() {
         ),
         ("Remove `a`", "load('b.aurora', '$0a', 'c')\nx = c\n", "load('b.aurora', 'c')\nx = c\n"),
         ("Remove `a`", "x = 1\nload('b.aurora', '$0a')\ny = 1\n", "x = 1\ny = 1\n"),
+        (
+            "Remove `y`, which",
+            "def f():\n  x = 1\n  $0y = [\n    x,\n  ]\n  return x\n",
+            "def f():\n  x = 1\n  return x\n",
+        ),
         ("Write it as a tier", "j = Job($0production=True)\n", "j = Job(tier=\"preferred\")\n"),
         (
             "Write it as a tier",
@@ -216,6 +221,19 @@ fn job(process: &str, rest: &str) -> String {
         "jobs = [Service(cluster='c', role='r', environment='prod', name='n', \
          task=Task(processes=[{process}], resources=Resources(cpu=1, ram=64*MB, disk=64*MB)){rest})]\n"
     )
+}
+
+#[test]
+fn what_does_something_is_not_removed() {
+    for case in [
+        "def f():\n  $0y = g()\n  return 1\n",
+        "def f():\n  $0y = z = 1\n  return z\n",
+        "def f():\n  $0y = 1; return 1\n",
+        "def f():\n  $0y = 1  # why\n  return 1\n",
+        "def f():\n  $0y = 1\n",
+    ] {
+        assert_eq!(changed(case, "Remove `y`"), None, "{case}");
+    }
 }
 
 #[test]
@@ -339,6 +357,9 @@ fn fields_are_sorted_as_they_are_declared() {
             ("p = Process($0cmdline='b', name='a', **x)\n", "-"),
             ("p = Process($0cmdline='b', nope='a')\n", "-"),
             ("p = q($0cmdline='b', name='a')\n", "-"),
+            ("p = Process($0cmdline=g(), name=g())\n", "-"),
+            ("p = Process($0cmdline=g(), name='a')\n", "p = Process(name='a', cmdline=g())\n"),
+            ("t = Task($0resources=Resources(cpu=1), processes=[g()], name=h())\n", "-"),
             (
                 "class P(Struct):\n  a = String\n  b = String\np = P($0b='1', a='2')\n",
                 "class P(Struct):\n  a = String\n  b = String\np = P(a='2', b='1')\n",
@@ -431,6 +452,13 @@ fn services_are_given_what_they_lack() {
         assert!(!messages.contains(&"health-check-without-port"), "{messages:?}");
     }
     assert_eq!(changed(&at(job(plain, &format!(", {check}"))), "Add a health check"), None);
+    // What another job runs as well stays as it is.
+    let shared = "p = Process(name='p', cmdline='x')\nt = Task(processes=[p])\n\
+                  a = Service(name='a', task=t)\nb = Service($0name='b', task=t)\n";
+    assert_eq!(changed(shared, "Add a health check"), None);
+    let other = "#- main.aurora\ninclude('t.aurora')\njobs = [Service($0name='b', task=t)]\n\
+                 #- t.aurora\nt = Task(processes=[Process(name='p', cmdline='x')])\n";
+    assert!(changed(other, "Add a health check").is_some_and(|text| !text.contains("export")));
     let update = "update_config=UpdateConfig(batch_size=1, watch_secs=45, \
                   max_per_shard_failures=0, max_total_failures=0)";
     assert_eq!(
@@ -468,7 +496,11 @@ fn expressions_are_given_names() {
             ),
             (
                 "t = Task(\n  resources=$0Resources(\n    cpu=1,\n  ),\n)\n",
-                "resources = Resources(\n    cpu=1,\n  )\nt = Task(\n  resources=resources,\n)\n",
+                "resources = Resources(\n  cpu=1,\n)\nt = Task(\n  resources=resources,\n)\n",
+            ),
+            (
+                "t = Task(\n  processes=[\n    $0Process(\n      cmdline='''\n    a\n''',\n    ),\n  ],\n)\n",
+                "process = Process(\n  cmdline='''\n    a\n''',\n)\nt = Task(\n  processes=[\n    process,\n  ],\n)\n",
             ),
             ("x = f(1 +\n      $02 *\n  3$1)\n", "value = (2 *\n  3)\nx = f(1 +\n      value)\n"),
             ("if $0f(1)$1:\n  pass\n", "value = f(1)\nif value:\n  pass\n"),

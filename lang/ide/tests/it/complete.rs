@@ -664,7 +664,27 @@ fn references_in_texts() {
         ("x = '{{&me$0", "+mesos.instance, …"),
         ("x = f'{{{{me$0", "+mesos.instance, …"),
         ("x = f'{{{{&me$0", "+mesos.instance, …"),
+        // Entries of tables.
+        ("p = Process(cmdline='{{$0}}').bind(d={'k': 1})\n", "+d.k, +d, …"),
+        ("p = Process(cmdline='{{d.$0}}').bind(d={'k': 1, 'l': {'m': 2}})\n", "k, l"),
+        ("p = Process(cmdline='{{d.l.$0}}').bind(d=dict(l={'m': 2}))\n", "m"),
+        // What nothing gives, nothing finds.
+        ("p = Process(cmdline='{{$0}}')\n", "+role, -instance, -contact, -tier, -user, …"),
+        ("p = Process(cmdline='{{$0}}')\nj = Job(contact = 'a')\n", "+contact, -tier, …"),
+        // What leads back, or is known too late.
+        (
+            "j = Job(role='{{$0}}')\n",
+            "-mesos.role, -thermos.user, -mesos.instance, +mesos.cluster, …",
+        ),
+        ("j = Job(cluster='{{mesos.$0}}')\n", "role"),
+        ("j = Job(name='{{thermos.$0}}')\n", "user"),
+        ("j = Job(contact='{{mesos.$0}}')\n", "instance, hostname, role, cluster"),
     ]);
+    taken(&[(
+        "p = Process(cmdline='{{$0}}').bind(d={'k': 1})\n",
+        "d",
+        "p = Process(cmdline='{{d.}}').bind(d={'k': 1})\n",
+    )]);
     taken(&[
         ("x = '{{mesos.ins$0'", "instance", "x = '{{mesos.instance}}'"),
         ("x = '{{mesos.ins$0}'", "instance", "x = '{{mesos.instance}}'"),
@@ -865,4 +885,16 @@ fn every_place_of_every_text_has_an_answer() {
             }
         }
     }
+}
+
+#[test]
+fn values_of_python_have_no_methods_of_structs() {
+    for value in ["[]", "{}", "'abc'", "('a' + 'b')", "[x for x in 'ab']", "v"] {
+        let case = format!("v = ['a']\ny = {value}.$0\n");
+        check(&[(&*case, "-bind, -in_scope, -check, -interpolate, -json_dumps, …")]);
+    }
+    check(&[
+        ("j = Job(name='a')\ny = j.name().$0\n", "+bind, …"),
+        ("def f(v):\n  return v.$0\n", "+bind, …"),
+    ]);
 }

@@ -22,7 +22,6 @@ fn a_file_is_laid_out_by_small_changes() {
         ("def f( a ):\n      return a\n", 3),
         ("x = (\n", 0),
         ("with a: pass\n", 0),
-        ("x=['é',2]\r\n", 3),
         ("\u{feff}x=1\n", 2),
         ("\u{feff}x = 1\n", 0),
         ("", 0),
@@ -39,6 +38,21 @@ fn a_file_is_laid_out_by_small_changes() {
             edits.iter().all(|edit| edit.location.span.end as usize > first),
             "{case}: {edits:?}"
         );
+    }
+}
+
+#[test]
+fn the_ends_of_lines_stay_as_they_are() {
+    for (case, wanted) in [
+        ("x=['é',2]\r\n", "x = ['é', 2]\r\n"),
+        ("p=1\r\n\r\n\r\n\r\nq=1\r\n", "p = 1\r\n\r\n\r\nq = 1\r\n"),
+        ("p=f(\'\'\'a\r\nb\'\'\', 1)\r\n", "p = f(\'\'\'a\r\nb\'\'\', 1)\r\n"),
+        ("p = 1\r\n", "p = 1\r\n"),
+    ] {
+        let fixture = Fixture::new(case);
+        let edits = document(&fixture.world, &fixture.file);
+        assert_eq!(applied(case, &edits), wanted);
+        assert_eq!(edits.is_empty(), case == wanted, "{edits:?}");
     }
 }
 

@@ -46,6 +46,14 @@ fn what_texts_come_to() {
         (jobs("cmdline = 'run-{{x}}'", &["1", "1"]), "'run-{{x}}'‹= run-1›"),
         (jobs("cmdline = 'run-{{x}}'", &["1", "2"]), "'run-{{x}}'‹= 2 values›"),
         (jobs("cmdline = 'run'", &["1"]), ""),
+        // It is a reference in the end.
+        (jobs("cmdline = 'run-{{&x}}'", &["'1'"]), "'run-{{&x}}'‹= run-1›"),
+        (
+            "t = SimpleTask('s', 'echo {{x}}')\n\
+             j = Job(task = t, cluster = 'c', role = 'r', environment = 'test')\njobs = [j.bind(x = '1')]\n"
+                .to_owned(),
+            "{{x}}'‹= echo 1›",
+        ),
         (format!("\u{feff}{}", jobs("cmdline = 'run-{{x}}'", &["1"])), "'run-{{x}}'‹= run-1›"),
         (
             format!(

@@ -225,6 +225,12 @@ fn references_of_templates() {
             "http | **http**: a port¶¶**ThermosContext.ports**",
         ),
         ("p = Process(cmdline = '{{nobo$0dy}}')\n", "none"),
+        ("p = Process(cmdline = '{{d.$0k}}')\nj = Job().bind(d = {'k': 1})\n", "k | ‹k = 1›"),
+        (
+            "p = Process(cmdline = '{{$0v}}')\nq = Process(cmdline = '{{v}}')\n\
+             a = p.bind(v = 1)\nb = q.bind(v = 2)\n",
+            "v | ‹v = 1›",
+        ),
         (
             "#- a.aurora\ninclude('b.aurora')\nj = base.bind(x = 2)\n#- b.aurora\nbase = Process(cmdline = '{{$0x}}')\n",
             "‹x = 2›¶¶in `a.aurora`",

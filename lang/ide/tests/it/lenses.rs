@@ -71,6 +71,19 @@ fn jobs_that_were_evaluated() {
             "2:worker(' c/r/test/a main.aurora [inspect diff deploy]".to_owned(),
         ),
         ("jobs = []\n".to_owned(), String::new()),
+        // What other files make stands where it is taken in.
+        (
+            format!("#- a.aurora\ninclude('b.aurora')\njobs = [j.bind(x = '1')]$0\n#- b.aurora\n{TASK}j = Job({key})\n"),
+            "2:j.bind(x c/r/test/a a.aurora [inspect diff deploy]".to_owned(),
+        ),
+        (
+            format!("#- a.aurora\ninclude('b.aurora')\njobs = [mk('u')]\njobs += [mk('v')]$0\n#- b.aurora\n{TASK}def mk(n):\n  return Job({key}, name = n)\n"),
+            "2:mk('u') c/r/test/u a.aurora [inspect diff deploy]; 3:mk('v') c/r/test/v a.aurora [inspect diff deploy]".to_owned(),
+        ),
+        (
+            format!("#- a.aurora\ninclude('b.aurora')\njobs = [mk(n) for n in ['u', 'v']]$0\n#- b.aurora\n{TASK}def mk(n):\n  return Job({key}, name = n)\n"),
+            "2:[mk(n) f c/r/test/u a.aurora [inspect diff deploy]; 2:[mk(n) f c/r/test/v a.aurora [inspect diff deploy]".to_owned(),
+        ),
     ] {
         assert_eq!(shown(&Fixture::evaluated(&case)), wanted, "{case}");
     }

@@ -121,6 +121,25 @@ fn references_in_texts_lead_to_what_gives_them_a_value() {
                 "x -> main.aurora:1:x",
             ),
             ("p = Process(name = 'a', cmdline = '{{$0name}}')\n", "name -> main.aurora:1:name"),
+            // What is bound on another struct is nothing to this one.
+            (
+                "p = Process(cmdline = '{{v}}')\nq = Process(cmdline = '{{$0v}}')\n\
+                 a = p.bind(v = 1)\nb = q.bind(v = 2)\n",
+                "v -> main.aurora:4:v",
+            ),
+            (
+                "p = Process(cmdline = '{{$0v}}')\nq = p(name = 'b')\na = q.bind(v = 1)\n\
+                 j = Job(name = 'a').bind(v = 2)\n",
+                "v -> main.aurora:3:v, main.aurora:4:v",
+            ),
+            (
+                "p = Process(cmdline = '{{$0v}}')\nq = Process(cmdline = 'c').bind(v = 1)\n",
+                "v -> main.aurora:2:v",
+            ),
+            (
+                "p = Process(cmdline = '{{d.$0k}}')\nj = Job(task = p).bind(d = {'k': 1})\n",
+                "k -> main.aurora:2:k",
+            ),
             (
                 "p = Process(cmdline = '{{role$0}}')\nj = Job(role = 'a', name = 'b')\n",
                 "role -> main.aurora:2:role",

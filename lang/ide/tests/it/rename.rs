@@ -298,6 +298,17 @@ fn names_of_processes() {
 }
 
 #[test]
+fn tables_keep_their_keys() {
+    let with = |name: &str| {
+        job("", &format!("'{{{{{name}.k}}}}'"), &format!(".bind({name} = {{'k': 'v'}})"))
+    };
+    let case = with("d").replace(".bind(d", ".bind($0d");
+    assert_eq!(same(&format!("e|{case}")), with("e"));
+    let case = with("d").replace("d.k", "d.$0k");
+    assert_eq!(same(&format!("e|{case}")), "refused: `k` is a key of a table: change it by hand");
+}
+
+#[test]
 fn what_would_mean_something_else_is_refused() {
     let taken = "refused: `b` is in use already: main.aurora, line 2";
     check(
@@ -491,4 +502,47 @@ fn examples_mean_the_same_afterwards() {
         let after = fixture.edited(&edits);
         assert_eq!(after.exported(), before, "{name}");
     }
+}
+
+#[test]
+fn names_that_other_things_have_or_lack_are_refused() {
+    for name in ["cluster", "role", "task", "processes", "cmdline", "contact"] {
+        let case = job("", "'{{$0greeting}}'", ".bind(greeting = 'hi')");
+        let found = same(&format!("{name}|{case}"));
+        assert!(found.starts_with(&format!("refused: `{name}` ")), "{found}");
+    }
+    check(
+        renamed,
+        &[
+            (
+                "c|def f($0a, b=1):\n  return a\nf(**dict(a=1))\nf(**{'a': 2, 'b': 3})\nf(a=1, **{'b': 1})\n",
+                "def f(c, b=1):\n  return c\nf(**dict(c=1))\nf(**{'c': 2, 'b': 3})\nf(c=1, **{'b': 1})\n",
+            ),
+            (
+                "c|def f($0a, b=1):\n  return a\nf(**x)\n",
+                "refused: main.aurora, line 3 may mean this `a` or something else: the text does not tell",
+            ),
+            (
+                "c|def f($0a, b=1):\n  return a\nf(**{k: 1})\n",
+                "refused: main.aurora, line 3 may mean this `a` or something else: the text does not tell",
+            ),
+            (
+                "b|p = Process(name = 'p', cmdline = '{{gree' 'ting}}').bind($0greeting = '1')\n",
+                "refused: main.aurora, line 1 refers to `greeting` with its name in pieces: write it in one first",
+            ),
+            (
+                "b|p = Process(name = 'p', cmdline = '{{\\x67reeting}}').bind($0greeting = '1')\n",
+                "refused: main.aurora, line 1 refers to `greeting` with its name in pieces: write it in one first",
+            ),
+            (
+                "b|p = Process(name = 'p', cmdline = '\\t{{greeting}}' ' {{&greeting}}').bind($0greeting = '1')\n",
+                "p = Process(name = 'p', cmdline = '\\t{{b}}' ' {{&b}}').bind(b = '1')\n",
+            ),
+            (
+                "b|def mk(n):\n  return Process(name = n, cmdline = 'c')\n\
+                 t = Task(processes = [mk('one'), mk('two')], constraints = order('one', '$0two'))\n",
+                "refused: no process in sight is named by the text `two`: whoever makes it would have to be told",
+            ),
+        ],
+    );
 }

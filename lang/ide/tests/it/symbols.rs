@@ -7,7 +7,7 @@ use crate::fixture::Fixture;
 /// Symbols as `Kind name (detail) 'selection' [children]`.
 fn shown(fixture: &Fixture, symbols: &[Symbol]) -> String {
     let one = |symbol: &Symbol| {
-        let Symbol { name, detail, kind, whole, selection, children } = symbol;
+        let Symbol { name, detail, kind, whole, selection, children, .. } = symbol;
         assert!(whole.start <= selection.start && selection.end <= whole.end, "{symbol:?}");
         let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
         let selection = match fixture.slice(*selection) {
@@ -111,6 +111,25 @@ fn symbols_of_all_files_are_found_by_their_letters() {
     let found = workspace(&fixture.world, "socket", 9);
     assert_eq!(found[0].container.as_deref(), Some("t"));
     assert_eq!(fixture.shown(&found[0].location), "b.aurora:1:WebSocket");
+}
+
+#[test]
+fn jobs_are_found_by_their_names() {
+    let fixture = Fixture::new(
+        "jj = Job(cluster='w', role='r', environment='prod', name='hello')\n\
+         kk = Job(name='other')\njobs = [jj, kk, Job(name='third')]\n",
+    );
+    for (query, wanted) in [
+        ("hello", "w/r/prod/hello in jj"),
+        ("w/r/prod/hello", "w/r/prod/hello in jj"),
+        ("jj", "w/r/prod/hello in jj"),
+        ("other", "other in kk"),
+        ("third", "third in jobs"),
+    ] {
+        let found = &workspace(&fixture.world, query, 9)[0];
+        let container = found.container.as_deref().unwrap_or_default();
+        assert_eq!(format!("{} in {container}", found.name), wanted, "{query}");
+    }
 }
 
 #[test]

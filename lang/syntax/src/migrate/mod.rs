@@ -75,6 +75,8 @@ struct Migrator<'a> {
     uses: BTreeMap<&'a str, (usize, usize)>,
     /// Every name that is defined anywhere, imports aside.
     assigned: BTreeSet<&'a str>,
+    /// Names that are given something that is no type.
+    constants: BTreeSet<&'a str>,
     /// Where texts and comparisons are operands, and need parentheses.
     operands: BTreeSet<u32>,
     /// Whether text without prefix is as with `u`.
@@ -96,6 +98,7 @@ impl<'a> Migrator<'a> {
             modules: imports::modules(&parsed.tree, text),
             uses: BTreeMap::new(),
             assigned: BTreeSet::new(),
+            constants: BTreeSet::new(),
             operands: BTreeSet::new(),
             unicode: imports::future(&parsed.tree, text, "unicode_literals"),
             division: imports::future(&parsed.tree, text, "division"),
@@ -119,8 +122,12 @@ impl<'a> Migrator<'a> {
                 StmtKind::Def { name, .. } | StmtKind::Class { name, .. } => {
                     self.assigned.insert(name.of(self.text));
                 }
-                StmtKind::Assign { targets, .. } => {
+                StmtKind::Assign { targets, value } => {
                     targets.iter().for_each(|target| self.define(target));
+                    if structs::is_no_type(self.text, value) {
+                        let names = targets.iter().filter(|target| target.kind == ExprKind::Name);
+                        self.constants.extend(names.map(|name| name.span.of(self.text)));
+                    }
                 }
                 StmtKind::For { target, .. }
                 | StmtKind::Augmented { target, .. }

@@ -25,6 +25,14 @@ impl Migrator<'_> {
             );
             return;
         }
+        if let Some(value) = body.stmts.iter().find_map(|stmt| self.no_type(stmt)) {
+            self.note(
+                value,
+                "a struct's type has fields only, and this is no type, so this class was left as it \
+                 was: take it out of the class",
+            );
+            return;
+        }
         if let Some(inner) = self.uses_field(body) {
             self.note(
                 inner,
@@ -42,6 +50,19 @@ impl Migrator<'_> {
         } else {
             self.lines(head, name, body);
         }
+    }
+
+    /// The value of a statement that a class leaves out, as it is no type.
+    fn no_type(&self, stmt: &Stmt) -> Option<Span> {
+        let value = match &stmt.kind {
+            StmtKind::Assign { value, .. } | StmtKind::Annotated { value: Some(value), .. } => {
+                value
+            }
+            _ => return None,
+        };
+        let is_constant =
+            value.kind == ExprKind::Name && self.constants.contains(self.word(value.span));
+        (is_constant || is_no_type(self.text, value)).then_some(value.span)
     }
 
     fn inline(&mut self, head: Span, name: &str, body: &Block) {
@@ -153,6 +174,17 @@ impl Migrator<'_> {
             }
         }
         None
+    }
+}
+
+/// Whether an expression is something else than a type for sure.
+pub(super) fn is_no_type(text: &str, value: &Expr) -> bool {
+    match &value.kind {
+        ExprKind::Paren(inner) => is_no_type(text, inner),
+        ExprKind::Name => matches!(value.span.of(text), "True" | "False" | "None"),
+        ExprKind::Cond(cond) => is_no_type(text, &cond.0) || is_no_type(text, &cond.2),
+        ExprKind::Postfix(_) | ExprKind::Error => false,
+        _ => true,
     }
 }
 

@@ -42,6 +42,11 @@ fn structs() {
     notes("class P(Q):\n  pass\n", "class P(Q):");
     notes("class P(Struct):\n  a = String\n  b = Default(Integer, a)\n", "a");
     notes("class P(Struct):\n  def m(self): pass\n", "def m(self): pass");
+    for value in ["3", "-3", "3 * MB", "[String]", "{}", "None", "(True)", "lambda: 1", "x == y"] {
+        notes(&format!("class P(Struct):\n  a = String\n  n = {value}\n"), value);
+    }
+    notes("class P(Struct): a = String; n = 3\n", "3");
+    notes("N = 3\nclass P(Struct):\n  n: Integer = N\n", "N");
 }
 
 #[test]

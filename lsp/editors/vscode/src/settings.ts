@@ -11,6 +11,7 @@ export function forServer(settings: Settings): Record<string, unknown> {
     clusters: settings.get<string>("clusters") ?? "",
     user: settings.get<string>("user") ?? "",
     env: settings.get<Record<string, string>>("env") ?? {},
+    bindings: settings.get<Record<string, string>>("bindings") ?? {},
     hints: {
       templates: settings.get<boolean>("hints.templates") ?? true,
       defaults: settings.get<boolean>("hints.defaults") ?? false,

@@ -138,6 +138,7 @@ test("a program that serves is started, with the settings", async () => {
     clusters: "",
     user: "",
     env: {},
+    bindings: {},
     hints: { templates: true, defaults: true },
     cluster: { enabled: false },
   });

@@ -11,6 +11,7 @@ test("the server is told all that concerns it, and what is not set as it is by d
     clusters: "",
     user: "",
     env: {},
+    bindings: {},
     hints: { templates: true, defaults: false, types: false },
     cluster: { enabled: false },
   });
@@ -18,6 +19,7 @@ test("the server is told all that concerns it, and what is not set as it is by d
     clusters: "/c.json",
     user: "bob",
     env: { A: "1" },
+    bindings: { folder: "/x" },
     "hints.templates": false,
     "hints.defaults": true,
     "hints.types": true,
@@ -27,6 +29,7 @@ test("the server is told all that concerns it, and what is not set as it is by d
     clusters: "/c.json",
     user: "bob",
     env: { A: "1" },
+    bindings: { folder: "/x" },
     hints: { templates: false, defaults: true, types: true },
     cluster: { enabled: true },
   });
