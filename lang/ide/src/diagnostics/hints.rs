@@ -53,7 +53,7 @@ fn unused(about: &About<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// The names that other files load from a file.
-fn loaded_from<'a>(about: &About<'a>) -> BTreeSet<&'a str> {
+fn loaded_from<'a>(about: &About<'a>) -> HashSet<&'a str> {
     let id = &about.source.id;
     let loaders = about.world.includers(id).filter(|(_, is_include)| !is_include);
     let names = loaders.flat_map(|(file, _)| {
