@@ -1,7 +1,8 @@
 //! What the server knows: the files, what the user has set, and how far diagnostics have come.
 //!
-//! One lock guards it. It is held to change a text or to take a [`View`], never while something is
-//! worked out, awaited or, but for a file that is closed or included for the first time, read.
+//! One lock guards it. It is held to take a [`View`], and to change a text, which is read anew then;
+//! never while something else is worked out, awaited or, but for a file that is closed or included for
+//! the first time, read from the disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -10,7 +10,7 @@ use aurora_syntax::{Span, walk};
 use crate::entity::{Entity, entity_at, home, of_scope};
 use crate::names::{DefKind, ScopeId, ScopeKind, Use};
 use crate::references::occurrences;
-use crate::resolve::{Definitive, definitions, origin};
+use crate::resolve::{Definitive, definitions, nearest, origin};
 use crate::source::{FileId, Source};
 use crate::template::maker_of;
 use crate::types::{Kind, kind_of_definition};
@@ -206,10 +206,7 @@ fn of_file(source: &Source) -> Item {
 /// The item that a name means where it is read. Functions count where they are called.
 fn called(world: &Snapshot, source: &Arc<Source>, used: &Use) -> Option<Item> {
     let all = definitions(world, source, home(source, used), source.slice(used.name));
-    let own = || all.iter().filter(|found| found.source.id == source.id);
-    let before = own().rfind(|found| found.get().whole.end <= used.name.start);
-    let nearest = before.or_else(|| own().next_back()).or(all.last())?;
-    let found = item(world, &origin(world, nearest))?;
+    let found = item(world, &origin(world, nearest(source, used.name, &all)?))?;
     (found.kind != ItemKind::Function || is_called(source, used.name)).then_some(found)
 }
 

@@ -12,7 +12,7 @@ use crate::declaration::{self, MAX_VALUE, file_name, one_line};
 use crate::docs;
 use crate::names::{DefKind, Reference, touches};
 use crate::python;
-use crate::resolve::{Definitive, Meaning, file_at, meaning_at, origin};
+use crate::resolve::{Definitive, Meaning, file_at, meaning_at, nearest, origin};
 use crate::source::{FileId, Source};
 use crate::template::{Target, seen, targets};
 use crate::text::offset;
@@ -318,7 +318,7 @@ impl<'a> Here<'a> {
         };
         let here =
             all.iter().find(|found| found.source.id == self.source.id && found.get().name == span);
-        let Some(found) = here.or_else(|| types::nearest(self.source, span, all)) else {
+        let Some(found) = here.or_else(|| nearest(self.source, span, all)) else {
             return String::new();
         };
         let first = origin(self.world, found);

@@ -281,11 +281,8 @@ impl<'a> Around<'a> {
             };
         }
         let Some(parent) = at.checked_sub(1) else { return Kind::Unknown };
-        match (&self.exprs[parent].kind, self.exprs.get(parent)) {
-            (ExprKind::List(_), Some(_)) => match self.expected(parent) {
-                Kind::List(inner) => *inner,
-                _ => Kind::Unknown,
-            },
+        match (&self.exprs[parent].kind, self.expected(parent)) {
+            (ExprKind::List(_), Kind::List(inner)) => *inner,
             _ => Kind::Unknown,
         }
     }

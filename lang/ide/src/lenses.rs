@@ -1,15 +1,15 @@
 //! What can be done with the jobs of a file, where they stand in it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use aurora_model::config::Job;
-use aurora_syntax::Span;
-use aurora_syntax::tree::{Expr, ExprKind, Op, PostKind, Stmt, StmtKind};
+use aurora_syntax::tree::{Expr, ExprKind, PostKind, Stmt, StmtKind};
+use aurora_syntax::{Kind as Word, Span};
 
 use crate::evaluated::JobValue;
 use crate::names::touches;
-use crate::resolve::Meaning;
+use crate::resolve::{Meaning, nearest};
 use crate::source::{FileId, Source};
 use crate::text::offset;
 use crate::types::{self, Kind, expression_at, kind_of};
@@ -60,13 +60,17 @@ pub fn lenses(world: &Snapshot, file: &FileId) -> Vec<Lens> {
     let mut is_known = false;
     for main in world.mains_of(file) {
         let Some(evaluated) = world.last_jobs(&main) else { continue };
+        // Jobs are many and their files few.
+        let mut names: HashMap<&str, bool> = HashMap::new();
+        let mut told: HashSet<(Span, String)> = HashSet::new();
         let (Some(config), Some(moves)) = (&evaluated.config, evaluated.moves(source)) else {
             continue;
         };
         is_known |= main == *file;
         let listed = if main == *file { listed(source, config.jobs().len()) } else { Vec::new() };
         for (at, job) in config.jobs().iter().enumerate() {
-            let is_here = |name: &str| name == file.name() || FileId::evaluated(name) == *file;
+            let mut is_here =
+                |name| *names.entry(name).or_insert_with(|| FileId::evaluated(name) == *file);
             let span = match job.origin().filter(|origin| is_here(&origin.file)) {
                 Some(origin) => {
                     moves.now(Span::new(offset(origin.span.start), offset(origin.span.end)))
@@ -78,10 +82,8 @@ pub fn lenses(world: &Snapshot, file: &FileId) -> Vec<Lens> {
             let key = job.key_text();
             // What a reference is part of is not known either.
             let has_key = job.has_key() && !key.contains("{{");
-            let job = (main.clone(), key, has_key);
-            let here = found.entry(span).or_default();
-            if !here.contains(&job) {
-                here.push(job);
+            if told.insert((span, key.clone())) {
+                found.entry(span).or_default().push((main.clone(), key, has_key));
             }
         }
     }
@@ -176,7 +178,9 @@ fn list_of_jobs<'a>(source: &Source, statement: &'a Stmt) -> Option<&'a Expr> {
         |target: &Expr| target.kind == ExprKind::Name && source.slice(target.span) == "jobs";
     match &statement.kind {
         StmtKind::Assign { targets, value } if targets.iter().any(is_jobs) => Some(value),
-        StmtKind::Augmented { target, value, op: Op { .. } } if is_jobs(target) => Some(value),
+        StmtKind::Augmented { target, value, op } if op.kind == Word::PlusEq && is_jobs(target) => {
+            Some(value)
+        }
         _ => None,
     }
 }
@@ -198,7 +202,7 @@ fn made_at<'a>(world: &Snapshot, source: &'a Arc<Source>, item: &'a Expr) -> &'a
 fn value_of<'a>(world: &Snapshot, source: &'a Arc<Source>, name: &Expr) -> Option<&'a Expr> {
     let meaning = crate::resolve::meaning(world, source, 0, source.slice(name.span))?;
     let Meaning::Defined(all) = meaning else { return None };
-    let found = types::nearest(source, name.span, &all)?;
+    let found = nearest(source, name.span, &all)?;
     if found.source.id != source.id {
         return None;
     }

@@ -7,9 +7,8 @@ use aurora_syntax::tree::StmtKind;
 
 use crate::cursor::reference_at;
 use crate::entity::{Entity, entity_at};
-use crate::names::{ScopeId, ScopeKind};
 use crate::references::occurrences;
-use crate::resolve::{Definitive, definitions, origin};
+use crate::resolve::{Definitive, definitions, nearest_own, origin};
 use crate::source::{FileId, Location, Source};
 use crate::template::{Meanings, seen};
 use crate::types::{Kind, kind_of_definition, kind_of_name, own_fields};
@@ -132,11 +131,7 @@ fn counting(source: &Arc<Source>, from: Span, found: Vec<Definitive>) -> Vec<Def
         return vec![here.clone()];
     }
     let own = || found.iter().filter(|found| found.source.id == source.id);
-    let scope = |found: &Definitive| found.get().scope;
-    let inside =
-        |found: &&Definitive| function_around(source, from) == function_of(source, scope(found));
-    let before = own().filter(inside).rfind(|found| found.get().name.end <= from.start);
-    let Some(nearest) = before.or_else(|| own().next_back()) else {
+    let Some(nearest) = nearest_own(source, from, &found) else {
         // Another file of the namespace has it.
         return last(found);
     };
@@ -155,17 +150,6 @@ fn counting(source: &Arc<Source>, from: Span, found: Vec<Definitive>) -> Vec<Def
 
 fn is_here(found: &Definitive, source: &Source, from: Span) -> bool {
     found.source.id == source.id && found.get().name == from
-}
-
-/// The function in which a place is run, if it is one.
-fn function_around(source: &Source, from: Span) -> Option<ScopeId> {
-    let used = source.names.use_at(from.start).filter(|used| used.name == from);
-    function_of(source, used.map_or_else(|| source.names.scope_at(from.start), |used| used.scope))
-}
-
-fn function_of(source: &Source, scope: ScopeId) -> Option<ScopeId> {
-    let mut around = source.names.around(scope);
-    around.find(|scope| source.names.scopes[*scope].kind == ScopeKind::Function)
 }
 
 /// Where a field of a struct of the language is given: in sight of a text that refers to it, or

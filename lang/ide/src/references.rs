@@ -56,16 +56,24 @@ pub fn references(
     all
 }
 
-/// Those of the same file.
+/// Those of the same file. Others are not searched: this is asked at every move of the cursor.
 pub fn highlights(world: &Snapshot, file: &FileId, at: u32) -> Vec<Occurrence> {
-    let mut all = references(world, file, at, true);
+    let Some((_, entity)) = world.file(file).and_then(|source| entity_at(world, source, at)) else {
+        return Vec::new();
+    };
+    let mut all = occurrences_in(world, &entity, Some(file)).all;
     all.retain(|found| found.location.file == *file);
     all
 }
 
 /// The places that stand for an entity.
 pub fn occurrences(world: &Snapshot, entity: &Entity) -> Occurrences {
-    let mut finder = Finder { world, found: BTreeMap::new(), doubtful: BTreeSet::new() };
+    occurrences_in(world, entity, None)
+}
+
+/// Those of one file, and maybe some of others, if only that file is asked for.
+fn occurrences_in(world: &Snapshot, entity: &Entity, only: Option<&FileId>) -> Occurrences {
+    let mut finder = Finder { world, only, found: BTreeMap::new(), doubtful: BTreeSet::new() };
     match entity {
         Entity::Local { source, scope, name } => finder.local(source, *scope, name),
         Entity::Global { source, name } => finder.global(source, name),
@@ -167,12 +175,18 @@ fn has_global(source: &Source, name: &str) -> bool {
 
 struct Finder<'a> {
     world: &'a Snapshot,
+    /// The only file that is searched, if it is not all.
+    only: Option<&'a FileId>,
     /// The places, with whether they declare and whether they write.
     found: BTreeMap<Location, (bool, bool)>,
     doubtful: BTreeSet<Location>,
 }
 
 impl Finder<'_> {
+    fn is_searched(&self, file: &Source) -> bool {
+        self.only.is_none_or(|only| *only == file.id)
+    }
+
     fn add(&mut self, location: Location, is_declaration: bool, is_write: bool) {
         let known = self.found.entry(location).or_default();
         *known = (known.0 || is_declaration, known.1 || is_write);
@@ -205,7 +219,7 @@ impl Finder<'_> {
     /// The keywords by which calls give a function a parameter.
     fn arguments(&mut self, function: &Definitive, name: &str) {
         for file in self.world.related(&function.source).iter() {
-            if !file.text.contains(name) {
+            if !self.is_searched(file) || !file.text.contains(name) {
                 continue;
             }
             each_call(file, &mut |postfix, open, args| {
@@ -295,6 +309,9 @@ impl Finder<'_> {
             defined.extend(namespace.iter().map(|file| file.id.clone()));
         }
         for file in self.world.files().filter(|file| !defined.contains(&file.id)) {
+            if !self.is_searched(file) {
+                continue;
+            }
             for used in &file.names.uses {
                 if file.slice(used.name) == name && home(file, used) == 0 {
                     self.add(file.at(used.name), false, used.is_written);
@@ -363,7 +380,7 @@ impl Finder<'_> {
             others: Vec::new(),
         };
         for file in self.world.related(source).iter() {
-            if file.text.contains(name) {
+            if self.is_searched(file) && file.text.contains(name) {
                 search.file(file);
             }
         }
@@ -401,6 +418,9 @@ impl Finder<'_> {
     fn port(&mut self, source: &Arc<Source>, name: &str) {
         let mut meanings = Meanings::new(self.world);
         for file in self.world.related(source).iter().filter(|file| !file.id.is_std()) {
+            if !self.is_searched(file) {
+                continue;
+            }
             for text in texts(file, name) {
                 if let Some(Role::Port) = role(self.world, file, text) {
                     self.add(file.at(text), true, true);
@@ -428,8 +448,10 @@ impl Finder<'_> {
 
     fn context(&mut self, name: &str) {
         let mut meanings = Meanings::new(self.world);
-        let files: Vec<_> = self.world.files().cloned().collect();
-        for file in &files {
+        for file in self.world.files() {
+            if !self.is_searched(file) {
+                continue;
+            }
             for reference in references_of(file) {
                 let Some(first) = reference.parts.first() else { continue };
                 if file.slice(*first) != name {

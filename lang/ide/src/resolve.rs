@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aurora_syntax::Span;
 
 use crate::builtin::{Builtin, builtin};
-use crate::names::{DefId, DefKind, Definition, ScopeId};
+use crate::names::{DefId, DefKind, Definition, ScopeId, ScopeKind};
 use crate::source::{FileId, Location, Source};
 use crate::workspace::Snapshot;
 
@@ -156,4 +156,43 @@ pub fn file_at(source: &Source, at: u32) -> Option<(Span, FileId)> {
 /// Whether a name is one of the language that no file around defines anew.
 pub fn is_builtin(world: &Snapshot, source: &Arc<Source>, scope: ScopeId, name: &str) -> bool {
     builtin(name).is_some() && definitions(world, source, scope, name).is_empty()
+}
+
+/// The definition of a name that counts where it is read: see [`nearest_own`]; if the file has none, the
+/// last of the others.
+pub fn nearest<'a>(source: &Source, at: Span, all: &'a [Definitive]) -> Option<&'a Definitive> {
+    nearest_own(source, at, all).or(all.last())
+}
+
+/// The definition in the same file that counts where a name is read: the last before it. Functions are
+/// called later: what is defined outside of them counts as it is at the end.
+pub(crate) fn nearest_own<'a>(
+    source: &Source,
+    at: Span,
+    all: &'a [Definitive],
+) -> Option<&'a Definitive> {
+    let mut own = all.iter().filter(|found| found.source.id == source.id);
+    let last = own.clone().next_back()?;
+    if own.clone().count() == 1 {
+        return Some(last);
+    }
+    let used = source.names.use_at(at.start).filter(|used| used.name == at);
+    let scope = used.map_or_else(|| source.names.scope_at(at.start), |used| used.scope);
+    let here = function_around(source, scope);
+    let is_before = |found: &&Definitive| {
+        let definition = found.get();
+        // What a value is made of is read before the name has it.
+        let is_its_value =
+            definition.value.is_some_and(|value| value.start <= at.start && at.end <= value.end);
+        definition.name.end <= at.start
+            && !is_its_value
+            && function_around(source, definition.scope) == here
+    };
+    own.rfind(is_before).or(Some(last))
+}
+
+/// The function in which a scope stands, if it is in one.
+fn function_around(source: &Source, scope: ScopeId) -> Option<ScopeId> {
+    let mut around = source.names.around(scope);
+    around.find(|scope| source.names.scopes[*scope].kind == ScopeKind::Function)
 }

@@ -9,7 +9,7 @@ use aurora_syntax::{Kind as Word, Span, walk};
 
 use crate::builtin::{Builtin, documented, struct_decl};
 use crate::names::{DefKind, ScopeId, Use};
-use crate::resolve::{Definitive, Meaning, meaning, origin};
+use crate::resolve::{self, Definitive, Meaning, meaning, origin};
 use crate::source::Source;
 use crate::workspace::Snapshot;
 
@@ -122,16 +122,6 @@ pub fn kind_of_name(world: &Snapshot, source: &Arc<Source>, name: Span) -> Kind 
 /// The kind of what a call of such a value gives.
 pub fn result_of_call(world: &Snapshot, source: &Arc<Source>, callee: Kind) -> Kind {
     Types::new(world).called(source, 0, callee, &[])
-}
-
-/// The definition of a name that counts where it is read at `at`: the last before it in the same
-/// file, or the last of all.
-pub fn nearest<'a>(source: &Source, at: Span, all: &'a [Definitive]) -> Option<&'a Definitive> {
-    let is_before = |definitive: &&Definitive| {
-        definitive.source.id == source.id && definitive.get().whole.end <= at.start
-    };
-    let own = || all.iter().rfind(|definitive| definitive.source.id == source.id);
-    all.iter().rfind(is_before).or_else(own).or(all.last())
 }
 
 /// The kind of what is called by the bracket that opens at `open`, the expression before it.
@@ -401,7 +391,7 @@ impl Types<'_> {
 
     /// The kind that the definition has which counts at a place.
     fn nearest(&mut self, source: &Arc<Source>, at: Span, all: &[Definitive]) -> Kind {
-        nearest(source, at, all).map(|found| self.defined(found)).unwrap_or_default()
+        resolve::nearest(source, at, all).map(|found| self.defined(found)).unwrap_or_default()
     }
 
     fn defined(&mut self, definitive: &Definitive) -> Kind {

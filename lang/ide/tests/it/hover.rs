@@ -52,6 +52,17 @@ fn names_of_the_language() {
 }
 
 #[test]
+fn the_definition_that_counts_is_told() {
+    check(&[
+        // Functions run later.
+        ("x = 1\ndef f():\n  return x$0\nx = 'a'\n", "x: String = 'a'"),
+        ("x = 1\ny = x$0\nx = 'a'\n", "x: Number = 1"),
+        ("x = 1\nx = str(x$0)\n", "x: Number = 1"),
+        ("def f():\n  x = 1\n  y = x$0\n  x = 'a'\n", "x: Number = 1"),
+    ]);
+}
+
+#[test]
 fn the_quotes_of_a_text_belong_to_it() {
     for (text, marks) in [
         ("\"{{mesos.instance}}\"", vec!["\""]),
