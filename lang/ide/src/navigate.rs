@@ -11,7 +11,7 @@ use crate::names::{ScopeId, ScopeKind};
 use crate::references::occurrences;
 use crate::resolve::{Definitive, definitions, origin};
 use crate::source::{FileId, Location, Source};
-use crate::template::{Meanings, seen};
+use crate::template::{Meanings, visible};
 use crate::types::{Kind, kind_of_definition, kind_of_name, own_fields};
 use crate::workspace::Snapshot;
 
@@ -198,7 +198,7 @@ fn bound(
 ) -> Vec<Destination> {
     if parts_at(source, from).is_some() {
         let meant = Meanings::new(world).first(source, from.start, name);
-        let meant = seen(world, source, from.start, meant);
+        let meant = visible(world, source, from.start, meant);
         let places = meant.iter().filter_map(|target| target.location());
         return places.map(Destination::from).collect();
     }
