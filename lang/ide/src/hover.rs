@@ -14,7 +14,7 @@ use crate::names::{DefKind, Reference, touches};
 use crate::python;
 use crate::resolve::{Definitive, Meaning, file_at, meaning_at, nearest, origin};
 use crate::source::{FileId, Source};
-use crate::template::{Target, seen, targets};
+use crate::template::{Target, targets, visible};
 use crate::text::offset;
 use crate::types::{self, Fields, Kind};
 use crate::values::{
@@ -399,7 +399,7 @@ impl<'a> Here<'a> {
 
     fn targets(&self, parts: &[&str], part: usize) -> String {
         let all = targets(self.world, self.source, self.at, parts, part);
-        let all = seen(self.world, self.source, self.at, all);
+        let all = visible(self.world, self.source, self.at, all);
         let Some(first) = all.first() else { return String::new() };
         if !matches!(first, Target::Bound(..)) {
             return self.target(first);

@@ -10,7 +10,7 @@ use crate::entity::{Entity, entity_at};
 use crate::references::occurrences;
 use crate::resolve::{Definitive, definitions, nearest_own, origin};
 use crate::source::{FileId, Location, Source};
-use crate::template::{Meanings, seen};
+use crate::template::{Meanings, visible};
 use crate::types::{Kind, kind_of_definition, kind_of_name, own_fields};
 use crate::workspace::Snapshot;
 
@@ -182,7 +182,7 @@ fn bound(
 ) -> Vec<Destination> {
     if parts_at(source, from).is_some() {
         let meant = Meanings::new(world).first(source, from.start, name);
-        let meant = seen(world, source, from.start, meant);
+        let meant = visible(world, source, from.start, meant);
         let places = meant.iter().filter_map(|target| target.location());
         return places.map(Destination::from).collect();
     }

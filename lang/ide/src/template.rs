@@ -260,7 +260,12 @@ pub fn targets(
 
 /// Those of the names that a reference at `at` may mean that it can see: what is bound on one struct is
 /// nothing to another of its kind. All of them if it sees none of them for sure.
-pub fn seen(world: &Snapshot, source: &Arc<Source>, at: u32, targets: Vec<Target>) -> Vec<Target> {
+pub fn visible(
+    world: &Snapshot,
+    source: &Arc<Source>,
+    at: u32,
+    targets: Vec<Target>,
+) -> Vec<Target> {
     let calls = Cursor::new(world, source, at).calls();
     let around: Vec<Made> =
         calls.iter().filter_map(|call| made_by(world, source, call.open, MAX_STEPS)).collect();

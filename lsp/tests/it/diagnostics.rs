@@ -118,7 +118,9 @@ fn the_project_says_which_variables_may_be_read() {
 fn names_that_come_from_outside_are_set() {
     let mut client = Client::new(&[]);
     client.open("main.aurora", OUTSIDE);
-    client.wait_codes("main.aurora", &["unbound-reference"]);
+    let told = client.wait_codes("main.aurora", &["unbound-reference"]);
+    let message = told["diagnostics"][0]["message"].as_str().unwrap();
+    assert!(message.contains("the setting aurora.bindings"), "{message}");
     let settings = json!({"settings": {"aurora": {"bindings": {"folder": "/tmp"}}}});
     client.tell("workspace/didChangeConfiguration", settings);
     client.wait_codes("main.aurora", &[]);

@@ -46,7 +46,7 @@ fn the_ends_of_lines_stay_as_they_are() {
     for (case, wanted) in [
         ("x=['é',2]\r\n", "x = ['é', 2]\r\n"),
         ("p=1\r\n\r\n\r\n\r\nq=1\r\n", "p = 1\r\n\r\n\r\nq = 1\r\n"),
-        ("p=f(\'\'\'a\r\nb\'\'\', 1)\r\n", "p = f(\'\'\'a\r\nb\'\'\', 1)\r\n"),
+        ("p=f('''a\r\nb''', 1)\r\n", "p = f('''a\r\nb''', 1)\r\n"),
         ("p = 1\r\n", "p = 1\r\n"),
     ] {
         let fixture = Fixture::new(case);
