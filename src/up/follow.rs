@@ -305,8 +305,9 @@ impl Follow {
             .iter()
             .flat_map(|(process, runs)| runs.iter().map(move |run| (process, run)))
             .collect();
-        // Who began first has spoken first, as far as one look can tell.
-        runs.sort_by_key(|(_, run)| (run.forked_ms, run.number));
+        // Who began first has spoken first, as far as one look can tell; who had not begun when the
+        // checkpoint was read may have by now, but last.
+        runs.sort_by_key(|(_, run)| (run.forked_ms.unwrap_or(i64::MAX), run.number));
         for (process, run) in runs {
             for stream in Stream::ALL {
                 let place = task.log_place(process, run.number, stream);

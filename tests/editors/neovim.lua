@@ -37,7 +37,9 @@ end
 
 -- Runs Lua in the child.
 local function lua(code, ...)
-  return call("exec_lua", code, { ... })
+  local found = call("exec_lua", code, { ... })
+  -- Nothing comes as a value of its own, which counts as true.
+  return found ~= vim.NIL and found or nil
 end
 
 local function keys(text)
