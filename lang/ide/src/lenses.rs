@@ -87,7 +87,8 @@ pub fn lenses(world: &Snapshot, file: &FileId) -> Vec<Lens> {
             }
         }
     }
-    if !is_known {
+    // Where all was changed since the evaluation, the text tells until there is another.
+    if !is_known || found.is_empty() {
         for (span, key) in by_text(world, source) {
             let has_key = !key.split('/').any(|part| part == "?");
             found.entry(span).or_insert_with(|| vec![(file.clone(), key, has_key)]);

@@ -127,6 +127,16 @@ fn lenses_move_with_the_text() {
 }
 
 #[test]
+fn lenses_of_a_text_that_is_all_new_are_those_of_the_text() {
+    let key = "task = t, cluster = 'c', role = 'r', environment = 'test'";
+    let mut fixture = Fixture::evaluated(&format!("{TASK}jobs = [Job({key}, name = 'a')]\n"));
+    let text = format!("# new\n{TASK}\njobs = [Job(name = 'b', {key})] \n");
+    fixture.workspace.open(fixture.file.clone(), text, 2);
+    fixture.world = fixture.workspace.snapshot();
+    assert_eq!(shown(&fixture), "4:Job(name c/r/test/b main.aurora [inspect diff deploy]");
+}
+
+#[test]
 fn the_value_of_a_role_leads_to_its_jobs() {
     let job = "task = t, cluster = 'c', environment = 'test', ";
     let made = format!("j = Job({job}name = 'a', role = ");

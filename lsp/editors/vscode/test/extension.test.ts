@@ -139,7 +139,7 @@ test("a program that serves is started, with the settings", async () => {
     user: "",
     env: {},
     bindings: {},
-    hints: { templates: true, defaults: true },
+    hints: { templates: true, defaults: true, types: false },
     cluster: { enabled: false },
   });
   const { experimental } = params["capabilities"] as { experimental?: unknown };
