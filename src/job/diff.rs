@@ -48,7 +48,14 @@ impl Args {
             Some(from) => {
                 let wanted = as_kept(&scheduler, &job.request).await?;
                 let there = Scheduler::of_cluster(&from.cluster, &self.connection).await?;
-                compare(&wanted, &running(&there, &from.job).await?, named)
+                let running = running(&there, &from.job).await?;
+                if running.is_empty() {
+                    return Err(Failure::new(
+                        Code::InvalidParameter,
+                        format!("nothing runs of {from}: name a job that does with --from"),
+                    ));
+                }
+                compare(&wanted, &running, named)
             }
         };
         let missing: BTreeSet<u32> = named

@@ -47,8 +47,14 @@ impl Args {
 }
 
 fn cores(text: &str) -> Result<MilliCpus, String> {
-    let cores = text.parse().ok().and_then(MilliCpus::from_cores);
-    cores.ok_or_else(|| format!("give cores from 0 to {}, such as 2.5", MilliCpus::MAX_CORES))
+    let cores: Option<f64> = text.parse().ok();
+    let millis = cores.unwrap_or_default() * 1000.0;
+    if (millis - millis.round()).abs() > 1e-6 {
+        return Err("cores are given in thousandths, such as 2.125".to_owned());
+    }
+    cores
+        .and_then(MilliCpus::from_cores)
+        .ok_or_else(|| format!("give cores from 0 to {}, such as 2.5", MilliCpus::MAX_CORES))
 }
 
 #[cfg(test)]
@@ -59,6 +65,8 @@ mod tests {
     fn cores_are_a_number_that_makes_sense() {
         assert_eq!(cores("2.5"), Ok(MilliCpus(2500)));
         assert_eq!(cores("0"), Ok(MilliCpus(0)));
+        assert_eq!(cores("0.001"), Ok(MilliCpus(1)));
+        assert_eq!(cores("0.0001").unwrap_err(), "cores are given in thousandths, such as 2.125");
         for wrong in ["", "-1", "NaN", "inf", "1e12", "2,5", "2 cores"] {
             let refused = cores(wrong).unwrap_err();
             assert_eq!(refused, "give cores from 0 to 1000000000, such as 2.5", "{wrong:?}");

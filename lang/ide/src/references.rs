@@ -467,7 +467,7 @@ impl Finder<'_> {
 }
 
 /// The references in the texts of a file, escaped ones too.
-fn references_of(source: &Source) -> impl Iterator<Item = Reference> {
+pub(crate) fn references_of(source: &Source) -> impl Iterator<Item = Reference> {
     let templates = source.names.templates.iter();
     templates.flat_map(|template| template.references.iter().chain(&template.escaped)).cloned()
 }

@@ -14,10 +14,10 @@ use aurora_syntax::tree::{ExprKind, StmtKind};
 use crate::builtin::builtin;
 use crate::entity::{Entity, entity_at};
 use crate::names::DefKind;
-use crate::references::{Occurrences, occurrences, sharing};
+use crate::references::{Occurrences, occurrences, references_of, sharing};
 use crate::resolve::Definitive;
 use crate::source::{FileEdit, FileId, Location, Source};
-use crate::split::reference_in_pieces;
+use crate::split::{Hidden, hidden};
 use crate::template::{Target, names_at};
 use crate::workspace::Snapshot;
 
@@ -85,12 +85,28 @@ pub fn rename(
     is_loaded_by_others(world, &entity, &found, name)?;
     if let Entity::Bound { source, name } | Entity::Own { class: Definitive { source, .. }, name } =
         &entity
-        && let Some(place) = reference_in_pieces(world, source, name)
     {
-        return refuse(format!(
-            "{} refers to `{name}` with its name in pieces: write it in one first",
-            shown(world, &place)
-        ));
+        if let Some((place, why)) = hidden(world, source, name) {
+            let place = shown(world, &place);
+            return refuse(match why {
+                Hidden::InPieces => format!(
+                    "{place} refers to `{name}` with its name in pieces: write it in one first"
+                ),
+                Hidden::MadeLater => format!(
+                    "{place} may refer to `{name}`: the name of its reference is only known once it is \
+                     evaluated"
+                ),
+                Hidden::Formatted => {
+                    format!("{place} gives `{name}` a value behind `%`: change it by hand")
+                }
+            });
+        }
+        if let Some(place) = behind_index(world, source, &found, name) {
+            return refuse(format!(
+                "{} may mean this `{name}` or something else: nothing tells what stands before it",
+                shown(world, &place)
+            ));
+        }
     }
     let edits: Vec<FileEdit> = found
         .all
@@ -102,6 +118,30 @@ pub fn rename(
         hides_no_field(world, &found, name)?;
     }
     Ok(edits)
+}
+
+/// A reference that has a name behind an index, of which nobody knows whether it is this one.
+fn behind_index(
+    world: &Snapshot,
+    source: &Arc<Source>,
+    found: &Occurrences,
+    name: &str,
+) -> Option<Location> {
+    let related = world.related(source);
+    for file in related.iter().filter(|file| !file.id.is_std() && file.text.contains(name)) {
+        for reference in references_of(file) {
+            let written = file.slice(reference.span);
+            let Some(index) = written.find(']') else { continue };
+            let behind = reference.span.start + crate::text::offset(index);
+            let mut parts = reference.parts.iter().filter(|part| part.start > behind);
+            let hit = parts.find(|part| file.slice(**part) == name).map(|part| file.at(*part));
+            let is_known = |place: &Location| found.all.iter().any(|it| it.location == *place);
+            if let Some(place) = hit.filter(|place| !is_known(place)) {
+                return Some(place);
+            }
+        }
+    }
+    None
 }
 
 fn refuse<T>(why: String) -> Result<T, Refusal> {

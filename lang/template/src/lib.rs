@@ -28,4 +28,4 @@ pub use address::{Address, AddressError, Component};
 pub use interpolate::{
     InterpolateError, Interpolated, MAX_PASSES, MAX_TEXT_LEN, beginning, interpolate,
 };
-pub use split::{Fragment, escapes, references, split};
+pub use split::{Fragment, beginnings, escapes, references, split};

@@ -43,6 +43,28 @@ pub fn escapes(text: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
     })
 }
 
+/// The beginnings of references that are put together when a text is evaluated: what stands between
+/// opening braces and others, or the end of the text, before any that close: `zone_` of
+/// `{{zone_{{x}}}}`.
+pub fn beginnings(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        loop {
+            let inner = &rest[rest.find("{{")? + 2..];
+            rest = inner;
+            let (end, next) = (inner.find("}}"), inner.find("{{"));
+            let begun = match (end, next) {
+                (Some(end), Some(next)) if next < end => &inner[..next],
+                (None, next) => &inner[..next.unwrap_or(inner.len())],
+                _ => continue,
+            };
+            if !begun.is_empty() {
+                return Some(begun);
+            }
+        }
+    })
+}
+
 /// The pieces of a text, each with where it stands.
 pub(crate) fn fragments(text: &str) -> Fragments<'_> {
     Fragments { text, plain: 0, ready: None }

@@ -8,7 +8,7 @@ use aurora_model::key::{TaskId, is_identifier};
 
 use crate::input::RequestError;
 use crate::random::Random;
-use crate::settings::Settings;
+use crate::settings::{Settings, Tier};
 
 /// The largest text that describes a task to its executor, in bytes.
 const MAX_EXECUTOR_DATA: usize = 4 << 20;
@@ -64,7 +64,15 @@ pub(crate) fn validate(
 }
 
 fn validate_task(task: &mut TaskConfig, settings: &Settings) -> Result<(), RequestError> {
-    let name = task.tier.get_or_insert_with(|| settings.default_tier.clone());
+    // Without a tier, what the job says of production chooses it, as the original's client does
+    // (`client.md` 11, step 7); ours need not ask for the tiers.
+    let production = task.production;
+    let fitting = || {
+        let fits = |tier: &&Tier| !tier.revocable && tier.preemptible != production;
+        let found = settings.tiers.iter().find(|(_, tier)| fits(tier)).map(|(name, _)| name);
+        found.unwrap_or(&settings.default_tier).clone()
+    };
+    let name = task.tier.get_or_insert_with(fitting);
     let Some(tier) = settings.tiers.get(name) else {
         let known: Vec<&str> = settings.tiers.keys().map(String::as_str).collect();
         return refuse(format!("unknown tier {name:?}: use one of {}", known.join(", ")));

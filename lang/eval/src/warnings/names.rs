@@ -43,7 +43,11 @@ pub(crate) fn of_files(sources: &Sources, jobs: &[&Object]) -> Vec<Report> {
 
 /// The names that references have somewhere.
 #[derive(Default)]
-struct Referred(BTreeSet<String>);
+struct Referred {
+    names: BTreeSet<String>,
+    /// What the names of references begin with that are put together when they are evaluated.
+    begun: BTreeSet<String>,
+}
 
 impl Referred {
     /// Takes the references of a text, and what becomes one later. Braces of other languages do no
@@ -54,11 +58,25 @@ impl Referred {
             let Ok(address) = inner.parse::<Address>() else { continue };
             for component in address.components() {
                 let (Component::Name(name) | Component::Index(name)) = component;
-                if !self.0.contains(name) {
-                    self.0.insert(name.clone());
+                if !self.names.contains(name) {
+                    self.names.insert(name.clone());
                 }
             }
         }
+        for begun in aurora_template::beginnings(text) {
+            let is_open = !begun.ends_with(['.', '[', ']']);
+            let mut parts: Vec<&str> = begun.split(['.', '[', ']']).collect();
+            if let Some(last) = parts.pop().filter(|last| is_open && !last.is_empty()) {
+                self.begun.insert(last.trim_matches('&').to_owned());
+            }
+            self.names.extend(parts.into_iter().map(|part| part.trim_matches('&').to_owned()));
+        }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        // What begins with nothing may be anything, which tells nothing.
+        self.names.contains(name)
+            || self.begun.iter().any(|begun| !begun.is_empty() && name.starts_with(&**begun))
     }
 
     fn add_object(&mut self, object: &Object) {
@@ -128,7 +146,7 @@ impl File<'_> {
                     let unused = arguments
                         .iter()
                         .filter_map(|argument| argument.name)
-                        .filter(|name: &Span| !referred.0.contains(name.of(self.text)));
+                        .filter(|name: &Span| !referred.has(name.of(self.text)));
                     found.extend(unused.map(|name| self.unused(name, referred)));
                 }
             }
@@ -140,7 +158,7 @@ impl File<'_> {
         let text = name.of(self.text);
         let message = format!("`{text}` is bound, but nothing refers to {{{{{text}}}}}");
         let report = self.report(Code::UnusedBinding, name, message);
-        let known = referred.0.iter().map(String::as_str);
+        let known = referred.names.iter().map(String::as_str);
         match aurora_template::types::nearest(text, known) {
             Some(near) => {
                 report.with_help(format!("did you mean `{near}`?")).with_suggestion_for(text)

@@ -468,6 +468,17 @@ fn what_becomes_a_reference_uses_what_is_bound() {
 }
 
 #[test]
+fn references_that_are_put_together_use_what_they_come_to() {
+    let text = |bound: &str| {
+        format!(
+            "{HEAD}jobs = [J(task = cmd('{{{{x_{{{{y}}}}}}}}')).bind(y = 'a', x_a = '1'{bound})]\n"
+        )
+    };
+    assert_eq!(told(&[("job.aurora", &text(""))]), Vec::<String>::new());
+    assert_eq!(told(&[("job.aurora", &text(", z_a = '2'"))]), ["unused-binding"]);
+}
+
+#[test]
 fn what_is_wrong_with_references_and_sizes_can_be_mended() {
     let process = |cmdline: &str| format!("J(task = T(processes = [P(cmdline = '{cmdline}')]))");
     for (job, wanted) in [

@@ -539,6 +539,22 @@ fn names_that_other_things_have_or_lack_are_refused() {
                 "p = Process(name = 'p', cmdline = '\\t{{b}}' ' {{&b}}').bind(b = '1')\n",
             ),
             (
+                "b|p = Process(name = 'p', cmdline = '{{zone_{{k}}}}').bind($0zone_a = '1', k = 'a')\n",
+                "refused: main.aurora, line 1 may refer to `zone_a`: the name of its reference is only known once it is evaluated",
+            ),
+            (
+                "b|p = Process(name = 'p', cmdline = '{{gree' + 'ting}}').bind($0greeting = '1')\n",
+                "refused: main.aurora, line 1 may refer to `greeting`: the name of its reference is only known once it is evaluated",
+            ),
+            (
+                "b|c = String('hello {{who}}') % {'who': 'you'}\np = Process(name = 'p', cmdline = c).bind($0who = '1')\n",
+                "refused: main.aurora, line 1 gives `who` a value behind `%`: change it by hand",
+            ),
+            (
+                "b|class H(Struct):\n  $0port = Integer\np = Process(name = 'p', cmdline = '{{h[0].port}}').bind(h = List(H)([H(port = 1)]))\n",
+                "refused: main.aurora, line 3 may mean this `port` or something else: nothing tells what stands before it",
+            ),
+            (
                 "b|def mk(n):\n  return Process(name = n, cmdline = 'c')\n\
                  t = Task(processes = [mk('one'), mk('two')], constraints = order('one', '$0two'))\n",
                 "refused: no process in sight is named by the text `two`: whoever makes it would have to be told",

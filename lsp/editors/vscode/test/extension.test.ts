@@ -75,7 +75,8 @@ before(async () => {
 after(async () => {
   await extension.deactivate();
   context.subscriptions.forEach((it) => it.dispose());
-  rmSync(folder, { recursive: true });
+  // A server that was just told to end may still write its last words.
+  rmSync(folder, { recursive: true, maxRetries: 50, retryDelay: 20 });
 });
 
 beforeEach(() => {

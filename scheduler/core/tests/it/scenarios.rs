@@ -300,6 +300,19 @@ fn production_is_what_can_neither_be_stopped_nor_lose_its_resources() {
 }
 
 #[test]
+fn a_job_without_a_tier_gets_the_one_that_fits_its_production() {
+    for (production, tier) in [(true, "preferred"), (false, "preemptible")] {
+        let mut world = World::with(Settings::default());
+        let mut job = job("web", 1, true);
+        (job.task.tier, job.task.production) = (None, production);
+        let Ok(Response::Validated(job)) = world.ask(Request::ValidateJob(Box::new(job))) else {
+            panic!("{tier} is refused")
+        };
+        assert_eq!((job.task.tier.as_deref(), job.task.production), (Some(tier), production));
+    }
+}
+
+#[test]
 fn a_task_that_was_being_killed_is_not_replaced_when_its_agent_goes() {
     let (mut world, id) = World::with_running(job("web", 1, true));
     world.kill("web").unwrap();

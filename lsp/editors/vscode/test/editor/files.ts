@@ -41,6 +41,6 @@ export function folder(): { path: string; file(name: string): string; remove(): 
   return {
     path: work,
     file: (name) => path.join(work, name),
-    remove: () => rmSync(top, { recursive: true, force: true }),
+    remove: () => rmSync(top, { recursive: true, force: true, maxRetries: 50, retryDelay: 20 }),
   };
 }
