@@ -188,7 +188,11 @@ impl Source {
     /// somebody asks. A text that does not parse stays as it is.
     pub(crate) fn plain(&self) -> &[Edit] {
         self.plain.get_or_init(|| {
-            aurora_syntax::migrate(&self.text).map(|found| found.edits).unwrap_or_default()
+            let mut edits =
+                aurora_syntax::migrate(&self.text).map(|found| found.edits).unwrap_or_default();
+            // That the byte order mark goes is no change of the language.
+            edits.retain(|edit| edit.range.end > self.text_start() as usize);
+            edits
         })
     }
 
