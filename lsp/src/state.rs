@@ -292,6 +292,8 @@ impl Core {
             Some(Err(reason)) => self.log.line(&reason),
             None => {}
         }
+        let outside = settings.bindings.iter().map(|binding| binding.address.to_string()).collect();
+        state.workspace.set_outside(outside);
         state.settings = Arc::new(settings);
         state.settings_generation += 1;
         self.changed(&mut state, Duration::ZERO);

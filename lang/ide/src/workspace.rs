@@ -39,6 +39,8 @@ pub struct Workspace {
     /// What files came to before, for those that come to nothing now.
     before: BTreeMap<FileId, Arc<Evaluated>>,
     clusters: Arc<[String]>,
+    /// The names that are bound from outside, as by `--bind`.
+    outside: Arc<[String]>,
     /// The files that include a file, with whether they take it into their namespace: found once
     /// somebody asks, and again when a file takes in others.
     includers: Arc<OnceLock<Includers>>,
@@ -204,6 +206,11 @@ impl Workspace {
         self.before.remove(id);
     }
 
+    /// The names that are bound from outside, for completion.
+    pub fn set_outside(&mut self, names: Vec<String>) {
+        self.outside = names.into();
+    }
+
     /// The names of the clusters that may be written, for completion.
     pub fn set_clusters(&mut self, names: Vec<String>) {
         self.clusters = names.into();
@@ -257,6 +264,11 @@ impl Snapshot {
             workspace.change(Source::new(id.clone(), text.into(), source.version));
         }
         Some(workspace.snapshot())
+    }
+
+    /// The names that are bound from outside.
+    pub fn outside(&self) -> &[String] {
+        &self.workspace.outside
     }
 
     /// The names of the clusters.

@@ -233,6 +233,8 @@ fn first(place: &Place<'_>, all: Vec<Target>) -> Vec<Named> {
         }
         found.push(shown);
     }
+    let outside = place.world.outside().iter().filter(|name| !seen.contains(*name));
+    found.extend(outside.map(|name| plain(name.clone(), "bound from outside", Rank::Fitting)));
     for (name, decl) in of_client() {
         let shown = known(name, decl);
         found.push(Named { name: format!("mesos.{name}"), rank: Rank::Made, ..shown });

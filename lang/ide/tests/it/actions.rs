@@ -649,7 +649,11 @@ fn python_is_written_plainly() {
     );
     table(
         "Write the file in the plain language",
-        &[("x = 1\nprint x\ny = 0777\n$0", "x = 1\nprint(x)\ny = 0o777\n"), ("x = $01\n", "-")],
+        &[
+            ("x = 1\nprint x\ny = 0777\n$0", "x = 1\nprint(x)\ny = 0o777\n"),
+            ("x = $01\n", "-"),
+            ("\u{feff}x = $01\n", "-"),
+        ],
     );
 }
 

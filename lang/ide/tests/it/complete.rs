@@ -888,6 +888,15 @@ fn every_place_of_every_text_has_an_answer() {
 }
 
 #[test]
+fn names_that_are_bound_from_outside_are_proposed_in_references() {
+    let mut fixture = Fixture::new("p = Process(cmdline='{{fol$0}}')\n");
+    fixture.workspace.set_outside(vec!["folder".to_owned()]);
+    let found = complete(&fixture.workspace.snapshot(), &fixture.file, fixture.at);
+    let folder = found.iter().find(|found| found.label == "folder").unwrap();
+    assert_eq!(folder.detail, "bound from outside");
+}
+
+#[test]
 fn values_of_python_have_no_methods_of_structs() {
     for value in ["[]", "{}", "'abc'", "('a' + 'b')", "[x for x in 'ab']", "v"] {
         let case = format!("v = ['a']\ny = {value}.$0\n");
