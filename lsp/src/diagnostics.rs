@@ -210,6 +210,7 @@ type Run = (Option<Arc<Evaluated>>, BTreeMap<FileId, Vec<Diagnostic>>);
 fn run(engine: &Engine, view: &View, main: &FileId, cancel: &Cancel, core: &Core) -> Run {
     match options(main, &view.settings, &core.options.user, cancel) {
         Ok(options) => {
+            core.log.hide(options.inputs.env.values().flatten().map(String::as_str));
             let evaluated = evaluate(&view.world, main, engine, &Disk, &options);
             let found = merge(main, &[], &evaluated.findings);
             (Some(Arc::new(evaluated)), found)

@@ -241,6 +241,15 @@ impl Moves {
         Self { before: offset(before), after, lens: (offset(old.len()), offset(new.len())) }
     }
 
+    /// Where a part of the old text stands in the new one, if the difference is outside of it or within
+    /// it: it is the same thing, which may say something else now.
+    pub fn around(&self, then: Span) -> Option<Span> {
+        let is_within = then.start <= self.before && self.after <= then.end;
+        let (old, new) = self.lens;
+        let grown = || Span::new(then.start, new - (old - then.end.min(old)).min(new));
+        self.now(then).or_else(|| is_within.then(grown))
+    }
+
     /// Where a part of the old text stands in the new one, if the difference does not touch it.
     pub fn now(&self, then: Span) -> Option<Span> {
         if then.end <= self.before {
@@ -269,6 +278,16 @@ mod tests {
         ] {
             assert_eq!(Moves::between(old, new).now(part), wanted);
         }
+        let moves = Moves::between("f(abc) g", "f(abXc) g");
+        for (part, wanted) in [
+            (Span::new(0, 6), Some(Span::new(0, 7))),
+            (Span::new(7, 8), Some(Span::new(8, 9))),
+            (Span::new(2, 5), Some(Span::new(2, 6))),
+        ] {
+            assert_eq!(moves.around(part), wanted);
+        }
+        let moves = Moves::between("f(abc) g", "f(ab g");
+        assert_eq!(moves.around(Span::new(2, 5)), None);
         let moves = Moves::between("aXa", "aa");
         assert_eq!(moves.now(Span::new(2, 3)), Some(Span::new(1, 2)));
         assert_eq!(Moves::between("", "a").now(Span::new(0, 0)), Some(Span::new(0, 0)));

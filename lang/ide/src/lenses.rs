@@ -73,7 +73,7 @@ pub fn lenses(world: &Snapshot, file: &FileId) -> Vec<Lens> {
                 |name| *names.entry(name).or_insert_with(|| FileId::evaluated(name) == *file);
             let span = match job.origin().filter(|origin| is_here(&origin.file)) {
                 Some(origin) => {
-                    moves.now(Span::new(offset(origin.span.start), offset(origin.span.end)))
+                    moves.around(Span::new(offset(origin.span.start), offset(origin.span.end)))
                 }
                 // Another file makes it: it stands where this one takes it in.
                 None => listed.get(at).copied(),

@@ -90,14 +90,9 @@ fn health_check(place: &Place<'_>, call: &Call<'_>) -> Option<Action> {
             (Some(port), None) if !is_given(place, call, "announce") => {
                 new.push(announcer(place, port)?);
             }
-            (Some(port), Some(arg)) => edits.extend(alias(place, arg, port)),
+            (Some(port), Some(arg)) => edits.extend(alias(place, arg, port)?),
             (Some(_), None) => {}
-            (None, _) => match port_reference(place, call) {
-                Command::Own(edit) => edits.push(edit),
-                Command::Unknown => {}
-                // Another job would be told the port, too.
-                Command::Shared => return None,
-            },
+            (None, _) => edits.push(port_reference(place, call)?),
         }
     }
     edits.extend(arguments::add(place, call.op, call.args, &new)?);
@@ -118,65 +113,46 @@ fn announcer(place: &Place<'_>, port: &str) -> Option<String> {
     ))
 }
 
-/// Adds the alias for the check to an `Announcer` that is written there.
-fn alias(place: &Place<'_>, announce: &Arg, port: &str) -> Vec<FileEdit> {
+/// Adds the alias for the check to an `Announcer`; [`None`] if it is not written there.
+fn alias(place: &Place<'_>, announce: &Arg, port: &str) -> Option<Vec<FileEdit>> {
     let source = place.source;
     let style = place.style;
     let entry = format!("{}: {}", style.quoted(HEALTH), style.quoted(port));
-    let ExprKind::Postfix(postfix) = &announce.value.kind else { return Vec::new() };
-    let [op] = postfix.ops.as_slice() else { return Vec::new() };
-    let PostKind::Call(args) = &op.kind else { return Vec::new() };
+    let ExprKind::Postfix(postfix) = &announce.value.kind else { return None };
+    let [op] = postfix.ops.as_slice() else { return None };
+    let PostKind::Call(args) = &op.kind else { return None };
     let portmap =
         args.iter().find(|arg| arg.name.is_some_and(|name| source.slice(name) == "portmap"));
     match portmap.map(|arg| &arg.value) {
         Some(Expr { kind: ExprKind::Dict(entries), span }) => {
             let key = |key: &Expr| plain_text(key).map(|text| source.slice(text));
-            match entries.last() {
+            Some(match entries.last() {
                 _ if entries.iter().any(|(name, _)| key(name) == Some(HEALTH)) => Vec::new(),
                 Some((_, last)) => vec![place.insert(last.span.end, format!(", {entry}"))],
                 None => vec![place.insert(span.start + 1, entry)],
-            }
+            })
         }
-        Some(_) => Vec::new(),
+        Some(_) => None,
         None => {
             let aurora =
                 format!("{}: {}", style.quoted("aurora"), style.quoted("{{primary_port}}"));
             let new = format!("portmap{}{{{aurora}, {entry}}}", style.equals);
-            arguments::add(place, op, args, &[new]).unwrap_or_default()
+            arguments::add(place, op, args, &[new])
         }
     }
 }
 
-/// The command of the first process of a job.
-enum Command<T> {
-    /// It is this job's alone.
-    Own(T),
-    /// What has it has a name that is used elsewhere, too.
-    Shared,
-    /// It is not in sight.
-    Unknown,
-}
-
-impl<T> From<Option<T>> for Command<T> {
-    fn from(found: Option<T>) -> Self {
-        found.map_or(Self::Unknown, Self::Own)
-    }
-}
-
-/// Lets the first process of the job know the port of the check, which brings it about.
-fn port_reference(place: &Place<'_>, call: &Call<'_>) -> Command<FileEdit> {
-    let Some(task) = call.argument(place.source, "task") else { return Command::Unknown };
-    let piece = match first_command(place, call.scope, &task.value, MAX_STEPS) {
-        Command::Own(piece) => piece,
-        Command::Shared => return Command::Shared,
-        Command::Unknown => return Command::Unknown,
-    };
+/// Lets the first process of the job know the port of the check, which brings it about: without a port
+/// the check would never run.
+fn port_reference(place: &Place<'_>, call: &Call<'_>) -> Option<FileEdit> {
+    let task = call.argument(place.source, "task")?;
+    let piece = first_command(place, call.scope, &task.value, MAX_STEPS)?;
     let text = format!("export HEALTH_PORT={{{{thermos.ports[{HEALTH}]}}}}; ");
     let inner = piece.inner();
     // Behind the blanks that a command on lines of its own begins with.
     let written = place.source.slice(inner);
     let blanks = written.len() - written.trim_start().len();
-    Command::Own(place.insert(inner.start + crate::text::offset(blanks), text))
+    Some(place.insert(inner.start + crate::text::offset(blanks), text))
 }
 
 /// Whether a name is read once in all files.
@@ -187,34 +163,28 @@ fn is_read_once(place: &Place<'_>, scope: ScopeId, name: &str) -> bool {
     reads.count() == 1 && found.doubtful.is_empty()
 }
 
-/// The command of the first process that a task runs, if it is written as one literal.
+/// The command of the first process that a task runs, if it is written as one literal that is this job's
+/// alone: another job would be told the port, too.
 fn first_command<'a>(
     place: &Place<'a>,
     scope: ScopeId,
     expr: &'a Expr,
     steps: usize,
-) -> Command<&'a StrPiece> {
-    let Some(steps) = steps.checked_sub(1) else { return Command::Unknown };
+) -> Option<&'a StrPiece> {
+    let steps = steps.checked_sub(1)?;
     let source = place.source;
     match &expr.kind {
         ExprKind::Paren(inner) => first_command(place, scope, inner, steps),
-        ExprKind::List(items) => match items.first() {
-            Some(first) => first_command(place, scope, first, steps),
-            None => Command::Unknown,
-        },
+        ExprKind::List(items) => first_command(place, scope, items.first()?, steps),
         ExprKind::Name => {
             let name = source.slice(expr.span);
             let found = place.index.find(scope, name);
-            let [(0, id)] = &*found else { return Command::Unknown };
+            let [(0, id)] = &*found else { return None };
             let definition = &source.names.definitions[*id];
-            let value = definition.value.filter(|_| definition.kind == DefKind::Variable);
-            let Some(value) = value.and_then(|value| expression_at(source, value)) else {
-                return Command::Unknown;
-            };
-            match first_command(place, definition.scope, value, steps) {
-                Command::Own(_) if !is_read_once(place, definition.scope, name) => Command::Shared,
-                found => found,
-            }
+            let value = definition.value.filter(|_| definition.kind == DefKind::Variable)?;
+            let value = expression_at(source, value)?;
+            let command = first_command(place, definition.scope, value, steps)?;
+            is_read_once(place, definition.scope, name).then_some(command)
         }
         ExprKind::Postfix(postfix) => {
             let ops: &'a [PostOp] = &postfix.ops;
@@ -230,15 +200,10 @@ fn first_command<'a>(
             if let Some(processes) = given("processes") {
                 return first_command(place, scope, &processes.value, steps);
             }
-            let command = given("cmdline").and_then(|arg| match &arg.value.kind {
-                ExprKind::Str(pieces) => match &**pieces {
-                    [piece] => Some(piece).filter(|piece| piece.fields.is_none()),
-                    _ => None,
-                },
-                _ => None,
-            });
-            command.into()
+            let ExprKind::Str(pieces) = &given("cmdline")?.value.kind else { return None };
+            let [piece] = &**pieces else { return None };
+            Some(piece).filter(|piece| piece.fields.is_none())
         }
-        _ => Command::Unknown,
+        _ => None,
     }
 }

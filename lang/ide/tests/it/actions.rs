@@ -456,9 +456,14 @@ fn services_are_given_what_they_lack() {
     let shared = "p = Process(name='p', cmdline='x')\nt = Task(processes=[p])\n\
                   a = Service(name='a', task=t)\nb = Service($0name='b', task=t)\n";
     assert_eq!(changed(shared, "Add a health check"), None);
+    // A check without a port would never run.
     let other = "#- main.aurora\ninclude('t.aurora')\njobs = [Service($0name='b', task=t)]\n\
                  #- t.aurora\nt = Task(processes=[Process(name='p', cmdline='x')])\n";
-    assert!(changed(other, "Add a health check").is_some_and(|text| !text.contains("export")));
+    assert_eq!(changed(other, "Add a health check"), None);
+    let mapped = "pm = {'a': 'b'}\np = Process(name='p', cmdline='x {{thermos.ports[http]}}')\n\
+                  j = Service(name='n', $0task=Task(processes=[p]), \
+                  announce=Announcer(primary_port='http', portmap=pm))\n";
+    assert_eq!(changed(mapped, "Add a health check"), None);
     let update = "update_config=UpdateConfig(batch_size=1, watch_secs=45, \
                   max_per_shard_failures=0, max_total_failures=0)";
     assert_eq!(

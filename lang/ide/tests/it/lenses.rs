@@ -124,6 +124,11 @@ fn lenses_move_with_the_text() {
     fixture.workspace.open(fixture.file.clone(), format!("# more\n{case}"), 2);
     fixture.world = fixture.workspace.snapshot();
     assert_eq!(shown(&fixture), "3:Job(task c/r/test/a main.aurora [inspect diff deploy]");
+    // A job in which somebody types is still there.
+    let typed = case.replace("role = 'r'", "role = 'r");
+    fixture.workspace.open(fixture.file.clone(), typed, 3);
+    fixture.world = fixture.workspace.snapshot();
+    assert_eq!(shown(&fixture), "2:Job(task c/r/test/a main.aurora [inspect diff deploy]");
 }
 
 #[test]
