@@ -493,6 +493,7 @@ mod tests {
             }),
             metadata: BTreeSet::new(),
             partition_policy: None,
+            preferences: Default::default(),
             sla_policy: None,
             container: Container::default(),
         };
@@ -501,6 +502,8 @@ mod tests {
             owner: "me".to_owned(),
             cron_schedule: None,
             cron_collision_policy: aurora_model::job::CronCollisionPolicy::default(),
+            cron_time_zone: None,
+            cron_catch_up: Default::default(),
             task,
             instance_count: instances,
         }

@@ -38,6 +38,8 @@ pub fn to_job_configuration(
             owner: owner.to_owned(),
             cron_schedule: job.cron_schedule.clone(),
             cron_collision_policy: checked.cron_collision_policy,
+            cron_time_zone: None,
+            cron_catch_up: Default::default(),
             task,
             instance_count,
         }),
@@ -84,6 +86,7 @@ fn task(
             .map(|label| (label.key.clone(), label.value.clone()))
             .collect(),
         partition_policy: partition_policy(job)?,
+        preferences: Default::default(),
         sla_policy: sla_policy(job)?,
         container: container(job)?,
     })

@@ -188,6 +188,32 @@ pub enum ConstraintRule {
     Limit(i32),
 }
 
+/// Where instances of a job should rather run, by one host attribute, where there is a choice.
+/// Whether they can run there at all is said by [`Constraint`]s.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Preference {
+    /// The host attribute.
+    pub attribute: String,
+    /// What is wished of it.
+    pub rule: PreferenceRule,
+    /// How much it counts beside the job's other preferences, 1 to 100.
+    pub weight: u32,
+}
+
+/// What a [`Preference`] wishes of a host attribute.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum PreferenceRule {
+    /// The host has one of these values, or none of them if negated.
+    Value {
+        /// Whether the match is turned round.
+        negated: bool,
+        /// The values.
+        values: BTreeSet<String>,
+    },
+    /// As few instances of the job as possible on hosts with the same value.
+    Spread,
+}
+
 /// Which executor runs the task, and what it is told.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct ExecutorConfig {
@@ -322,6 +348,8 @@ pub struct TaskConfig {
     pub resources: TaskResources,
     /// Where it may run.
     pub constraints: BTreeSet<Constraint>,
+    /// Where it should rather run.
+    pub preferences: BTreeSet<Preference>,
     /// What the agent fetches.
     pub fetcher_uris: Vec<FetcherUri>,
     /// Addresses shown with the task; may hold `%host%` and `%port:name%`.
@@ -359,6 +387,18 @@ pub enum CronCollisionPolicy {
     RunOverlap,
 }
 
+/// What happens to the runs of a cron job that were due while no scheduler led.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum CronCatchUp {
+    /// The last of them is run once; those before it are recorded as skipped.
+    #[default]
+    RunLatest,
+    /// Each is run, one after the other, up to a limit of the cluster.
+    RunAll,
+    /// All are recorded as skipped.
+    Skip,
+}
+
 /// A job as it is submitted (`scheduler.md` 2.2).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobConfiguration {
@@ -370,6 +410,11 @@ pub struct JobConfiguration {
     pub cron_schedule: Option<String>,
     /// What happens to overlapping runs.
     pub cron_collision_policy: CronCollisionPolicy,
+    /// The time zone of the schedule (an IANA name such as `Europe/Rome`); without one the
+    /// cluster's.
+    pub cron_time_zone: Option<String>,
+    /// What happens to runs that were missed.
+    pub cron_catch_up: CronCatchUp,
     /// What each instance is.
     pub task: TaskConfig,
     /// How many instances there are; more than zero in a valid job.

@@ -306,6 +306,46 @@ impl TryFrom<v1::Container> for model::Container {
     }
 }
 
+impl From<model::CronCatchUp> for v1::CronCatchUp {
+    fn from(catch_up: model::CronCatchUp) -> Self {
+        match catch_up {
+            model::CronCatchUp::RunLatest => Self::RunLatest,
+            model::CronCatchUp::RunAll => Self::RunAll,
+            model::CronCatchUp::Skip => Self::Skip,
+        }
+    }
+}
+
+impl From<&model::Preference> for v1::Preference {
+    fn from(preference: &model::Preference) -> Self {
+        use v1::preference::Rule;
+        let rule = match &preference.rule {
+            model::PreferenceRule::Value { negated, values } => Rule::Value(v1::ValueConstraint {
+                negated: *negated,
+                values: values.iter().cloned().collect(),
+            }),
+            model::PreferenceRule::Spread => Rule::Spread(v1::SpreadPreference {}),
+        };
+        Self { name: preference.attribute.clone(), rule: Some(rule), weight: preference.weight }
+    }
+}
+
+impl TryFrom<v1::Preference> for model::Preference {
+    type Error = ConvertError;
+
+    fn try_from(preference: v1::Preference) -> Result<Self, ConvertError> {
+        use v1::preference::Rule;
+        let rule = match required(preference.rule, "preference.rule")? {
+            Rule::Value(value) => model::PreferenceRule::Value {
+                negated: value.negated,
+                values: value.values.into_iter().collect(),
+            },
+            Rule::Spread(_) => model::PreferenceRule::Spread,
+        };
+        Ok(Self { attribute: preference.name, rule, weight: preference.weight })
+    }
+}
+
 impl From<&model::TaskConfig> for v1::TaskConfig {
     fn from(task: &model::TaskConfig) -> Self {
         Self {
@@ -318,6 +358,7 @@ impl From<&model::TaskConfig> for v1::TaskConfig {
             tier: task.tier.clone(),
             resources: Some((&task.resources).into()),
             constraints: task.constraints.iter().map(Into::into).collect(),
+            preferences: task.preferences.iter().map(Into::into).collect(),
             fetcher_uris: task
                 .fetcher_uris
                 .iter()
@@ -367,6 +408,11 @@ impl TryFrom<v1::TaskConfig> for model::TaskConfig {
                 .into_iter()
                 .map(TryInto::try_into)
                 .collect::<Result<_, _>>()?,
+            preferences: task
+                .preferences
+                .into_iter()
+                .map(TryInto::try_into)
+                .collect::<Result<_, _>>()?,
             fetcher_uris: task
                 .fetcher_uris
                 .into_iter()
@@ -406,6 +452,8 @@ impl From<&model::JobConfiguration> for v1::JobConfiguration {
             owner: job.owner.clone(),
             cron_schedule: job.cron_schedule.clone(),
             cron_collision_policy: policy.into(),
+            cron_time_zone: job.cron_time_zone.clone(),
+            cron_catch_up: v1::CronCatchUp::from(job.cron_catch_up).into(),
             task: Some((&job.task).into()),
             instance_count: job.instance_count,
         }
@@ -433,6 +481,18 @@ impl TryFrom<v1::JobConfiguration> for model::JobConfiguration {
             owner: job.owner,
             cron_schedule: job.cron_schedule,
             cron_collision_policy,
+            cron_time_zone: job.cron_time_zone,
+            cron_catch_up: match v1::CronCatchUp::try_from(job.cron_catch_up) {
+                Ok(v1::CronCatchUp::RunLatest) => model::CronCatchUp::RunLatest,
+                Ok(v1::CronCatchUp::RunAll) => model::CronCatchUp::RunAll,
+                Ok(v1::CronCatchUp::Skip) => model::CronCatchUp::Skip,
+                Err(_) => {
+                    return Err(ConvertError::Unknown {
+                        field: "cron_catch_up",
+                        value: job.cron_catch_up,
+                    });
+                }
+            },
             task: required(job.task, "job.task")?.try_into()?,
             instance_count: job.instance_count,
         })
@@ -638,6 +698,22 @@ mod tests {
             }),
             metadata: [("k".to_owned(), "v".to_owned())].into(),
             partition_policy: Some(model::PartitionPolicy { reschedule: true, delay_secs: 30 }),
+            preferences: [
+                model::Preference {
+                    attribute: "rack".into(),
+                    rule: model::PreferenceRule::Spread,
+                    weight: 10,
+                },
+                model::Preference {
+                    attribute: "zone".into(),
+                    rule: model::PreferenceRule::Value {
+                        negated: false,
+                        values: ["a".to_owned()].into(),
+                    },
+                    weight: 1,
+                },
+            ]
+            .into(),
             sla_policy: Some(model::SlaPolicy::Percentage { percentage: 95.5, duration_secs: 60 }),
             container: model::Container::Docker {
                 image: "busybox".into(),
@@ -682,6 +758,8 @@ mod tests {
             owner: "alice".into(),
             cron_schedule: Some("* * * * *".into()),
             cron_collision_policy: model::CronCollisionPolicy::CancelNew,
+            cron_time_zone: Some("Europe/Rome".into()),
+            cron_catch_up: model::CronCatchUp::RunAll,
             task: task_config(),
             instance_count: 3,
         };

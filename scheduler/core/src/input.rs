@@ -9,6 +9,10 @@ use aurora_model::job::{
 use aurora_model::key::{AgentId, FrameworkId, JobKey, OfferId, RequestId, Role, TaskId};
 use aurora_model::quota::ResourceAggregate;
 
+use crate::cron::{CronOp, CronRequest, CronResponse};
+use crate::maintenance::{MaintenanceOp, MaintenanceRequest, MaintenanceResponse};
+use crate::updates::{UpdateOp, UpdateRequest, UpdateResponse};
+
 /// The caller's mark on a request, given back with the reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
@@ -74,6 +78,12 @@ pub enum Request {
         /// What its production tasks may use together.
         quota: ResourceAggregate,
     },
+    /// See [`CronRequest`].
+    Cron(CronRequest),
+    /// See [`UpdateRequest`].
+    Update(UpdateRequest),
+    /// See [`MaintenanceRequest`].
+    Maintenance(MaintenanceRequest),
 }
 
 /// What a client is told.
@@ -95,6 +105,12 @@ pub enum Response {
     Validated(Box<JobConfiguration>),
     /// The role has this quota.
     QuotaSet,
+    /// See [`CronResponse`].
+    Cron(CronResponse),
+    /// See [`UpdateResponse`].
+    Update(UpdateResponse),
+    /// See [`MaintenanceResponse`].
+    Maintenance(MaintenanceResponse),
 }
 
 /// The part of a [`Response`] that is remembered for repeated requests.
@@ -112,6 +128,12 @@ pub enum RecordedResponse {
         /// In order.
         instances: Vec<u32>,
     },
+    /// See [`CronResponse`].
+    Cron(CronResponse),
+    /// See [`UpdateResponse`].
+    Update(UpdateResponse),
+    /// See [`MaintenanceResponse`].
+    Maintenance(MaintenanceResponse),
 }
 
 impl From<RecordedResponse> for Response {
@@ -119,6 +141,9 @@ impl From<RecordedResponse> for Response {
         match recorded {
             RecordedResponse::Created { key, instances } => Self::Created { key, instances },
             RecordedResponse::Killed { instances } => Self::Killed { instances },
+            RecordedResponse::Cron(response) => Self::Cron(response),
+            RecordedResponse::Update(response) => Self::Update(response),
+            RecordedResponse::Maintenance(response) => Self::Maintenance(response),
         }
     }
 }
@@ -128,10 +153,14 @@ impl From<RecordedResponse> for Response {
 pub enum ErrorKind {
     /// The request itself is wrong.
     Invalid,
+    /// It is about something that is not there.
+    NotFound,
     /// It asks for something that is there already.
     AlreadyExists,
     /// It cannot be done as things are now.
     FailedPrecondition,
+    /// The job is being updated, which this would disturb.
+    JobUpdating,
     /// It asks for more than the role may use.
     QuotaExceeded,
 }
@@ -277,6 +306,12 @@ pub enum Op {
         /// The amounts.
         quota: ResourceAggregate,
     },
+    /// See [`CronOp`].
+    Cron(CronOp),
+    /// See [`UpdateOp`].
+    Update(UpdateOp),
+    /// See [`MaintenanceOp`].
+    Maintenance(MaintenanceOp),
     /// A request that must not be carried out twice.
     PutRequest {
         /// Its id.

@@ -19,8 +19,11 @@
 //!
 //! Nothing here does I/O, reads a clock, starts a thread or looks at a global.
 
+mod changes;
+mod cron;
 mod groups;
 mod input;
+mod maintenance;
 mod matching;
 mod offers;
 mod penalty;
@@ -35,14 +38,18 @@ mod state;
 pub mod table;
 mod task;
 mod timers;
+mod updates;
 mod validate;
 
+pub use cron::{CronOp, CronRequest, CronResponse, Crons};
 pub use input::{
     Effect, ErrorKind, Input, Offer, Op, PortRange, RecordedResponse, Request, RequestError,
     Response, StatusUpdate, Step, TaskRecord, Ticket,
 };
+pub use maintenance::{Maintenance, MaintenanceOp, MaintenanceRequest, MaintenanceResponse};
 pub use queries::{JobCounts, PendingGroup, Stats, TaskQuery};
 pub use quota::{Consumption, RoleQuota};
 pub use scheduler::Scheduler;
 pub use settings::{Settings, Tier};
-pub use state::{Host, State, UnknownTask};
+pub use state::{Host, Misfit, State};
+pub use updates::{UpdateOp, UpdateRequest, UpdateResponse, Updates};

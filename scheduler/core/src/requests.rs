@@ -29,6 +29,13 @@ impl Turn<'_> {
             // Setting it once more changes nothing: its answer need not be remembered.
             Request::SetQuota { role, quota } => return self.set_quota(role, quota),
             Request::CreateJob(job) => self.create(*job)?,
+            Request::Cron(request) => RecordedResponse::Cron(self.cron_request(user, request)?),
+            Request::Update(request) => {
+                RecordedResponse::Update(self.updates_request(user, request)?)
+            }
+            Request::Maintenance(request) => {
+                RecordedResponse::Maintenance(self.maintenance_request(user, request)?)
+            }
             Request::KillTasks { job, instances, message } => {
                 self.kill_tasks(&job, &instances, user, message.as_deref())
             }

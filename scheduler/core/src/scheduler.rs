@@ -1,10 +1,11 @@
 //! The one way in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use aurora_model::job::{ScheduledTask, TaskState, Timestamp};
 use aurora_model::key::{AgentId, JobKey, OfferId, TaskId};
 
+use crate::changes::TaskChange;
 use crate::groups::Groups;
 use crate::input::{Effect, Input, Offer, Op, StatusUpdate, Step};
 use crate::offers::Offers;
@@ -38,6 +39,7 @@ pub(crate) struct Turn<'a> {
     pub(crate) scheduler: &'a mut Scheduler,
     pub(crate) now: Timestamp,
     pub(crate) step: Step,
+    pub(crate) changes: VecDeque<TaskChange>,
 }
 
 impl Scheduler {
@@ -60,10 +62,13 @@ impl Scheduler {
 
     /// Handles an input. Timers that are due by `now` run first.
     pub fn handle(&mut self, now: Timestamp, input: Input) -> Step {
-        let mut turn = Turn { scheduler: self, now, step: Step::default() };
+        let step = Step::default();
+        let mut turn = Turn { scheduler: self, now, step, changes: VecDeque::new() };
         turn.run_timers();
         turn.take(input);
+        turn.settle();
         turn.place();
+        turn.settle();
         turn.tell_reasons();
         turn.step
     }
@@ -163,6 +168,9 @@ impl Turn<'_> {
             self.forget_surplus(&job);
             self.set_prune(&job, retention);
         }
+        self.start_updates();
+        self.start_cron();
+        self.start_maintenance();
         let settings = &self.scheduler.settings;
         let first = settings.reconciliation_initial_delay_ms;
         let spread = settings.reconciliation_spread_ms;

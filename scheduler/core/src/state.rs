@@ -8,8 +8,11 @@ use aurora_model::job::{AssignedTask, ScheduledTask, TaskConfig, TaskState, Time
 use aurora_model::key::{AgentId, FrameworkId, JobKey, RequestId, Role, TaskId};
 use aurora_model::quota::ResourceAggregate;
 
+use crate::cron::Crons;
 use crate::input::{Op, RecordedResponse, TaskRecord};
+use crate::maintenance::Maintenance;
 use crate::quota::Usage;
+use crate::updates::Updates;
 
 /// How many answered requests are remembered. Clients repeat within seconds; at a thousand changes
 /// a second this is still more than any of them waits.
@@ -24,10 +27,19 @@ pub struct Host {
     pub attributes: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// An op is about a task that is not there: it does not belong to this state.
+/// An op is about something that is not there: it does not belong to this state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("task {0} is changed but does not exist")]
-pub struct UnknownTask(pub TaskId);
+#[error("{what} is changed but does not exist")]
+pub struct Misfit {
+    /// What it is about.
+    pub what: String,
+}
+
+impl Misfit {
+    pub(crate) fn task(id: &TaskId) -> Self {
+        Self { what: format!("task {id}") }
+    }
+}
 
 /// Everything that is durable.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -37,6 +49,9 @@ pub struct State {
     index: Index,
     hosts: BTreeMap<String, Host>,
     quotas: BTreeMap<Role, ResourceAggregate>,
+    pub(crate) crons: Crons,
+    pub(crate) updates: Updates,
+    pub(crate) maintenance: Maintenance,
     requests: BTreeMap<RequestId, RecordedResponse>,
     /// Oldest first.
     request_order: VecDeque<RequestId>,
@@ -51,12 +66,16 @@ struct Index {
     counts: BTreeMap<TaskState, u64>,
     /// What active tasks use. Never with a role that has none.
     usage: BTreeMap<Role, Usage>,
+    /// The tasks that an agent of the host has. Never with a host that has none.
+    on_host: BTreeMap<String, BTreeSet<TaskId>>,
 }
 
 /// The tasks of one job.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct JobTasks {
     all: BTreeSet<TaskId>,
+    /// The run of each instance that holds its id.
+    active: BTreeMap<u32, TaskId>,
     /// The ended ones, by the time of their end.
     ended: BTreeSet<(Timestamp, TaskId)>,
 }
@@ -82,6 +101,12 @@ impl Index {
         *self.counts.entry(task.state).or_default() += 1;
         if task.state.is_active() {
             self.usage.entry(Role::from(task.job())).or_default().add(&task.assigned.task);
+            if let Some(job) = self.jobs.get_mut(task.job()) {
+                job.active.insert(task.assigned.instance, task.id().clone());
+            }
+        }
+        if let Some(host) = host_of(task) {
+            self.on_host.entry(host.to_owned()).or_default().insert(task.id().clone());
         }
         if task.state.is_terminal()
             && let Some(job) = self.jobs.get_mut(task.job())
@@ -99,6 +124,20 @@ impl Index {
             }
         }
         if task.state.is_active()
+            && let Some(job) = self.jobs.get_mut(task.job())
+            && job.active.get(&task.assigned.instance) == Some(task.id())
+        {
+            job.active.remove(&task.assigned.instance);
+        }
+        if let Some(host) = host_of(task)
+            && let Some(tasks) = self.on_host.get_mut(host)
+        {
+            tasks.remove(task.id());
+            if tasks.is_empty() {
+                self.on_host.remove(host);
+            }
+        }
+        if task.state.is_active()
             && let Some(usage) = self.usage.get_mut(task.job().role())
         {
             usage.remove(&task.assigned.task);
@@ -112,6 +151,12 @@ impl Index {
             job.ended.remove(&(end(task), task.id().clone()));
         }
     }
+}
+
+/// The host that has the task, or is thought to.
+fn host_of(task: &ScheduledTask) -> Option<&str> {
+    let (_, host) = task.assigned.agent.as_ref()?;
+    task.state.is_slave_assigned().then_some(host)
 }
 
 fn end(task: &ScheduledTask) -> Timestamp {
@@ -143,6 +188,23 @@ impl State {
     /// The tasks of a job, by id.
     pub fn tasks_of(&self, job: &JobKey) -> impl Iterator<Item = &ScheduledTask> {
         let ids = self.index.jobs.get(job).into_iter().flat_map(|job| &job.all);
+        ids.filter_map(|id| self.tasks.get(id))
+    }
+
+    /// The active tasks of a job, by instance.
+    pub fn active_of(&self, job: &JobKey) -> impl Iterator<Item = &ScheduledTask> {
+        let ids = self.index.jobs.get(job).into_iter().flat_map(|job| job.active.values());
+        ids.filter_map(|id| self.tasks.get(id))
+    }
+
+    /// The active task of an instance, if it has one.
+    pub fn active_instance(&self, job: &JobKey, instance: u32) -> Option<&ScheduledTask> {
+        self.tasks.get(self.index.jobs.get(job)?.active.get(&instance)?)
+    }
+
+    /// The tasks that the agents of a host have, by id.
+    pub fn tasks_on(&self, host: &str) -> impl Iterator<Item = &ScheduledTask> {
+        let ids = self.index.on_host.get(host).into_iter().flatten();
         ids.filter_map(|id| self.tasks.get(id))
     }
 
@@ -195,7 +257,7 @@ impl State {
     /// # Errors
     /// The op is about a task that is not there. Nothing has changed; to a log that this scheduler
     /// wrote it cannot happen.
-    pub fn apply(&mut self, op: &Op) -> Result<(), UnknownTask> {
+    pub fn apply(&mut self, op: &Op) -> Result<(), Misfit> {
         match op {
             Op::SaveFrameworkId(id) => self.framework_id = Some(id.clone()),
             Op::PutTasks { config, tasks } => {
@@ -234,8 +296,10 @@ impl State {
             }
             Op::Assign { id, agent, host, ports } => {
                 let task = known_mut(&mut self.tasks, id)?;
+                self.index.leaves(task);
                 task.assigned.agent = Some((agent.clone(), host.clone()));
                 task.assigned.assigned_ports.clone_from(ports);
+                self.index.enters(task);
             }
             Op::CountFailure(id) => known_mut(&mut self.tasks, id)?.failure_count += 1,
             Op::Remove(ids) => {
@@ -255,6 +319,9 @@ impl State {
             Op::PutQuota { role, quota } => {
                 self.quotas.insert(role.clone(), *quota);
             }
+            Op::Cron(op) => self.crons.apply(op)?,
+            Op::Update(op) => self.updates.apply(op)?,
+            Op::Maintenance(op) => self.maintenance.apply(op)?,
             Op::PutRequest { id, response } => {
                 if self.requests.insert(id.clone(), response.clone()).is_none() {
                     self.request_order.push_back(id.clone());
@@ -293,7 +360,17 @@ impl State {
         let requests = self.request_order.iter().filter_map(|id| {
             Some(Op::PutRequest { id: id.clone(), response: self.requests.get(id)?.clone() })
         });
-        framework.chain(hosts).chain(quotas).chain(tasks).chain(requests)
+        let crons = self.crons.to_ops().map(Op::Cron);
+        let updates = self.updates.to_ops().map(Op::Update);
+        let maintenance = self.maintenance.to_ops().map(Op::Maintenance);
+        framework
+            .chain(hosts)
+            .chain(quotas)
+            .chain(tasks)
+            .chain(crons)
+            .chain(updates)
+            .chain(maintenance)
+            .chain(requests)
     }
 
     /// One op for each configuration that the job's tasks share.
@@ -313,15 +390,15 @@ impl State {
 fn known<'a>(
     tasks: &'a BTreeMap<TaskId, ScheduledTask>,
     id: &TaskId,
-) -> Result<&'a ScheduledTask, UnknownTask> {
-    tasks.get(id).ok_or_else(|| UnknownTask(id.clone()))
+) -> Result<&'a ScheduledTask, Misfit> {
+    tasks.get(id).ok_or_else(|| Misfit::task(id))
 }
 
 fn known_mut<'a>(
     tasks: &'a mut BTreeMap<TaskId, ScheduledTask>,
     id: &TaskId,
-) -> Result<&'a mut ScheduledTask, UnknownTask> {
-    tasks.get_mut(id).ok_or_else(|| UnknownTask(id.clone()))
+) -> Result<&'a mut ScheduledTask, Misfit> {
+    tasks.get_mut(id).ok_or_else(|| Misfit::task(id))
 }
 
 fn task(config: Arc<TaskConfig>, record: &TaskRecord) -> ScheduledTask {

@@ -3,6 +3,7 @@
 use aurora_model::job::{TaskEvent, TaskState};
 use aurora_model::key::{AgentId, JobKey, TaskId};
 
+use crate::changes::TaskChange;
 use crate::input::{Effect, Op};
 use crate::penalty::penalty_ms;
 use crate::scheduler::{Scheduler, Turn};
@@ -61,6 +62,14 @@ impl Turn<'_> {
         let failures = i64::from(task.failure_count);
         let was_killed = task.events.iter().any(|event| event.state == TaskState::Killing);
         let from = task.state;
+        let mut seen = TaskChange {
+            id: id.clone(),
+            config: config.clone(),
+            instance: task.assigned.instance,
+            host: task.assigned.agent.as_ref().map(|(_, host)| host.clone()),
+            from,
+            to: Some(to),
+        };
         let replace = actions.iter().any(|action| match action {
             Action::Reschedule => true,
             Action::RescheduleUnlessKilled => !was_killed,
@@ -100,9 +109,12 @@ impl Turn<'_> {
         }
         if actions.contains(&Action::Delete) {
             self.apply(Op::Remove(vec![id.clone()]));
+            seen.to = None;
+            self.changes.push_back(seen);
         } else if self.scheduler.state.task(id).is_some_and(|task| task.state == to) {
             // A task that had to go on to another state needs nothing in this one.
             self.entered(id, to, false);
+            self.changes.push_back(seen);
         }
     }
 

@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 use aurora_model::job::{TaskState, Timestamp};
 use aurora_model::key::{AgentId, JobKey, OfferId, TaskId};
 
+use crate::cron::CronTimer;
 use crate::input::Effect;
+use crate::maintenance::MaintenanceTimer;
 use crate::scheduler::Turn;
+use crate::updates::UpdateTimer;
 
 /// Something that is due at a time. A timer is never taken back: it looks whether there is still
 /// something to do.
@@ -28,6 +31,12 @@ pub(crate) enum Timer {
     ReconcileExplicit { next: Option<TaskId> },
     /// The master is to tell all it knows.
     ReconcileImplicit,
+    /// See [`CronTimer`].
+    Cron(CronTimer),
+    /// See [`UpdateTimer`].
+    Update(UpdateTimer),
+    /// See [`MaintenanceTimer`].
+    Maintenance(MaintenanceTimer),
 }
 
 #[derive(Debug, Default)]
@@ -102,6 +111,9 @@ impl Turn<'_> {
                 self.prune(&job);
             }
             Timer::ReconcileExplicit { next } => self.reconcile_explicit(next),
+            Timer::Cron(timer) => self.run_cron_timer(timer),
+            Timer::Update(timer) => self.run_updates_timer(timer),
+            Timer::Maintenance(timer) => self.run_maintenance_timer(timer),
             Timer::ReconcileImplicit => {
                 if self.scheduler.registered {
                     self.scheduler.count("reconciliation_implicit_runs", 1);

@@ -60,6 +60,8 @@ pub(crate) fn ended(_: Ended) -> Status {
 fn refused(error: RequestError) -> Status {
     match error.kind {
         ErrorKind::Invalid => Status::invalid_argument(error.message),
+        ErrorKind::NotFound => Status::not_found(error.message),
+        ErrorKind::JobUpdating => Status::failed_precondition(error.message),
         ErrorKind::AlreadyExists => Status::already_exists(error.message),
         ErrorKind::FailedPrecondition => Status::failed_precondition(error.message),
         ErrorKind::QuotaExceeded => Status::resource_exhausted(error.message),

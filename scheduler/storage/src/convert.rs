@@ -51,9 +51,15 @@ pub(crate) fn to_proto(op: &Op) -> proto::Op {
             role: role.to_string(),
             quota: Some(v1::ResourceAggregate::from(quota)),
         }),
+        Op::Cron(op) => match *op {},
+        Op::Update(op) => match *op {},
+        Op::Maintenance(op) => match *op {},
         Op::PutRequest { id, response } => Kind::PutRequest(proto::PutRequest {
             id: id.to_string(),
             response: Some(match response {
+                RecordedResponse::Cron(response) => match *response {},
+                RecordedResponse::Update(response) => match *response {},
+                RecordedResponse::Maintenance(response) => match *response {},
                 RecordedResponse::Created { key, instances } => {
                     proto::put_request::Response::Created(proto::Created {
                         key: Some(v1::JobKey::from(key)),

@@ -29,6 +29,8 @@ pub(crate) fn job(name: &str, instances: u32, service: bool) -> JobConfiguration
         owner: "me".into(),
         cron_schedule: None,
         cron_collision_policy: Default::default(),
+        cron_time_zone: None,
+        cron_catch_up: Default::default(),
         task: TaskConfig {
             job: key,
             owner: "me".into(),
@@ -51,6 +53,7 @@ pub(crate) fn job(name: &str, instances: u32, service: bool) -> JobConfiguration
             executor: Some(ExecutorConfig { name: "AuroraExecutor".into(), data: "{}".into() }),
             metadata: BTreeSet::new(),
             partition_policy: None,
+            preferences: Default::default(),
             sla_policy: None,
             container: Default::default(),
         },
