@@ -51,7 +51,11 @@ impl TaskQuery {
             && (self.states.is_empty() || self.states.contains(&task.state))
             && (self.instances.is_empty() || self.instances.contains(&task.assigned.instance))
             && (self.hosts.is_empty()
-                || task.assigned.agent.as_ref().is_some_and(|(_, host)| self.hosts.contains(host)))
+                || task
+                    .assigned
+                    .agent
+                    .as_ref()
+                    .is_some_and(|(_, host)| self.hosts.contains(&**host)))
     }
 }
 

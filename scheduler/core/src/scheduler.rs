@@ -1,6 +1,7 @@
 //! The one way in.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use aurora_model::job::{ScheduledTask, TaskState, Timestamp};
 use aurora_model::key::{AgentId, JobKey, OfferId, TaskId};
@@ -18,6 +19,8 @@ use crate::timers::{Timer, Timers};
 #[derive(Debug)]
 pub struct Scheduler {
     pub(crate) settings: Settings,
+    /// The name that events are recorded under, shared by them.
+    pub(crate) host_name: Arc<str>,
     pub(crate) state: State,
     pub(crate) random: Random,
     pub(crate) offers: Offers,
@@ -46,6 +49,7 @@ impl Scheduler {
     /// A scheduler with what its log holds; its first input is [`Input::Started`].
     pub fn new(settings: Settings, state: State) -> Self {
         Self {
+            host_name: settings.scheduler_host.as_str().into(),
             settings,
             state,
             random: Random::new(0),

@@ -66,7 +66,7 @@ impl Turn<'_> {
             id: id.clone(),
             config: config.clone(),
             instance: task.assigned.instance,
-            host: task.assigned.agent.as_ref().map(|(_, host)| host.clone()),
+            host: task.assigned.agent.as_ref().map(|(_, host)| host.to_string()),
             from,
             to: Some(to),
         };
@@ -88,7 +88,7 @@ impl Turn<'_> {
                 timestamp: self.now,
                 state: to,
                 message: message.map(str::to_owned),
-                scheduler: Some(self.scheduler.settings.scheduler_host.clone()),
+                scheduler: Some(self.scheduler.host_name.clone()),
             };
             self.apply(Op::Transition { id: id.clone(), event });
         }

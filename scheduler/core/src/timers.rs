@@ -28,7 +28,7 @@ pub(crate) enum Timer {
     /// The oldest ended task of a job may be forgotten.
     Prune(JobKey),
     /// All tasks are to be asked about, those from here on.
-    ReconcileExplicit { next: Option<TaskId> },
+    ReconcileExplicit { next: Option<(JobKey, u32)> },
     /// The master is to tell all it knows.
     ReconcileImplicit,
     /// See [`CronTimer`].
@@ -150,7 +150,7 @@ impl Turn<'_> {
     }
 
     /// Asks about every task that an agent should have, a batch at a time.
-    pub(crate) fn reconcile_explicit(&mut self, from: Option<TaskId>) {
+    pub(crate) fn reconcile_explicit(&mut self, from: Option<(JobKey, u32)>) {
         let settings = &self.scheduler.settings;
         let (size, pause, interval) = (
             settings.reconciliation_batch_size.max(1),
@@ -167,8 +167,10 @@ impl Turn<'_> {
         let mut batch = self.assigned_tasks(from.as_ref(), size + 1);
         if batch.len() > size
             && let Some((next, _)) = batch.pop()
+            && let Some(task) = self.scheduler.state.task(&next)
         {
-            self.after(pause, Timer::ReconcileExplicit { next: Some(next) });
+            let next = Some((task.job().clone(), task.assigned.instance));
+            self.after(pause, Timer::ReconcileExplicit { next });
         }
         if !batch.is_empty() && self.scheduler.registered {
             self.step.effects.push(Effect::Reconcile(batch));
@@ -186,12 +188,12 @@ impl Turn<'_> {
 
     fn assigned_tasks(
         &self,
-        from: Option<&TaskId>,
+        from: Option<&(JobKey, u32)>,
         limit: usize,
     ) -> Vec<(TaskId, Option<AgentId>)> {
         self.scheduler
             .state
-            .tasks_from(from)
+            .active_from(from)
             .filter(|task| task.state.is_slave_assigned())
             .take(limit)
             .map(|task| {
