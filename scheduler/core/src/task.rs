@@ -148,7 +148,10 @@ impl Turn<'_> {
         let since = task.latest_event().map_or(self.now, |event| event.timestamp);
         let timeout = self.scheduler.settings.transient_timeout_ms;
         match state {
-            TaskState::Pending => self.scheduler.groups.add(id.clone(), &config),
+            TaskState::Pending => {
+                let Scheduler { groups, settings, .. } = &mut *self.scheduler;
+                groups.add(id.clone(), &config, settings);
+            }
             TaskState::Throttled if restored => {
                 let Scheduler { state, settings, random, .. } = &mut *self.scheduler;
                 let ancestor = state

@@ -11,12 +11,16 @@ use crate::maintenance::MaintenanceTimer;
 use crate::scheduler::Turn;
 use crate::updates::UpdateTimer;
 
-/// Something that is due at a time. A timer is never taken back: it looks whether there is still
+/// Something that is due at a time. Hardly any timer is taken back: it looks whether there is still
 /// something to do.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
     /// An offer has been held long enough.
     ReturnOffer(OfferId),
+    /// A group of tasks has waited long enough for others to make room.
+    MakeRoom(u64),
+    /// An agent has been kept for tasks long enough.
+    EndReservation(AgentId),
     /// A penalty is over.
     Unthrottle(TaskId),
     /// A partition, which began at the time, has lasted too long.
@@ -51,6 +55,11 @@ impl Timers {
         self.0.first().map(|(at, _)| *at)
     }
 
+    /// Takes a timer back.
+    pub(crate) fn forget(&mut self, at: Timestamp, timer: &Timer) {
+        self.0.remove(&(at, timer.clone()));
+    }
+
     fn take_due(&mut self, now: Timestamp) -> Option<Timer> {
         if self.next()? > now {
             return None;
@@ -73,6 +82,8 @@ impl Turn<'_> {
                     self.step.effects.push(Effect::Decline(id));
                 }
             }
+            Timer::MakeRoom(group) => self.make_room(group),
+            Timer::EndReservation(agent) => self.end_room_reservation(&agent),
             Timer::Unthrottle(id) => {
                 self.change_from(&id, TaskState::Throttled, TaskState::Pending, None);
             }

@@ -22,7 +22,7 @@ pub(super) struct Index {
     pub(super) counts: BTreeMap<TaskState, u64>,
     /// What active tasks use. Never with a role that has none.
     pub(super) usage: BTreeMap<Role, Usage>,
-    /// The tasks that an agent of the host has. Never with a host that has none.
+    /// The tasks that were given to an agent of the host. Never with a host that has none.
     on_host: BTreeMap<Arc<str>, HostTasks>,
 }
 
@@ -53,6 +53,8 @@ impl JobTasks {
 pub(super) struct HostTasks {
     /// By id.
     pub(super) tasks: Vec<TaskId>,
+    /// Those that have ended.
+    pub(super) ended: BTreeSet<TaskId>,
     pub(super) load: HostLoad,
 }
 
@@ -107,7 +109,7 @@ impl Index {
     pub(super) fn jobs_from<'a>(
         &'a self,
         from: std::ops::Bound<&JobKey>,
-    ) -> impl Iterator<Item = (&'a JobKey, &'a JobTasks)> {
+    ) -> impl Iterator<Item = (&'a JobKey, &'a JobTasks)> + use<'a> {
         let range = self.jobs.range::<JobKey, _>((from, std::ops::Bound::Unbounded));
         range.filter_map(|(key, place)| Some((key, self.places.get(*place as usize)?)))
     }
@@ -195,6 +197,14 @@ impl Index {
                 }
                 Class::Ended => {
                     job.ended.remove(&(was.end, task.id().clone()));
+                    if let Some((_, host)) = &task.assigned.agent
+                        && let Some(on) = self.on_host.get_mut(host)
+                    {
+                        on.ended.remove(task.id());
+                        if on.tasks.is_empty() && on.ended.is_empty() {
+                            self.on_host.remove(host);
+                        }
+                    }
                 }
                 Class::Made => {
                     job.others.remove(task.id());
@@ -213,13 +223,15 @@ impl Index {
         if let Some(host) = &was.host
             && will_be.is_none_or(|now| now.host.as_ref() != Some(host))
         {
-            job.spread.remove(hosts.get(host));
+            if let Some(known) = hosts.get(host) {
+                job.spread.remove(&known.attributes);
+            }
             if let Some(on) = self.on_host.get_mut(host) {
                 if let Ok(place) = on.tasks.binary_search(task.id()) {
                     on.tasks.remove(place);
                     on.load.change(&task.assigned.task, u64::wrapping_sub);
                 }
-                if on.tasks.is_empty() {
+                if on.tasks.is_empty() && on.ended.is_empty() {
                     self.on_host.remove(host);
                 }
             }
@@ -240,6 +252,10 @@ impl Index {
                 }
                 Class::Ended => {
                     job.ended.insert((end(task), task.id().clone()));
+                    if let Some((_, host)) = &task.assigned.agent {
+                        let on = self.on_host.entry(host.clone()).or_default();
+                        on.ended.insert(task.id().clone());
+                    }
                 }
                 Class::Made => {
                     job.others.insert(task.id().clone());
@@ -252,7 +268,9 @@ impl Index {
         if let Some(host) = host_of(task)
             && was.is_none_or(|was| was.host.as_ref() != Some(host))
         {
-            job.spread.add(hosts.get(host));
+            if let Some(known) = hosts.get(host) {
+                job.spread.add(&known.attributes);
+            }
             let on = self.on_host.entry(host.clone()).or_default();
             if let Err(place) = on.tasks.binary_search(task.id()) {
                 on.tasks.insert(place, task.id().clone());

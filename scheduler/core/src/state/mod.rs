@@ -15,7 +15,7 @@ use aurora_model::quota::ResourceAggregate;
 use crate::cron::Crons;
 use crate::input::{Op, RecordedResponse, TaskRecord};
 use crate::maintenance::Maintenance;
-use crate::quota::Usage;
+use crate::quota::{Consumption, Usage};
 use crate::updates::Updates;
 
 pub(crate) use self::index::HostLoad;
@@ -175,6 +175,13 @@ impl State {
         ids.filter_map(|id| self.tasks.get(id))
     }
 
+    /// The tasks that were given to agents of a host: those that these have, and the ended ones.
+    pub(crate) fn tasks_ever_on(&self, host: &str) -> impl Iterator<Item = &ScheduledTask> {
+        let host = self.index.host(host);
+        let has = host.into_iter().flat_map(|host| host.tasks.iter().chain(&host.ended));
+        has.filter_map(|id| self.tasks.get(id))
+    }
+
     /// The hosts whose agents have tasks, from after a name on or all, by name, with what these use.
     pub(crate) fn hosts_with_tasks(
         &self,
@@ -209,10 +216,10 @@ impl State {
 
     /// The jobs that have tasks, from a key on, with how many tasks are in each state (in the
     /// order of [`TaskState::ALL`]) and whether any is of a service.
-    pub(crate) fn jobs_from(
-        &self,
+    pub(crate) fn jobs_from<'a>(
+        &'a self,
         from: Bound<&JobKey>,
-    ) -> impl Iterator<Item = (&JobKey, &[u32; TaskState::ALL.len()], bool)> {
+    ) -> impl Iterator<Item = (&'a JobKey, &'a [u32; TaskState::ALL.len()], bool)> + use<'a> {
         self.index.jobs_from(from).map(|(key, job)| (key, &job.states, job.services > 0))
     }
 
@@ -239,6 +246,11 @@ impl State {
     /// What the active tasks of a role use.
     pub(crate) fn usage(&self, role: &str) -> Usage {
         self.index.usage.get(role).copied().unwrap_or_default()
+    }
+
+    /// What the active tasks of each role use.
+    pub(crate) fn usages(&self) -> impl Iterator<Item = (&Role, Consumption)> {
+        self.index.usage.iter().map(|(role, usage)| (role, usage.consumption()))
     }
 
     /// How a request was answered.
@@ -391,8 +403,10 @@ impl State {
                 if let Some(job) = index.job_at(kept.job)
                     && !job.spread.is_empty()
                 {
-                    job.spread.remove(old);
-                    job.spread.add(Some(&host));
+                    if let Some(old) = old {
+                        job.spread.remove(&old.attributes);
+                    }
+                    job.spread.add(&host.attributes);
                 }
             }
         }

@@ -16,6 +16,9 @@ pub(crate) struct Spread {
     attributes: BTreeMap<String, Counts>,
 }
 
+/// What hosts say of themselves.
+type Attributes = BTreeMap<String, BTreeSet<String>>;
+
 /// How many tasks are on hosts with each value. Never with a value that has none.
 pub(crate) type Counts = BTreeMap<Arc<str>, u32>;
 
@@ -25,18 +28,24 @@ impl Spread {
         self.attributes.get(attribute).and_then(|counts| counts.get(value)).copied().unwrap_or(0)
     }
 
+    /// The tasks on hosts with the value that has most of them.
+    pub(crate) fn largest(&self, attribute: &str) -> u32 {
+        let counts = self.attributes.get(attribute).into_iter().flat_map(BTreeMap::values);
+        counts.copied().max().unwrap_or(0)
+    }
+
     /// Whether anything is counted.
     pub(super) fn is_empty(&self) -> bool {
         self.attributes.is_empty()
     }
 
     /// The attributes that a configuration needs counts of, and which are not counted yet.
-    pub(super) fn missing(&self, config: &TaskConfig) -> BTreeSet<String> {
+    pub(crate) fn missing(&self, config: &TaskConfig) -> BTreeSet<String> {
         counted(config).filter(|name| !self.attributes.contains_key(*name)).cloned().collect()
     }
 
     /// Begins to count an attribute; `hosts` are those of the job's tasks, once for each.
-    pub(super) fn track<'a>(&mut self, attribute: String, hosts: impl Iterator<Item = &'a Host>) {
+    pub(crate) fn track<'a>(&mut self, attribute: String, hosts: impl Iterator<Item = &'a Host>) {
         let mut counts = Counts::default();
         for host in hosts {
             for value in host.attributes.get(&attribute).into_iter().flatten() {
@@ -46,21 +55,19 @@ impl Spread {
         self.attributes.insert(attribute, counts);
     }
 
-    /// A task has come to a host.
-    pub(super) fn add(&mut self, host: Option<&Host>) {
-        let Some(host) = host else { return };
+    /// A task has come to a host with these attributes.
+    pub(crate) fn add(&mut self, has: &Attributes) {
         for (name, counts) in &mut self.attributes {
-            for value in host.attributes.get(name).into_iter().flatten() {
+            for value in has.get(name).into_iter().flatten() {
                 increase(counts, value);
             }
         }
     }
 
-    /// A task has gone from a host.
-    pub(super) fn remove(&mut self, host: Option<&Host>) {
-        let Some(host) = host else { return };
+    /// A task has gone from a host with these attributes.
+    pub(super) fn remove(&mut self, has: &Attributes) {
         for (name, counts) in &mut self.attributes {
-            for value in host.attributes.get(name).into_iter().flatten() {
+            for value in has.get(name).into_iter().flatten() {
                 if let Some(count) = counts.get_mut(value.as_str()) {
                     *count -= 1;
                     if *count == 0 {
