@@ -32,6 +32,7 @@ mod random;
 mod requests;
 mod scheduler;
 mod settings;
+mod sla;
 mod state;
 pub mod table;
 mod task;
@@ -44,7 +45,10 @@ pub use input::{
     Effect, ErrorKind, Input, Offer, Op, PortRange, RecordedResponse, Request, RequestError,
     Response, StatusUpdate, Step, TaskRecord, Ticket,
 };
-pub use maintenance::{Maintenance, MaintenanceOp, MaintenanceRequest, MaintenanceResponse};
+pub use maintenance::{
+    HostStatus, InverseOffer, Maintenance, MaintenanceOp, MaintenanceRequest, MaintenanceResponse,
+    WaitingTask,
+};
 pub use placement::{
     EmptySlots, OfferOrder, PendingReason, SlotSize, Trial, UnknownOrder, VetoCount, VetoKind,
 };
@@ -52,5 +56,6 @@ pub use queries::{JobCounts, PendingGroup, Stats, TaskCursor, TaskQuery};
 pub use quota::{Consumption, RoleQuota};
 pub use scheduler::Scheduler;
 pub use settings::{Settings, Tier};
+pub use sla::{CoordinatorAnswer, CoordinatorQuestion, QuestionId};
 pub use state::{Host, Misfit, State};
 pub use updates::{UpdateOp, UpdateRequest, UpdateResponse, Updates};

@@ -8,9 +8,11 @@ use aurora_model::key::{AgentId, JobKey, OfferId, TaskId};
 
 use crate::changes::TaskChange;
 use crate::input::{Effect, Input, Offer, Op, StatusUpdate, Step};
+use crate::maintenance::Drains;
 use crate::placement::{Groups, Offers, Piece, Reservations};
 use crate::random::Random;
 use crate::settings::Settings;
+use crate::sla::Coordinators;
 use crate::state::State;
 use crate::timers::{Timer, Timers};
 
@@ -28,6 +30,8 @@ pub struct Scheduler {
     pub(crate) timers: Timers,
     /// The jobs that have a [`Timer::Prune`].
     pub(crate) pruning: BTreeSet<JobKey>,
+    pub(crate) drains: Drains,
+    pub(crate) coordinators: Coordinators,
     pub(crate) registered: bool,
     pub(crate) launching: bool,
     /// Each agent's host and its attributes, as its last offer had them.
@@ -58,6 +62,8 @@ impl Scheduler {
             reservations: Reservations::default(),
             timers: Timers::default(),
             pruning: BTreeSet::new(),
+            drains: Drains::default(),
+            coordinators: Coordinators::default(),
             registered: false,
             launching: true,
             hosts: BTreeMap::new(),
@@ -81,6 +87,11 @@ impl Scheduler {
     /// When [`Input::Wakeup`] is due, if ever.
     pub fn next_wakeup(&self) -> Option<Timestamp> {
         self.timers.next()
+    }
+
+    /// The host of an agent that has made an offer since the master was last found.
+    pub(crate) fn host_of(&self, agent: &AgentId) -> Option<&str> {
+        self.hosts.get(agent).map(|(host, _)| host.as_str())
     }
 
     /// The durable state.
@@ -121,6 +132,7 @@ impl Turn<'_> {
                 self.forget_offers();
                 self.scheduler.groups.all_changed();
                 self.reconcile_now();
+                self.drain_all();
             }
             Input::Disconnected => {
                 self.scheduler.registered = false;
@@ -141,6 +153,12 @@ impl Turn<'_> {
                 let result = self.request(request_id, &user, request);
                 self.step.effects.push(Effect::Reply { ticket, result });
             }
+            Input::InverseOffers(offers) => {
+                for offer in offers {
+                    self.take_inverse(offer);
+                }
+            }
+            Input::CoordinatorAnswered { id, answer } => self.coordinator_answered(id, answer),
             Input::Launching(launching) => {
                 self.scheduler.launching = launching;
                 self.scheduler.groups.all_untold();
@@ -218,8 +236,16 @@ impl Turn<'_> {
             self.scheduler.timers.set(until, Timer::ReturnOffer(offer.id.clone()));
         }
         let used = self.scheduler.host_use(&offer.host);
+        self.maintenance_sees_offer(&offer);
         let Scheduler { offers, random, .. } = &mut *self.scheduler;
         offers.add(offer, until, used, random);
+    }
+
+    /// What speaks against these hosts is other than it was: every group looks at them anew.
+    pub(crate) fn hosts_changed(&mut self, names: &BTreeSet<String>) {
+        for agent in names.iter().flat_map(|name| self.scheduler.offers.agents_of(name)) {
+            self.scheduler.groups.agent_changed(&agent);
+        }
     }
 
     /// Takes an offer away; `false` if it is not held.

@@ -17,6 +17,8 @@ use crate::updates::UpdateTimer;
 pub(crate) enum Timer {
     /// An offer has been held long enough.
     ReturnOffer(OfferId),
+    /// There was more to place than one step does.
+    Place,
     /// A group of tasks has waited long enough for others to make room.
     MakeRoom(u64),
     /// An agent has been kept for tasks long enough.
@@ -82,6 +84,8 @@ impl Turn<'_> {
                     self.step.effects.push(Effect::Decline(id));
                 }
             }
+            // Every step places.
+            Timer::Place => {}
             Timer::MakeRoom(group) => self.make_room(group),
             Timer::EndReservation(agent) => self.end_room_reservation(&agent),
             Timer::Unthrottle(id) => {

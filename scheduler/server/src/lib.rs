@@ -17,9 +17,12 @@
 
 mod actor;
 mod allocate;
+mod coordinator;
 mod dispatch;
 mod flags;
 mod grpc;
+mod inverse;
+mod maintenance;
 mod mesos;
 mod pages;
 mod quotas;

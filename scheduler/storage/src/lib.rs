@@ -21,6 +21,7 @@
 )]
 
 mod convert;
+mod convert_maintenance;
 pub mod frame;
 mod store;
 

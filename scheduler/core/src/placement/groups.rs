@@ -9,6 +9,7 @@ use aurora_model::key::{AgentId, JobKey, TaskId};
 
 use super::fit::{Veto, Wanted};
 use super::reasons::PendingReason;
+use super::scan::Scan;
 use crate::settings::Settings;
 
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(crate) struct Group {
     /// Up to which change of offers these tasks have looked at all agents. What did not take them
     /// then does not take them now, unless it has changed since.
     pub(super) seen: u64,
+    /// What it has still to look at, if a step ended before it had looked at all.
+    pub(super) unfinished: Option<(Scan, u64)>,
     /// The offer that came nearest to fitting.
     pub(crate) nearest: Option<Nearest>,
     /// Why these tasks wait, as far as those who watch them have been told.
@@ -91,6 +94,7 @@ impl Groups {
                 wanted: Wanted::of(config, settings),
                 tasks: BTreeMap::new(),
                 seen: 0,
+                unfinished: None,
                 nearest: None,
                 told: None,
                 found: RefCell::new(None),
@@ -197,6 +201,7 @@ impl Groups {
         for id in self.by_job.get(job).into_iter().flatten() {
             if let Some(group) = self.groups.get_mut(id) {
                 group.seen = 0;
+                group.unfinished = None;
                 *group.found.get_mut() = None;
             }
             self.changed.insert(*id);
@@ -228,10 +233,22 @@ impl Groups {
         }
     }
 
-    /// These groups have looked at every agent as it was at a change of offers.
-    pub(super) fn have_seen(&mut self, ids: &[u64], version: u64) {
-        for id in ids {
-            if let Some(group) = self.groups.get_mut(id) {
+    /// These groups are tried again in the next step.
+    pub(super) fn go_on_later(&mut self, ids: &[u64]) {
+        self.changed.extend(ids.iter().filter(|id| self.groups.contains_key(id)));
+    }
+
+    /// A group has looked at every agent as it was at a change of offers, or will when it has looked
+    /// at the rest.
+    pub(super) fn have_seen(&mut self, id: u64, version: u64, rest: Option<Scan>) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        match rest {
+            Some(rest) => group.unfinished = Some((rest, version)),
+            None => {
+                // What has changed since then is looked at next.
+                if version < self.tried_at {
+                    self.changed.insert(id);
+                }
                 group.seen = version;
             }
         }

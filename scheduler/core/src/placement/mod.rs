@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 
 use aurora_model::job::{AssignedTask, TaskState};
 use aurora_model::key::{AgentId, TaskId};
+use aurora_model::maintenance::MaintenanceMode;
 
 pub use self::fit::VetoKind;
 pub(crate) use self::fit::{Moment, Site, Veto, Wanted, refusal};
@@ -33,6 +34,10 @@ pub use self::survey::{EmptySlots, SlotSize};
 pub use self::trial::Trial;
 use crate::input::{Effect, Op};
 use crate::scheduler::{Scheduler, Turn};
+use crate::timers::Timer;
+
+/// Tasks that are placed in one step: others than those who wait for places want to be heard too.
+const TASKS_AT_ONCE: usize = 100;
 
 /// The tasks that go to each agent, by its place among the offers.
 type Launches = BTreeMap<u32, Vec<TaskId>>;
@@ -43,29 +48,41 @@ impl Turn<'_> {
         if !self.scheduler.registered || !self.scheduler.launching {
             return;
         }
+        let mut room = TASKS_AT_ONCE;
         // What one round lets go of, another may want.
-        while self.place_round() {}
+        while room > 0 && self.place_round(&mut room) {}
+        if room == 0 {
+            self.scheduler.timers.set(self.now, Timer::Place);
+        }
     }
 
-    /// A few tasks of each group in turn, so that a large job does not take everything. Gives
-    /// whether there was any group to try.
-    fn place_round(&mut self) -> bool {
+    /// A few tasks of each group in turn, so that a large job does not take everything, until there
+    /// is no `room` in this step for more. Gives whether there was any group to try.
+    fn place_round(&mut self, room: &mut usize) -> bool {
         self.let_go();
         let version = self.scheduler.offers.version();
         let groups = self.scheduler.groups.take_changed(version);
         if groups.is_empty() {
             return false;
         }
-        let mut scans: BTreeMap<u64, Scan> = BTreeMap::new();
+        // With each, up to which change of offers it will have looked at all agents.
+        let mut scans: BTreeMap<u64, (Scan, u64)> = BTreeMap::new();
         let mut launches = Launches::new();
         let mut waiting = groups.clone();
-        while !waiting.is_empty() {
+        while !waiting.is_empty() && *room > 0 {
             waiting.retain(|group| {
-                let scan = scans.entry(*group).or_insert_with(|| self.scan(*group));
-                self.place_some(*group, scan, &mut launches)
+                if *room == 0 {
+                    return true;
+                }
+                let scan = scans.entry(*group).or_insert_with(|| self.go_on(*group, version));
+                self.place_some(*group, &mut scan.0, &mut launches, room)
             });
         }
-        self.scheduler.groups.have_seen(&groups, version);
+        self.scheduler.groups.go_on_later(&waiting);
+        for (group, (scan, since)) in scans {
+            let is_done = waiting.binary_search(&group).is_err();
+            self.scheduler.groups.have_seen(group, since, (!is_done).then_some(scan));
+        }
         for (slot, tasks) in launches {
             self.launch(slot, &tasks);
         }
@@ -73,6 +90,13 @@ impl Turn<'_> {
             self.search_for_room(group);
         }
         true
+    }
+
+    /// What a group looks at: the rest of what it has not finished, or what has changed since it has.
+    fn go_on(&mut self, group: u64, version: u64) -> (Scan, u64) {
+        let unfinished =
+            self.scheduler.groups.get_mut(group).and_then(|group| group.unfinished.take());
+        unfinished.unwrap_or_else(|| (self.scan(group), version))
     }
 
     /// Lets go of what is kept for tasks that do not wait any more, and puts agents where they stand
@@ -108,9 +132,15 @@ impl Turn<'_> {
     }
 
     /// Places a few tasks of a group. Gives whether there may be room for more.
-    fn place_some(&mut self, group: u64, scan: &mut Scan, launches: &mut Launches) -> bool {
+    fn place_some(
+        &mut self,
+        group: u64,
+        scan: &mut Scan,
+        launches: &mut Launches,
+        room: &mut usize,
+    ) -> bool {
         let Some(found) = self.scheduler.groups.get(group) else { return false };
-        let batch = self.scheduler.settings.max_tasks_per_schedule_attempt.max(1);
+        let batch = self.scheduler.settings.max_tasks_per_schedule_attempt.max(1).min(*room);
         let ids: Vec<TaskId> = found.tasks().take(batch).cloned().collect();
         let (config, wanted) = (found.config.clone(), found.wanted);
         self.scheduler.count("schedule_attempts_fired", ids.len() as u64);
@@ -127,6 +157,7 @@ impl Turn<'_> {
             };
             if self.assign(id, slot, &config.resources.ports, &wanted) {
                 launches.entry(slot).or_default().push(id.clone());
+                *room -= 1;
             }
             self.placed(group, slot, &config, scan);
         }
@@ -166,8 +197,13 @@ impl Scheduler {
     }
 
     /// What a host is used for.
-    pub(crate) fn host_use(&self, _host: &str) -> HostUse {
-        HostUse::Open
+    pub(crate) fn host_use(&self, host: &str) -> HostUse {
+        match self.state.host_mode(host) {
+            MaintenanceMode::None => HostUse::Open,
+            MaintenanceMode::Scheduled => HostUse::Last,
+            MaintenanceMode::Draining => HostUse::Draining,
+            MaintenanceMode::Drained => HostUse::Drained,
+        }
     }
 
     /// What refusals depend on beside offers.

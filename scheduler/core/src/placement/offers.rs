@@ -150,6 +150,8 @@ pub(crate) struct Offers {
     free: Vec<u32>,
     by_agent: BTreeMap<AgentId, u32>,
     by_id: BTreeMap<OfferId, AgentId>,
+    /// The agents of each host, by its name in their latest word.
+    by_host: BTreeMap<String, BTreeSet<AgentId>>,
     order: BTreeSet<OrderKey>,
     /// The agents by when what they offer was last different from before.
     changes: BTreeMap<u64, u32>,
@@ -165,6 +167,7 @@ impl Offers {
             free: Vec::new(),
             by_agent: BTreeMap::new(),
             by_id: BTreeMap::new(),
+            by_host: BTreeMap::new(),
             order: BTreeSet::new(),
             changes: BTreeMap::new(),
             version: 0,
@@ -188,10 +191,16 @@ impl Offers {
             Some(slot) => *slot,
             None => self.make(&offer, random),
         };
+        let host = (offer.host.clone(), offer.agent.clone());
         if let Some(held) = self.at_mut(slot) {
+            let before = (held.host().to_owned(), held.agent.clone());
             held.pieces.push(Piece { offer, until });
             held.used = used;
             held.sum();
+            if before != host {
+                self.leave_host(&before.0, &before.1);
+                self.by_host.entry(host.0).or_default().insert(host.1);
+            }
         }
         self.changed(slot);
     }
@@ -285,10 +294,25 @@ impl Offers {
         self.order.remove(&held.key);
         self.changes.remove(&held.version);
         self.by_agent.remove(&held.agent);
+        self.leave_host(held.host(), &held.agent);
         for piece in &held.pieces {
             self.by_id.remove(&piece.offer.id);
         }
         Some(held)
+    }
+
+    /// The agents of a host that offer something.
+    pub(crate) fn agents_of(&self, host: &str) -> Vec<AgentId> {
+        self.by_host.get(host).into_iter().flatten().cloned().collect()
+    }
+
+    fn leave_host(&mut self, host: &str, agent: &AgentId) {
+        if let Some(agents) = self.by_host.get_mut(host) {
+            agents.remove(agent);
+            if agents.is_empty() {
+                self.by_host.remove(host);
+            }
+        }
     }
 
     pub(crate) fn clear(&mut self) {

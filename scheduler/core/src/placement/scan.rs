@@ -183,8 +183,10 @@ impl Scheduler {
                 found
             }
             Scan::Listed(listed) => loop {
-                let slot = listed.first()?.slot;
-                if let Some(offer) = self.offers.at(slot)
+                let key = *listed.first()?;
+                let slot = key.slot;
+                // What has changed since it was listed is looked at again later.
+                if let Some(offer) = self.offers.at(slot).filter(|offer| offer.key() == key)
                     && self.try_agent(search, offer, moment, looked)
                 {
                     return Some(slot);
@@ -193,7 +195,7 @@ impl Scheduler {
             },
             Scan::Wished(wished) => loop {
                 let (used, known, key) = *wished.first()?;
-                if let Some(offer) = self.offers.at(key.slot)
+                if let Some(offer) = self.offers.at(key.slot).filter(|offer| offer.key() == key)
                     && self.try_agent(search, offer, moment, looked)
                 {
                     // Others of the job may have gone to its like since.

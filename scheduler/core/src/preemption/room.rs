@@ -1,6 +1,6 @@
 //! Where there would be room if some tasks were not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aurora_model::job::{ResourceBag, ScheduledTask, TaskConfig, Timestamp};
@@ -78,7 +78,13 @@ impl Scheduler {
             return None;
         }
         let mut victims: Vec<Victim<'_>> =
-            tasks.iter().filter_map(|task| self.victim(config, task)).collect();
+            tasks.iter().filter_map(|task| self.victim(moment.now, config, task)).collect();
+        // Each policy was asked as if its task went alone: of a job that has one, only one goes.
+        let mut protected = BTreeSet::new();
+        victims.retain(|victim| {
+            let config = &victim.task.assigned.task;
+            config.sla_policy.is_none() || protected.insert(config.job.clone())
+        });
         victims.sort_by(|a, b| b.size().cmp(&a.size()).then(a.task.id().cmp(b.task.id())));
         let held = self.offers.of(agent);
         let mut free = held.map(|offer| (offer.fixed, offer.revocable)).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Who may be stopped for whom.
 
-use aurora_model::job::{ResourceBag, ScheduledTask, TaskConfig, TaskState};
+use aurora_model::job::{ResourceBag, ScheduledTask, TaskConfig, TaskState, Timestamp};
 
 use crate::placement::Wanted;
 use crate::scheduler::Scheduler;
@@ -35,6 +35,7 @@ impl Scheduler {
     /// The task as one that may be stopped for another of a configuration, if it may.
     pub(super) fn victim<'a>(
         &self,
+        now: Timestamp,
         waiting: &TaskConfig,
         task: &'a ScheduledTask,
     ) -> Option<Victim<'a>> {
@@ -47,13 +48,8 @@ impl Scheduler {
         let may = runs
             && may_preempt(waiting, config, settings)
             && (settings.preempt_production || !config.production)
-            && self.may_lose(task);
+            && self.may_stop(task, now);
         may.then(|| Victim::new(task, settings))
-    }
-
-    /// Whether the policy of a task's job lets it be stopped.
-    fn may_lose(&self, task: &ScheduledTask) -> bool {
-        task.assigned.task.sla_policy.is_none()
     }
 }
 

@@ -223,6 +223,11 @@ impl State {
         self.index.jobs_from(from).map(|(key, job)| (key, &job.states, job.services > 0))
     }
 
+    /// The names of hosts that have made offers, from one on, in order.
+    pub(crate) fn host_names(&self, from: Bound<&str>) -> impl Iterator<Item = &str> {
+        self.hosts.range::<str, _>((from, Bound::Unbounded)).map(|(name, _)| &**name)
+    }
+
     /// Every host that has made offers, by name.
     pub fn hosts(&self) -> impl Iterator<Item = (&str, &Host)> {
         self.hosts.iter().map(|(name, host)| (&**name, host))
