@@ -18,6 +18,8 @@ pub(crate) struct Launcher {
     pub(crate) overhead: ResourceBag,
     pub(crate) default_tier: String,
     pub(crate) revocable_tiers: Vec<String>,
+    pub(crate) revocable_cpus: bool,
+    pub(crate) revocable_ram: bool,
 }
 
 /// An agent's resources do not hold what was decided upon.
@@ -124,17 +126,14 @@ impl Launcher {
         let tier = config.tier.as_deref().unwrap_or(&self.default_tier);
         let revocable = self.revocable_tiers.iter().any(|name| name == tier);
         let wanted = &config.resources;
-        let mut resources = pool.take_scalar("cpus", wanted.cpus.0, revocable)?;
-        resources.extend(pool.take_scalar("mem", wanted.ram_mb.saturating_mul(1000), false)?);
+        let (cpus, ram) = (revocable && self.revocable_cpus, revocable && self.revocable_ram);
+        let mut resources = pool.take_scalar("cpus", wanted.cpus.0, cpus)?;
+        resources.extend(pool.take_scalar("mem", wanted.ram_mb.saturating_mul(1000), ram)?);
         resources.extend(pool.take_scalar("disk", wanted.disk_mb.saturating_mul(1000), false)?);
         resources.extend(pool.take_scalar("gpus", wanted.gpus.saturating_mul(1000), false)?);
         resources.extend(pool.take_ports(&task.assigned_ports)?);
-        let mut overhead = pool.take_scalar("cpus", self.overhead.cpus.0, revocable)?;
-        overhead.extend(pool.take_scalar(
-            "mem",
-            self.overhead.ram_mb.saturating_mul(1000),
-            false,
-        )?);
+        let mut overhead = pool.take_scalar("cpus", self.overhead.cpus.0, cpus)?;
+        overhead.extend(pool.take_scalar("mem", self.overhead.ram_mb.saturating_mul(1000), ram)?);
         let job = &config.job;
         let source =
             format!("{}.{}.{}.{}", job.role(), job.environment(), job.name(), task.instance);

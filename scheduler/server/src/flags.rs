@@ -117,6 +117,9 @@ pub struct Flags {
     /// How long an SLA coordinator may take to answer.
     #[arg(long, value_name = "DURATION", default_value = "1mins", value_parser = whole_seconds)]
     pub sla_coordinator_timeout: u32,
+    /// Where tasks go.
+    #[command(flatten)]
+    pub placement: crate::placement_flags::PlacementFlags,
 }
 
 /// What a role may use for which no quota was set.
@@ -165,6 +168,14 @@ pub enum FlagsError {
         /// Why.
         reason: String,
     },
+    /// The tiers cannot be read.
+    #[error("failed to read the tiers in {}: {reason}", .path.display())]
+    Tiers {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// There is no name for the user who runs this.
     #[error("failed to find out who runs this: {0}; give --executor-user")]
     User(String),
@@ -205,7 +216,7 @@ impl TryFrom<Flags> for Config {
             Some(name) => name.clone(),
             None => hostname(),
         };
-        let settings = Settings {
+        let mut settings = Settings {
             cluster_name: flags.cluster_name.clone(),
             scheduler_host: hostname.clone(),
             max_tasks_per_job: flags.max_tasks_per_job,
@@ -236,6 +247,7 @@ impl TryFrom<Flags> for Config {
             sla_coordinator_timeout_ms: ms(flags.sla_coordinator_timeout),
             ..Settings::default()
         };
+        flags.placement.apply(&mut settings)?;
         let executor_user = match &flags.executor_user {
             Some(user) => user.clone(),
             None => current_user()?,
@@ -263,7 +275,7 @@ fn seconds(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "give seconds, or a number with secs, mins, hrs or days".to_owned())
 }
 
-fn whole_seconds(text: &str) -> Result<u32, String> {
+pub(crate) fn whole_seconds(text: &str) -> Result<u32, String> {
     let seconds = seconds(text)?;
     let max = f64::from(u32::MAX);
     if seconds.fract() != 0.0 || !(0.0..=max).contains(&seconds) {

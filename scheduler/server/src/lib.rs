@@ -25,8 +25,10 @@ mod inverse;
 mod maintenance;
 mod mesos;
 mod pages;
+mod placement_flags;
 mod quotas;
 mod start;
 
 pub use flags::{Config, Flags, FlagsError, UnsetQuota};
+pub use placement_flags::PlacementFlags;
 pub use start::{Error, Handle, start, start_with_log};

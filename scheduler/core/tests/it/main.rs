@@ -4,6 +4,7 @@
 
 mod actions;
 mod history;
+mod placement;
 mod properties;
 mod quota;
 mod restart;
