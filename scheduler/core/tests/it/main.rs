@@ -5,6 +5,7 @@
 mod actions;
 mod history;
 mod placement;
+mod preemption;
 mod properties;
 mod quota;
 mod restart;
