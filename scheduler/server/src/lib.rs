@@ -16,7 +16,6 @@
 )]
 
 mod actor;
-mod allocate;
 mod dispatch;
 mod flags;
 mod grpc;
