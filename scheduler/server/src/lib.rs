@@ -16,12 +16,10 @@
 )]
 
 mod actor;
-mod allocate;
 mod coordinator;
 mod dispatch;
 mod flags;
 mod grpc;
-mod inverse;
 mod maintenance;
 mod mesos;
 mod pages;

@@ -13,6 +13,7 @@ use aurora_daemon::{serve, web};
 use aurora_mesos::scheduler as mesos;
 use aurora_mesos::v1;
 use aurora_scheduler_core::{Input, Scheduler, State};
+use aurora_scheduler_session::{Identity, Launcher, Session};
 use aurora_scheduler_storage::{Log, OpenError, Store, StoreError};
 use axum::Router;
 use tokio::task::JoinHandle;
@@ -20,7 +21,6 @@ use tokio_util::sync::CancellationToken;
 use tonic::server::NamedService;
 
 use crate::actor::{self, Core};
-use crate::allocate::Launcher;
 use crate::coordinator::Coordinators;
 use crate::dispatch::Dispatcher;
 use crate::flags::Config;
@@ -177,7 +177,7 @@ pub async fn start_with_log(
     session.backoff_max = Duration::from_secs(5);
     let (calls, events) = mesos::start(session, inner.clone());
     let (mesos, listening) =
-        connect(calls, events, launcher, flags.offer_filter_duration, core.clone());
+        connect(calls, events, Session::new(launcher, flags.offer_filter_duration), core.clone());
     let dispatching = tokio::spawn(dispatcher.clone().run(actor.effects, mesos, coordinators));
 
     let gauges = tokio::spawn(read_gauges(core.clone()));
@@ -237,24 +237,16 @@ fn framework(
     address: SocketAddr,
     state: &State,
 ) -> v1::FrameworkInfo {
-    use v1::framework_info::Capability;
-    use v1::framework_info::capability::Type;
-    v1::FrameworkInfo {
+    v1::FrameworkInfo::from(Identity {
         user,
         name: flags.framework_name.clone(),
-        id: state.framework_id().map(|id| v1::FrameworkId { value: id.to_string() }),
-        failover_timeout: Some(flags.framework_failover_timeout),
-        checkpoint: Some(true),
-        roles: vec![flags.mesos_role.clone()],
-        hostname: Some(hostname.to_owned()),
-        webui_url: Some(web_url(address, hostname)),
-        capabilities: [Type::PartitionAware, Type::MultiRole]
-            .into_iter()
-            .chain(flags.receive_revocable_resources.then_some(Type::RevocableResources))
-            .map(|ty| Capability { r#type: Some(ty as i32) })
-            .collect(),
-        ..v1::FrameworkInfo::default()
-    }
+        id: state.framework_id().map(ToString::to_string),
+        failover_timeout: flags.framework_failover_timeout,
+        role: flags.mesos_role.clone(),
+        hostname: hostname.to_owned(),
+        web_url: web_url(address, hostname),
+        revocable: flags.receive_revocable_resources,
+    })
 }
 
 /// Where people find the pages.
