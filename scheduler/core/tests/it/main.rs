@@ -4,9 +4,13 @@
 
 mod actions;
 mod history;
+mod maintenance;
 mod properties;
 mod quota;
 mod restart;
 mod scenarios;
+mod sla;
 mod table;
+mod upkeep;
+mod upkeep_properties;
 mod world;
