@@ -10,6 +10,7 @@ use aurora_model::key::{AgentId, FrameworkId, JobKey, OfferId, RequestId, Role, 
 use aurora_model::quota::ResourceAggregate;
 
 use crate::cron::{CronOp, CronRequest, CronResponse};
+use crate::events::Event;
 use crate::maintenance::{MaintenanceOp, MaintenanceRequest, MaintenanceResponse};
 use crate::updates::{UpdateOp, UpdateRequest, UpdateResponse};
 
@@ -312,6 +313,8 @@ pub enum Op {
     Update(UpdateOp),
     /// See [`MaintenanceOp`].
     Maintenance(MaintenanceOp),
+    /// How many changes the ones before stand for: the end of a snapshot.
+    Version(u64),
     /// A request that must not be carried out twice.
     PutRequest {
         /// Its id.
@@ -370,4 +373,6 @@ pub struct Step {
     pub ops: Vec<Op>,
     /// To be carried out, in order, once the ops are durable.
     pub effects: Vec<Effect>,
+    /// What those who watch may be told once the ops are durable.
+    pub events: Vec<Event>,
 }

@@ -21,6 +21,7 @@
 
 mod changes;
 mod cron;
+mod events;
 mod groups;
 mod input;
 mod maintenance;
@@ -42,6 +43,7 @@ mod updates;
 mod validate;
 
 pub use cron::{CronOp, CronRequest, CronResponse, Crons};
+pub use events::{Change, Event, Forgotten, Moved};
 pub use input::{
     Effect, ErrorKind, Input, Offer, Op, PortRange, RecordedResponse, Request, RequestError,
     Response, StatusUpdate, Step, TaskRecord, Ticket,

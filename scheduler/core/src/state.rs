@@ -44,6 +44,8 @@ impl Misfit {
 /// Everything that is durable.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
+    /// How many changes have been made.
+    version: u64,
     framework_id: Option<FrameworkId>,
     tasks: BTreeMap<TaskId, ScheduledTask>,
     index: Index,
@@ -164,6 +166,12 @@ fn end(task: &ScheduledTask) -> Timestamp {
 }
 
 impl State {
+    /// How many durable changes have been made, over all schedulers that wrote this log: grows with
+    /// each, and is never the same for two.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
     /// The id the master knows this scheduler by.
     pub fn framework_id(&self) -> Option<&FrameworkId> {
         self.framework_id.as_ref()
@@ -322,6 +330,10 @@ impl State {
             Op::Cron(op) => self.crons.apply(op)?,
             Op::Update(op) => self.updates.apply(op)?,
             Op::Maintenance(op) => self.maintenance.apply(op)?,
+            Op::Version(version) => {
+                self.version = *version;
+                return Ok(());
+            }
             Op::PutRequest { id, response } => {
                 if self.requests.insert(id.clone(), response.clone()).is_none() {
                     self.request_order.push_back(id.clone());
@@ -333,6 +345,7 @@ impl State {
                 }
             }
         }
+        self.version += 1;
         Ok(())
     }
 
@@ -371,6 +384,7 @@ impl State {
             .chain(updates)
             .chain(maintenance)
             .chain(requests)
+            .chain(std::iter::once(Op::Version(self.version)))
     }
 
     /// One op for each configuration that the job's tasks share.

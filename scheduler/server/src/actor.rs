@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aurora_model::job::Timestamp;
-use aurora_scheduler_core::{Effect, Input, Op, Scheduler, State};
+use aurora_scheduler_core::{Effect, Event, Input, Op, Scheduler, State, Step};
 use aurora_scheduler_storage::{Log, StoreError};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
+
+use crate::event_log::EventLog;
 
 /// Inputs that may wait to be handled; who sends more waits.
 const INBOX: usize = 4096;
@@ -67,9 +69,22 @@ impl Core {
 
 /// Something for the writer.
 enum Work {
-    Step { ops: Vec<Op>, effects: Vec<Effect> },
+    Step {
+        ops: Vec<Op>,
+        effects: Vec<Effect>,
+        events: Vec<Event>,
+        /// Of the state after it.
+        version: u64,
+    },
     Answer(Answer),
     Snapshot(Box<State>),
+}
+
+impl Work {
+    fn of_step(step: Step, scheduler: &Scheduler) -> Self {
+        let Step { ops, effects, events } = step;
+        Self::Step { ops, effects, events, version: scheduler.state().version() }
+    }
 }
 
 /// What runs behind a [`Core`].
@@ -85,6 +100,7 @@ pub(crate) struct Running {
 pub(crate) fn start(
     mut scheduler: Scheduler,
     log: Box<dyn Log>,
+    event_log: EventLog,
     seed: u64,
     stop: CancellationToken,
 ) -> std::io::Result<Running> {
@@ -96,14 +112,14 @@ pub(crate) fn start(
     let due = snapshot_due.clone();
     let failed = stop.clone();
     std::thread::Builder::new().name("log".to_owned()).spawn(move || {
-        let result = write(log, to_write, &released, &due);
+        let result = write(log, to_write, &released, &event_log, &due);
         // The actor must not go on without a log.
         failed.cancel();
         let _ = report.send(result);
     })?;
     tokio::spawn(async move {
         let step = scheduler.handle(now(), Input::Started { seed });
-        if work.send(Work::Step { ops: step.ops, effects: step.effects }).await.is_ok() {
+        if work.send(Work::of_step(step, &scheduler)).await.is_ok() {
             act(scheduler, messages, work, &snapshot_due, stop).await;
         }
     });
@@ -135,7 +151,7 @@ async fn act(
                 if step.ops.is_empty() && step.effects.is_empty() {
                     continue;
                 }
-                Work::Step { ops: step.ops, effects: step.effects }
+                Work::of_step(step, &scheduler)
             }
             Message::Query(query) => Work::Answer(query(&scheduler)),
         };
@@ -156,6 +172,7 @@ fn write(
     mut log: Box<dyn Log>,
     mut work: mpsc::Receiver<Work>,
     released: &mpsc::UnboundedSender<Effect>,
+    event_log: &EventLog,
     snapshot_due: &AtomicBool,
 ) -> Result<(), StoreError> {
     let mut group = Vec::new();
@@ -167,12 +184,15 @@ fn write(
         let mut steps = Vec::new();
         let mut then = Vec::new();
         let mut snapshot = None;
+        let (mut happened, mut reached) = (Vec::new(), None);
         for item in group.drain(..) {
             match item {
-                Work::Step { ops, effects } => {
+                Work::Step { ops, effects, events, version } => {
                     if !ops.is_empty() {
                         steps.push(ops);
+                        reached = Some(version);
                     }
+                    happened.extend(events);
                     then.push(Then::Effects(effects));
                 }
                 Work::Answer(answer) => then.push(Then::Answer(answer)),
@@ -189,6 +209,9 @@ fn write(
             snapshots.write(log.as_mut(), state);
         }
         append(log.as_mut(), after)?;
+        if let Some(version) = reached {
+            event_log.publish(happened, version);
+        }
         if snapshots.ask(log.as_ref()) {
             snapshot_due.store(true, Ordering::Relaxed);
         }
@@ -306,7 +329,9 @@ mod tests {
         let tries = Arc::new(AtomicU64::new(0));
         let stop = CancellationToken::new();
         let scheduler = Scheduler::new(Settings::default(), State::default());
-        let mut running = start(scheduler, Box::new(Full(tries.clone())), 1, stop.clone()).unwrap();
+        let log = Box::new(Full(tries.clone()));
+        let mut running =
+            start(scheduler, log, EventLog::new(1, 0, None), 1, stop.clone()).unwrap();
         for number in 0..100 {
             let job = aurora_model::key::JobKey::new("www", "prod", "web").unwrap();
             let request = Request::KillTasks { job, instances: [].into(), message: None };

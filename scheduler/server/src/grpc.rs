@@ -20,6 +20,7 @@ use tonic::{Request, Response, Status};
 
 use crate::actor::{Core, Ended};
 use crate::dispatch::Dispatcher;
+use crate::event_log::EventLog;
 
 /// The longest id of a request, in bytes.
 const MAX_REQUEST_ID: usize = 128;
@@ -47,6 +48,7 @@ pub(crate) struct Api {
     pub(crate) dispatcher: Dispatcher,
     pub(crate) info: Info,
     pub(crate) stop: CancellationToken,
+    pub(crate) events: EventLog,
 }
 
 pub(crate) fn invalid(error: impl std::fmt::Display) -> Status {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use aurora_api::v1::cluster_server::ClusterServer;
+use aurora_api::v1::events_server::EventsServer;
 use aurora_api::v1::jobs_server::JobsServer;
 use aurora_api::v1::quotas_server::QuotasServer;
 use aurora_daemon::listen::{ListenError, url_host};
@@ -21,10 +22,12 @@ use tonic::server::NamedService;
 use crate::actor::{self, Core};
 use crate::allocate::Launcher;
 use crate::dispatch::Dispatcher;
+use crate::event_log::EventLog;
 use crate::flags::Config;
 use crate::grpc::{Api, Info};
 use crate::mesos::connect;
 use crate::pages::{self, Pages};
+use crate::webhook;
 
 /// The largest message of the API, in bytes.
 const MAX_MESSAGE: usize = 16 << 20;
@@ -129,7 +132,7 @@ pub async fn start_with_log(
     state: State,
     stop: CancellationToken,
 ) -> Result<Handle, Error> {
-    let Config { listen, flags, settings, credential, hostname, executor_user } = config;
+    let Config { listen, flags, settings, credential, webhook, hostname, executor_user } = config;
     let listener = listen.bind()?;
     let address = listener
         .local_addr()
@@ -156,13 +159,16 @@ pub async fn start_with_log(
         web_url: web_url(address, &hostname),
         observer_port: flags.observer_port,
     };
+    let version = state.version();
     let scheduler = Scheduler::new(settings, state);
     let (seed, _) = uuid::Uuid::new_v4().as_u64_pair();
     // The parts end in order: first what brings work in, then the core and its log.
     let inner = CancellationToken::new();
     // Without the part that waits for their end, none may go on.
     let parts = inner.clone().drop_guard();
-    let actor = actor::start(scheduler, log, seed, inner.clone())
+    let told = webhook.map(|webhook| webhook::start(webhook, &inner));
+    let events = EventLog::new(flags.event_buffer, version, told);
+    let actor = actor::start(scheduler, log, events.clone(), seed, inner.clone())
         .map_err(|source| Error::Io { action: "start the log's thread", source })?;
     let core = actor.core.clone();
     let dispatcher = Dispatcher::new(core.clone());
@@ -170,13 +176,13 @@ pub async fn start_with_log(
     let mut session = mesos::Config::new(flags.mesos_master_address.clone(), framework);
     session.credential = credential;
     session.backoff_max = Duration::from_secs(5);
-    let (calls, events) = mesos::start(session, inner.clone());
+    let (calls, session_events) = mesos::start(session, inner.clone());
     let (mesos, listening) =
-        connect(calls, events, launcher, flags.offer_filter_duration, core.clone());
+        connect(calls, session_events, launcher, flags.offer_filter_duration, core.clone());
     let dispatching = tokio::spawn(dispatcher.clone().run(actor.effects, mesos));
 
     let gauges = tokio::spawn(read_gauges(core.clone()));
-    let api = Api { core: core.clone(), dispatcher, info, stop: inner.clone() };
+    let api = Api { core: core.clone(), dispatcher, info, stop: inner.clone(), events };
     let pages = Pages {
         core: core.clone(),
         cluster: flags.cluster_name.as_str().into(),
@@ -262,6 +268,7 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     reporter.set_serving::<JobsServer<Api>>().await;
     reporter.set_serving::<ClusterServer<Api>>().await;
     reporter.set_serving::<QuotasServer<Api>>().await;
+    reporter.set_serving::<EventsServer<Api>>().await;
     let reflection = |error: tonic_reflection::server::Error| Error::Io {
         action: "describe the API",
         source: std::io::Error::other(error.to_string()),
@@ -277,6 +284,7 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(usize::MAX);
     let quotas = QuotasServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
+    let events = EventsServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let cluster = ClusterServer::new(api).max_decoding_message_size(MAX_MESSAGE);
     let router = pages::router(pages)
         .merge(web::assets())
@@ -285,6 +293,7 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     let router = route(router, jobs);
     let router = route(router, cluster);
     let router = route(router, quotas);
+    let router = route(router, events);
     let router = route(router, health);
     let router = route(router, v1);
     Ok(route(router, v1alpha))

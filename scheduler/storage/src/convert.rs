@@ -54,6 +54,7 @@ pub(crate) fn to_proto(op: &Op) -> proto::Op {
         Op::Cron(op) => match *op {},
         Op::Update(op) => match *op {},
         Op::Maintenance(op) => match *op {},
+        Op::Version(version) => Kind::Version(*version),
         Op::PutRequest { id, response } => Kind::PutRequest(proto::PutRequest {
             id: id.to_string(),
             response: Some(match response {
@@ -136,6 +137,7 @@ pub(crate) fn from_proto(op: proto::Op) -> Result<Op, ConvertError> {
             role: Role::new(&inner.role)?,
             quota: inner.quota.ok_or(ConvertError::Missing("put_quota.quota"))?.try_into()?,
         },
+        Kind::Version(version) => Op::Version(version),
         Kind::PutRequest(inner) => Op::PutRequest {
             id: RequestId::new(inner.id)?,
             response: match inner.response.ok_or(ConvertError::Missing("put_request.response"))? {
