@@ -9,9 +9,11 @@ use aurora_model::job::{
 use aurora_model::key::{AgentId, FrameworkId, JobKey, OfferId, RequestId, Role, TaskId};
 use aurora_model::quota::ResourceAggregate;
 
+use crate::admin::{AdminRequest, AdminResponse};
 use crate::cron::{CronOp, CronRequest, CronResponse};
 use crate::events::Event;
-use crate::maintenance::{MaintenanceOp, MaintenanceRequest, MaintenanceResponse};
+use crate::maintenance::{InverseOffer, MaintenanceOp, MaintenanceRequest, MaintenanceResponse};
+use crate::sla::{CoordinatorAnswer, CoordinatorQuestion, QuestionId};
 use crate::updates::{UpdateOp, UpdateRequest, UpdateResponse};
 
 /// The caller's mark on a request, given back with the reply.
@@ -54,6 +56,15 @@ pub enum Input {
     },
     /// Whether tasks are placed. What is running goes on.
     Launching(bool),
+    /// Agents are to be left before their maintenance.
+    InverseOffers(Vec<InverseOffer>),
+    /// A coordinator has been asked, see [`Effect::AskCoordinator`].
+    CoordinatorAnswered {
+        /// The question.
+        id: QuestionId,
+        /// What came of it.
+        answer: CoordinatorAnswer,
+    },
 }
 
 /// What a client can ask for.
@@ -85,6 +96,8 @@ pub enum Request {
     Update(UpdateRequest),
     /// See [`MaintenanceRequest`].
     Maintenance(MaintenanceRequest),
+    /// See [`AdminRequest`].
+    Admin(AdminRequest),
 }
 
 /// What a client is told.
@@ -112,6 +125,8 @@ pub enum Response {
     Update(UpdateResponse),
     /// See [`MaintenanceResponse`].
     Maintenance(MaintenanceResponse),
+    /// See [`AdminResponse`].
+    Admin(AdminResponse),
 }
 
 /// The part of a [`Response`] that is remembered for repeated requests.
@@ -135,6 +150,8 @@ pub enum RecordedResponse {
     Update(UpdateResponse),
     /// See [`MaintenanceResponse`].
     Maintenance(MaintenanceResponse),
+    /// See [`AdminResponse`].
+    Admin(AdminResponse),
 }
 
 impl From<RecordedResponse> for Response {
@@ -145,6 +162,7 @@ impl From<RecordedResponse> for Response {
             RecordedResponse::Cron(response) => Self::Cron(response),
             RecordedResponse::Update(response) => Self::Update(response),
             RecordedResponse::Maintenance(response) => Self::Maintenance(response),
+            RecordedResponse::Admin(response) => Self::Admin(response),
         }
     }
 }
@@ -363,6 +381,10 @@ pub enum Effect {
     Reconcile(Vec<(TaskId, Option<AgentId>)>),
     /// A task has changed, or is gone.
     Changed(TaskId),
+    /// Agree to leave an agent.
+    AcceptInverse(OfferId),
+    /// Ask an outside service; its answer is [`Input::CoordinatorAnswered`].
+    AskCoordinator(Box<CoordinatorQuestion>),
 }
 
 /// What comes of an input.

@@ -19,6 +19,7 @@
 //!
 //! Nothing here does I/O, reads a clock, starts a thread or looks at a global.
 
+mod admin;
 mod changes;
 mod cron;
 mod events;
@@ -35,6 +36,7 @@ mod random;
 mod requests;
 mod scheduler;
 mod settings;
+mod sla;
 mod state;
 pub mod table;
 mod task;
@@ -42,16 +44,21 @@ mod timers;
 mod updates;
 mod validate;
 
+pub use admin::{AdminRequest, AdminResponse};
 pub use cron::{CronOp, CronRequest, CronResponse, Crons};
 pub use events::{Change, Event, Forgotten, Moved};
 pub use input::{
     Effect, ErrorKind, Input, Offer, Op, PortRange, RecordedResponse, Request, RequestError,
     Response, StatusUpdate, Step, TaskRecord, Ticket,
 };
-pub use maintenance::{Maintenance, MaintenanceOp, MaintenanceRequest, MaintenanceResponse};
+pub use maintenance::{
+    HostStatus, InverseOffer, Maintenance, MaintenanceOp, MaintenanceRequest, MaintenanceResponse,
+    WaitingTask,
+};
 pub use queries::{JobCounts, PendingGroup, Stats, TaskQuery};
 pub use quota::{Consumption, RoleQuota};
 pub use scheduler::Scheduler;
 pub use settings::{Settings, Tier};
+pub use sla::{CoordinatorAnswer, CoordinatorQuestion, QuestionId};
 pub use state::{Host, Misfit, State};
 pub use updates::{UpdateOp, UpdateRequest, UpdateResponse, Updates};

@@ -85,7 +85,11 @@ fn job(job: Option<v1::JobConfiguration>) -> Result<Box<JobConfiguration>, Statu
     JobConfiguration::try_from(job).map(Box::new).map_err(invalid)
 }
 
-fn query(query: Option<v1::TaskQuery>) -> Result<TaskQuery, Status> {
+pub(crate) fn other_answer() -> Status {
+    Status::invalid_argument("request_id belongs to another request")
+}
+
+pub(crate) fn query(query: Option<v1::TaskQuery>) -> Result<TaskQuery, Status> {
     let query = query.unwrap_or_default();
     Ok(TaskQuery {
         role: query.role,

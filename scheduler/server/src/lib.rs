@@ -16,13 +16,15 @@
 )]
 
 mod actor;
-mod allocate;
+mod admin;
+mod coordinator;
 mod dispatch;
 mod event_log;
 mod events;
 mod flags;
 mod grpc;
 mod json;
+mod maintenance;
 mod mesos;
 mod pages;
 mod quotas;

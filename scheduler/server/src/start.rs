@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use aurora_api::v1::admin_server::AdminServer;
 use aurora_api::v1::cluster_server::ClusterServer;
 use aurora_api::v1::events_server::EventsServer;
 use aurora_api::v1::jobs_server::JobsServer;
+use aurora_api::v1::maintenance_server::MaintenanceServer;
 use aurora_api::v1::quotas_server::QuotasServer;
 use aurora_daemon::listen::{ListenError, url_host};
 use aurora_daemon::ops::{self, Ops};
@@ -13,6 +15,7 @@ use aurora_daemon::{serve, web};
 use aurora_mesos::scheduler as mesos;
 use aurora_mesos::v1;
 use aurora_scheduler_core::{Input, Scheduler, State};
+use aurora_scheduler_session::{Identity, Launcher, Session};
 use aurora_scheduler_storage::{Log, OpenError, Store, StoreError};
 use axum::Router;
 use tokio::task::JoinHandle;
@@ -20,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::server::NamedService;
 
 use crate::actor::{self, Core};
-use crate::allocate::Launcher;
+use crate::coordinator::Coordinators;
 use crate::dispatch::Dispatcher;
 use crate::event_log::EventLog;
 use crate::flags::Config;
@@ -160,6 +163,9 @@ pub async fn start_with_log(
         observer_port: flags.observer_port,
     };
     let version = state.version();
+    let timeout = u64::try_from(settings.sla_coordinator_timeout_ms).unwrap_or(1);
+    let coordinators =
+        Coordinators::new(flags.cluster_name.clone(), Duration::from_millis(timeout));
     let scheduler = Scheduler::new(settings, state);
     let (seed, _) = uuid::Uuid::new_v4().as_u64_pair();
     // The parts end in order: first what brings work in, then the core and its log.
@@ -177,9 +183,13 @@ pub async fn start_with_log(
     session.credential = credential;
     session.backoff_max = Duration::from_secs(5);
     let (calls, session_events) = mesos::start(session, inner.clone());
-    let (mesos, listening) =
-        connect(calls, session_events, launcher, flags.offer_filter_duration, core.clone());
-    let dispatching = tokio::spawn(dispatcher.clone().run(actor.effects, mesos));
+    let (mesos, listening) = connect(
+        calls,
+        session_events,
+        Session::new(launcher, flags.offer_filter_duration),
+        core.clone(),
+    );
+    let dispatching = tokio::spawn(dispatcher.clone().run(actor.effects, mesos, coordinators));
 
     let gauges = tokio::spawn(read_gauges(core.clone()));
     let api = Api { core: core.clone(), dispatcher, info, stop: inner.clone(), events };
@@ -238,24 +248,16 @@ fn framework(
     address: SocketAddr,
     state: &State,
 ) -> v1::FrameworkInfo {
-    use v1::framework_info::Capability;
-    use v1::framework_info::capability::Type;
-    v1::FrameworkInfo {
+    v1::FrameworkInfo::from(Identity {
         user,
         name: flags.framework_name.clone(),
-        id: state.framework_id().map(|id| v1::FrameworkId { value: id.to_string() }),
-        failover_timeout: Some(flags.framework_failover_timeout),
-        checkpoint: Some(true),
-        roles: vec![flags.mesos_role.clone()],
-        hostname: Some(hostname.to_owned()),
-        webui_url: Some(web_url(address, hostname)),
-        capabilities: [Type::PartitionAware, Type::MultiRole]
-            .into_iter()
-            .chain(flags.receive_revocable_resources.then_some(Type::RevocableResources))
-            .map(|ty| Capability { r#type: Some(ty as i32) })
-            .collect(),
-        ..v1::FrameworkInfo::default()
-    }
+        id: state.framework_id().map(ToString::to_string),
+        failover_timeout: flags.framework_failover_timeout,
+        role: flags.mesos_role.clone(),
+        hostname: hostname.to_owned(),
+        web_url: web_url(address, hostname),
+        revocable: flags.receive_revocable_resources,
+    })
 }
 
 /// Where people find the pages.
@@ -269,6 +271,8 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     reporter.set_serving::<ClusterServer<Api>>().await;
     reporter.set_serving::<QuotasServer<Api>>().await;
     reporter.set_serving::<EventsServer<Api>>().await;
+    reporter.set_serving::<AdminServer<Api>>().await;
+    reporter.set_serving::<MaintenanceServer<Api>>().await;
     let reflection = |error: tonic_reflection::server::Error| Error::Io {
         action: "describe the API",
         source: std::io::Error::other(error.to_string()),
@@ -284,7 +288,9 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(usize::MAX);
     let quotas = QuotasServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
+    let admin = AdminServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let events = EventsServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
+    let maintenance = MaintenanceServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let cluster = ClusterServer::new(api).max_decoding_message_size(MAX_MESSAGE);
     let router = pages::router(pages)
         .merge(web::assets())
@@ -293,7 +299,9 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     let router = route(router, jobs);
     let router = route(router, cluster);
     let router = route(router, quotas);
+    let router = route(router, admin);
     let router = route(router, events);
+    let router = route(router, maintenance);
     let router = route(router, health);
     let router = route(router, v1);
     Ok(route(router, v1alpha))
