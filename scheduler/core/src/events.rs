@@ -68,7 +68,7 @@ pub struct Moved {
     /// Why, for people.
     pub message: Option<String>,
     /// The host that has it, or had it.
-    pub host: Option<String>,
+    pub host: Option<Arc<str>>,
     /// The whole task, if somebody wants it of tasks in this state: see [`Settings::told_whole`].
     pub task: Option<Arc<ScheduledTask>>,
 }

@@ -13,8 +13,8 @@
 //! restored from its log equals the one that wrote it. Offers, timers and groups of waiting tasks
 //! do not survive; [`Input::Started`] makes them anew.
 //!
-//! Where to look: [`table`] is the task state machine, `task` carries its effects out, `matching`
-//! says whether a task fits an offer, `placing` puts tasks into offers, `requests` are what clients
+//! Where to look: [`table`] is the task state machine, `task` carries its effects out, `placement`
+//! puts tasks into offers, `preemption` makes room for them, `requests` are what clients
 //! ask, `quota` what roles may use, `timers` what happens by itself.
 //!
 //! Nothing here does I/O, reads a clock, starts a thread or looks at a global.
@@ -23,13 +23,11 @@ mod admin;
 mod changes;
 mod cron;
 mod events;
-mod groups;
 mod input;
 mod maintenance;
-mod matching;
-mod offers;
 mod penalty;
-mod placing;
+mod placement;
+mod preemption;
 mod queries;
 mod quota;
 mod random;
@@ -55,7 +53,10 @@ pub use maintenance::{
     HostStatus, InverseOffer, Maintenance, MaintenanceOp, MaintenanceRequest, MaintenanceResponse,
     WaitingTask,
 };
-pub use queries::{JobCounts, PendingGroup, Stats, TaskQuery};
+pub use placement::{
+    EmptySlots, OfferOrder, PendingReason, SlotSize, Trial, UnknownOrder, VetoCount, VetoKind,
+};
+pub use queries::{JobCounts, PendingGroup, Stats, TaskCursor, TaskQuery};
 pub use quota::{Consumption, RoleQuota};
 pub use scheduler::Scheduler;
 pub use settings::{Settings, Tier};

@@ -142,7 +142,7 @@ fn moved_to_proto(moved: &Moved) -> v1::TaskChanged {
         from: v1::TaskState::from(moved.from) as i32,
         to: v1::TaskState::from(moved.to) as i32,
         message: moved.message.clone(),
-        host: moved.host.clone(),
+        host: moved.host.as_deref().map(str::to_owned),
     }
 }
 

@@ -17,14 +17,14 @@ pub(crate) fn task(task: &ScheduledTask) -> Value {
             "timestamp": event.timestamp.0,
             "status": event.state.name(),
             "message": event.message,
-            "scheduler": event.scheduler,
+            "scheduler": event.scheduler.as_deref(),
         }))
     });
     set(json!({
         "assignedTask": set(json!({
             "taskId": task.id().as_str(),
             "slaveId": agent.map(|(id, _)| id.as_str()),
-            "slaveHost": agent.map(|(_, host)| host),
+            "slaveHost": agent.map(|(_, host)| &**host),
             "instanceId": assigned.instance,
             "assignedPorts": assigned.assigned_ports,
             "task": config(&assigned.task),
