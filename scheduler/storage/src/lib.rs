@@ -26,6 +26,7 @@
 
 mod commit;
 mod convert;
+mod convert_admin;
 mod convert_maintenance;
 pub mod disk;
 pub mod frame;
