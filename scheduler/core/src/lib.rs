@@ -19,8 +19,10 @@
 //!
 //! Nothing here does I/O, reads a clock, starts a thread or looks at a global.
 
+mod admin;
 mod changes;
 mod cron;
+mod events;
 mod input;
 mod maintenance;
 mod penalty;
@@ -40,7 +42,9 @@ mod timers;
 mod updates;
 mod validate;
 
+pub use admin::{AdminRequest, AdminResponse};
 pub use cron::{CronOp, CronRequest, CronResponse, Crons};
+pub use events::{Change, Event, Forgotten, Moved};
 pub use input::{
     Effect, ErrorKind, Input, Offer, Op, PortRange, RecordedResponse, Request, RequestError,
     Response, StatusUpdate, Step, TaskRecord, Ticket,

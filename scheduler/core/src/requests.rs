@@ -36,6 +36,7 @@ impl Turn<'_> {
             Request::Maintenance(request) => {
                 RecordedResponse::Maintenance(self.maintenance_request(user, request)?)
             }
+            Request::Admin(request) => RecordedResponse::Admin(self.admin_request(user, request)?),
             Request::KillTasks { job, instances, message } => {
                 self.kill_tasks(&job, &instances, user, message.as_deref())
             }

@@ -7,6 +7,7 @@ use aurora_model::job::{ScheduledTask, TaskState, Timestamp};
 use aurora_model::key::{AgentId, JobKey, OfferId, TaskId};
 
 use crate::changes::TaskChange;
+use crate::events;
 use crate::input::{Effect, Input, Offer, Op, StatusUpdate, Step};
 use crate::maintenance::Drains;
 use crate::placement::{Groups, Offers, Piece, Reservations};
@@ -113,9 +114,12 @@ impl Turn<'_> {
     /// Makes a durable change. One that cannot be made is not written down either, as the log
     /// could not be read again.
     pub(crate) fn apply(&mut self, op: Op) {
+        let before = events::before(&self.scheduler.state, &op);
         let applied = self.scheduler.state.apply(&op);
         debug_assert_eq!(applied, Ok(()), "a change is made of what is there");
         if applied.is_ok() {
+            let Scheduler { state, settings, .. } = &*self.scheduler;
+            self.step.events.extend(events::event(state, settings, self.now, &op, before));
             self.step.ops.push(op);
         }
     }

@@ -1,7 +1,9 @@
 //! What an operator can choose. Names and defaults are those of the original's flags
 //! (`scheduler.md`); all times are in milliseconds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use aurora_model::job::TaskState;
 
 /// The choices.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,6 +83,8 @@ pub struct Settings {
     pub history_max_per_job: usize,
     /// How long before its maintenance a host takes no tasks (`-unavailability_threshold`).
     pub unavailability_threshold_ms: i64,
+    /// The states of which events carry the whole task, for webhooks.
+    pub told_whole: BTreeSet<TaskState>,
     /// How often what keeps drains from going on is looked at again
     /// (`-host_maintenance_polling_interval`).
     pub host_maintenance_polling_ms: i64,
@@ -164,6 +168,7 @@ impl Default for Settings {
             history_min_retention_ms: HOUR,
             history_max_per_job: 100,
             unavailability_threshold_ms: 6 * MINUTE,
+            told_whole: BTreeSet::new(),
             host_maintenance_polling_ms: MINUTE,
             sla_aware_kill_non_prod: false,
             min_required_instances_for_sla_check: 20,

@@ -227,7 +227,7 @@ impl Turn<'_> {
     }
 
     /// Removes ended tasks from the store.
-    fn forget(&mut self, ids: Vec<TaskId>) {
+    pub(crate) fn forget(&mut self, ids: Vec<TaskId>) {
         if ids.is_empty() {
             return;
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use aurora_model::job::{TaskState, Timestamp};
 use aurora_model::key::{AgentId, JobKey, OfferId, TaskId};
 
+use crate::admin::AdminTimer;
 use crate::cron::CronTimer;
 use crate::input::Effect;
 use crate::maintenance::MaintenanceTimer;
@@ -43,6 +44,8 @@ pub(crate) enum Timer {
     Update(UpdateTimer),
     /// See [`MaintenanceTimer`].
     Maintenance(MaintenanceTimer),
+    /// See [`AdminTimer`].
+    Admin(AdminTimer),
 }
 
 #[derive(Debug, Default)]
@@ -129,6 +132,7 @@ impl Turn<'_> {
             Timer::Cron(timer) => self.run_cron_timer(timer),
             Timer::Update(timer) => self.run_updates_timer(timer),
             Timer::Maintenance(timer) => self.run_maintenance_timer(timer),
+            Timer::Admin(timer) => self.run_admin_timer(timer),
             Timer::ReconcileImplicit => {
                 if self.scheduler.registered {
                     self.scheduler.count("reconciliation_implicit_runs", 1);

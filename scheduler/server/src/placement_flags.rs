@@ -1,12 +1,12 @@
 //! The flags that decide where tasks go, and which of them make room for others.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use aurora_scheduler_core::{OfferOrder, Settings, Tier};
 use serde_json::{Map, Value};
 
-use crate::flags::{FlagsError, whole_seconds};
+use crate::flags::{FlagsError, read_file, whole_seconds};
 
 /// See the module.
 #[derive(Debug, Clone, clap::Args)]
@@ -90,19 +90,13 @@ impl PlacementFlags {
         settings.preempt_production = self.preempt_production_tasks;
         settings.offer_reservation_ms = ms(self.offer_reservation_duration);
         if let Some(path) = &self.tier_config {
-            (settings.default_tier, settings.tiers) = tiers(path)?;
+            (settings.default_tier, settings.tiers) = read_file("tier-config", path, parse)?;
         }
         Ok(())
     }
 }
 
-/// Reads a file of tiers.
-fn tiers(path: &Path) -> Result<(String, BTreeMap<String, Tier>), FlagsError> {
-    let failed = |reason: String| FlagsError::Tiers { path: path.to_owned(), reason };
-    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
-    parse(&text).map_err(failed)
-}
-
+/// Reads what a file of tiers says.
 fn parse(text: &str) -> Result<(String, BTreeMap<String, Tier>), String> {
     let file: Map<String, Value> =
         serde_json::from_str(text).map_err(|error| format!("it is not a JSON object: {error}"))?;
@@ -163,7 +157,7 @@ mod tests {
         assert_eq!(settings.tiers.len(), 2);
         std::fs::remove_file(&path).unwrap();
         let error = config(&[&flag]).unwrap_err().to_string();
-        assert!(error.starts_with("failed to read the tiers in /"), "{error}");
+        assert!(error.starts_with("failed to read --tier-config /"), "{error}");
     }
 
     #[test]

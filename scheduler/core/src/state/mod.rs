@@ -56,6 +56,8 @@ pub(crate) type Hosts = BTreeMap<Arc<str>, Host>;
 /// Everything that is durable.
 #[derive(Debug, Clone, Default)]
 pub struct State {
+    /// How many changes have been made.
+    version: u64,
     framework_id: Option<FrameworkId>,
     tasks: Tasks,
     index: Index,
@@ -75,6 +77,7 @@ pub struct State {
 impl PartialEq for State {
     fn eq(&self, other: &Self) -> bool {
         let Self {
+            version,
             framework_id,
             tasks,
             index: _,
@@ -87,7 +90,8 @@ impl PartialEq for State {
             request_order,
             schedulers: _,
         } = self;
-        *framework_id == other.framework_id
+        *version == other.version
+            && *framework_id == other.framework_id
             && *tasks == other.tasks
             && *hosts == other.hosts
             && *quotas == other.quotas
@@ -100,6 +104,12 @@ impl PartialEq for State {
 }
 
 impl State {
+    /// How many durable changes have been made, over all schedulers that wrote this log: grows with
+    /// each, and is never the same for two.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
     /// The id the master knows this scheduler by.
     pub fn framework_id(&self) -> Option<&FrameworkId> {
         self.framework_id.as_ref()
@@ -335,6 +345,10 @@ impl State {
             Op::Cron(op) => self.crons.apply(op)?,
             Op::Update(op) => self.updates.apply(op)?,
             Op::Maintenance(op) => self.maintenance.apply(op)?,
+            Op::Version(version) => {
+                self.version = *version;
+                return Ok(());
+            }
             Op::PutRequest { id, response } => {
                 if self.requests.insert(id.clone(), response.clone()).is_none() {
                     self.request_order.push_back(id.clone());
@@ -346,6 +360,7 @@ impl State {
                 }
             }
         }
+        self.version += 1;
         Ok(())
     }
 
@@ -484,6 +499,7 @@ impl State {
             .chain(updates)
             .chain(maintenance)
             .chain(requests)
+            .chain(std::iter::once(Op::Version(self.version)))
     }
 
     /// One op for each configuration that the job's tasks share.

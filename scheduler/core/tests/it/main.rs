@@ -3,12 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
 
 mod actions;
+mod events;
 mod history;
+mod maintenance;
 mod placement;
 mod preemption;
 mod properties;
 mod quota;
 mod restart;
 mod scenarios;
+mod sla;
 mod table;
+mod upkeep;
+mod upkeep_properties;
 mod world;
