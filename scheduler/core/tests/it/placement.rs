@@ -492,7 +492,27 @@ proptest! {
         let state = model.world.scheduler.state();
         prop_assert!(state.tasks().all(|task| task.state != TaskState::Pending));
         check_queries(&model.world);
+        check_frozen(&mut model.world);
     }
+}
+
+/// A copy to be written down is what it was made of, and stays so.
+fn check_frozen(world: &mut World) {
+    let before = world.scheduler.state().clone();
+    let frozen = world.scheduler.state().frozen();
+    let restored = |state: &State| {
+        let mut made = State::default();
+        for op in state.to_ops() {
+            made.apply(&op).unwrap();
+        }
+        made
+    };
+    let ops: Vec<Op> = frozen.to_ops().collect();
+    let _ = world.create(job("later", 3, true));
+    world.wait(1_000_000);
+    assert_eq!(frozen.to_ops().collect::<Vec<_>>(), ops);
+    assert_eq!(restored(&frozen), before);
+    assert_eq!(restored(world.scheduler.state()), *world.scheduler.state());
 }
 
 /// What is found by index is what is found by looking at everything.
