@@ -15,7 +15,8 @@
 //!
 //! Where to look: [`table`] is the task state machine, `task` carries its effects out, `matching`
 //! says whether a task fits an offer, `placing` puts tasks into offers, `requests` are what clients
-//! ask, `quota` what roles may use, `timers` what happens by itself.
+//! ask, `jobs` and `cron` what becomes of it, `quota` what roles may use, `timers` what happens by
+//! itself.
 //!
 //! Nothing here does I/O, reads a clock, starts a thread or looks at a global.
 
@@ -23,6 +24,7 @@ mod changes;
 mod cron;
 mod groups;
 mod input;
+mod jobs;
 mod maintenance;
 mod matching;
 mod offers;
@@ -41,7 +43,7 @@ mod timers;
 mod updates;
 mod validate;
 
-pub use cron::{CronOp, CronRequest, CronResponse, Crons};
+pub use cron::{CronJob, CronOp, CronRequest, CronResponse, CronStatus, Crons};
 pub use input::{
     Effect, ErrorKind, Input, Offer, Op, PortRange, RecordedResponse, Request, RequestError,
     Response, StatusUpdate, Step, TaskRecord, Ticket,

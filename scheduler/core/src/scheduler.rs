@@ -6,6 +6,7 @@ use aurora_model::job::{ScheduledTask, TaskState, Timestamp};
 use aurora_model::key::{AgentId, JobKey, OfferId, TaskId};
 
 use crate::changes::TaskChange;
+use crate::cron::Timetables;
 use crate::groups::Groups;
 use crate::input::{Effect, Input, Offer, Op, StatusUpdate, Step};
 use crate::offers::Offers;
@@ -23,6 +24,8 @@ pub struct Scheduler {
     pub(crate) offers: Offers,
     pub(crate) groups: Groups,
     pub(crate) timers: Timers,
+    /// When cron jobs are due.
+    pub(crate) timetables: Timetables,
     /// The jobs that have a [`Timer::Prune`].
     pub(crate) pruning: BTreeSet<JobKey>,
     pub(crate) registered: bool,
@@ -52,6 +55,7 @@ impl Scheduler {
             offers: Offers::default(),
             groups: Groups::default(),
             timers: Timers::default(),
+            timetables: Timetables::default(),
             pruning: BTreeSet::new(),
             registered: false,
             launching: true,
