@@ -9,9 +9,11 @@ use crate::changes::TaskChange;
 use crate::cron::Timetables;
 use crate::groups::Groups;
 use crate::input::{Effect, Input, Offer, Op, StatusUpdate, Step};
+use crate::maintenance::Drains;
 use crate::offers::Offers;
 use crate::random::Random;
 use crate::settings::Settings;
+use crate::sla::Coordinators;
 use crate::state::State;
 use crate::timers::{Timer, Timers};
 
@@ -28,6 +30,8 @@ pub struct Scheduler {
     pub(crate) timetables: Timetables,
     /// The jobs that have a [`Timer::Prune`].
     pub(crate) pruning: BTreeSet<JobKey>,
+    pub(crate) drains: Drains,
+    pub(crate) coordinators: Coordinators,
     pub(crate) registered: bool,
     pub(crate) launching: bool,
     /// Each agent's host and its attributes, as its last offer had them.
@@ -57,6 +61,8 @@ impl Scheduler {
             timers: Timers::default(),
             timetables: Timetables::default(),
             pruning: BTreeSet::new(),
+            drains: Drains::default(),
+            coordinators: Coordinators::default(),
             registered: false,
             launching: true,
             hosts: BTreeMap::new(),
@@ -80,6 +86,11 @@ impl Scheduler {
     /// When [`Input::Wakeup`] is due, if ever.
     pub fn next_wakeup(&self) -> Option<Timestamp> {
         self.timers.next()
+    }
+
+    /// The host of an agent that has made an offer since the master was last found.
+    pub(crate) fn host_of(&self, agent: &AgentId) -> Option<&str> {
+        self.hosts.get(agent).map(|(host, _)| host.as_str())
     }
 
     /// The durable state.
@@ -120,6 +131,7 @@ impl Turn<'_> {
                 self.forget_offers();
                 self.scheduler.groups.all_changed();
                 self.reconcile_now();
+                self.drain_all();
             }
             Input::Disconnected => {
                 self.scheduler.registered = false;
@@ -140,6 +152,12 @@ impl Turn<'_> {
                 let result = self.request(request_id, &user, request);
                 self.step.effects.push(Effect::Reply { ticket, result });
             }
+            Input::InverseOffers(offers) => {
+                for offer in offers {
+                    self.take_inverse(offer);
+                }
+            }
+            Input::CoordinatorAnswered { id, answer } => self.coordinator_answered(id, answer),
             Input::Launching(launching) => {
                 self.scheduler.launching = launching;
                 self.scheduler.groups.all_untold();
@@ -211,8 +229,19 @@ impl Turn<'_> {
         let wait = hold.saturating_add(self.scheduler.random.up_to(jitter));
         self.after(wait, Timer::ReturnOffer(offer.id.clone()));
         self.scheduler.groups.agent_changed(&offer.agent);
+        self.maintenance_sees_offer(&offer);
         let Scheduler { offers, random, .. } = &mut *self.scheduler;
         offers.add(offer, random);
+    }
+
+    /// What speaks against these hosts is other than it was: every group looks at them anew.
+    pub(crate) fn hosts_changed(&mut self, names: &BTreeSet<String>) {
+        let Scheduler { hosts, groups, .. } = &mut *self.scheduler;
+        for (agent, (host, _)) in hosts.iter() {
+            if names.contains(host) {
+                groups.agent_changed(agent);
+            }
+        }
     }
 
     /// Takes an offer away; `false` if it is not held.

@@ -61,6 +61,20 @@ pub struct Settings {
     pub cron_catch_up_limit: u32,
     /// How long before its maintenance a host takes no tasks (`-unavailability_threshold`).
     pub unavailability_threshold_ms: i64,
+    /// How often what keeps drains from going on is looked at again
+    /// (`-host_maintenance_polling_interval`).
+    pub host_maintenance_polling_ms: i64,
+    /// Whether policies protect jobs that are not for production too (`-sla_aware_kill_non_prod`).
+    pub sla_aware_kill_non_prod: bool,
+    /// Instances below which policies by percentage or count protect nothing
+    /// (`-min_required_instances_for_sla_check`).
+    pub min_required_instances_for_sla_check: u32,
+    /// The longest time that a policy may want an instance to have run (`-max_sla_duration_secs`).
+    pub max_sla_duration_secs: u64,
+    /// Coordinators that are asked at the same time (`-max_parallel_coordinated_maintenance`).
+    pub max_parallel_coordinated_maintenance: usize,
+    /// How long a coordinator may take to answer (`-sla_coordinator_timeout`).
+    pub sla_coordinator_timeout_ms: i64,
 }
 
 impl Settings {
@@ -122,6 +136,12 @@ impl Default for Settings {
             cron_time_zone: "GMT".to_owned(),
             cron_catch_up_limit: 100,
             unavailability_threshold_ms: 6 * MINUTE,
+            host_maintenance_polling_ms: MINUTE,
+            sla_aware_kill_non_prod: false,
+            min_required_instances_for_sla_check: 20,
+            max_sla_duration_secs: 2 * 60 * 60,
+            max_parallel_coordinated_maintenance: 10,
+            sla_coordinator_timeout_ms: MINUTE,
         }
     }
 }

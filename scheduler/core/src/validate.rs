@@ -42,6 +42,7 @@ pub(crate) fn validate(
         }
     }
     validate_task(&mut job.task, settings)?;
+    crate::sla::validate(&job.task, job.instance_count, settings)?;
     let has_schedule = job.cron_schedule.as_deref().is_some_and(|schedule| !schedule.is_empty());
     if has_schedule && job.task.is_service {
         return refuse("a job cannot be a service and have a cron schedule");

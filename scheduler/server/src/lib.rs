@@ -17,9 +17,13 @@
 
 mod actor;
 mod allocate;
+mod coordinator;
+mod cron;
 mod dispatch;
 mod flags;
 mod grpc;
+mod inverse;
+mod maintenance;
 mod mesos;
 mod pages;
 mod quotas;

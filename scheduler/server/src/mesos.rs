@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::actor::Core;
 use crate::allocate::{Launcher, Pool, core_offer};
+use crate::inverse::{self, core_inverse};
 
 /// The offers that the core knows of, as Mesos made them.
 type OpenOffers = Arc<Mutex<BTreeMap<String, v1::Offer>>>;
@@ -99,6 +100,16 @@ fn input(event: Event, offers: &OpenOffers) -> Result<Option<Input>, String> {
             }
             Some(Input::Offers(known))
         }
+        event::Type::InverseOffers => {
+            let made = event.inverse_offers.map(|offers| offers.inverse_offers).unwrap_or_default();
+            let read = made.into_iter().map(core_inverse);
+            let known = read.filter_map(|offer| {
+                offer
+                    .inspect_err(|error| tracing::error!(%error, "an inverse offer is unusable"))
+                    .ok()
+            });
+            Some(Input::InverseOffers(known.collect()))
+        }
         event::Type::Rescind => {
             let Some(rescind) = event.rescind else { return Ok(None) };
             lock(offers).remove(&rescind.offer_id.value);
@@ -180,7 +191,8 @@ impl Mesos {
             Effect::Kill { .. } => "kill",
             Effect::Acknowledge { .. } => "acknowledge",
             Effect::Reconcile(_) => "reconcile",
-            Effect::Reply { .. } | Effect::Changed(_) => return,
+            Effect::AcceptInverse(_) => "accept inverse offers",
+            Effect::Reply { .. } | Effect::Changed(_) | Effect::AskCoordinator(_) => return,
         };
         let call = match effect {
             Effect::Launch { offers, tasks } => match self.accept(&offers, &tasks).await {
@@ -229,7 +241,8 @@ impl Mesos {
                 }),
                 ..Call::default()
             },
-            Effect::Reply { .. } | Effect::Changed(_) => return,
+            Effect::AcceptInverse(offer) => inverse::accept(&offer),
+            Effect::Reply { .. } | Effect::Changed(_) | Effect::AskCoordinator(_) => return,
         };
         if let Err(error) = self.calls.send(call).await {
             metrics::counter!("mesos_call_failures", "call" => what).increment(1);

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use aurora_api::v1::cluster_server::ClusterServer;
+use aurora_api::v1::cron_jobs_server::CronJobsServer;
 use aurora_api::v1::jobs_server::JobsServer;
+use aurora_api::v1::maintenance_server::MaintenanceServer;
 use aurora_api::v1::quotas_server::QuotasServer;
 use aurora_daemon::listen::{ListenError, url_host};
 use aurora_daemon::ops::{self, Ops};
@@ -20,6 +22,7 @@ use tonic::server::NamedService;
 
 use crate::actor::{self, Core};
 use crate::allocate::Launcher;
+use crate::coordinator::Coordinators;
 use crate::dispatch::Dispatcher;
 use crate::flags::Config;
 use crate::grpc::{Api, Info};
@@ -156,6 +159,9 @@ pub async fn start_with_log(
         web_url: web_url(address, &hostname),
         observer_port: flags.observer_port,
     };
+    let timeout = u64::try_from(settings.sla_coordinator_timeout_ms).unwrap_or(1);
+    let coordinators =
+        Coordinators::new(flags.cluster_name.clone(), Duration::from_millis(timeout));
     let scheduler = Scheduler::new(settings, state);
     let (seed, _) = uuid::Uuid::new_v4().as_u64_pair();
     // The parts end in order: first what brings work in, then the core and its log.
@@ -173,7 +179,7 @@ pub async fn start_with_log(
     let (calls, events) = mesos::start(session, inner.clone());
     let (mesos, listening) =
         connect(calls, events, launcher, flags.offer_filter_duration, core.clone());
-    let dispatching = tokio::spawn(dispatcher.clone().run(actor.effects, mesos));
+    let dispatching = tokio::spawn(dispatcher.clone().run(actor.effects, mesos, coordinators));
 
     let gauges = tokio::spawn(read_gauges(core.clone()));
     let api = Api { core: core.clone(), dispatcher, info, stop: inner.clone() };
@@ -262,6 +268,8 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     reporter.set_serving::<JobsServer<Api>>().await;
     reporter.set_serving::<ClusterServer<Api>>().await;
     reporter.set_serving::<QuotasServer<Api>>().await;
+    reporter.set_serving::<CronJobsServer<Api>>().await;
+    reporter.set_serving::<MaintenanceServer<Api>>().await;
     let reflection = |error: tonic_reflection::server::Error| Error::Io {
         action: "describe the API",
         source: std::io::Error::other(error.to_string()),
@@ -277,6 +285,8 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(usize::MAX);
     let quotas = QuotasServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
+    let crons = CronJobsServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
+    let maintenance = MaintenanceServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let cluster = ClusterServer::new(api).max_decoding_message_size(MAX_MESSAGE);
     let router = pages::router(pages)
         .merge(web::assets())
@@ -285,6 +295,8 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     let router = route(router, jobs);
     let router = route(router, cluster);
     let router = route(router, quotas);
+    let router = route(router, crons);
+    let router = route(router, maintenance);
     let router = route(router, health);
     let router = route(router, v1);
     Ok(route(router, v1alpha))

@@ -21,6 +21,9 @@
 )]
 
 mod convert;
+mod convert_cron;
+mod convert_jobs;
+mod convert_maintenance;
 pub mod frame;
 mod store;
 
