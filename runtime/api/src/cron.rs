@@ -97,8 +97,10 @@ impl From<&model::CronOutcome> for v1::CronOutcome {
 /// An outcome with what it means in words, for an answer.
 pub fn told(outcome: &model::CronOutcome) -> v1::CronOutcome {
     let mut told = v1::CronOutcome::from(outcome);
-    if let (Some(v1::cron_outcome::Kind::Skipped(skipped)), model::CronOutcome::Skipped { reason, .. }) =
-        (&mut told.kind, outcome)
+    if let (
+        Some(v1::cron_outcome::Kind::Skipped(skipped)),
+        model::CronOutcome::Skipped { reason, .. },
+    ) = (&mut told.kind, outcome)
     {
         reason.text().clone_into(&mut skipped.message);
     }

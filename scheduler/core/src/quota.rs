@@ -188,7 +188,7 @@ impl Scheduler {
     /// What a role uses, `instead` being a cron job in place of the one of its key.
     fn usage(&self, role: &str, instead: Option<&JobConfiguration>) -> Usage {
         let mut usage = self.state.usage(role);
-        let templates = self.state.crons().of_role(role).map(|(_, cron)| &*cron.job);
+        let templates = self.state.crons().of_role(role, None).map(|(_, cron)| &*cron.job);
         let templates = templates.filter(|job| instead.is_none_or(|new| new.key != job.key));
         for job in templates.chain(instead) {
             let mut running = Usage::default();

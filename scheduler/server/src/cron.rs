@@ -121,8 +121,8 @@ impl CronJobs for Api {
         let key = key(request.into_inner().job)?;
         let wanted = key.clone();
         let found = self.core.ask(move |scheduler| scheduler.cron(&wanted)).await.map_err(ended)?;
-        let found = found
-            .ok_or_else(|| Status::not_found(format!("there is no cron job {key}")))?;
+        let found =
+            found.ok_or_else(|| Status::not_found(format!("there is no cron job {key}")))?;
         Ok(Response::new(v1::GetCronJobResponse { job: Some(show(&found)) }))
     }
 

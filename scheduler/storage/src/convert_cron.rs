@@ -63,9 +63,9 @@ pub(crate) fn response_to_proto(response: &CronResponse) -> proto::CronResponse 
         CronResponse::Descheduled { existed } => {
             Kind::Descheduled(proto::CronJobDescheduled { existed: *existed })
         }
-        CronResponse::Triggered { outcome } => Kind::Triggered(proto::CronJobTriggered {
-            outcome: outcome.as_ref().map(Into::into),
-        }),
+        CronResponse::Triggered { outcome } => {
+            Kind::Triggered(proto::CronJobTriggered { outcome: outcome.as_ref().map(Into::into) })
+        }
     };
     proto::CronResponse { kind: Some(kind) }
 }

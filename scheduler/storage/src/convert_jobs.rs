@@ -22,9 +22,7 @@ pub(crate) fn response_to_proto(response: &RecordedResponse) -> proto::JobsRespo
     let instances = |instances: &[u32]| proto::Instances { instances: instances.to_vec() };
     let kind = match response {
         RecordedResponse::Added { instances: added } => Some(Kind::Added(instances(added))),
-        RecordedResponse::Restarted { instances: began } => {
-            Some(Kind::Restarted(instances(began)))
-        }
+        RecordedResponse::Restarted { instances: began } => Some(Kind::Restarted(instances(began))),
         RecordedResponse::QuotaSet => Some(Kind::QuotaSet(proto::QuotaChanged {})),
         RecordedResponse::QuotaRemoved => Some(Kind::QuotaRemoved(proto::QuotaChanged {})),
         _ => None,

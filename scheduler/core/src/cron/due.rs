@@ -178,7 +178,7 @@ impl Turn<'_> {
         let (handled, table) = (cron.handled, table.clone());
         let limit =
             usize::try_from(self.scheduler.settings.cron_catch_up_limit).unwrap_or(usize::MAX);
-        let row = Row::between(&table, handled, self.now, limit.saturating_add(1));
+        let row = Row::between(&table, handled, self.now, limit.saturating_add(1).max(2));
         if let Some(latest) = row.last.back().copied() {
             self.take_row(key, row, latest, limit);
             self.advance_cron(key);

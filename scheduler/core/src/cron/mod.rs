@@ -14,6 +14,7 @@ mod run;
 mod schedule;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use aurora_model::cron::{CronDue, CronOutcome, CronRun};
@@ -127,12 +128,19 @@ impl Crons {
         self.jobs.iter()
     }
 
-    /// The cron jobs of a role, by key.
-    pub fn of_role<'a>(&'a self, role: &'a str) -> impl Iterator<Item = (&'a JobKey, &'a CronJob)> {
-        // No key of the role is before the one of the least identifiers.
-        let first = JobKey::new(role, "-", "-").ok();
-        let jobs = first.map(|first| self.jobs.range(first..));
-        jobs.into_iter().flatten().take_while(move |(key, _)| key.role() == role)
+    /// The cron jobs by key, those of a role unless it is empty, after a key if one is given.
+    pub fn of_role<'a>(
+        &'a self,
+        role: &'a str,
+        after: Option<&JobKey>,
+    ) -> impl Iterator<Item = (&'a JobKey, &'a CronJob)> + use<'a> {
+        let start = match after.filter(|after| role.is_empty() || after.role() >= role) {
+            Some(after) => Bound::Excluded(after.clone()),
+            // No key of a role is before the one of the least identifiers.
+            None => JobKey::new(role, "-", "-").map_or(Bound::Unbounded, Bound::Included),
+        };
+        let jobs = self.jobs.range((start, Bound::Unbounded));
+        jobs.take_while(move |(key, _)| role.is_empty() || key.role() == role)
     }
 
     pub(crate) fn apply(&mut self, op: &CronOp) -> Result<(), Misfit> {

@@ -33,15 +33,9 @@ impl Scheduler {
     pub fn crons<'a>(
         &'a self,
         role: &'a str,
-        after: Option<&'a JobKey>,
-    ) -> impl Iterator<Item = CronStatus> + 'a {
-        let all = role.is_empty().then(|| self.state.crons.iter());
-        let some = (!role.is_empty()).then(|| self.state.crons.of_role(role));
-        all.into_iter()
-            .flatten()
-            .chain(some.into_iter().flatten())
-            .filter(move |(key, _)| after.is_none_or(|after| *key > after))
-            .map(|(_, cron)| self.cron_status(cron))
+        after: Option<&JobKey>,
+    ) -> impl Iterator<Item = CronStatus> + use<'a> {
+        self.state.crons.of_role(role, after).map(|(_, cron)| self.cron_status(cron))
     }
 
     /// A cron job.

@@ -8,6 +8,8 @@
     reason = "tests talk to sockets and files, and fail by panicking"
 )]
 
+mod cron;
+
 use std::path::Path;
 
 use aurora_api::v1;
@@ -238,8 +240,14 @@ async fn quotas_are_set_told_and_kept() {
         (set(amounts(-1.0, 0, 0)), "quota.cpus is out of range: -1"),
         (set(amounts(f64::NAN, 0, 0)), "quota.cpus is out of range: NaN"),
         (set(amounts(0.0, u64::MAX, 0)), "quota.ram_mb is out of range"),
-        (v1::SetQuotaRequest { role: "a b".into(), quota: zero, request_id: None }, "invalid role \"a b\""),
-        (v1::SetQuotaRequest { role: String::new(), quota: zero, request_id: None }, "invalid role \"\""),
+        (
+            v1::SetQuotaRequest { role: "a b".into(), quota: zero, request_id: None },
+            "invalid role \"a b\"",
+        ),
+        (
+            v1::SetQuotaRequest { role: String::new(), quota: zero, request_id: None },
+            "invalid role \"\"",
+        ),
     ] {
         let refused = quotas.set_quota(request).await.unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
@@ -251,7 +259,8 @@ async fn quotas_are_set_told_and_kept() {
 
     quotas.set_quota(set(amounts(1.5, 64, 32))).await.unwrap();
     quotas.set_quota(set(amounts(1.5, 64, 32))).await.unwrap();
-    let other = v1::SetQuotaRequest { role: "ads".into(), quota: amounts(1.0, 2, 3), request_id: None };
+    let other =
+        v1::SetQuotaRequest { role: "ads".into(), quota: amounts(1.0, 2, 3), request_id: None };
     quotas.set_quota(other).await.unwrap();
     jobs.create_job(production).await.unwrap();
     let refused = quotas.set_quota(set(zero)).await.unwrap_err();
