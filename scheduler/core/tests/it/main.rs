@@ -7,6 +7,7 @@ mod cron;
 mod events;
 mod history;
 mod maintenance;
+mod orders;
 mod placement;
 mod preemption;
 mod properties;
