@@ -22,3 +22,4 @@ mod reference;
 pub mod request;
 pub mod rules;
 pub mod tiers;
+pub mod update;
