@@ -12,6 +12,7 @@
 )]
 
 pub mod convert;
+pub mod updates;
 
 /// The generated messages, clients and servers of `aurora.v1`.
 ///

@@ -15,7 +15,7 @@
 //!
 //! Where to look: [`table`] is the task state machine, `task` carries its effects out, `matching`
 //! says whether a task fits an offer, `placing` puts tasks into offers, `requests` are what clients
-//! ask, `quota` what roles may use, `timers` what happens by itself.
+//! ask, `quota` what roles may use, `timers` what happens by itself, `updates` how jobs become others.
 //!
 //! Nothing here does I/O, reads a clock, starts a thread or looks at a global.
 
@@ -52,4 +52,8 @@ pub use quota::{Consumption, RoleQuota};
 pub use scheduler::Scheduler;
 pub use settings::{Settings, Tier};
 pub use state::{Host, Misfit, State};
-pub use updates::{UpdateOp, UpdateRequest, UpdateResponse, Updates};
+pub use updates::{
+    ActionVerdict, JobDiff, Need, Observed, Phase, SlaKills, Taken, Tally, Update, UpdateAction,
+    UpdateOp, UpdateQuery, UpdateRequest, UpdateResponse, UpdateSnapshot, UpdateSummary, Updates,
+    diff, group_size, judge, may_go, on_action, unknown_in_scope,
+};

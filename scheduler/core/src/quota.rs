@@ -119,6 +119,30 @@ impl Usage {
         *sum = sum.minus((&task.resources).into());
     }
 
+    /// Counts, in each class, the most that one of these tasks asks for of each kind.
+    pub(crate) fn add_most<'a>(&mut self, tasks: impl Iterator<Item = &'a TaskConfig>) {
+        let mut most: Consumption<Option<ResourceAggregate>> = Consumption::default();
+        for task in tasks {
+            let asked = ResourceAggregate::from(&task.resources);
+            let known = most.of_class(task);
+            *known = Some(known.map_or(asked, |known| ResourceAggregate {
+                cpus: known.cpus.max(asked.cpus),
+                ram_mb: known.ram_mb.max(asked.ram_mb),
+                disk_mb: known.disk_mb.max(asked.disk_mb),
+            }));
+        }
+        for (sum, most) in [
+            (&mut self.production_shared, most.production_shared),
+            (&mut self.non_production_shared, most.non_production_shared),
+            (&mut self.production_dedicated, most.production_dedicated),
+            (&mut self.non_production_dedicated, most.non_production_dedicated),
+        ] {
+            if let Some(most) = most {
+                *sum = sum.plus(most, 1);
+            }
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -139,7 +163,7 @@ impl Scheduler {
         RoleQuota {
             set: self.state.quota(role).copied(),
             limit: self.quota_limit(role),
-            consumption: self.state.usage(role).consumption(),
+            consumption: self.role_usage(role).consumption(),
         }
     }
 
@@ -163,11 +187,19 @@ impl Scheduler {
         if !task.production || task.is_dedicated() {
             return Ok(());
         }
+        let used = self.role_usage(task.job.role()).production_shared;
+        self.check_usage(task, used.plus((&task.resources).into(), instances))
+    }
+
+    /// Whether a role may use so much for the sake of a task.
+    pub(crate) fn check_usage(&self, task: &TaskConfig, wanted: Sum) -> Result<(), RequestError> {
+        if !task.production || task.is_dedicated() {
+            return Ok(());
+        }
         let role = task.job.role();
         let Some(limit) = self.quota_limit(role) else { return Ok(()) };
-        let used = self.state.usage(role).production_shared;
-        let wanted = used.plus((&task.resources).into(), instances);
         let Some(excess) = wanted.excess(&limit) else { return Ok(()) };
+        let used = self.role_usage(role).production_shared;
         let has = match self.state.quota(role) {
             Some(quota) => {
                 format!(
@@ -196,7 +228,7 @@ impl Turn<'_> {
         role: Role,
         quota: ResourceAggregate,
     ) -> Result<Response, RequestError> {
-        let used = self.scheduler.state.usage(role.as_str()).production_shared;
+        let used = self.scheduler.role_usage(role.as_str()).production_shared;
         if let Some(excess) = used.excess(&quota) {
             return Err(RequestError {
                 kind: ErrorKind::FailedPrecondition,

@@ -37,6 +37,7 @@ impl Turn<'_> {
                 RecordedResponse::Maintenance(self.maintenance_request(user, request)?)
             }
             Request::KillTasks { job, instances, message } => {
+                self.scheduler.check_not_updating(&job)?;
                 self.kill_tasks(&job, &instances, user, message.as_deref())
             }
         };
@@ -54,6 +55,7 @@ impl Turn<'_> {
                 job.key
             )));
         }
+        self.scheduler.check_not_updating(&job.key)?;
         if self.scheduler.state.tasks_of(&job.key).any(|task| task.state.is_active()) {
             return Err(RequestError {
                 kind: ErrorKind::AlreadyExists,

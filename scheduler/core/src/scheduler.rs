@@ -13,6 +13,7 @@ use crate::random::Random;
 use crate::settings::Settings;
 use crate::state::State;
 use crate::timers::{Timer, Timers};
+use crate::updates::{Affinity, Updating};
 
 /// The scheduler: durable state, and what is made anew at every start.
 #[derive(Debug)]
@@ -25,6 +26,9 @@ pub struct Scheduler {
     pub(crate) timers: Timers,
     /// The jobs that have a [`Timer::Prune`].
     pub(crate) pruning: BTreeSet<JobKey>,
+    pub(crate) updating: Updating,
+    /// The agents that are kept for instances.
+    pub(crate) affinity: Affinity,
     pub(crate) registered: bool,
     pub(crate) launching: bool,
     /// Each agent's host and its attributes, as its last offer had them.
@@ -53,6 +57,8 @@ impl Scheduler {
             groups: Groups::default(),
             timers: Timers::default(),
             pruning: BTreeSet::new(),
+            updating: Updating::default(),
+            affinity: Affinity::default(),
             registered: false,
             launching: true,
             hosts: BTreeMap::new(),

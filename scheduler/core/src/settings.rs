@@ -57,6 +57,24 @@ pub struct Settings {
     pub history_max_per_job: usize,
     /// How long before its maintenance a host takes no tasks (`-unavailability_threshold`).
     pub unavailability_threshold_ms: i64,
+    /// Failures that an update may forgive to all its instances together
+    /// (`-max_update_instance_failures`).
+    pub max_update_instance_failures: u64,
+    /// Whether the agent of an instance is kept for what replaces it (`-enable_update_affinity`).
+    pub enable_update_affinity: bool,
+    /// For how long (`-update_affinity_reservation_hold_time`).
+    pub update_affinity_hold_ms: i64,
+    /// How long an update waits before it asks an SLA policy again
+    /// (`-sla_aware_kill_retry_min_delay`).
+    pub sla_retry_min_ms: i64,
+    /// How long at most (`-sla_aware_kill_retry_max_delay`).
+    pub sla_retry_max_ms: i64,
+    /// Between two times that old updates are forgotten (`-job_update_history_pruning_interval`).
+    pub update_history_interval_ms: i64,
+    /// How long updates are remembered (`-job_update_history_pruning_threshold`).
+    pub update_history_threshold_ms: i64,
+    /// Ended updates remembered per job (`-job_update_history_per_job_threshold`).
+    pub update_history_per_job: usize,
 }
 
 impl Settings {
@@ -116,6 +134,14 @@ impl Default for Settings {
             history_min_retention_ms: HOUR,
             history_max_per_job: 100,
             unavailability_threshold_ms: 6 * MINUTE,
+            max_update_instance_failures: 20_000,
+            enable_update_affinity: false,
+            update_affinity_hold_ms: 3 * MINUTE,
+            sla_retry_min_ms: MINUTE,
+            sla_retry_max_ms: 5 * MINUTE,
+            update_history_interval_ms: 15 * MINUTE,
+            update_history_threshold_ms: 30 * 24 * HOUR,
+            update_history_per_job: 10,
         }
     }
 }

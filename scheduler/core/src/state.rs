@@ -12,7 +12,7 @@ use crate::cron::Crons;
 use crate::input::{Op, RecordedResponse, TaskRecord};
 use crate::maintenance::Maintenance;
 use crate::quota::Usage;
-use crate::updates::Updates;
+use crate::updates::{UpdateOp, Updates};
 
 /// How many answered requests are remembered. Clients repeat within seconds; at a thousand changes
 /// a second this is still more than any of them waits.
@@ -252,6 +252,11 @@ impl State {
         self.requests.get(id)
     }
 
+    /// The updates of jobs.
+    pub fn updates(&self) -> &Updates {
+        &self.updates
+    }
+
     /// Carries out a change: the only way this state changes.
     ///
     /// # Errors
@@ -320,7 +325,13 @@ impl State {
                 self.quotas.insert(role.clone(), *quota);
             }
             Op::Cron(op) => self.crons.apply(op)?,
-            Op::Update(op) => self.updates.apply(op)?,
+            Op::Update(op) => {
+                self.updates.apply(op)?;
+                if let UpdateOp::Add { key, instance, task: id } = op {
+                    let config = self.updates.config_for(key, *instance)?;
+                    self.insert(task(config, &TaskRecord::new(id.clone(), *instance)));
+                }
+            }
             Op::Maintenance(op) => self.maintenance.apply(op)?,
             Op::PutRequest { id, response } => {
                 if self.requests.insert(id.clone(), response.clone()).is_none() {

@@ -8,7 +8,7 @@ use aurora_api::v1;
 use aurora_model::key::{AgentId, FrameworkId, JobKey, RequestId, Role, TaskId};
 use aurora_scheduler_core::{Op, RecordedResponse, TaskRecord};
 
-use crate::proto;
+use crate::{proto, updates};
 
 pub(crate) fn to_proto(op: &Op) -> proto::Op {
     use proto::op::Kind;
@@ -52,13 +52,15 @@ pub(crate) fn to_proto(op: &Op) -> proto::Op {
             quota: Some(v1::ResourceAggregate::from(quota)),
         }),
         Op::Cron(op) => match *op {},
-        Op::Update(op) => match *op {},
+        Op::Update(op) => Kind::Update(updates::to_proto(op)),
         Op::Maintenance(op) => match *op {},
         Op::PutRequest { id, response } => Kind::PutRequest(proto::PutRequest {
             id: id.to_string(),
             response: Some(match response {
                 RecordedResponse::Cron(response) => match *response {},
-                RecordedResponse::Update(response) => match *response {},
+                RecordedResponse::Update(response) => {
+                    proto::put_request::Response::Update(updates::response_to_proto(response))
+                }
                 RecordedResponse::Maintenance(response) => match *response {},
                 RecordedResponse::Created { key, instances } => {
                     proto::put_request::Response::Created(proto::Created {
@@ -136,6 +138,7 @@ pub(crate) fn from_proto(op: proto::Op) -> Result<Op, ConvertError> {
             role: Role::new(&inner.role)?,
             quota: inner.quota.ok_or(ConvertError::Missing("put_quota.quota"))?.try_into()?,
         },
+        Kind::Update(op) => Op::Update(updates::from_proto(op)?),
         Kind::PutRequest(inner) => Op::PutRequest {
             id: RequestId::new(inner.id)?,
             response: match inner.response.ok_or(ConvertError::Missing("put_request.response"))? {
@@ -147,6 +150,9 @@ pub(crate) fn from_proto(op: proto::Op) -> Result<Op, ConvertError> {
                 },
                 proto::put_request::Response::Killed(killed) => {
                     RecordedResponse::Killed { instances: killed.instances }
+                }
+                proto::put_request::Response::Update(response) => {
+                    RecordedResponse::Update(updates::response_from_proto(response)?)
                 }
             },
         },

@@ -23,6 +23,7 @@
 mod convert;
 pub mod frame;
 mod store;
+mod updates;
 
 pub use store::{FileError, Log, OpenError, Store, StoreError};
 

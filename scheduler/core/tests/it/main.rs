@@ -9,4 +9,8 @@ mod quota;
 mod restart;
 mod scenarios;
 mod table;
+mod updates;
+mod updates_properties;
+mod updates_tables;
+mod updates_world;
 mod world;

@@ -1,0 +1,1 @@
+//! What holds of updates whatever happens (`invariants.md`).
