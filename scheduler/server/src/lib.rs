@@ -24,6 +24,7 @@ mod mesos;
 mod pages;
 mod quotas;
 mod start;
+mod updates;
 
 pub use flags::{Config, Flags, FlagsError, UnsetQuota};
 pub use start::{Error, Handle, start, start_with_log};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use aurora_api::v1::cluster_server::ClusterServer;
 use aurora_api::v1::jobs_server::JobsServer;
 use aurora_api::v1::quotas_server::QuotasServer;
+use aurora_api::v1::updates_server::UpdatesServer;
 use aurora_daemon::listen::{ListenError, url_host};
 use aurora_daemon::ops::{self, Ops};
 use aurora_daemon::{serve, web};
@@ -262,6 +263,7 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     reporter.set_serving::<JobsServer<Api>>().await;
     reporter.set_serving::<ClusterServer<Api>>().await;
     reporter.set_serving::<QuotasServer<Api>>().await;
+    reporter.set_serving::<UpdatesServer<Api>>().await;
     let reflection = |error: tonic_reflection::server::Error| Error::Io {
         action: "describe the API",
         source: std::io::Error::other(error.to_string()),
@@ -277,6 +279,9 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(usize::MAX);
     let quotas = QuotasServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
+    let updates = UpdatesServer::new(api.clone())
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(usize::MAX);
     let cluster = ClusterServer::new(api).max_decoding_message_size(MAX_MESSAGE);
     let router = pages::router(pages)
         .merge(web::assets())
@@ -285,6 +290,7 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     let router = route(router, jobs);
     let router = route(router, cluster);
     let router = route(router, quotas);
+    let router = route(router, updates);
     let router = route(router, health);
     let router = route(router, v1);
     Ok(route(router, v1alpha))
