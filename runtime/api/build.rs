@@ -10,7 +10,12 @@ use prost::Message as _;
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
     let files = protox::compile(
-        ["aurora/v1/api.proto", "aurora/v1/job.proto", "aurora/v1/updates.proto"],
+        [
+            "aurora/v1/api.proto",
+            "aurora/v1/job.proto",
+            "aurora/v1/maintenance.proto",
+            "aurora/v1/updates.proto",
+        ],
         ["proto"],
     )?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);

@@ -15,6 +15,7 @@ pub mod docs;
 pub mod job;
 pub mod json_schema;
 pub mod key;
+pub mod maintenance;
 pub mod names;
 pub mod plan;
 pub mod quota;

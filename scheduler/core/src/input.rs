@@ -10,7 +10,8 @@ use aurora_model::key::{AgentId, FrameworkId, JobKey, OfferId, RequestId, Role, 
 use aurora_model::quota::ResourceAggregate;
 
 use crate::cron::{CronOp, CronRequest, CronResponse};
-use crate::maintenance::{MaintenanceOp, MaintenanceRequest, MaintenanceResponse};
+use crate::maintenance::{InverseOffer, MaintenanceOp, MaintenanceRequest, MaintenanceResponse};
+use crate::sla::{CoordinatorAnswer, CoordinatorQuestion, QuestionId};
 use crate::updates::{UpdateOp, UpdateRequest, UpdateResponse};
 
 /// The caller's mark on a request, given back with the reply.
@@ -53,6 +54,15 @@ pub enum Input {
     },
     /// Whether tasks are placed. What is running goes on.
     Launching(bool),
+    /// Agents are to be left before their maintenance.
+    InverseOffers(Vec<InverseOffer>),
+    /// A coordinator has been asked, see [`Effect::AskCoordinator`].
+    CoordinatorAnswered {
+        /// The question.
+        id: QuestionId,
+        /// What came of it.
+        answer: CoordinatorAnswer,
+    },
 }
 
 /// What a client can ask for.
@@ -377,6 +387,10 @@ pub enum Effect {
     Reconcile(Vec<(TaskId, Option<AgentId>)>),
     /// A task has changed, or is gone.
     Changed(TaskId),
+    /// Agree to leave an agent.
+    AcceptInverse(OfferId),
+    /// Ask an outside service; its answer is [`Input::CoordinatorAnswered`].
+    AskCoordinator(Box<CoordinatorQuestion>),
 }
 
 /// What comes of an input.

@@ -34,6 +34,7 @@ mod random;
 mod requests;
 mod scheduler;
 mod settings;
+mod sla;
 mod state;
 pub mod table;
 mod task;
@@ -46,11 +47,15 @@ pub use input::{
     Effect, ErrorKind, Input, Offer, Op, PortRange, RecordedResponse, Request, RequestError,
     Response, StatusUpdate, Step, TaskRecord, Ticket,
 };
-pub use maintenance::{Maintenance, MaintenanceOp, MaintenanceRequest, MaintenanceResponse};
+pub use maintenance::{
+    HostStatus, InverseOffer, Maintenance, MaintenanceOp, MaintenanceRequest, MaintenanceResponse,
+    WaitingTask,
+};
 pub use queries::{JobCounts, PendingGroup, Stats, TaskQuery};
 pub use quota::{Consumption, RoleQuota};
 pub use scheduler::Scheduler;
 pub use settings::{Settings, Tier};
+pub use sla::{CoordinatorAnswer, CoordinatorQuestion, QuestionId};
 pub use state::{Host, Misfit, State};
 pub use updates::{
     ActionVerdict, JobDiff, Need, Observed, Phase, SlaKills, Taken, Tally, Update, UpdateAction,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aurora_model::job::{ConstraintRule, DEDICATED_ATTRIBUTE, ResourceBag, TaskConfig, Timestamp};
+use aurora_model::maintenance::MaintenanceMode;
 
 use crate::offers::AgentOffer;
 
@@ -46,6 +47,7 @@ pub(crate) fn vetoes(
     wanted: &Wanted<'_>,
     offer: &AgentOffer,
     spread: &Spread,
+    mode: MaintenanceMode,
     now: Timestamp,
     unavailability_threshold_ms: i64,
 ) -> Vec<Veto> {
@@ -55,6 +57,15 @@ pub(crate) fn vetoes(
     let attributes = &latest.attributes;
     if attributes.contains_key(DEDICATED_ATTRIBUTE) && !wanted.config.is_dedicated() {
         return vec![Veto::new("Host is dedicated", 1_000_000)];
+    }
+    match mode {
+        MaintenanceMode::Draining => {
+            return vec![Veto::new("Host draining for maintenance", 100_000)];
+        }
+        MaintenanceMode::Drained => {
+            return vec![Veto::new("Host drained for maintenance", 100_000)];
+        }
+        MaintenanceMode::None | MaintenanceMode::Scheduled => {}
     }
     let draining = latest
         .unavailable_from

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aurora_model::job::{AssignedTask, TaskConfig, TaskState};
 use aurora_model::key::{AgentId, TaskId};
+use aurora_model::maintenance::MaintenanceMode;
 
 use crate::input::{Effect, Op};
 use crate::matching::{Spread, Veto, Wanted, take, vetoes};
@@ -105,13 +106,15 @@ impl Turn<'_> {
         let threshold = settings.unavailability_threshold_ms;
         let batch = settings.max_tasks_per_schedule_attempt.max(1);
         let ids: Vec<TaskId> = found.tasks.iter().take(batch).cloned().collect();
-        let agents = offers_in_order(offers, found);
+        let mut agents = offers_in_order(offers, found);
+        self.scheduler.sort_by_mode(&mut agents);
         let mut ids = ids.into_iter().peekable();
         self.scheduler.count("schedule_attempts_fired", ids.len() as u64);
         for agent in agents {
             while let Some(id) = ids.peek() {
                 let Some(offer) = self.scheduler.offers.get(&agent) else { break };
-                let vetoes = vetoes(&wanted, offer, spread, now, threshold);
+                let mode = self.scheduler.offer_mode(offer);
+                let vetoes = vetoes(&wanted, offer, spread, mode, now, threshold);
                 self.scheduler.count("veto_evaluated_offers", 1);
                 if !vetoes.is_empty() {
                     self.scheduler.groups.remember(group, now, &agent, vetoes);
@@ -155,6 +158,22 @@ impl Turn<'_> {
         let ports = names.iter().cloned().zip(numbers).collect();
         self.apply(Op::Assign { id: id.clone(), agent: agent.clone(), host, ports });
         self.change(id, TaskState::Assigned, None)
+    }
+}
+
+impl Scheduler {
+    /// What is done with the host of an offer.
+    fn offer_mode(&self, offer: &crate::offers::AgentOffer) -> MaintenanceMode {
+        offer.latest().map_or(MaintenanceMode::None, |latest| self.state.host_mode(&latest.host))
+    }
+
+    /// Puts hosts that will be drained after those that will not.
+    fn sort_by_mode(&self, agents: &mut [AgentId]) {
+        if self.state.maintenance().hosts().next().is_some() {
+            agents.sort_by_cached_key(|agent| {
+                self.offers.get(agent).map_or(MaintenanceMode::None, |offer| self.offer_mode(offer))
+            });
+        }
     }
 }
 

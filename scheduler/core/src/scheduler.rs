@@ -8,9 +8,11 @@ use aurora_model::key::{AgentId, JobKey, OfferId, TaskId};
 use crate::changes::TaskChange;
 use crate::groups::Groups;
 use crate::input::{Effect, Input, Offer, Op, StatusUpdate, Step};
+use crate::maintenance::Drains;
 use crate::offers::Offers;
 use crate::random::Random;
 use crate::settings::Settings;
+use crate::sla::Coordinators;
 use crate::state::State;
 use crate::timers::{Timer, Timers};
 use crate::updates::{Affinity, Updating};
@@ -29,6 +31,8 @@ pub struct Scheduler {
     pub(crate) updating: Updating,
     /// The agents that are kept for instances.
     pub(crate) affinity: Affinity,
+    pub(crate) drains: Drains,
+    pub(crate) coordinators: Coordinators,
     pub(crate) registered: bool,
     pub(crate) launching: bool,
     /// Each agent's host and its attributes, as its last offer had them.
@@ -59,6 +63,8 @@ impl Scheduler {
             pruning: BTreeSet::new(),
             updating: Updating::default(),
             affinity: Affinity::default(),
+            drains: Drains::default(),
+            coordinators: Coordinators::default(),
             registered: false,
             launching: true,
             hosts: BTreeMap::new(),
@@ -82,6 +88,11 @@ impl Scheduler {
     /// When [`Input::Wakeup`] is due, if ever.
     pub fn next_wakeup(&self) -> Option<Timestamp> {
         self.timers.next()
+    }
+
+    /// The host of an agent that has made an offer since the master was last found.
+    pub(crate) fn host_of(&self, agent: &AgentId) -> Option<&str> {
+        self.hosts.get(agent).map(|(host, _)| host.as_str())
     }
 
     /// The durable state.
@@ -122,6 +133,7 @@ impl Turn<'_> {
                 self.forget_offers();
                 self.scheduler.groups.all_changed();
                 self.reconcile_now();
+                self.drain_all();
             }
             Input::Disconnected => {
                 self.scheduler.registered = false;
@@ -142,6 +154,12 @@ impl Turn<'_> {
                 let result = self.request(request_id, &user, request);
                 self.step.effects.push(Effect::Reply { ticket, result });
             }
+            Input::InverseOffers(offers) => {
+                for offer in offers {
+                    self.take_inverse(offer);
+                }
+            }
+            Input::CoordinatorAnswered { id, answer } => self.coordinator_answered(id, answer),
             Input::Launching(launching) => {
                 self.scheduler.launching = launching;
                 self.scheduler.groups.all_untold();
@@ -213,8 +231,19 @@ impl Turn<'_> {
         let wait = hold.saturating_add(self.scheduler.random.up_to(jitter));
         self.after(wait, Timer::ReturnOffer(offer.id.clone()));
         self.scheduler.groups.agent_changed(&offer.agent);
+        self.maintenance_sees_offer(&offer);
         let Scheduler { offers, random, .. } = &mut *self.scheduler;
         offers.add(offer, random);
+    }
+
+    /// What speaks against these hosts is other than it was: every group looks at them anew.
+    pub(crate) fn hosts_changed(&mut self, names: &BTreeSet<String>) {
+        let Scheduler { hosts, groups, .. } = &mut *self.scheduler;
+        for (agent, (host, _)) in hosts.iter() {
+            if names.contains(host) {
+                groups.agent_changed(agent);
+            }
+        }
     }
 
     /// Takes an offer away; `false` if it is not held.

@@ -75,6 +75,20 @@ pub struct Settings {
     pub update_history_threshold_ms: i64,
     /// Ended updates remembered per job (`-job_update_history_per_job_threshold`).
     pub update_history_per_job: usize,
+    /// How often what keeps drains from going on is looked at again
+    /// (`-host_maintenance_polling_interval`).
+    pub host_maintenance_polling_ms: i64,
+    /// Whether policies protect jobs that are not for production too (`-sla_aware_kill_non_prod`).
+    pub sla_aware_kill_non_prod: bool,
+    /// Instances below which policies by percentage or count protect nothing
+    /// (`-min_required_instances_for_sla_check`).
+    pub min_required_instances_for_sla_check: u32,
+    /// The longest time that a policy may want an instance to have run (`-max_sla_duration_secs`).
+    pub max_sla_duration_secs: u64,
+    /// Coordinators that are asked at the same time (`-max_parallel_coordinated_maintenance`).
+    pub max_parallel_coordinated_maintenance: usize,
+    /// How long a coordinator may take to answer (`-sla_coordinator_timeout`).
+    pub sla_coordinator_timeout_ms: i64,
 }
 
 impl Settings {
@@ -142,6 +156,12 @@ impl Default for Settings {
             update_history_interval_ms: 15 * MINUTE,
             update_history_threshold_ms: 30 * 24 * HOUR,
             update_history_per_job: 10,
+            host_maintenance_polling_ms: MINUTE,
+            sla_aware_kill_non_prod: false,
+            min_required_instances_for_sla_check: 20,
+            max_sla_duration_secs: 2 * 60 * 60,
+            max_parallel_coordinated_maintenance: 10,
+            sla_coordinator_timeout_ms: MINUTE,
         }
     }
 }

@@ -232,6 +232,11 @@ impl State {
         self.hosts.get(name)
     }
 
+    /// The names of hosts that have made offers, from one on, in order.
+    pub(crate) fn host_names(&self, from: Bound<&str>) -> impl Iterator<Item = &str> {
+        self.hosts.range::<str, _>((from, Bound::Unbounded)).map(|(name, _)| name.as_str())
+    }
+
     /// The quota that was set for a role.
     pub fn quota(&self, role: &str) -> Option<&ResourceAggregate> {
         self.quotas.get(role)

@@ -49,6 +49,7 @@ pub(crate) fn validate(
         }
     }
     validate_task(&mut job.task, settings)?;
+    crate::sla::validate(&job.task, job.instance_count, settings)?;
     validate_ids(job)?;
     if job.cron_schedule.as_deref().is_some_and(|schedule| !schedule.is_empty()) {
         if job.task.is_service {

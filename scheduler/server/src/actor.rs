@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aurora_model::job::Timestamp;
 use aurora_scheduler_core::{Effect, Input, Op, Scheduler, State};
-use aurora_scheduler_storage::{Log, StoreError};
+use aurora_scheduler_storage::{Log, StoreError, Work, commit};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -65,11 +65,10 @@ impl Core {
     }
 }
 
-/// Something for the writer.
-enum Work {
-    Step { ops: Vec<Op>, effects: Vec<Effect> },
+/// What is done once it may be.
+enum Then {
+    Effects(Vec<Effect>),
     Answer(Answer),
-    Snapshot(Box<State>),
 }
 
 /// What runs behind a [`Core`].
@@ -103,7 +102,8 @@ pub(crate) fn start(
     })?;
     tokio::spawn(async move {
         let step = scheduler.handle(now(), Input::Started { seed });
-        if work.send(Work::Step { ops: step.ops, effects: step.effects }).await.is_ok() {
+        let first = Work::Step { ops: step.ops, then: Then::Effects(step.effects) };
+        if work.send(first).await.is_ok() {
             act(scheduler, messages, work, &snapshot_due, stop).await;
         }
     });
@@ -114,7 +114,7 @@ pub(crate) fn start(
 async fn act(
     mut scheduler: Scheduler,
     mut messages: mpsc::Receiver<Message>,
-    work: mpsc::Sender<Work>,
+    work: mpsc::Sender<Work<Then>>,
     snapshot_due: &AtomicBool,
     stop: CancellationToken,
 ) {
@@ -135,9 +135,12 @@ async fn act(
                 if step.ops.is_empty() && step.effects.is_empty() {
                     continue;
                 }
-                Work::Step { ops: step.ops, effects: step.effects }
+                Work::Step { ops: step.ops, then: Then::Effects(step.effects) }
             }
-            Message::Query(query) => Work::Answer(query(&scheduler)),
+            Message::Query(query) => {
+                let then = Then::Answer(query(&scheduler));
+                Work::Step { ops: Vec::new(), then }
+            }
         };
         if work.send(item).await.is_err() {
             return;
@@ -154,7 +157,7 @@ async fn act(
 /// Makes steps durable, as many at once as there are, and then lets their effects go.
 fn write(
     mut log: Box<dyn Log>,
-    mut work: mpsc::Receiver<Work>,
+    mut work: mpsc::Receiver<Work<Then>>,
     released: &mpsc::UnboundedSender<Effect>,
     snapshot_due: &AtomicBool,
 ) -> Result<(), StoreError> {
@@ -164,31 +167,9 @@ fn write(
         if work.blocking_recv_many(&mut group, GROUP) == 0 {
             return Ok(());
         }
-        let mut steps = Vec::new();
-        let mut then = Vec::new();
-        let mut snapshot = None;
-        for item in group.drain(..) {
-            match item {
-                Work::Step { ops, effects } => {
-                    if !ops.is_empty() {
-                        steps.push(ops);
-                    }
-                    then.push(Then::Effects(effects));
-                }
-                Work::Answer(answer) => then.push(Then::Answer(answer)),
-                Work::Snapshot(state) => snapshot = Some((steps.len(), state)),
-            }
-        }
-        // A snapshot is of the state between two steps.
-        let (before, after) = match &snapshot {
-            Some((position, _)) => steps.split_at(*position),
-            None => (steps.as_slice(), &[][..]),
-        };
-        append(log.as_mut(), before)?;
-        if let Some((_, state)) = &snapshot {
-            snapshots.write(log.as_mut(), state);
-        }
-        append(log.as_mut(), after)?;
+        let then = commit(log.as_mut(), group.drain(..), append, |log, state| {
+            snapshots.write(log, state);
+        })?;
         if snapshots.ask(log.as_ref()) {
             snapshot_due.store(true, Ordering::Relaxed);
         }
@@ -243,15 +224,7 @@ impl Snapshots {
     }
 }
 
-enum Then {
-    Effects(Vec<Effect>),
-    Answer(Answer),
-}
-
 fn append(log: &mut dyn Log, steps: &[Vec<Op>]) -> Result<(), StoreError> {
-    if steps.is_empty() {
-        return Ok(());
-    }
     let began = Instant::now();
     log.append(steps)?;
     metrics::histogram!("log_append").record(began.elapsed().as_secs_f64());

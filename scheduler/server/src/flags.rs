@@ -95,6 +95,28 @@ pub struct Flags {
     /// How long a kill may be unanswered before it is repeated.
     #[arg(long, value_name = "DURATION", default_value = "15secs", value_parser = whole_seconds)]
     pub initial_task_kill_retry_interval: u32,
+    /// How long before its maintenance a host takes no tasks, and is left.
+    #[arg(long, value_name = "DURATION", default_value = "6mins", value_parser = whole_seconds)]
+    pub unavailability_threshold: u32,
+    /// How often drains are looked at again whatever has happened.
+    #[arg(long, value_name = "DURATION", default_value = "1mins", value_parser = whole_seconds)]
+    pub host_maintenance_polling_interval: u32,
+    /// Whether SLA policies protect jobs that are not for production too.
+    #[arg(long, value_name = "BOOL", default_value_t = false, action = clap::ArgAction::Set,
+        num_args = 0..=1, default_missing_value = "true")]
+    pub sla_aware_kill_non_prod: bool,
+    /// Instances below which SLA policies by percentage or count protect nothing.
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    pub min_required_instances_for_sla_check: u32,
+    /// The longest time that an SLA policy may want an instance to have run.
+    #[arg(long, value_name = "DURATION", default_value = "2hrs", value_parser = whole_seconds)]
+    pub max_sla_duration_secs: u32,
+    /// SLA coordinators that are asked at the same time.
+    #[arg(long, value_name = "COUNT", default_value_t = 10)]
+    pub max_parallel_coordinated_maintenance: u32,
+    /// How long an SLA coordinator may take to answer.
+    #[arg(long, value_name = "DURATION", default_value = "1mins", value_parser = whole_seconds)]
+    pub sla_coordinator_timeout: u32,
 }
 
 /// What a role may use for which no quota was set.
@@ -165,11 +187,14 @@ impl TryFrom<Flags> for Config {
                 return Err(FlagsError::Range { flag, value: value.to_string() });
             }
         }
-        // A task that is given up, or told to end, again and again at once keeps everything else
-        // waiting.
+        // What is done again and again at once keeps everything else waiting; what never gets its
+        // turn is never done.
         for (flag, value) in [
             ("transient-task-state-timeout", flags.transient_task_state_timeout),
             ("initial-task-kill-retry-interval", flags.initial_task_kill_retry_interval),
+            ("host-maintenance-polling-interval", flags.host_maintenance_polling_interval),
+            ("sla-coordinator-timeout", flags.sla_coordinator_timeout),
+            ("max-parallel-coordinated-maintenance", flags.max_parallel_coordinated_maintenance),
         ] {
             if value == 0 {
                 return Err(FlagsError::Range { flag, value: value.to_string() });
@@ -199,6 +224,16 @@ impl TryFrom<Flags> for Config {
             max_flapping_delay_ms: ms(flags.max_flapping_task_delay),
             transient_timeout_ms: ms(flags.transient_task_state_timeout),
             initial_kill_retry_ms: ms(flags.initial_task_kill_retry_interval),
+            unavailability_threshold_ms: ms(flags.unavailability_threshold),
+            host_maintenance_polling_ms: ms(flags.host_maintenance_polling_interval),
+            sla_aware_kill_non_prod: flags.sla_aware_kill_non_prod,
+            min_required_instances_for_sla_check: flags.min_required_instances_for_sla_check,
+            max_sla_duration_secs: u64::from(flags.max_sla_duration_secs),
+            max_parallel_coordinated_maintenance: usize::try_from(
+                flags.max_parallel_coordinated_maintenance,
+            )
+            .unwrap_or(usize::MAX),
+            sla_coordinator_timeout_ms: ms(flags.sla_coordinator_timeout),
             ..Settings::default()
         };
         let executor_user = match &flags.executor_user {
@@ -312,7 +347,13 @@ pub(crate) mod tests {
     #[test]
     fn waits_of_no_length_are_refused() {
         assert!(config(&[]).is_ok());
-        for flag in ["transient-task-state-timeout", "initial-task-kill-retry-interval"] {
+        for flag in [
+            "transient-task-state-timeout",
+            "initial-task-kill-retry-interval",
+            "host-maintenance-polling-interval",
+            "sla-coordinator-timeout",
+            "max-parallel-coordinated-maintenance",
+        ] {
             let error = config(&[&format!("--{flag}=0")]).unwrap_err().to_string();
             assert_eq!(error, format!("--{flag} is out of range: 0"));
         }

@@ -16,10 +16,11 @@
 )]
 
 mod actor;
-mod allocate;
+mod coordinator;
 mod dispatch;
 mod flags;
 mod grpc;
+mod maintenance;
 mod mesos;
 mod pages;
 mod quotas;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aurora_api::v1::cluster_server::ClusterServer;
 use aurora_api::v1::jobs_server::JobsServer;
+use aurora_api::v1::maintenance_server::MaintenanceServer;
 use aurora_api::v1::quotas_server::QuotasServer;
 use aurora_api::v1::updates_server::UpdatesServer;
 use aurora_daemon::listen::{ListenError, url_host};
@@ -13,6 +14,7 @@ use aurora_daemon::{serve, web};
 use aurora_mesos::scheduler as mesos;
 use aurora_mesos::v1;
 use aurora_scheduler_core::{Input, Scheduler, State};
+use aurora_scheduler_session::{Identity, Launcher, Session};
 use aurora_scheduler_storage::{Log, OpenError, Store, StoreError};
 use axum::Router;
 use tokio::task::JoinHandle;
@@ -20,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::server::NamedService;
 
 use crate::actor::{self, Core};
-use crate::allocate::Launcher;
+use crate::coordinator::Coordinators;
 use crate::dispatch::Dispatcher;
 use crate::flags::Config;
 use crate::grpc::{Api, Info};
@@ -157,6 +159,9 @@ pub async fn start_with_log(
         web_url: web_url(address, &hostname),
         observer_port: flags.observer_port,
     };
+    let timeout = u64::try_from(settings.sla_coordinator_timeout_ms).unwrap_or(1);
+    let coordinators =
+        Coordinators::new(flags.cluster_name.clone(), Duration::from_millis(timeout));
     let scheduler = Scheduler::new(settings, state);
     let (seed, _) = uuid::Uuid::new_v4().as_u64_pair();
     // The parts end in order: first what brings work in, then the core and its log.
@@ -173,8 +178,8 @@ pub async fn start_with_log(
     session.backoff_max = Duration::from_secs(5);
     let (calls, events) = mesos::start(session, inner.clone());
     let (mesos, listening) =
-        connect(calls, events, launcher, flags.offer_filter_duration, core.clone());
-    let dispatching = tokio::spawn(dispatcher.clone().run(actor.effects, mesos));
+        connect(calls, events, Session::new(launcher, flags.offer_filter_duration), core.clone());
+    let dispatching = tokio::spawn(dispatcher.clone().run(actor.effects, mesos, coordinators));
 
     let gauges = tokio::spawn(read_gauges(core.clone()));
     let api = Api { core: core.clone(), dispatcher, info, stop: inner.clone() };
@@ -233,24 +238,16 @@ fn framework(
     address: SocketAddr,
     state: &State,
 ) -> v1::FrameworkInfo {
-    use v1::framework_info::Capability;
-    use v1::framework_info::capability::Type;
-    v1::FrameworkInfo {
+    v1::FrameworkInfo::from(Identity {
         user,
         name: flags.framework_name.clone(),
-        id: state.framework_id().map(|id| v1::FrameworkId { value: id.to_string() }),
-        failover_timeout: Some(flags.framework_failover_timeout),
-        checkpoint: Some(true),
-        roles: vec![flags.mesos_role.clone()],
-        hostname: Some(hostname.to_owned()),
-        webui_url: Some(web_url(address, hostname)),
-        capabilities: [Type::PartitionAware, Type::MultiRole]
-            .into_iter()
-            .chain(flags.receive_revocable_resources.then_some(Type::RevocableResources))
-            .map(|ty| Capability { r#type: Some(ty as i32) })
-            .collect(),
-        ..v1::FrameworkInfo::default()
-    }
+        id: state.framework_id().map(ToString::to_string),
+        failover_timeout: flags.framework_failover_timeout,
+        role: flags.mesos_role.clone(),
+        hostname: hostname.to_owned(),
+        web_url: web_url(address, hostname),
+        revocable: flags.receive_revocable_resources,
+    })
 }
 
 /// Where people find the pages.
@@ -264,6 +261,7 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     reporter.set_serving::<ClusterServer<Api>>().await;
     reporter.set_serving::<QuotasServer<Api>>().await;
     reporter.set_serving::<UpdatesServer<Api>>().await;
+    reporter.set_serving::<MaintenanceServer<Api>>().await;
     let reflection = |error: tonic_reflection::server::Error| Error::Io {
         action: "describe the API",
         source: std::io::Error::other(error.to_string()),
@@ -282,6 +280,7 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     let updates = UpdatesServer::new(api.clone())
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(usize::MAX);
+    let maintenance = MaintenanceServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let cluster = ClusterServer::new(api).max_decoding_message_size(MAX_MESSAGE);
     let router = pages::router(pages)
         .merge(web::assets())
@@ -291,6 +290,7 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     let router = route(router, cluster);
     let router = route(router, quotas);
     let router = route(router, updates);
+    let router = route(router, maintenance);
     let router = route(router, health);
     let router = route(router, v1);
     Ok(route(router, v1alpha))

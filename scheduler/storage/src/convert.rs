@@ -8,7 +8,7 @@ use aurora_api::v1;
 use aurora_model::key::{AgentId, FrameworkId, JobKey, RequestId, Role, TaskId};
 use aurora_scheduler_core::{Op, RecordedResponse, TaskRecord};
 
-use crate::{proto, updates};
+use crate::{convert_maintenance, convert_updates, proto};
 
 pub(crate) fn to_proto(op: &Op) -> proto::Op {
     use proto::op::Kind;
@@ -52,16 +52,19 @@ pub(crate) fn to_proto(op: &Op) -> proto::Op {
             quota: Some(v1::ResourceAggregate::from(quota)),
         }),
         Op::Cron(op) => match *op {},
-        Op::Update(op) => Kind::Update(updates::to_proto(op)),
-        Op::Maintenance(op) => match *op {},
+        Op::Update(op) => Kind::Update(convert_updates::to_proto(op)),
+        Op::Maintenance(op) => Kind::Maintenance(convert_maintenance::to_proto(op)),
         Op::PutRequest { id, response } => Kind::PutRequest(proto::PutRequest {
             id: id.to_string(),
             response: Some(match response {
                 RecordedResponse::Cron(response) => match *response {},
-                RecordedResponse::Update(response) => {
-                    proto::put_request::Response::Update(updates::response_to_proto(response))
+                RecordedResponse::Update(response) => proto::put_request::Response::Update(
+                    convert_updates::response_to_proto(response),
+                ),
+                RecordedResponse::Maintenance(response) => {
+                    let response = convert_maintenance::response_to_proto(response);
+                    proto::put_request::Response::Maintenance(response)
                 }
-                RecordedResponse::Maintenance(response) => match *response {},
                 RecordedResponse::Created { key, instances } => {
                     proto::put_request::Response::Created(proto::Created {
                         key: Some(v1::JobKey::from(key)),
@@ -138,7 +141,8 @@ pub(crate) fn from_proto(op: proto::Op) -> Result<Op, ConvertError> {
             role: Role::new(&inner.role)?,
             quota: inner.quota.ok_or(ConvertError::Missing("put_quota.quota"))?.try_into()?,
         },
-        Kind::Update(op) => Op::Update(updates::from_proto(op)?),
+        Kind::Update(op) => Op::Update(convert_updates::from_proto(op)?),
+        Kind::Maintenance(op) => Op::Maintenance(convert_maintenance::from_proto(op)?),
         Kind::PutRequest(inner) => Op::PutRequest {
             id: RequestId::new(inner.id)?,
             response: match inner.response.ok_or(ConvertError::Missing("put_request.response"))? {
@@ -152,7 +156,11 @@ pub(crate) fn from_proto(op: proto::Op) -> Result<Op, ConvertError> {
                     RecordedResponse::Killed { instances: killed.instances }
                 }
                 proto::put_request::Response::Update(response) => {
-                    RecordedResponse::Update(updates::response_from_proto(response)?)
+                    RecordedResponse::Update(convert_updates::response_from_proto(response)?)
+                }
+                proto::put_request::Response::Maintenance(response) => {
+                    let response = convert_maintenance::response_from_proto(response)?;
+                    RecordedResponse::Maintenance(response)
                 }
             },
         },

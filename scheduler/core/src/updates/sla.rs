@@ -7,6 +7,7 @@ use aurora_model::update::{InstanceAction, UpdateKey};
 use super::UpdateTimer;
 use super::judge::{Need, judge};
 use crate::scheduler::Turn;
+use crate::sla::{SlaPurpose, SlaVerdict};
 use crate::timers::Timer;
 
 /// An instance that waits for its policy.
@@ -51,10 +52,11 @@ impl Turn<'_> {
         if let Some(asking) = self.scheduler.updating.asking.get_mut(&(key.clone(), instance)) {
             asking.at = None;
         }
-        match self.check_policy(&task, &policy, &key.job, instance) {
-            Verdict::Allowed => self.pass(key, instance),
-            Verdict::Denied { retry_at } => self.put_off(key, instance, retry_at),
-            Verdict::Asked => {}
+        let purpose = SlaPurpose::Update { job: key.job.clone(), instance };
+        match self.sla_check(&task, &policy, purpose) {
+            SlaVerdict::Allowed => self.pass(key, instance),
+            SlaVerdict::Denied(denial) => self.put_off(key, instance, denial.retry_at),
+            SlaVerdict::Asked => {}
         }
     }
 
@@ -146,21 +148,4 @@ impl Turn<'_> {
         };
         self.record(key, instance, action, Some(message));
     }
-
-    fn check_policy(
-        &mut self,
-        _task: &TaskId,
-        _policy: &SlaPolicy,
-        _job: &JobKey,
-        _instance: u32,
-    ) -> Verdict {
-        Verdict::Allowed
-    }
-}
-
-/// What a policy says.
-enum Verdict {
-    Allowed,
-    Denied { retry_at: Option<Timestamp> },
-    Asked,
 }
