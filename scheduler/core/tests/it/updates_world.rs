@@ -55,6 +55,8 @@ impl World {
         instance_count: u32,
         settings: UpdateSettings,
     ) -> Result<UpdateResponse, RequestError> {
+        // No two updates begin at the same time.
+        self.wait(1);
         let metadata = [("ticket".to_owned(), "1".to_owned())].into();
         let request = Box::new(JobUpdateRequest { task, instance_count, settings, metadata });
         let ask = Request::Update(UpdateRequest::Start { request, message: Some("go".into()) });
