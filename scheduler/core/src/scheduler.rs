@@ -17,6 +17,7 @@ use crate::settings::Settings;
 use crate::sla::Coordinators;
 use crate::state::State;
 use crate::timers::{Timer, Timers};
+use crate::updates::{Affinity, Updating};
 
 /// The scheduler: durable state, and what is made anew at every start.
 #[derive(Debug)]
@@ -34,6 +35,9 @@ pub struct Scheduler {
     pub(crate) timetables: Timetables,
     /// The jobs that have a [`Timer::Prune`].
     pub(crate) pruning: BTreeSet<JobKey>,
+    pub(crate) updating: Updating,
+    /// The agents that are kept for instances.
+    pub(crate) affinity: Affinity,
     pub(crate) drains: Drains,
     pub(crate) coordinators: Coordinators,
     pub(crate) registered: bool,
@@ -67,6 +71,8 @@ impl Scheduler {
             timers: Timers::default(),
             timetables: Timetables::default(),
             pruning: BTreeSet::new(),
+            updating: Updating::default(),
+            affinity: Affinity::default(),
             drains: Drains::default(),
             coordinators: Coordinators::default(),
             registered: false,

@@ -30,6 +30,7 @@ mod mesos;
 mod pages;
 mod quotas;
 mod start;
+mod updates;
 mod webhook;
 
 pub use flags::{Config, Flags, FlagsError, UnsetQuota};

@@ -10,6 +10,7 @@ use aurora_api::v1::events_server::EventsServer;
 use aurora_api::v1::jobs_server::JobsServer;
 use aurora_api::v1::maintenance_server::MaintenanceServer;
 use aurora_api::v1::quotas_server::QuotasServer;
+use aurora_api::v1::updates_server::UpdatesServer;
 use aurora_daemon::listen::{ListenError, url_host};
 use aurora_daemon::ops::{self, Ops};
 use aurora_daemon::{serve, web};
@@ -274,6 +275,7 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     reporter.set_serving::<EventsServer<Api>>().await;
     reporter.set_serving::<AdminServer<Api>>().await;
     reporter.set_serving::<CronJobsServer<Api>>().await;
+    reporter.set_serving::<UpdatesServer<Api>>().await;
     reporter.set_serving::<MaintenanceServer<Api>>().await;
     let reflection = |error: tonic_reflection::server::Error| Error::Io {
         action: "describe the API",
@@ -293,6 +295,9 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     let admin = AdminServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let events = EventsServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let crons = CronJobsServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
+    let updates = UpdatesServer::new(api.clone())
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(usize::MAX);
     let maintenance = MaintenanceServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let cluster = ClusterServer::new(api).max_decoding_message_size(MAX_MESSAGE);
     let router = pages::router(pages)
@@ -305,6 +310,7 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     let router = route(router, admin);
     let router = route(router, events);
     let router = route(router, crons);
+    let router = route(router, updates);
     let router = route(router, maintenance);
     let router = route(router, health);
     let router = route(router, v1);
