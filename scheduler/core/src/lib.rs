@@ -55,6 +55,8 @@ pub use queries::{JobCounts, PendingGroup, Stats, TaskQuery};
 pub use quota::{Consumption, RoleQuota};
 pub use scheduler::Scheduler;
 pub use settings::{Settings, Tier};
-pub use sla::{CoordinatorAnswer, CoordinatorQuestion, QuestionId};
+pub use sla::{
+    CoordinatorAnswer, CoordinatorQuestion, QuestionId, SlaCategory, SlaMetrics, SlaSample,
+};
 pub use state::{Host, Misfit, State};
 pub use updates::{UpdateOp, UpdateRequest, UpdateResponse, Updates};
