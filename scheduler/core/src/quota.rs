@@ -123,7 +123,7 @@ impl Usage {
         *self == Self::default()
     }
 
-    fn consumption(&self) -> Consumption {
+    pub(crate) fn consumption(&self) -> Consumption {
         Consumption {
             production_shared: self.production_shared.amounts(),
             non_production_shared: self.non_production_shared.amounts(),

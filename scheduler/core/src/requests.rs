@@ -36,6 +36,7 @@ impl Turn<'_> {
             Request::Maintenance(request) => {
                 RecordedResponse::Maintenance(self.maintenance_request(user, request)?)
             }
+            Request::Admin(request) => RecordedResponse::Admin(self.admin_request(user, request)?),
             Request::KillTasks { job, instances, message } => {
                 self.kill_tasks(&job, &instances, user, message.as_deref())
             }
@@ -54,7 +55,7 @@ impl Turn<'_> {
                 job.key
             )));
         }
-        if self.scheduler.state.tasks_of(&job.key).any(|task| task.state.is_active()) {
+        if self.scheduler.state.active_of(&job.key).next().is_some() {
             return Err(RequestError {
                 kind: ErrorKind::AlreadyExists,
                 message: format!("Job already exists: {}", job.key),
@@ -100,8 +101,8 @@ impl Turn<'_> {
         }
         let Scheduler { state, .. } = &*self.scheduler;
         let mut doomed: Vec<(u32, TaskId)> = state
-            .tasks_of(job)
-            .filter(|task| task.state.is_active() && task.state != TaskState::Killing)
+            .active_of(job)
+            .filter(|task| task.state != TaskState::Killing)
             .filter(|task| instances.is_empty() || instances.contains(&task.assigned.instance))
             .map(|task| (task.assigned.instance, task.id().clone()))
             .collect();

@@ -8,7 +8,7 @@ use aurora_api::v1;
 use aurora_model::key::{AgentId, FrameworkId, JobKey, RequestId, Role, TaskId};
 use aurora_scheduler_core::{Op, RecordedResponse, TaskRecord};
 
-use crate::{convert_maintenance, proto};
+use crate::{convert_admin, convert_maintenance, proto};
 
 pub(crate) fn to_proto(op: &Op) -> proto::Op {
     use proto::op::Kind;
@@ -53,6 +53,7 @@ pub(crate) fn to_proto(op: &Op) -> proto::Op {
         }),
         Op::Cron(op) => match *op {},
         Op::Update(op) => match *op {},
+        Op::Version(version) => Kind::Version(*version),
         Op::Maintenance(op) => Kind::Maintenance(convert_maintenance::to_proto(op)),
         Op::PutRequest { id, response } => Kind::PutRequest(proto::PutRequest {
             id: id.to_string(),
@@ -62,6 +63,9 @@ pub(crate) fn to_proto(op: &Op) -> proto::Op {
                 RecordedResponse::Maintenance(response) => {
                     let response = convert_maintenance::response_to_proto(response);
                     proto::put_request::Response::Maintenance(response)
+                }
+                RecordedResponse::Admin(response) => {
+                    proto::put_request::Response::Admin(convert_admin::response_to_proto(response))
                 }
                 RecordedResponse::Created { key, instances } => {
                     proto::put_request::Response::Created(proto::Created {
@@ -139,6 +143,7 @@ pub(crate) fn from_proto(op: proto::Op) -> Result<Op, ConvertError> {
             role: Role::new(&inner.role)?,
             quota: inner.quota.ok_or(ConvertError::Missing("put_quota.quota"))?.try_into()?,
         },
+        Kind::Version(version) => Op::Version(version),
         Kind::Maintenance(op) => Op::Maintenance(convert_maintenance::from_proto(op)?),
         Kind::PutRequest(inner) => Op::PutRequest {
             id: RequestId::new(inner.id)?,
@@ -151,6 +156,9 @@ pub(crate) fn from_proto(op: proto::Op) -> Result<Op, ConvertError> {
                 },
                 proto::put_request::Response::Killed(killed) => {
                     RecordedResponse::Killed { instances: killed.instances }
+                }
+                proto::put_request::Response::Admin(response) => {
+                    RecordedResponse::Admin(convert_admin::response_from_proto(response)?)
                 }
                 proto::put_request::Response::Maintenance(response) => {
                     let response = convert_maintenance::response_from_proto(response)?;
