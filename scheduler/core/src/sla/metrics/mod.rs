@@ -8,11 +8,12 @@ mod numbers;
 mod uptime;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use aurora_model::job::{ScheduledTask, TaskConfig, TaskState, Timestamp};
-use aurora_model::key::{JobKey, TaskId};
+use aurora_model::key::JobKey;
 
 use crate::scheduler::Scheduler;
 use numbers::{median, quantile};
@@ -95,22 +96,31 @@ impl SlaSample {
 }
 
 impl Scheduler {
-    /// Samples of the next `limit` tasks from an id on, of which only services that are measured
-    /// are taken, and the id to go on with.
+    /// Samples of the services that are measured, of the next jobs after the one named until there
+    /// are `enough`, and the job to go on after.
     pub fn sla_samples(
         &self,
-        from: Option<&TaskId>,
-        limit: usize,
+        after: Option<&JobKey>,
+        enough: usize,
         metrics: &SlaMetrics,
-    ) -> (Vec<SlaSample>, Option<TaskId>) {
+    ) -> (Vec<SlaSample>, Option<JobKey>) {
         let mut samples = Vec::new();
-        for (count, task) in self.state.tasks_from(from).enumerate() {
-            if count == limit {
-                return (samples, Some(task.id().clone()));
+        let mut seen = 0;
+        for (job, counts, has_services) in
+            self.state.jobs_from(after.map_or(Bound::Unbounded, Bound::Excluded))
+        {
+            if has_services {
+                let services = self.state.tasks_of(job).filter(|task| {
+                    let config = &task.assigned.task;
+                    config.is_service && !metrics.of(config.production).is_empty()
+                });
+                samples.extend(services.map(SlaSample::of));
+                seen += counts.iter().map(|count| *count as usize).sum::<usize>();
             }
-            let config = &task.assigned.task;
-            if config.is_service && !metrics.of(config.production).is_empty() {
-                samples.push(SlaSample::of(task));
+            // Looking at a job that is not measured costs something too.
+            seen += 1;
+            if seen >= enough {
+                return (samples, Some(job.clone()));
             }
         }
         (samples, None)
