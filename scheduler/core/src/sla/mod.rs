@@ -16,7 +16,7 @@ use aurora_model::key::{JobKey, TaskId};
 pub(crate) use coordinator::Coordinators;
 pub use coordinator::{CoordinatorAnswer, CoordinatorQuestion, QuestionId};
 pub use metrics::{SlaCategory, SlaMetrics, SlaSample};
-pub(crate) use policy::{validate, validate_policy};
+pub(crate) use policy::{duration_secs, validate, validate_policy};
 
 use crate::scheduler::{Scheduler, Turn};
 

@@ -12,6 +12,7 @@ mod quota;
 mod restart;
 mod scenarios;
 mod sla;
+mod surge;
 mod table;
 mod upkeep;
 mod upkeep_properties;

@@ -88,6 +88,7 @@ async fn hosts_are_left_emptied_and_taken_back() {
             })),
         }),
         timeout_secs: 3600,
+        surge: true,
     };
     let first = client.sla_drain_hosts(drain.clone()).await.unwrap().into_inner();
     assert_eq!(modes(&first.hosts), [("host-a", Draining), ("host-c", Drained)]);
@@ -100,7 +101,7 @@ async fn hosts_are_left_emptied_and_taken_back() {
     assert_eq!((a.tasks, maintenance.mode()), (30, Draining));
     let recorded = maintenance.drain.as_ref().unwrap();
     assert_eq!(recorded.default_policy, drain.default_policy);
-    assert_eq!(recorded.timeout_secs, 3600);
+    assert_eq!((recorded.timeout_secs, recorded.surge), (3600, true));
     assert!(recorded.created_ms > 0);
 
     let request = v1::EndMaintenanceRequest { request_id: Option::None, hosts: names(&["host-a"]) };
@@ -162,8 +163,13 @@ async fn what_makes_no_sense_is_refused_by_name() {
         (Some(v1::SlaPolicy::default()), 1, "missing"),
     ] {
         let hosts = names(&["host-a"]);
-        let request =
-            v1::SlaDrainHostsRequest { request_id: None, hosts, default_policy, timeout_secs };
+        let request = v1::SlaDrainHostsRequest {
+            request_id: None,
+            hosts,
+            default_policy,
+            timeout_secs,
+            surge: false,
+        };
         let error = client.sla_drain_hosts(request).await.unwrap_err();
         assert_eq!(error.code(), Code::InvalidArgument);
         assert!(error.message().contains(expected), "{error}");
@@ -197,6 +203,7 @@ async fn services_are_measured_and_forgotten_with_their_tasks() {
             })),
         }),
         timeout_secs: 3600,
+        surge: true,
     };
     client.sla_drain_hosts(drain).await.unwrap();
     let countdown = "maintenance_countdown_ms_www/prod/web/0";
