@@ -62,7 +62,9 @@ pub use queries::{JobCounts, PendingGroup, Stats, TaskCursor, TaskQuery};
 pub use quota::{Consumption, RoleQuota};
 pub use scheduler::Scheduler;
 pub use settings::{Settings, Tier};
-pub use sla::{CoordinatorAnswer, CoordinatorQuestion, QuestionId};
+pub use sla::{
+    CoordinatorAnswer, CoordinatorQuestion, QuestionId, SlaCategory, SlaMetrics, SlaSample,
+};
 pub use state::{Host, Misfit, State};
 pub use updates::{
     ActionVerdict, JobDiff, Need, Observed, Phase, SlaKills, Taken, Tally, Update, UpdateAction,

@@ -29,10 +29,11 @@ mod maintenance;
 mod mesos;
 mod pages;
 mod quotas;
+mod sla;
 mod start;
 mod updates;
 mod webhook;
 
-pub use flags::{Config, Flags, FlagsError, UnsetQuota};
+pub use flags::{Categories, Config, Flags, FlagsError, UnsetQuota};
 pub use start::{Error, Handle, start, start_with_log};
 pub use webhook::Webhook;

@@ -137,7 +137,8 @@ pub async fn start_with_log(
     state: State,
     stop: CancellationToken,
 ) -> Result<Handle, Error> {
-    let Config { listen, flags, settings, credential, webhook, hostname, executor_user } = config;
+    let Config { listen, flags, settings, sla, credential, webhook, hostname, executor_user } =
+        config;
     let listener = listen.bind()?;
     let address = listener
         .local_addr()
@@ -194,6 +195,8 @@ pub async fn start_with_log(
     let dispatching = tokio::spawn(dispatcher.clone().run(actor.effects, mesos, coordinators));
 
     let gauges = tokio::spawn(read_gauges(core.clone()));
+    let numbers = aurora_daemon::metrics::install();
+    let measuring = tokio::spawn(crate::sla::measure(core.clone(), numbers, sla));
     let api = Api { core: core.clone(), dispatcher, info, stop: inner.clone(), events };
     let pages = Pages {
         core: core.clone(),
@@ -228,6 +231,7 @@ pub async fn start_with_log(
         };
         inner.cancel();
         gauges.abort();
+        measuring.abort();
         listening.abort();
         let served = serving.await;
         // What was taken is on disk before this ends.

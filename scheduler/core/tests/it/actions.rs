@@ -275,6 +275,7 @@ pub(crate) fn run(world: &mut World, action: &Action) -> Vec<Effect> {
                         hosts,
                         default_policy: SlaPolicy::Count { count: 1, duration_secs: 60 },
                         timeout_secs: 600,
+                        surge: true,
                     },
                     _ => MaintenanceRequest::End { hosts },
                 }),

@@ -12,6 +12,7 @@ mod quota;
 mod restart;
 mod scenarios;
 mod sla;
+mod surge;
 mod table;
 mod updates;
 mod updates_properties;
