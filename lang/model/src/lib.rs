@@ -10,11 +10,13 @@
 pub mod catalog;
 pub mod config;
 pub mod convert;
+pub mod cron;
 pub mod declare;
 pub mod docs;
 pub mod job;
 pub mod json_schema;
 pub mod key;
+pub mod maintenance;
 pub mod names;
 pub mod plan;
 pub mod quota;

@@ -13,27 +13,29 @@
 //! restored from its log equals the one that wrote it. Offers, timers and groups of waiting tasks
 //! do not survive; [`Input::Started`] makes them anew.
 //!
-//! Where to look: [`table`] is the task state machine, `task` carries its effects out, `matching`
-//! says whether a task fits an offer, `placing` puts tasks into offers, `requests` are what clients
-//! ask, `quota` what roles may use, `timers` what happens by itself.
+//! Where to look: [`table`] is the task state machine, `task` carries its effects out, `placement`
+//! puts tasks into offers, `preemption` makes room for them, `requests` are what clients
+//! ask, `jobs` and `cron` what becomes of it, `quota` what roles may use, `timers` what happens by itself.
 //!
 //! Nothing here does I/O, reads a clock, starts a thread or looks at a global.
 
+mod admin;
 mod changes;
 mod cron;
-mod groups;
+mod events;
 mod input;
+mod jobs;
 mod maintenance;
-mod matching;
-mod offers;
 mod penalty;
-mod placing;
+mod placement;
+mod preemption;
 mod queries;
 mod quota;
 mod random;
 mod requests;
 mod scheduler;
 mod settings;
+mod sla;
 mod state;
 pub mod table;
 mod task;
@@ -41,15 +43,24 @@ mod timers;
 mod updates;
 mod validate;
 
-pub use cron::{CronOp, CronRequest, CronResponse, Crons};
+pub use admin::{AdminRequest, AdminResponse};
+pub use cron::{CronJob, CronOp, CronRequest, CronResponse, CronStatus, Crons};
+pub use events::{Change, Event, Forgotten, Moved};
 pub use input::{
     Effect, ErrorKind, Input, Offer, Op, PortRange, RecordedResponse, Request, RequestError,
     Response, StatusUpdate, Step, TaskRecord, Ticket,
 };
-pub use maintenance::{Maintenance, MaintenanceOp, MaintenanceRequest, MaintenanceResponse};
-pub use queries::{JobCounts, PendingGroup, Stats, TaskQuery};
+pub use maintenance::{
+    HostStatus, InverseOffer, Maintenance, MaintenanceOp, MaintenanceRequest, MaintenanceResponse,
+    WaitingTask,
+};
+pub use placement::{
+    EmptySlots, OfferOrder, PendingReason, SlotSize, Trial, UnknownOrder, VetoCount, VetoKind,
+};
+pub use queries::{JobCounts, PendingGroup, Stats, TaskCursor, TaskQuery};
 pub use quota::{Consumption, RoleQuota};
 pub use scheduler::Scheduler;
 pub use settings::{Settings, Tier};
+pub use sla::{CoordinatorAnswer, CoordinatorQuestion, QuestionId};
 pub use state::{Host, Misfit, State};
 pub use updates::{UpdateOp, UpdateRequest, UpdateResponse, Updates};

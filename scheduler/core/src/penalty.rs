@@ -7,7 +7,7 @@ use crate::settings::Settings;
 use crate::state::State;
 
 /// Whether a run ended too soon, and nobody had asked it to.
-fn flapped(task: &ScheduledTask, threshold_ms: i64) -> bool {
+pub(crate) fn flapped(task: &ScheduledTask, threshold_ms: i64) -> bool {
     let asked = task.events.iter().any(|event| {
         matches!(event.state, TaskState::Restarting | TaskState::Killing | TaskState::Draining)
     });

@@ -1,4 +1,5 @@
-//! Where effects go: answers to their clients, changes to those who watch, the rest to Mesos.
+//! Where effects go: answers to their clients, changes to those who watch, questions to
+//! coordinators, the rest to Mesos.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,6 +9,7 @@ use aurora_scheduler_core::{Effect, Input, Request, RequestError, Response, Tick
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::actor::{Core, Ended};
+use crate::coordinator::Coordinators;
 use crate::mesos::Mesos;
 
 /// Changes that a watcher may be behind before it has to begin again.
@@ -66,7 +68,12 @@ impl Dispatcher {
 
     /// Carries effects out until there are no more. Mesos gets its calls in order, beside the
     /// answers to clients: neither waits for the other.
-    pub(crate) async fn run(self, mut effects: mpsc::UnboundedReceiver<Effect>, mesos: Mesos) {
+    pub(crate) async fn run(
+        self,
+        mut effects: mpsc::UnboundedReceiver<Effect>,
+        mesos: Mesos,
+        coordinators: Coordinators,
+    ) {
         let (calls, mut to_call) = mpsc::unbounded_channel();
         let calling = tokio::spawn(async move {
             while let Some(effect) = to_call.recv().await {
@@ -84,6 +91,9 @@ impl Dispatcher {
                 Effect::Changed(task) => {
                     // Nobody may be watching.
                     let _ = self.changes.send(task);
+                }
+                Effect::AskCoordinator(question) => {
+                    coordinators.ask(*question, self.core.clone());
                 }
                 other => {
                     // The calls end with this loop only.
@@ -125,7 +135,14 @@ mod tests {
         let (store, _) = Store::open(folder.path()).unwrap();
         let scheduler = Scheduler::new(Settings::default(), State::default());
         let stop = CancellationToken::new();
-        let running = crate::actor::start(scheduler, Box::new(store), 1, stop.clone()).unwrap();
+        let running = crate::actor::start(
+            scheduler,
+            Box::new(store),
+            crate::event_log::EventLog::new(1, 0, None),
+            1,
+            stop.clone(),
+        )
+        .unwrap();
         let dispatcher = Dispatcher::new(running.core);
         let job = JobKey::new("www", "prod", "web").unwrap();
         let request = Request::KillTasks { job, instances: [].into(), message: None };

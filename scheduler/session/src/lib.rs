@@ -5,6 +5,7 @@
 //! who has a connection does, and who simulates one.
 
 mod allocate;
+mod inverse;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ use aurora_scheduler_core::{Effect, Input, StatusUpdate};
 
 pub use allocate::{Launcher, TooLittle};
 use allocate::{Pool, core_offer};
+use inverse::core_inverse;
 
 /// What one scheduler and its master have said to each other.
 #[derive(Debug)]
@@ -68,6 +70,18 @@ impl Session {
                     }
                 }
                 Some(Input::Offers(known))
+            }
+            event::Type::InverseOffers => {
+                let made =
+                    event.inverse_offers.map(|offers| offers.inverse_offers).unwrap_or_default();
+                let read = made.into_iter().map(core_inverse).filter_map(|offer| {
+                    offer
+                        .inspect_err(
+                            |error| tracing::error!(%error, "an inverse offer is unusable"),
+                        )
+                        .ok()
+                });
+                Some(Input::InverseOffers(read.collect()))
             }
             event::Type::Rescind => {
                 let Some(rescind) = event.rescind else { return Ok(None) };
@@ -147,7 +161,10 @@ impl Session {
                 }),
                 ..Call::default()
             },
-            Effect::Reply { .. } | Effect::Changed(_) => return Sent::default(),
+            Effect::AcceptInverse(offer) => inverse::accept(&offer),
+            Effect::Reply { .. } | Effect::Changed(_) | Effect::AskCoordinator(_) => {
+                return Sent::default();
+            }
         };
         Sent { call: Some(call), lost: Vec::new() }
     }

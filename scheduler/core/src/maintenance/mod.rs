@@ -1,56 +1,181 @@
-//! Maintenance of hosts (`scheduler.md` 11 and 12).
+//! Maintenance of hosts (`scheduler.md` 12): which hosts are left alone or emptied, by whom it was
+//! asked and how far it is.
+//!
+//! What is recorded of a host survives; which tasks wait for what does not, and is found out anew.
+
+mod drain;
+mod inverse;
+mod requests;
+mod status;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aurora_model::job::SlaPolicy;
+use aurora_model::maintenance::{HostMaintenance, MaintenanceMode};
+
+pub(crate) use drain::Drains;
+pub use inverse::InverseOffer;
+pub use status::{HostStatus, WaitingTask};
 
 use crate::changes::TaskChange;
-use crate::input::RequestError;
 use crate::scheduler::Turn;
-use crate::state::Misfit;
+use crate::sla::QuestionId;
+use crate::state::{Misfit, State};
+use crate::timers::Timer;
 
-/// What the log holds of them.
+/// What the log holds of them: hosts on which nothing is done are not there.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Maintenance {}
+pub struct Maintenance {
+    hosts: BTreeMap<String, HostMaintenance>,
+}
 
 /// A durable change.
 #[derive(Debug, Clone, PartialEq)]
-pub enum MaintenanceOp {}
+pub enum MaintenanceOp {
+    /// What is done with a host, instead of what was.
+    Put {
+        /// The host.
+        host: String,
+        /// What is done.
+        maintenance: HostMaintenance,
+    },
+}
 
-/// What a client can ask for.
+/// What a client can ask for. All of it is done for each host that is known.
 #[derive(Debug, Clone, PartialEq)]
-pub enum MaintenanceRequest {}
+pub enum MaintenanceRequest {
+    /// Use the hosts only where there is no other place.
+    Start {
+        /// By their names.
+        hosts: BTreeSet<String>,
+    },
+    /// Empty the hosts at once.
+    Drain {
+        /// By their names.
+        hosts: BTreeSet<String>,
+    },
+    /// Empty the hosts as fast as policies allow.
+    SlaDrain {
+        /// By their names.
+        hosts: BTreeSet<String>,
+        /// What is demanded for the tasks of jobs that have no policy of their own.
+        default_policy: SlaPolicy,
+        /// How long policies are heeded, in seconds.
+        timeout_secs: u64,
+    },
+    /// Use the hosts as before.
+    End {
+        /// By their names.
+        hosts: BTreeSet<String>,
+    },
+}
 
 /// What a client is told.
-#[derive(Debug, Clone, PartialEq)]
-pub enum MaintenanceResponse {}
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MaintenanceResponse {
+    /// What has become of the hosts.
+    Hosts {
+        /// Those that are known, by name.
+        modes: Vec<(String, MaintenanceMode)>,
+        /// Those that have never made an offer, with which nothing was done.
+        unknown: Vec<String>,
+    },
+}
 
 /// Something that is due at a time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum MaintenanceTimer {}
+pub(crate) enum MaintenanceTimer {
+    /// A host may be drained further: time has passed that a policy wants, or its deadline.
+    Drain(String),
+    /// All hosts that are being drained are looked at, whatever has happened.
+    Poll,
+    /// A host is to be left, as the master has announced.
+    Leave(String),
+    /// A coordinator has not answered.
+    Unanswered(QuestionId),
+}
 
 impl Maintenance {
     pub(crate) fn apply(&mut self, op: &MaintenanceOp) -> Result<(), Misfit> {
-        match *op {}
+        let MaintenanceOp::Put { host, maintenance } = op;
+        if maintenance.mode == MaintenanceMode::None {
+            self.hosts.remove(host);
+        } else {
+            self.hosts.insert(host.clone(), maintenance.clone());
+        }
+        Ok(())
     }
 
     pub(crate) fn to_ops(&self) -> impl Iterator<Item = MaintenanceOp> + '_ {
-        std::iter::empty()
+        self.hosts.iter().map(|(host, maintenance)| MaintenanceOp::Put {
+            host: host.clone(),
+            maintenance: maintenance.clone(),
+        })
+    }
+
+    /// What is done with a host, if anything.
+    pub fn host(&self, name: &str) -> Option<&HostMaintenance> {
+        self.hosts.get(name)
+    }
+
+    /// Every host with which something is done, by name.
+    pub fn hosts(&self) -> impl Iterator<Item = (&str, &HostMaintenance)> {
+        self.hosts.iter().map(|(name, maintenance)| (name.as_str(), maintenance))
+    }
+}
+
+impl State {
+    /// What is done with a host.
+    pub fn host_mode(&self, name: &str) -> MaintenanceMode {
+        self.maintenance.host(name).map_or(MaintenanceMode::None, |host| host.mode)
+    }
+
+    /// The maintenance of hosts.
+    pub fn maintenance(&self) -> &Maintenance {
+        &self.maintenance
     }
 }
 
 impl Turn<'_> {
-    /// Makes anew what the log does not hold.
-    pub(crate) fn start_maintenance(&mut self) {}
-
-    pub(crate) fn maintenance_request(
-        &mut self,
-        _user: &str,
-        request: MaintenanceRequest,
-    ) -> Result<MaintenanceResponse, RequestError> {
-        match request {}
+    /// Makes anew what the log does not hold: the deadlines of drains. Tasks are moved when there is
+    /// a master to move them.
+    pub(crate) fn start_maintenance(&mut self) {
+        let draining: Vec<String> = self.draining_hosts();
+        for host in draining {
+            self.set_deadline(&host);
+        }
     }
 
     pub(crate) fn run_maintenance_timer(&mut self, timer: MaintenanceTimer) {
-        match timer {}
+        match timer {
+            MaintenanceTimer::Drain(host) => self.drain_host(&host),
+            MaintenanceTimer::Poll => self.poll_drains(),
+            MaintenanceTimer::Leave(host) => self.leave(&host),
+            MaintenanceTimer::Unanswered(id) => self.coordinator_unanswered(id),
+        }
     }
 
     /// Takes in what has become of a task.
-    pub(crate) fn maintenance_see(&mut self, _change: &TaskChange) {}
+    pub(crate) fn maintenance_see(&mut self, change: &TaskChange) {
+        self.drains_see(change);
+    }
+
+    /// Records what is done with a host, and sees to the deadline if it is drained.
+    fn put_host(&mut self, host: &str, maintenance: HostMaintenance) {
+        let drains = maintenance.mode == MaintenanceMode::Draining;
+        let op = MaintenanceOp::Put { host: host.to_owned(), maintenance };
+        self.apply(crate::input::Op::Maintenance(op));
+        self.scheduler.drains.forget(host);
+        if drains {
+            self.set_deadline(host);
+        }
+    }
+
+    fn set_deadline(&mut self, host: &str) {
+        let Some(drain) = self.drain_of(host) else { return };
+        let deadline = drain.deadline();
+        let wait = deadline.ms_since(self.now);
+        self.after(wait, Timer::Maintenance(MaintenanceTimer::Drain(host.to_owned())));
+        self.set_poll();
+    }
 }

@@ -1,5 +1,7 @@
 //! Updates of jobs (`updates.md`).
 
+use aurora_model::key::{JobKey, TaskId};
+
 use crate::changes::TaskChange;
 use crate::input::RequestError;
 use crate::scheduler::Turn;
@@ -49,6 +51,16 @@ impl Turn<'_> {
 
     pub(crate) fn run_updates_timer(&mut self, timer: UpdateTimer) {
         match timer {}
+    }
+
+    /// A coordinator has said whether a task may be stopped for the job's update.
+    pub(crate) fn update_sla_answered(
+        &mut self,
+        _job: &JobKey,
+        _instance: u32,
+        _task: &TaskId,
+        _is_allowed: bool,
+    ) {
     }
 
     /// Takes in what has become of a task.
