@@ -157,6 +157,8 @@ pub async fn start_with_log(
             .filter(|(_, tier)| tier.revocable)
             .map(|(name, _)| name.clone())
             .collect(),
+        revocable_cpus: settings.revocable_cpus,
+        revocable_ram: settings.revocable_ram,
     };
     let info = Info {
         cluster: flags.cluster_name.clone(),

@@ -7,6 +7,8 @@ mod cron;
 mod events;
 mod history;
 mod maintenance;
+mod placement;
+mod preemption;
 mod properties;
 mod quota;
 mod restart;
