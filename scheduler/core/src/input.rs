@@ -9,7 +9,9 @@ use aurora_model::job::{
 use aurora_model::key::{AgentId, FrameworkId, JobKey, OfferId, RequestId, Role, TaskId};
 use aurora_model::quota::ResourceAggregate;
 
+use crate::admin::{AdminRequest, AdminResponse};
 use crate::cron::{CronOp, CronRequest, CronResponse};
+use crate::events::Event;
 use crate::maintenance::{InverseOffer, MaintenanceOp, MaintenanceRequest, MaintenanceResponse};
 use crate::sla::{CoordinatorAnswer, CoordinatorQuestion, QuestionId};
 use crate::updates::{UpdateOp, UpdateRequest, UpdateResponse};
@@ -115,6 +117,8 @@ pub enum Request {
     Update(UpdateRequest),
     /// See [`MaintenanceRequest`].
     Maintenance(MaintenanceRequest),
+    /// See [`AdminRequest`].
+    Admin(AdminRequest),
 }
 
 /// What a client is told.
@@ -154,6 +158,8 @@ pub enum Response {
     Update(UpdateResponse),
     /// See [`MaintenanceResponse`].
     Maintenance(MaintenanceResponse),
+    /// See [`AdminResponse`].
+    Admin(AdminResponse),
 }
 
 /// The part of a [`Response`] that is remembered for repeated requests.
@@ -191,6 +197,8 @@ pub enum RecordedResponse {
     Update(UpdateResponse),
     /// See [`MaintenanceResponse`].
     Maintenance(MaintenanceResponse),
+    /// See [`AdminResponse`].
+    Admin(AdminResponse),
 }
 
 impl From<RecordedResponse> for Response {
@@ -205,6 +213,7 @@ impl From<RecordedResponse> for Response {
             RecordedResponse::Cron(response) => Self::Cron(response),
             RecordedResponse::Update(response) => Self::Update(response),
             RecordedResponse::Maintenance(response) => Self::Maintenance(response),
+            RecordedResponse::Admin(response) => Self::Admin(response),
         }
     }
 }
@@ -375,6 +384,8 @@ pub enum Op {
     Update(UpdateOp),
     /// See [`MaintenanceOp`].
     Maintenance(MaintenanceOp),
+    /// How many changes the ones before stand for: the end of a snapshot.
+    Version(u64),
     /// A request that must not be carried out twice.
     PutRequest {
         /// Its id.
@@ -437,4 +448,6 @@ pub struct Step {
     pub ops: Vec<Op>,
     /// To be carried out, in order, once the ops are durable.
     pub effects: Vec<Effect>,
+    /// What those who watch may be told once the ops are durable.
+    pub events: Vec<Event>,
 }

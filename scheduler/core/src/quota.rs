@@ -156,7 +156,7 @@ impl Usage {
         *self == Self::default()
     }
 
-    fn consumption(&self) -> Consumption {
+    pub(crate) fn consumption(&self) -> Consumption {
         Consumption {
             production_shared: self.production_shared.amounts(),
             non_production_shared: self.non_production_shared.amounts(),
@@ -180,7 +180,7 @@ impl Scheduler {
     pub fn role_quotas(&self) -> Vec<(Role, RoleQuota)> {
         let state = &self.state;
         let mut roles: BTreeSet<Role> = state.quotas().map(|(role, _)| role.clone()).collect();
-        roles.extend(state.roles_in_use().cloned());
+        roles.extend(state.usages().map(|(role, _)| role.clone()));
         roles.extend(state.crons().iter().map(|(key, _)| Role::from(key)));
         roles.into_iter().map(|role| (role.clone(), self.role_quota(role.as_str()))).collect()
     }

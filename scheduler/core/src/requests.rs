@@ -45,6 +45,7 @@ impl Turn<'_> {
             Request::Maintenance(request) => {
                 RecordedResponse::Maintenance(self.maintenance_request(user, request)?)
             }
+            Request::Admin(request) => RecordedResponse::Admin(self.admin_request(user, request)?),
         };
         if let Some(id) = request_id {
             self.apply(Op::PutRequest { id, response: response.clone() });

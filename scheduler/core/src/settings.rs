@@ -1,7 +1,9 @@
 //! What an operator can choose. Names and defaults are those of the original's flags
 //! (`scheduler.md`); all times are in milliseconds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use aurora_model::job::TaskState;
 
 /// The choices.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +26,30 @@ pub struct Settings {
     pub min_offer_hold_ms: i64,
     /// A random time that is added to it (`-offer_hold_jitter_window`).
     pub offer_hold_jitter_ms: i64,
+    /// Whether offers are held until they are used (`-hold_offers_forever`).
+    pub hold_offers_forever: bool,
+    /// What decides between agents (`-offer_order`).
+    pub offer_order: Vec<crate::placement::OfferOrder>,
+    /// Whether tasks of revocable tiers use CPU that can be taken away
+    /// (`-enable_revocable_cpus`).
+    pub revocable_cpus: bool,
+    /// Whether they use such memory (`-enable_revocable_ram`).
+    pub revocable_ram: bool,
+    /// Whether tasks are stopped to make room for more important ones (`-enable_preemptor`).
+    pub enable_preemptor: bool,
+    /// How long a task waits before others are stopped for it (`-preemption_delay`).
+    pub preemption_delay_ms: i64,
+    /// How long after a search that found none room is searched for again
+    /// (`-preemption_slot_search_interval`).
+    pub preemption_search_interval_ms: i64,
+    /// Tasks of one group for which room is made at once
+    /// (`-preemption_reservation_max_batch_size`).
+    pub preemption_batch_size: usize,
+    /// How long an agent is kept for the task that others were stopped for
+    /// (`-offer_reservation_duration`).
+    pub offer_reservation_ms: i64,
+    /// Whether production tasks may be stopped for more important production tasks of their role.
+    pub preempt_production: bool,
     /// Tasks of one group that are placed before it is the next group's turn
     /// (`-max_tasks_per_schedule_attempt`).
     pub max_tasks_per_schedule_attempt: usize,
@@ -61,6 +87,8 @@ pub struct Settings {
     pub cron_catch_up_limit: u32,
     /// How long before its maintenance a host takes no tasks (`-unavailability_threshold`).
     pub unavailability_threshold_ms: i64,
+    /// The states of which events carry the whole task, for webhooks.
+    pub told_whole: BTreeSet<TaskState>,
     /// How often what keeps drains from going on is looked at again
     /// (`-host_maintenance_polling_interval`).
     pub host_maintenance_polling_ms: i64,
@@ -118,6 +146,16 @@ impl Default for Settings {
             unset_quota: Some(aurora_model::quota::ResourceAggregate::default()),
             min_offer_hold_ms: 5 * MINUTE,
             offer_hold_jitter_ms: MINUTE,
+            hold_offers_forever: false,
+            offer_order: vec![crate::placement::OfferOrder::Random],
+            revocable_cpus: true,
+            revocable_ram: false,
+            enable_preemptor: true,
+            preemption_delay_ms: 3 * MINUTE,
+            preemption_search_interval_ms: MINUTE,
+            preemption_batch_size: 5,
+            offer_reservation_ms: 3 * MINUTE,
+            preempt_production: false,
             max_tasks_per_schedule_attempt: 5,
             flapping_threshold_ms: 5 * MINUTE,
             initial_flapping_delay_ms: 30 * SECOND,
@@ -136,6 +174,7 @@ impl Default for Settings {
             cron_time_zone: "GMT".to_owned(),
             cron_catch_up_limit: 100,
             unavailability_threshold_ms: 6 * MINUTE,
+            told_whole: BTreeSet::new(),
             host_maintenance_polling_ms: MINUTE,
             sla_aware_kill_non_prod: false,
             min_required_instances_for_sla_check: 20,

@@ -20,6 +20,7 @@ use tonic::{Request, Response, Status};
 
 use crate::actor::{Core, Ended};
 use crate::dispatch::Dispatcher;
+use crate::event_log::EventLog;
 
 /// The longest id of a request, in bytes.
 const MAX_REQUEST_ID: usize = 128;
@@ -47,6 +48,7 @@ pub(crate) struct Api {
     pub(crate) dispatcher: Dispatcher,
     pub(crate) info: Info,
     pub(crate) stop: CancellationToken,
+    pub(crate) events: EventLog,
 }
 
 pub(crate) fn invalid(error: impl std::fmt::Display) -> Status {
@@ -83,7 +85,11 @@ pub(crate) fn job(job: Option<v1::JobConfiguration>) -> Result<Box<JobConfigurat
     JobConfiguration::try_from(job).map(Box::new).map_err(invalid)
 }
 
-fn query(query: Option<v1::TaskQuery>) -> Result<TaskQuery, Status> {
+pub(crate) fn other_answer() -> Status {
+    Status::invalid_argument("request_id belongs to another request")
+}
+
+pub(crate) fn query(query: Option<v1::TaskQuery>) -> Result<TaskQuery, Status> {
     let query = query.unwrap_or_default();
     Ok(TaskQuery {
         role: query.role,

@@ -16,18 +16,22 @@
 )]
 
 mod actor;
-mod allocate;
+mod admin;
 mod coordinator;
 mod cron;
 mod dispatch;
+mod event_log;
+mod events;
 mod flags;
 mod grpc;
-mod inverse;
+mod json;
 mod maintenance;
 mod mesos;
 mod pages;
 mod quotas;
 mod start;
+mod webhook;
 
 pub use flags::{Config, Flags, FlagsError, UnsetQuota};
 pub use start::{Error, Handle, start, start_with_log};
+pub use webhook::Webhook;

@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use aurora_api::v1::admin_server::AdminServer;
 use aurora_api::v1::cluster_server::ClusterServer;
 use aurora_api::v1::cron_jobs_server::CronJobsServer;
+use aurora_api::v1::events_server::EventsServer;
 use aurora_api::v1::jobs_server::JobsServer;
 use aurora_api::v1::maintenance_server::MaintenanceServer;
 use aurora_api::v1::quotas_server::QuotasServer;
@@ -14,6 +16,7 @@ use aurora_daemon::{serve, web};
 use aurora_mesos::scheduler as mesos;
 use aurora_mesos::v1;
 use aurora_scheduler_core::{Input, Scheduler, State};
+use aurora_scheduler_session::{Identity, Launcher, Session};
 use aurora_scheduler_storage::{Log, OpenError, Store, StoreError};
 use axum::Router;
 use tokio::task::JoinHandle;
@@ -21,13 +24,14 @@ use tokio_util::sync::CancellationToken;
 use tonic::server::NamedService;
 
 use crate::actor::{self, Core};
-use crate::allocate::Launcher;
 use crate::coordinator::Coordinators;
 use crate::dispatch::Dispatcher;
+use crate::event_log::EventLog;
 use crate::flags::Config;
 use crate::grpc::{Api, Info};
 use crate::mesos::connect;
 use crate::pages::{self, Pages};
+use crate::webhook;
 
 /// The largest message of the API, in bytes.
 const MAX_MESSAGE: usize = 16 << 20;
@@ -132,7 +136,7 @@ pub async fn start_with_log(
     state: State,
     stop: CancellationToken,
 ) -> Result<Handle, Error> {
-    let Config { listen, flags, settings, credential, hostname, executor_user } = config;
+    let Config { listen, flags, settings, credential, webhook, hostname, executor_user } = config;
     let listener = listen.bind()?;
     let address = listener
         .local_addr()
@@ -159,6 +163,7 @@ pub async fn start_with_log(
         web_url: web_url(address, &hostname),
         observer_port: flags.observer_port,
     };
+    let version = state.version();
     let timeout = u64::try_from(settings.sla_coordinator_timeout_ms).unwrap_or(1);
     let coordinators =
         Coordinators::new(flags.cluster_name.clone(), Duration::from_millis(timeout));
@@ -168,7 +173,9 @@ pub async fn start_with_log(
     let inner = CancellationToken::new();
     // Without the part that waits for their end, none may go on.
     let parts = inner.clone().drop_guard();
-    let actor = actor::start(scheduler, log, seed, inner.clone())
+    let told = webhook.map(|webhook| webhook::start(webhook, &inner));
+    let events = EventLog::new(flags.event_buffer, version, told);
+    let actor = actor::start(scheduler, log, events.clone(), seed, inner.clone())
         .map_err(|source| Error::Io { action: "start the log's thread", source })?;
     let core = actor.core.clone();
     let dispatcher = Dispatcher::new(core.clone());
@@ -176,13 +183,17 @@ pub async fn start_with_log(
     let mut session = mesos::Config::new(flags.mesos_master_address.clone(), framework);
     session.credential = credential;
     session.backoff_max = Duration::from_secs(5);
-    let (calls, events) = mesos::start(session, inner.clone());
-    let (mesos, listening) =
-        connect(calls, events, launcher, flags.offer_filter_duration, core.clone());
+    let (calls, session_events) = mesos::start(session, inner.clone());
+    let (mesos, listening) = connect(
+        calls,
+        session_events,
+        Session::new(launcher, flags.offer_filter_duration),
+        core.clone(),
+    );
     let dispatching = tokio::spawn(dispatcher.clone().run(actor.effects, mesos, coordinators));
 
     let gauges = tokio::spawn(read_gauges(core.clone()));
-    let api = Api { core: core.clone(), dispatcher, info, stop: inner.clone() };
+    let api = Api { core: core.clone(), dispatcher, info, stop: inner.clone(), events };
     let pages = Pages {
         core: core.clone(),
         cluster: flags.cluster_name.as_str().into(),
@@ -238,24 +249,16 @@ fn framework(
     address: SocketAddr,
     state: &State,
 ) -> v1::FrameworkInfo {
-    use v1::framework_info::Capability;
-    use v1::framework_info::capability::Type;
-    v1::FrameworkInfo {
+    v1::FrameworkInfo::from(Identity {
         user,
         name: flags.framework_name.clone(),
-        id: state.framework_id().map(|id| v1::FrameworkId { value: id.to_string() }),
-        failover_timeout: Some(flags.framework_failover_timeout),
-        checkpoint: Some(true),
-        roles: vec![flags.mesos_role.clone()],
-        hostname: Some(hostname.to_owned()),
-        webui_url: Some(web_url(address, hostname)),
-        capabilities: [Type::PartitionAware, Type::MultiRole]
-            .into_iter()
-            .chain(flags.receive_revocable_resources.then_some(Type::RevocableResources))
-            .map(|ty| Capability { r#type: Some(ty as i32) })
-            .collect(),
-        ..v1::FrameworkInfo::default()
-    }
+        id: state.framework_id().map(ToString::to_string),
+        failover_timeout: flags.framework_failover_timeout,
+        role: flags.mesos_role.clone(),
+        hostname: hostname.to_owned(),
+        web_url: web_url(address, hostname),
+        revocable: flags.receive_revocable_resources,
+    })
 }
 
 /// Where people find the pages.
@@ -269,6 +272,8 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     reporter.set_serving::<ClusterServer<Api>>().await;
     reporter.set_serving::<QuotasServer<Api>>().await;
     reporter.set_serving::<CronJobsServer<Api>>().await;
+    reporter.set_serving::<EventsServer<Api>>().await;
+    reporter.set_serving::<AdminServer<Api>>().await;
     reporter.set_serving::<MaintenanceServer<Api>>().await;
     let reflection = |error: tonic_reflection::server::Error| Error::Io {
         action: "describe the API",
@@ -286,6 +291,8 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
         .max_encoding_message_size(usize::MAX);
     let quotas = QuotasServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let crons = CronJobsServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
+    let admin = AdminServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
+    let events = EventsServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let maintenance = MaintenanceServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let cluster = ClusterServer::new(api).max_decoding_message_size(MAX_MESSAGE);
     let router = pages::router(pages)
@@ -296,6 +303,8 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     let router = route(router, cluster);
     let router = route(router, quotas);
     let router = route(router, crons);
+    let router = route(router, admin);
+    let router = route(router, events);
     let router = route(router, maintenance);
     let router = route(router, health);
     let router = route(router, v1);

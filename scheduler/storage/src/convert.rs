@@ -8,7 +8,7 @@ use aurora_api::v1;
 use aurora_model::key::{AgentId, FrameworkId, JobKey, RequestId, Role, TaskId};
 use aurora_scheduler_core::{Op, RecordedResponse, TaskRecord};
 
-use crate::{convert_cron, convert_jobs, convert_maintenance, proto};
+use crate::{convert_admin, convert_cron, convert_jobs, convert_maintenance, proto};
 
 pub(crate) fn to_proto(op: &Op) -> proto::Op {
     use proto::op::Kind;
@@ -54,6 +54,7 @@ pub(crate) fn to_proto(op: &Op) -> proto::Op {
         Op::RemoveQuota(role) => Kind::Jobs(convert_jobs::remove_quota(role)),
         Op::Cron(op) => Kind::Cron(convert_cron::to_proto(op)),
         Op::Update(op) => match *op {},
+        Op::Version(version) => Kind::Version(*version),
         Op::Maintenance(op) => Kind::Maintenance(convert_maintenance::to_proto(op)),
         Op::PutRequest { id, response } => Kind::PutRequest(proto::PutRequest {
             id: id.to_string(),
@@ -71,6 +72,9 @@ pub(crate) fn to_proto(op: &Op) -> proto::Op {
                 | RecordedResponse::QuotaSet
                 | RecordedResponse::QuotaRemoved => {
                     proto::put_request::Response::Jobs(convert_jobs::response_to_proto(response))
+                }
+                RecordedResponse::Admin(response) => {
+                    proto::put_request::Response::Admin(convert_admin::response_to_proto(response))
                 }
                 RecordedResponse::Created { key, instances } => {
                     proto::put_request::Response::Created(proto::Created {
@@ -150,6 +154,7 @@ pub(crate) fn from_proto(op: proto::Op) -> Result<Op, ConvertError> {
         },
         Kind::Jobs(op) => convert_jobs::from_proto(op)?,
         Kind::Cron(op) => Op::Cron(convert_cron::from_proto(op)?),
+        Kind::Version(version) => Op::Version(version),
         Kind::Maintenance(op) => Op::Maintenance(convert_maintenance::from_proto(op)?),
         Kind::PutRequest(inner) => Op::PutRequest {
             id: RequestId::new(inner.id)?,
@@ -168,6 +173,9 @@ pub(crate) fn from_proto(op: proto::Op) -> Result<Op, ConvertError> {
                 }
                 proto::put_request::Response::Jobs(response) => {
                     convert_jobs::response_from_proto(response)?
+                }
+                proto::put_request::Response::Admin(response) => {
+                    RecordedResponse::Admin(convert_admin::response_from_proto(response)?)
                 }
                 proto::put_request::Response::Maintenance(response) => {
                     let response = convert_maintenance::response_from_proto(response)?;

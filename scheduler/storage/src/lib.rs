@@ -13,6 +13,10 @@
 //! What a crash can leave behind, an unfinished end, is dropped. Anything else that cannot
 //! be read is damage: opening refuses and says where, because a scheduler that forgot an
 //! acknowledged job, or a task that runs, does harm.
+//!
+//! A store that has lost its folder, because its lock was removed or another scheduler took it over,
+//! appends nothing more. Whatever writes goes through [`disk::Disk`], so that all of this is tried on
+//! a disk that fails.
 
 #![allow(
     clippy::disallowed_methods,
@@ -20,13 +24,17 @@
     reason = "a shell crate: it writes files"
 )]
 
+mod commit;
 mod convert;
+mod convert_admin;
 mod convert_cron;
 mod convert_jobs;
 mod convert_maintenance;
+pub mod disk;
 pub mod frame;
 mod store;
 
+pub use commit::{Work, commit};
 pub use store::{FileError, Log, OpenError, Store, StoreError};
 
 #[allow(clippy::all, unreachable_pub, reason = "generated")]

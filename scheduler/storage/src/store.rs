@@ -1,19 +1,21 @@
 //! Opening, appending, snapshots.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use aurora_scheduler_core::{Op, State};
 use prost::Message;
 
 use crate::convert::{from_proto, to_proto};
+use crate::disk::{Disk, DiskFile, OsDisk};
 use crate::frame::{self, Frame, MAGIC};
 use crate::proto::Batch;
 
 /// How large a record is, in bytes, that takes no further step. Without it a record of many large
 /// steps could be longer than [`frame::MAX_PAYLOAD`].
 const FULL: usize = 16 << 20;
+
+/// How much of a snapshot is written at once, in bytes.
+const CHUNK: usize = 1 << 20;
 
 /// The steps of the scheduler, made durable. A replicated log stands behind the same trait.
 pub trait Log: Send {
@@ -110,18 +112,23 @@ pub enum StoreError {
         /// Its length.
         length: usize,
     },
+    /// Another scheduler has taken the log over, or somebody has removed its lock.
+    #[error(
+        "the log in {} is no longer this scheduler's: its file \"lock\" is another one now", .0.display()
+    )]
+    TakenOver(PathBuf),
     /// An earlier append has failed.
     #[error("the log in {} failed before and takes no more steps", .0.display())]
     Failed(PathBuf),
 }
 
-/// A log in a folder of this machine.
+/// A log in a folder of a disk.
 #[derive(Debug)]
-pub struct Store {
+pub struct Store<D: Disk = OsDisk> {
+    disk: D,
     folder: PathBuf,
-    /// Held for its lock.
-    _lock: File,
-    segment: File,
+    lock: D::Lock,
+    segment: D::File,
     segment_path: PathBuf,
     /// How much of the segment is on disk.
     synced: u64,
@@ -138,46 +145,54 @@ impl Store {
     /// # Errors
     /// [`OpenError`]: the folder cannot be used, or its content is damaged.
     pub fn open(folder: &Path) -> Result<(Self, State), OpenError> {
-        make_folder(folder)?;
-        let lock = lock(folder)?;
-        let mut files = list(folder)?;
+        Self::open_on(OsDisk, folder)
+    }
+}
+
+impl<D: Disk> Store<D> {
+    /// Opens the log in a folder of the disk, which is made if it is not there, and replays it.
+    ///
+    /// # Errors
+    /// [`OpenError`]: the folder cannot be used, or its content is damaged.
+    pub fn open_on(disk: D, folder: &Path) -> Result<(Self, State), OpenError> {
+        disk.make_folder(folder).map_err(failed("make the folder", folder))?;
+        let lock_path = folder.join(LOCK);
+        let lock = match disk.lock(&lock_path).map_err(failed("lock", &lock_path))? {
+            Ok(lock) => lock,
+            Err(holder) => return Err(OpenError::InUse { folder: folder.to_owned(), holder }),
+        };
+        let mut files = list(&disk, folder)?;
         for path in &files.unfinished {
-            remove(path);
+            remove(&disk, path);
         }
         let mut state = State::default();
         let mut next = 0;
         if let Some((number, path)) = files.snapshots.pop() {
-            read_snapshot(&path, &mut state)?;
+            read_snapshot(&disk, &path, &mut state)?;
             next = number;
         }
         let mut size = 0;
         let mut last = None;
         for (index, (number, path)) in files.segments.iter().enumerate() {
             let is_last = index + 1 == files.segments.len();
-            let read = read_segment(path, *number, is_last, &mut next, &mut state)?;
+            let read = read_segment(&disk, path, *number, is_last, &mut next, &mut state)?;
             size += read.replayed;
             last = Some((path, read));
         }
-        // What has been read may be in memory only, left there by a program that was killed. It
-        // is acted on from here on, so it must be on disk.
-        let open_last = match last {
-            Some((path, read)) => Some((open_at_end(path, read.end)?, path.clone(), read)),
-            None => None,
-        };
-        let (segment, segment_path) = match open_last {
-            Some((file, path, read)) if read.next == next => (file, path),
+        let (segment_path, whole) = match last {
+            Some((path, read)) if read.next == next => (path.clone(), read.whole),
             // The records of the last segment end before those of the snapshot, or of the segment
             // before it: what is appended would not follow on them.
-            _ => new_file(folder, &segment_name(next))?,
+            _ => (folder.join(segment_name(next)), MAGIC.to_vec()),
         };
-        sync_folder(folder)?;
-        let synced = segment.metadata().map_err(failed("look at", &segment_path))?.len();
+        let segment = write_anew(&disk, folder, &segment_path, &whole)?;
         let store = Self {
+            disk,
             folder: folder.to_owned(),
-            _lock: lock,
+            lock,
             segment,
             segment_path,
-            synced,
+            synced: whole.len() as u64,
             next,
             since_snapshot: size,
             failed: false,
@@ -206,8 +221,10 @@ impl Store {
             self.encode(&batch)?;
         }
         let path = &self.segment_path;
-        self.segment.write_all(&self.buffer).map_err(failed("append to", path))?;
-        self.segment.sync_data().map_err(failed("sync", path))?;
+        self.segment.append(&self.buffer).map_err(failed("append to", path))?;
+        self.segment.sync().map_err(failed("sync", path))?;
+        // Whoever took the log over before now may have read it before this was in it.
+        self.check_lock()?;
         let written = self.buffer.len() as u64;
         self.synced += written;
         self.since_snapshot += written;
@@ -221,11 +238,19 @@ impl Store {
         Ok(())
     }
 
+    fn check_lock(&self) -> Result<(), StoreError> {
+        let path = self.folder.join(LOCK);
+        match self.disk.holds(&self.lock, &path).map_err(failed("look at", &path))? {
+            true => Ok(()),
+            false => Err(StoreError::TakenOver(self.folder.clone())),
+        }
+    }
+
     /// Sees to it that the next record is the first of its segment.
     fn begin_segment(&mut self) -> Result<(), FileError> {
         let name = segment_name(self.next);
         if !self.segment_path.ends_with(&name) {
-            (self.segment, self.segment_path) = new_file(&self.folder, &name)?;
+            (self.segment, self.segment_path) = new_file(&self.disk, &self.folder, &name)?;
             self.synced = MAGIC.len() as u64;
         }
         Ok(())
@@ -234,7 +259,7 @@ impl Store {
     /// Removes what the newest snapshot has made superfluous. What cannot be removed now will be
     /// when the log is opened again.
     fn remove_superseded(&self) {
-        let Ok(files) = list(&self.folder) else { return };
+        let Ok(files) = list(&self.disk, &self.folder) else { return };
         let Some((newest, _)) = files.snapshots.last() else { return };
         let old_snapshots = files.snapshots.iter().filter(|(number, _)| number < newest);
         // A segment is superfluous when the next one begins at or before the snapshot.
@@ -244,12 +269,12 @@ impl Store {
             .filter(|pair| pair[1].0 <= *newest)
             .filter_map(|pair| pair.first());
         for (_, path) in old_snapshots.chain(old_segments) {
-            remove(path);
+            remove(&self.disk, path);
         }
     }
 }
 
-impl Log for Store {
+impl<D: Disk> Log for Store<D> {
     fn append(&mut self, steps: &[Vec<Op>]) -> Result<(), StoreError> {
         if self.failed {
             return Err(StoreError::Failed(self.folder.clone()));
@@ -263,19 +288,24 @@ impl Log for Store {
         if self.failed {
             return Err(StoreError::Failed(self.folder.clone()));
         }
+        self.check_lock()?;
         let path = self.folder.join(format!("snapshot-{:020}", self.next));
         let temporary = path.with_extension(UNFINISHED);
-        // The segment that follows must be there before the snapshot says that it begins there,
-        // and once it is there nothing may go into the one before.
-        let written =
-            write_snapshot(&temporary, state).and_then(|()| Ok(self.begin_segment()?)).and_then(
-                |()| Ok(std::fs::rename(&temporary, &path).map_err(failed("rename", &temporary))?),
-            );
+        let written = write_snapshot(&self.disk, &temporary, state)
+            // The segment that follows must be there before the snapshot says that it begins
+            // there, and once it is there nothing may go into the one before.
+            .and_then(|()| Ok(self.begin_segment()?))
+            .and_then(|()| self.check_lock())
+            .and_then(|()| {
+                let renamed = self.disk.rename(&temporary, &path);
+                Ok(renamed.map_err(failed("rename", &temporary))?)
+            });
         if written.is_err() {
-            remove(&temporary);
+            remove(&self.disk, &temporary);
         }
         written?;
-        sync_folder(&self.folder)?;
+        let synced = self.disk.sync_folder(&self.folder);
+        synced.map_err(failed("sync", &self.folder))?;
         self.since_snapshot = 0;
         self.remove_superseded();
         Ok(())
@@ -286,7 +316,10 @@ impl Log for Store {
     }
 }
 
-/// How the name of a snapshot ends that is being written.
+/// The file that stands for the right to use the folder.
+const LOCK: &str = "lock";
+
+/// How the name of a file ends that is being written.
 const UNFINISHED: &str = "tmp";
 
 fn segment_name(first: u64) -> String {
@@ -299,56 +332,13 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> F
 }
 
 /// Removes a file that is of no use. If it cannot be removed now, opening the log will try again.
-fn remove(path: &Path) {
-    match std::fs::remove_file(path) {
+fn remove(disk: &impl Disk, path: &Path) {
+    match disk.remove(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             tracing::warn!(path = %path.display(), %error, "failed to remove a file of the log");
         }
         _ => {}
     }
-}
-
-fn make_folder(folder: &Path) -> Result<(), FileError> {
-    use std::os::unix::fs::DirBuilderExt;
-    let missing: Vec<&Path> = folder.ancestors().take_while(|path| !path.exists()).collect();
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(failed("make the folder", folder))?;
-    // A folder is there after a loss of power if the one it is in is on disk.
-    for parent in missing.into_iter().filter_map(Path::parent) {
-        sync_folder(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })?;
-    }
-    Ok(())
-}
-
-fn lock(folder: &Path) -> Result<File, OpenError> {
-    let path = folder.join("lock");
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(failed("open", &path))?;
-    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            let mut holder = String::new();
-            // Only to say who it is.
-            let _ = (&file).take(32).read_to_string(&mut holder);
-            return Err(OpenError::InUse {
-                folder: folder.to_owned(),
-                holder: holder.trim().to_owned(),
-            });
-        }
-        Err(errno) => return Err(failed("lock", &path)(errno.into()).into()),
-    }
-    file.set_len(0)
-        .and_then(|()| file.write_all(std::process::id().to_string().as_bytes()))
-        .map_err(failed("write", &path))?;
-    Ok(file)
 }
 
 #[derive(Debug, Default)]
@@ -357,28 +347,24 @@ struct Files {
     snapshots: Vec<(u64, PathBuf)>,
     /// By the number of their first record.
     segments: Vec<(u64, PathBuf)>,
-    /// Snapshots that were never finished.
+    /// What was never finished being written.
     unfinished: Vec<PathBuf>,
 }
 
-fn list(folder: &Path) -> Result<Files, FileError> {
+fn list(disk: &impl Disk, folder: &Path) -> Result<Files, FileError> {
     let mut files = Files::default();
-    for entry in std::fs::read_dir(folder).map_err(failed("read the folder", folder))? {
-        let entry = entry.map_err(failed("read the folder", folder))?;
-        let name = entry.file_name();
-        let Some((kind, number)) = name.to_str().and_then(|name| name.split_once('-')) else {
-            continue;
-        };
+    for name in disk.list(folder).map_err(failed("read the folder", folder))? {
+        let Some((kind @ ("snapshot" | "log"), number)) = name.split_once('-') else { continue };
         let (number, is_finished) = match number.strip_suffix(UNFINISHED) {
             Some(number) => (number.trim_end_matches('.'), false),
             None => (number, true),
         };
         let Ok(number) = number.parse::<u64>() else { continue };
+        let path = folder.join(&name);
         match kind {
-            "snapshot" if !is_finished => files.unfinished.push(entry.path()),
-            "snapshot" => files.snapshots.push((number, entry.path())),
-            "log" if is_finished => files.segments.push((number, entry.path())),
-            _ => {}
+            _ if !is_finished => files.unfinished.push(path),
+            "snapshot" => files.snapshots.push((number, path)),
+            _ => files.segments.push((number, path)),
         }
     }
     files.snapshots.sort();
@@ -387,8 +373,8 @@ fn list(folder: &Path) -> Result<Files, FileError> {
 }
 
 /// The content of a file; none if it was never finished being made.
-fn read_file(path: &Path) -> Result<Vec<u8>, OpenError> {
-    let bytes = std::fs::read(path).map_err(failed("read", path))?;
+fn read_file(disk: &impl Disk, path: &Path) -> Result<Vec<u8>, OpenError> {
+    let bytes = disk.read(path).map_err(failed("read", path))?;
     if bytes.starts_with(&MAGIC) {
         return Ok(bytes);
     }
@@ -431,8 +417,8 @@ fn apply(
 
 /// What a segment was found to hold.
 struct Segment {
-    /// Where its whole records end; 0 if not even its head is whole.
-    end: usize,
+    /// Its head and its whole records.
+    whole: Vec<u8>,
     /// The number after its last record's.
     next: u64,
     /// The size of those of its records that no snapshot holds.
@@ -441,74 +427,84 @@ struct Segment {
 
 /// Replays a segment. An unfinished end of the last segment is left out.
 fn read_segment(
+    disk: &impl Disk,
     path: &Path,
     first: u64,
     is_last: bool,
     next: &mut u64,
     state: &mut State,
 ) -> Result<Segment, OpenError> {
-    let bytes = read_file(path)?;
-    let end = MAGIC.len().min(bytes.len());
-    let mut read = Segment { end, next: first, replayed: 0 };
+    let mut bytes = read_file(disk, path)?;
+    if bytes.is_empty() {
+        bytes.extend_from_slice(&MAGIC);
+    }
+    let mut end = MAGIC.len();
+    let mut read = Segment { whole: Vec::new(), next: first, replayed: 0 };
     if first > *next {
         return Err(corrupt(path, 0, format!("records {next} to {} are missing", first - 1)));
     }
     loop {
-        match frame::decode(&bytes[read.end..]) {
+        match frame::decode(&bytes[end..]) {
             Frame::End => break,
             Frame::Whole { number, payload, length, .. } => {
                 if number != read.next {
                     return Err(corrupt(
                         path,
-                        read.end,
+                        end,
                         format!("record {number} is where {} should be", read.next),
                     ));
                 }
                 // What a snapshot holds already is only checked.
                 if number >= *next {
-                    apply(payload, path, read.end, state)?;
+                    apply(payload, path, end, state)?;
                     *next = number + 1;
                     read.replayed += length as u64;
                 }
                 read.next += 1;
-                read.end += length;
+                end += length;
             }
-            Frame::Bad(_) if is_last && !frame::was_synced(&bytes, read.end) => {
-                let dropped = bytes.len() - read.end;
-                tracing::warn!(path = %path.display(), offset = read.end, dropped, "dropping an unfinished record");
+            Frame::Bad(_) if is_last && !frame::was_synced(&bytes, end) => {
+                let dropped = bytes.len() - end;
+                tracing::warn!(path = %path.display(), offset = end, dropped, "dropping an unfinished record");
                 break;
             }
-            Frame::Bad(reason) => return Err(corrupt(path, read.end, reason)),
+            Frame::Bad(reason) => return Err(corrupt(path, end, reason)),
         }
     }
+    bytes.truncate(end);
+    read.whole = bytes;
     Ok(read)
 }
 
-fn write_snapshot(path: &Path, state: &State) -> Result<(), StoreError> {
-    let file = File::create(path).map_err(failed("make", path))?;
-    let mut file = std::io::BufWriter::with_capacity(1 << 20, file);
-    file.write_all(&MAGIC).map_err(failed("write", path))?;
-    let mut buffer = Vec::new();
+fn write_snapshot(disk: &impl Disk, path: &Path, state: &State) -> Result<(), StoreError> {
+    let mut file = disk.create(path).map_err(failed("make", path))?;
+    let mut buffer = MAGIC.to_vec();
     let mut records = 0;
-    let mut write = |batch: &Batch, number: u64| {
-        buffer.clear();
-        frame::encode(number, 0, &batch.encode_to_vec(), &mut buffer)
-            .map_err(|length| StoreError::TooLarge { length })?;
-        file.write_all(&buffer).map_err(failed("write", path))?;
-        Ok::<_, StoreError>(())
-    };
     for op in state.to_ops() {
-        write(&Batch { ops: vec![to_proto(&op)], snapshot_records: None }, records)?;
+        encode_one(
+            &Batch { ops: vec![to_proto(&op)], snapshot_records: None },
+            records,
+            &mut buffer,
+        )?;
         records += 1;
+        if buffer.len() >= CHUNK {
+            file.append(&buffer).map_err(failed("write", path))?;
+            buffer.clear();
+        }
     }
-    write(&Batch { ops: Vec::new(), snapshot_records: Some(records) }, records)?;
-    let file = file.into_inner().map_err(|error| failed("write", path)(error.into_error()))?;
-    file.sync_all().map_err(failed("sync", path))?;
+    encode_one(&Batch { ops: Vec::new(), snapshot_records: Some(records) }, records, &mut buffer)?;
+    file.append(&buffer).map_err(failed("write", path))?;
+    file.sync().map_err(failed("sync", path))?;
     Ok(())
 }
 
-fn read_snapshot(path: &Path, state: &mut State) -> Result<(), OpenError> {
-    let bytes = read_file(path)?;
+fn encode_one(batch: &Batch, number: u64, buffer: &mut Vec<u8>) -> Result<(), StoreError> {
+    frame::encode(number, 0, &batch.encode_to_vec(), buffer)
+        .map_err(|length| StoreError::TooLarge { length })
+}
+
+fn read_snapshot(disk: &impl Disk, path: &Path, state: &mut State) -> Result<(), OpenError> {
+    let bytes = read_file(disk, path)?;
     let mut offset = MAGIC.len().min(bytes.len());
     for expected in 0.. {
         match frame::decode(&bytes[offset..]) {
@@ -533,39 +529,36 @@ fn read_snapshot(path: &Path, state: &mut State) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Opens a segment to append to. Its whole records end at `end`: what follows is cut off, and a
-/// head that is not whole is written again. When this returns, all of it is on disk.
-fn open_at_end(path: &Path, end: usize) -> Result<File, FileError> {
-    let mut file = OpenOptions::new().write(true).open(path).map_err(failed("open", path))?;
-    file.set_len(end as u64).map_err(failed("shorten", path))?;
-    file.seek(SeekFrom::End(0)).map_err(failed("read", path))?;
-    if end < MAGIC.len() {
-        file.write_all(&MAGIC).map_err(failed("write", path))?;
-    }
-    file.sync_all().map_err(failed("sync", path))?;
+/// Writes the segment that is appended to once more, and puts it in the place of the one that was
+/// read. What was read may be in memory only: left there by a program that was killed, or by a sync
+/// that failed, after which syncing again would say that all is well. It is acted on from here on, so
+/// it must be on disk. And whoever has the old file open no longer writes into the log.
+fn write_anew<D: Disk>(
+    disk: &D,
+    folder: &Path,
+    path: &Path,
+    bytes: &[u8],
+) -> Result<D::File, FileError> {
+    let temporary = path.with_extension(UNFINISHED);
+    let mut file = disk.create(&temporary).map_err(failed("make", &temporary))?;
+    file.append(bytes).map_err(failed("write", &temporary))?;
+    file.sync().map_err(failed("sync", &temporary))?;
+    disk.rename(&temporary, path).map_err(failed("rename", &temporary))?;
+    disk.sync_folder(folder).map_err(failed("sync", folder))?;
     Ok(file)
 }
 
-fn new_file(folder: &Path, name: &str) -> Result<(File, PathBuf), FileError> {
+fn new_file<D: Disk>(disk: &D, folder: &Path, name: &str) -> Result<(D::File, PathBuf), FileError> {
     let path = folder.join(name);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(&path)
-        .map_err(failed("make", &path))?;
+    let mut file = disk.create(&path).map_err(failed("make", &path))?;
     let written = file
-        .write_all(&MAGIC)
-        .and_then(|()| file.sync_all())
+        .append(&MAGIC)
+        .and_then(|()| file.sync())
         .map_err(failed("write", &path))
-        .and_then(|()| sync_folder(folder));
+        .and_then(|()| disk.sync_folder(folder).map_err(failed("sync", folder)));
     if let Err(error) = written {
-        remove(&path);
+        remove(disk, &path);
         return Err(error);
     }
     Ok((file, path))
-}
-
-fn sync_folder(folder: &Path) -> Result<(), FileError> {
-    File::open(folder).and_then(|file| file.sync_all()).map_err(failed("sync", folder))
 }

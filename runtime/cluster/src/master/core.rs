@@ -1,6 +1,11 @@
 //! What the master decides: who is offered what, where messages go. No I/O; time is an input, in
-//! milliseconds on any clock that only goes forward. Who is offered what is in `offers`.
+//! milliseconds on any clock that only goes forward. Who is offered what is in `offers`, what
+//! frameworks call in `calls`.
+//!
+//! The shell around it has the sockets. What is to be sent is taken with [`Core::take_output`] after
+//! whatever was done, in order.
 
+mod calls;
 mod offers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,36 +14,84 @@ use aurora_mesos::v1;
 use aurora_mesos::v1::scheduler::{Event, event};
 use bytes::Bytes;
 
+pub use calls::Refused;
+
 use crate::resources::Resources;
 
 /// Something the shell is to send.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Output {
+pub enum Output {
     /// To a framework's stream.
-    Event { framework: String, event: Box<Event> },
+    Event {
+        /// Which framework.
+        framework: String,
+        /// The event.
+        event: Box<Event>,
+    },
     /// The end of a framework's stream.
-    Close { framework: String },
+    Close {
+        /// Which framework.
+        framework: String,
+    },
     /// To an agent.
-    Launch { agent: String, framework: Box<v1::FrameworkInfo>, task: Box<v1::TaskInfo> },
+    Launch {
+        /// Which agent.
+        agent: String,
+        /// Whose task.
+        framework: Box<v1::FrameworkInfo>,
+        /// The task.
+        task: Box<v1::TaskInfo>,
+    },
     /// To an agent.
-    Kill { agent: String, framework: String, task: String, policy: Option<v1::KillPolicy> },
+    Kill {
+        /// Which agent.
+        agent: String,
+        /// Whose task.
+        framework: String,
+        /// The task.
+        task: String,
+        /// How.
+        policy: Option<v1::KillPolicy>,
+    },
     /// To an agent.
-    Acknowledge { agent: String, framework: String, task: String, uuid: Bytes },
+    Acknowledge {
+        /// Which agent.
+        agent: String,
+        /// Whose task.
+        framework: String,
+        /// The task.
+        task: String,
+        /// The update.
+        uuid: Bytes,
+    },
     /// To an agent.
-    Shutdown { agent: String, framework: String },
+    Shutdown {
+        /// Which agent.
+        agent: String,
+        /// Whose tasks.
+        framework: String,
+    },
     /// To an agent: what it has of this framework's updates is to be sent again.
-    Resend { agent: String, framework: String },
+    Resend {
+        /// Which agent.
+        agent: String,
+        /// Whose updates.
+        framework: String,
+    },
     /// This framework must never be taken again, also not by the next master.
-    Remember { removed: String },
+    Remember {
+        /// The framework.
+        removed: String,
+    },
 }
 
 /// The times that matter to a master, in milliseconds.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Times {
+pub struct Times {
     /// How long an agent may be away before it is unreachable.
-    pub(crate) agent_timeout: u64,
+    pub agent_timeout: u64,
     /// How long after its start a master waits for agents that it does not know.
-    pub(crate) reregistration: u64,
+    pub reregistration: u64,
 }
 
 #[derive(Debug)]
@@ -89,14 +142,18 @@ impl Task {
 
 /// A task that an agent tells of: it runs, or its framework has not acknowledged its end.
 #[derive(Debug)]
-pub(crate) struct RunningTask {
-    pub(crate) framework: String,
-    pub(crate) info: v1::TaskInfo,
-    pub(crate) status: v1::TaskStatus,
+pub struct RunningTask {
+    /// Whose it is.
+    pub framework: String,
+    /// What was launched.
+    pub info: v1::TaskInfo,
+    /// The last that is known of it; without a task id if nothing is.
+    pub status: v1::TaskStatus,
 }
 
+/// A master, as far as it decides.
 #[derive(Debug)]
-pub(crate) struct Core {
+pub struct Core {
     id: String,
     times: Times,
     frameworks: BTreeMap<String, Framework>,
@@ -108,13 +165,13 @@ pub(crate) struct Core {
     tasks: BTreeMap<(String, String), Task>,
     made: u64,
     /// Wall clock, for events: nanoseconds since the Unix epoch.
-    pub(crate) wall_ns: i64,
+    pub wall_ns: i64,
     out: Vec<Output>,
 }
 
 impl Core {
     /// A master of this id; `removed` are frameworks that earlier ones have removed.
-    pub(crate) fn new(id: String, removed: BTreeSet<String>, times: Times) -> Self {
+    pub fn new(id: String, removed: BTreeSet<String>, times: Times) -> Self {
         Self {
             id,
             times,
@@ -131,7 +188,7 @@ impl Core {
     }
 
     /// What is to be sent because of the calls since the last time.
-    pub(crate) fn take_output(&mut self) -> Vec<Output> {
+    pub fn take_output(&mut self) -> Vec<Output> {
         std::mem::take(&mut self.out)
     }
 
@@ -148,7 +205,10 @@ impl Core {
     }
 
     /// Takes a framework's subscription. Gives its id, or why it is refused.
-    pub(crate) fn subscribe(
+    ///
+    /// # Errors
+    /// The text that the framework is told.
+    pub fn subscribe(
         &mut self,
         now: u64,
         mut info: v1::FrameworkInfo,
@@ -216,7 +276,7 @@ impl Core {
     }
 
     /// Takes in that a framework's stream has ended.
-    pub(crate) fn disconnected(&mut self, now: u64, id: &str) {
+    pub fn disconnected(&mut self, now: u64, id: &str) {
         let Some(framework) = self.frameworks.get_mut(id) else { return };
         framework.connected = false;
         let timeout = framework.info.failover_timeout.unwrap_or(0.0).clamp(0.0, 1e12);
@@ -249,7 +309,7 @@ impl Core {
     }
 
     /// Lets time pass: frameworks and agents that stay away are given up, filters end.
-    pub(crate) fn tick(&mut self, now: u64) {
+    pub fn tick(&mut self, now: u64) {
         let late = |deadline: Option<u64>| deadline.is_some_and(|deadline| deadline <= now);
         let gone: Vec<String> = self
             .frameworks
@@ -273,7 +333,7 @@ impl Core {
     }
 
     /// When [`Core::tick`] is due, if ever.
-    pub(crate) fn next_wakeup(&self) -> Option<u64> {
+    pub fn next_wakeup(&self) -> Option<u64> {
         let deadlines = self.frameworks.values().filter_map(|framework| framework.deadline);
         let away = self.agents.values().filter_map(|agent| agent.deadline);
         let filters = self
@@ -373,7 +433,7 @@ impl Core {
     }
 
     /// Takes an agent in, new or back again. Gives its id.
-    pub(crate) fn agent_registered(
+    pub fn agent_registered(
         &mut self,
         now: u64,
         mut info: v1::AgentInfo,
@@ -472,7 +532,7 @@ impl Core {
     }
 
     /// Takes in that an agent's connection has ended.
-    pub(crate) fn agent_disconnected(&mut self, now: u64, id: &str) {
+    pub fn agent_disconnected(&mut self, now: u64, id: &str) {
         let Some(agent) = self.agents.get_mut(id) else { return };
         agent.connected = false;
         agent.deadline = Some(now.saturating_add(self.times.agent_timeout));
@@ -480,7 +540,7 @@ impl Core {
     }
 
     /// Passes an update of an agent on.
-    pub(crate) fn agent_update(&mut self, now: u64, framework: &str, status: v1::TaskStatus) {
+    pub fn agent_update(&mut self, now: u64, framework: &str, status: v1::TaskStatus) {
         let key = (framework.to_owned(), status.task_id.value.clone());
         let is_over = is_terminal(status.state());
         // One without a uuid, and one of a removed framework, is never acknowledged.
@@ -497,13 +557,7 @@ impl Core {
     }
 
     /// Passes the end of an executor on.
-    pub(crate) fn executor_ended(
-        &mut self,
-        framework: &str,
-        agent: &str,
-        executor: &str,
-        status: i32,
-    ) {
+    pub fn executor_ended(&mut self, framework: &str, agent: &str, executor: &str, status: i32) {
         self.failure(framework, agent, Some(executor.to_owned()), Some(status));
     }
 

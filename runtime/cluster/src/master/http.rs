@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{any, get};
 
+use super::core::Refused;
 use super::shell::{Shell, error_event};
 use crate::api::{self, Refusal, refuse};
 
@@ -19,8 +20,6 @@ use crate::api::{self, Refusal, refuse};
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// The longest call, in bytes.
 const MAX_BODY: usize = 64 << 20;
-/// How long refused resources stay away when the framework does not say.
-const DEFAULT_REFUSE_SECONDS: f64 = 5.0;
 
 #[derive(Clone)]
 pub(crate) struct Api {
@@ -97,7 +96,10 @@ fn take(
                  currently associated with framework ID {framework}"
             )));
         }
-        act(inner, now, &framework, message, kind)?;
+        inner.core.call(now, &framework, message).map_err(|refused| match refused {
+            Refused::Uuid => invalid(&refused.to_string()),
+            Refused::Unsupported(_) => refuse(StatusCode::NOT_IMPLEMENTED, refused.to_string()),
+        })?;
         Ok(StatusCode::ACCEPTED.into_response())
     })
 }
@@ -115,61 +117,6 @@ fn missing_body(call: &Call, kind: call::Type) -> Option<&'static str> {
         _ => return None,
     };
     (!is_there).then_some(name)
-}
-
-fn act(
-    inner: &mut super::shell::Inner,
-    now: u64,
-    framework: &str,
-    call: Call,
-    kind: call::Type,
-) -> Result<(), Refusal> {
-    use call::Type;
-    let core = &mut inner.core;
-    let refuse_seconds = |filters: Option<v1::Filters>| {
-        filters.and_then(|filters| filters.refuse_seconds).unwrap_or(DEFAULT_REFUSE_SECONDS)
-    };
-    match kind {
-        Type::Teardown => core.teardown(now, framework),
-        Type::Accept => {
-            let accept = call.accept.unwrap_or_default();
-            let seconds = refuse_seconds(accept.filters);
-            core.accept(now, framework, &accept.offer_ids, &accept.operations, seconds);
-        }
-        Type::Decline => {
-            let decline = call.decline.unwrap_or_default();
-            core.decline(now, framework, &decline.offer_ids, refuse_seconds(decline.filters));
-        }
-        Type::Revive => core.revive(now, framework),
-        Type::Suppress => core.suppress(framework),
-        Type::Kill => {
-            let kill = call.kill.unwrap_or_default();
-            let agent = kill.agent_id.as_ref().map(|id| id.value.as_str());
-            core.kill(now, framework, &kill.task_id.value, agent, kill.kill_policy);
-        }
-        Type::Acknowledge => {
-            let acknowledge = call.acknowledge.unwrap_or_default();
-            if !api::is_uuid(&acknowledge.uuid) {
-                return Err(invalid("Not a valid UUID"));
-            }
-            core.acknowledge(
-                framework,
-                &acknowledge.agent_id.value,
-                &acknowledge.task_id.value,
-                acknowledge.uuid,
-            );
-        }
-        Type::Reconcile => {
-            core.reconcile(now, framework, &call.reconcile.unwrap_or_default().tasks);
-        }
-        _ => {
-            return Err(refuse(
-                StatusCode::NOT_IMPLEMENTED,
-                format!("{} is not supported by the embedded master", kind.as_str_name()),
-            ));
-        }
-    }
-    Ok(())
 }
 
 fn subscribe(

@@ -1,6 +1,6 @@
 //! The master: offers agents' resources to frameworks, and carries messages between them.
 
-mod core;
+pub mod core;
 mod flags;
 mod http;
 mod shell;

@@ -1,11 +1,11 @@
 //! What may happen to a scheduler, drawn at random.
 
 use aurora_model::job::{
-    Constraint, ConstraintRule, CronCatchUp, CronCollisionPolicy, MilliCpus, TaskState,
+    Constraint, ConstraintRule, CronCatchUp, CronCollisionPolicy, MilliCpus, SlaPolicy, TaskState,
 };
 use aurora_model::key::{JobKey, Role, TaskId};
 use aurora_model::quota::ResourceAggregate;
-use aurora_scheduler_core::{CronRequest, Effect, Input, Request};
+use aurora_scheduler_core::{CronRequest, Effect, Input, MaintenanceRequest, Request};
 use proptest::prelude::*;
 
 use crate::world::{World, job};
@@ -41,6 +41,8 @@ pub(crate) enum Action {
     Register,
     Pause(bool),
     Restart,
+    /// What is done with a host: one of four things.
+    Maintain(u8, u8),
 }
 
 pub(crate) fn action() -> impl Strategy<Value = Action> {
@@ -101,6 +103,7 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
         1 => Just(Action::Register),
         1 => any::<bool>().prop_map(Action::Pause),
         1 => Just(Action::Restart),
+        1 => (0_u8..3, 0_u8..4).prop_map(|(host, what)| Action::Maintain(host, what)),
     ]
 }
 
@@ -184,5 +187,22 @@ pub(crate) fn run(world: &mut World, action: &Action) -> Vec<Effect> {
         Action::Register => world.register(),
         Action::Restart => world.restart(),
         Action::Pause(launch) => world.put(Input::Launching(*launch)),
+        Action::Maintain(host, what) => {
+            let hosts = [format!("host-A{host}")].into();
+            let _ = world.ask_as(
+                Some(&format!("maintain-{}", world.log.len())),
+                Request::Maintenance(match what {
+                    0 => MaintenanceRequest::Start { hosts },
+                    1 => MaintenanceRequest::Drain { hosts },
+                    2 => MaintenanceRequest::SlaDrain {
+                        hosts,
+                        default_policy: SlaPolicy::Count { count: 1, duration_secs: 60 },
+                        timeout_secs: 600,
+                    },
+                    _ => MaintenanceRequest::End { hosts },
+                }),
+            );
+            Vec::new()
+        }
     }
 }

@@ -4,10 +4,15 @@
 
 mod actions;
 mod cron;
+mod events;
 mod history;
+mod maintenance;
 mod properties;
 mod quota;
 mod restart;
 mod scenarios;
+mod sla;
 mod table;
+mod upkeep;
+mod upkeep_properties;
 mod world;

@@ -8,7 +8,7 @@ use aurora_scheduler_server::start;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
-use crate::{channel, config, create, job};
+use crate::world::{channel, config, create, job};
 
 fn nightly(name: &str) -> v1::JobConfiguration {
     let mut nightly = job(name);

@@ -152,6 +152,26 @@ fn only_one_process_has_it_open() {
     assert!(Store::open(folder.path()).is_ok());
 }
 
+/// L2. A store whose folder is another one's says of nothing that it is written.
+#[test]
+fn a_store_that_was_taken_over_appends_nothing_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = steps(9);
+    let (mut old, _) = Store::open(folder.path()).unwrap();
+    old.append(&all[..3]).unwrap();
+    fs::remove_file(folder.path().join("lock")).unwrap();
+    let (mut new, replayed) = Store::open(folder.path()).unwrap();
+    assert_eq!(replayed, state(&all[..3]));
+    let error = old.append(&steps(1)).unwrap_err().to_string();
+    assert!(error.contains("is no longer this scheduler's"), "{error}");
+    new.append(&all[3..6]).unwrap();
+    assert!(old.append(&steps(2)).is_err());
+    assert!(old.snapshot(&state(&all[..3])).is_err());
+    new.append(&all[6..]).unwrap();
+    drop((old, new));
+    assert_eq!(Store::open(folder.path()).unwrap().1, state(&all));
+}
+
 #[test]
 fn a_damaged_middle_is_refused_and_named() {
     let folder = tempfile::tempdir().unwrap();

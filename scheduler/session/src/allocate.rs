@@ -11,19 +11,25 @@ use prost::Message;
 
 /// What tasks are launched with.
 #[derive(Debug, Clone)]
-pub(crate) struct Launcher {
-    pub(crate) executor_path: String,
-    pub(crate) executor_flags: String,
-    pub(crate) fetch: bool,
-    pub(crate) overhead: ResourceBag,
-    pub(crate) default_tier: String,
-    pub(crate) revocable_tiers: Vec<String>,
+pub struct Launcher {
+    /// The executor's program.
+    pub executor_path: String,
+    /// What it is started with.
+    pub executor_flags: String,
+    /// Whether the agent fetches the program.
+    pub fetch: bool,
+    /// What the executor needs beside the task.
+    pub overhead: ResourceBag,
+    /// The tier of tasks that name none.
+    pub default_tier: String,
+    /// The tiers whose tasks use revocable resources.
+    pub revocable_tiers: Vec<String>,
 }
 
 /// An agent's resources do not hold what was decided upon.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the offer has too little {0}")]
-pub(crate) struct TooLittle(&'static str);
+pub struct TooLittle(&'static str);
 
 /// The resources of some offers of one agent, to be taken from.
 #[derive(Debug)]

@@ -1,0 +1,336 @@
+//! What goes between the scheduler core and a Mesos master, in the words of each.
+//!
+//! [`Session`] knows what the master has on offer, as the master said it. Of events it makes inputs, of
+//! effects calls: [`Launcher`] says what a task is launched as. It sends nothing and waits for nothing;
+//! who has a connection does, and who simulates one.
+
+mod allocate;
+mod inverse;
+
+use std::collections::BTreeMap;
+
+use aurora_mesos::v1;
+use aurora_mesos::v1::scheduler::{Call, Event, call, event};
+use aurora_model::job::{AssignedTask, TaskState};
+use aurora_model::key::{AgentId, OfferId, TaskId};
+use aurora_scheduler_core::{Effect, Input, StatusUpdate};
+
+pub use allocate::{Launcher, TooLittle};
+use allocate::{Pool, core_offer};
+use inverse::core_inverse;
+
+/// What one scheduler and its master have said to each other.
+#[derive(Debug)]
+pub struct Session {
+    launcher: Launcher,
+    refuse_seconds: f64,
+    /// The offers that the core knows of, as Mesos made them.
+    offers: BTreeMap<String, v1::Offer>,
+}
+
+/// What comes of an effect.
+#[derive(Debug, Default)]
+pub struct Sent {
+    /// What the master is to be told.
+    pub call: Option<Call>,
+    /// What the core is to be told: tasks that could not be launched.
+    pub lost: Vec<StatusUpdate>,
+}
+
+impl Session {
+    /// A session in which nothing was said. What is given back is not to be offered again for
+    /// `refuse_seconds`.
+    pub fn new(launcher: Launcher, refuse_seconds: f64) -> Self {
+        Self { launcher, refuse_seconds, offers: BTreeMap::new() }
+    }
+
+    /// Forgets all offers: the connection has begun anew, or is gone.
+    pub fn forget_offers(&mut self) {
+        self.offers.clear();
+    }
+
+    /// What an event means to the core, if anything.
+    ///
+    /// # Errors
+    /// It cannot be read; the text says why.
+    pub fn input(&mut self, event: Event) -> Result<Option<Input>, String> {
+        Ok(match event.r#type() {
+            event::Type::Offers => {
+                let made = event.offers.map(|offers| offers.offers).unwrap_or_default();
+                let mut known = Vec::with_capacity(made.len());
+                for offer in made {
+                    match core_offer(&offer) {
+                        Ok(read) => {
+                            known.push(read);
+                            self.offers.insert(offer.id.value.clone(), offer);
+                        }
+                        Err(error) => {
+                            tracing::error!(%error, offer = offer.id.value, "an offer is unusable");
+                        }
+                    }
+                }
+                Some(Input::Offers(known))
+            }
+            event::Type::InverseOffers => {
+                let made =
+                    event.inverse_offers.map(|offers| offers.inverse_offers).unwrap_or_default();
+                let read = made.into_iter().map(core_inverse).filter_map(|offer| {
+                    offer
+                        .inspect_err(
+                            |error| tracing::error!(%error, "an inverse offer is unusable"),
+                        )
+                        .ok()
+                });
+                Some(Input::InverseOffers(read.collect()))
+            }
+            event::Type::Rescind => {
+                let Some(rescind) = event.rescind else { return Ok(None) };
+                self.offers.remove(&rescind.offer_id.value);
+                let id = OfferId::new(rescind.offer_id.value).map_err(|error| error.to_string())?;
+                Some(Input::Rescinded(id))
+            }
+            event::Type::Update => {
+                let Some(update) = event.update else { return Ok(None) };
+                Some(Input::Status(status(update.status)?))
+            }
+            event::Type::Failure => {
+                if let Some(failure) = event.failure {
+                    let agent = failure.agent_id.map(|id| id.value).unwrap_or_default();
+                    let executor = failure.executor_id.map(|id| id.value);
+                    // Every executor ends when its task has: that is no failure.
+                    if executor.is_some() && failure.status == Some(0) {
+                        return Ok(None);
+                    }
+                    tracing::warn!(
+                        agent,
+                        executor,
+                        status = failure.status,
+                        "an agent or executor has failed"
+                    );
+                    metrics::counter!("mesos_failures").increment(1);
+                }
+                None
+            }
+            _ => None,
+        })
+    }
+
+    /// What an effect means to the master; nothing if it is not about it.
+    pub fn send(&mut self, effect: Effect) -> Sent {
+        let call = match effect {
+            Effect::Launch { offers, tasks } => return self.accept(&offers, &tasks),
+            Effect::Decline(offer) => {
+                self.offers.remove(offer.as_str());
+                Call {
+                    r#type: Some(call::Type::Decline as i32),
+                    decline: Some(call::Decline {
+                        offer_ids: vec![v1::OfferId { value: offer.to_string() }],
+                        filters: Some(v1::Filters { refuse_seconds: Some(self.refuse_seconds) }),
+                    }),
+                    ..Call::default()
+                }
+            }
+            Effect::Kill { task, agent } => Call {
+                r#type: Some(call::Type::Kill as i32),
+                kill: Some(call::Kill {
+                    task_id: v1::TaskId { value: task.to_string() },
+                    agent_id: agent.map(|id| v1::AgentId { value: id.to_string() }),
+                    kill_policy: None,
+                }),
+                ..Call::default()
+            },
+            Effect::Acknowledge { task, agent, uuid } => Call {
+                r#type: Some(call::Type::Acknowledge as i32),
+                acknowledge: Some(call::Acknowledge {
+                    agent_id: v1::AgentId { value: agent.to_string() },
+                    task_id: v1::TaskId { value: task.to_string() },
+                    uuid: uuid.into(),
+                }),
+                ..Call::default()
+            },
+            Effect::Reconcile(tasks) => Call {
+                r#type: Some(call::Type::Reconcile as i32),
+                reconcile: Some(call::Reconcile {
+                    tasks: tasks
+                        .into_iter()
+                        .map(|(task, agent)| call::reconcile::Task {
+                            task_id: v1::TaskId { value: task.to_string() },
+                            agent_id: agent.map(|id| v1::AgentId { value: id.to_string() }),
+                        })
+                        .collect(),
+                }),
+                ..Call::default()
+            },
+            Effect::AcceptInverse(offer) => inverse::accept(&offer),
+            Effect::Reply { .. } | Effect::Changed(_) | Effect::AskCoordinator(_) => {
+                return Sent::default();
+            }
+        };
+        Sent { call: Some(call), lost: Vec::new() }
+    }
+
+    /// An ACCEPT of offers with tasks; none if the offers are gone.
+    fn accept(&mut self, ids: &[OfferId], tasks: &[AssignedTask]) -> Sent {
+        let open: Vec<v1::Offer> =
+            ids.iter().filter_map(|id| self.offers.remove(id.as_str())).collect();
+        let Some(agent) =
+            open.first().map(|offer| offer.agent_id.clone()).filter(|_| open.len() == ids.len())
+        else {
+            let reason = "the offer was gone before the task could be launched";
+            let lost = tasks.iter().map(|task| lost(task, reason)).collect();
+            return Sent { call: None, lost };
+        };
+        let mut sent = Sent::default();
+        let mut pool = Pool::new(open.into_iter().flat_map(|offer| offer.resources));
+        let mut infos = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            match self.launcher.task_info(task, &agent, &mut pool) {
+                Ok(info) => infos.push(info),
+                Err(error) => sent.lost.push(lost(task, &error.to_string())),
+            }
+        }
+        metrics::counter!("tasks_launched").increment(infos.len() as u64);
+        sent.call = Some(Call {
+            r#type: Some(call::Type::Accept as i32),
+            accept: Some(call::Accept {
+                offer_ids: ids.iter().map(|id| v1::OfferId { value: id.to_string() }).collect(),
+                operations: vec![v1::offer::Operation {
+                    r#type: Some(v1::offer::operation::Type::Launch as i32),
+                    launch: Some(v1::offer::operation::Launch { task_infos: infos }),
+                    ..Default::default()
+                }],
+                // What is left over is wanted at once: other tasks may be waiting.
+                filters: Some(v1::Filters { refuse_seconds: Some(0.0) }),
+            }),
+            ..Call::default()
+        });
+        sent
+    }
+}
+
+fn lost(task: &AssignedTask, message: &str) -> StatusUpdate {
+    metrics::counter!("assigner_launch_failures").increment(1);
+    StatusUpdate {
+        task: task.task_id.clone(),
+        state: TaskState::Lost,
+        agent: None,
+        message: Some(message.to_owned()),
+        uuid: None,
+    }
+}
+
+/// What Mesos's states mean here (`scheduler.md` 3.8).
+fn status(status: v1::TaskStatus) -> Result<StatusUpdate, String> {
+    use v1::TaskState as Mesos;
+    let state = match status.state() {
+        Mesos::TaskStaging | Mesos::TaskStarting => TaskState::Starting,
+        Mesos::TaskRunning => TaskState::Running,
+        Mesos::TaskFinished => TaskState::Finished,
+        Mesos::TaskFailed => TaskState::Failed,
+        Mesos::TaskKilling | Mesos::TaskKilled => TaskState::Killed,
+        Mesos::TaskUnreachable | Mesos::TaskUnknown => TaskState::Partitioned,
+        _ => TaskState::Lost,
+    };
+    use v1::task_status::Reason;
+    let message = status.message.clone().filter(|message| !message.is_empty());
+    let message = match status.reason() {
+        Reason::ContainerLimitationMemory if message.is_none() => {
+            Some("Task used more memory than requested.".to_owned())
+        }
+        Reason::ContainerLimitationDisk if message.is_none() => {
+            Some("Task used more disk than requested.".to_owned())
+        }
+        // It only says that the agent gave up waiting, in words that change with its version.
+        Reason::ExecutorUnregistered => None,
+        _ => message,
+    };
+    if status.reason.is_some() {
+        let reason = status.reason().as_str_name();
+        metrics::counter!("status_update", "reason" => reason).increment(1);
+    }
+    Ok(StatusUpdate {
+        task: TaskId::new(status.task_id.value).map_err(|error| error.to_string())?,
+        state,
+        agent: status.agent_id.and_then(|id| AgentId::new(id.value).ok()),
+        message,
+        uuid: status.uuid.map(|uuid| uuid.to_vec()),
+    })
+}
+
+/// What a scheduler says of itself when it subscribes.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The user that executors run as.
+    pub user: String,
+    /// The framework's name.
+    pub name: String,
+    /// The id that an earlier subscription was given, if there was one.
+    pub id: Option<String>,
+    /// How long the master waits for it to come back, in seconds.
+    pub failover_timeout: f64,
+    /// The role of its offers.
+    pub role: String,
+    /// Its host.
+    pub hostname: String,
+    /// Where people find its pages.
+    pub web_url: String,
+    /// Whether it wants resources that may be taken back.
+    pub revocable: bool,
+}
+
+impl From<Identity> for v1::FrameworkInfo {
+    fn from(identity: Identity) -> Self {
+        use v1::framework_info::Capability;
+        use v1::framework_info::capability::Type;
+        Self {
+            user: identity.user,
+            name: identity.name,
+            id: identity.id.map(|value| v1::FrameworkId { value }),
+            failover_timeout: Some(identity.failover_timeout),
+            checkpoint: Some(true),
+            roles: vec![identity.role],
+            hostname: Some(identity.hostname),
+            webui_url: Some(identity.web_url),
+            capabilities: [Type::PartitionAware, Type::MultiRole]
+                .into_iter()
+                .chain(identity.revocable.then_some(Type::RevocableResources))
+                .map(|ty| Capability { r#type: Some(ty as i32) })
+                .collect(),
+            ..Self::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offer_that_cannot_be_read_takes_no_other_with_it() {
+        let offer = |id: &str| v1::Offer {
+            id: v1::OfferId { value: id.to_owned() },
+            agent_id: v1::AgentId { value: "A".to_owned() },
+            hostname: "host".to_owned(),
+            ..v1::Offer::default()
+        };
+        let made = vec![offer("1"), offer(""), offer("3")];
+        let event = Event {
+            r#type: Some(event::Type::Offers as i32),
+            offers: Some(event::Offers { offers: made }),
+            ..Event::default()
+        };
+        let launcher = Launcher {
+            executor_path: "executor".to_owned(),
+            executor_flags: String::new(),
+            fetch: false,
+            overhead: Default::default(),
+            default_tier: "preemptible".to_owned(),
+            revocable_tiers: Vec::new(),
+        };
+        let mut session = Session::new(launcher, 5.0);
+        let Ok(Some(Input::Offers(known))) = session.input(event) else { panic!("no offers") };
+        let known: Vec<&str> = known.iter().map(|offer| offer.id.as_str()).collect();
+        assert_eq!(known, ["1", "3"]);
+        assert!(session.offers.keys().eq(["1", "3"]));
+    }
+}
