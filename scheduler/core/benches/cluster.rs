@@ -182,6 +182,7 @@ impl Cluster {
                         state: TaskState::Killed,
                         agent,
                         message: None,
+                        reason: None,
                         uuid: None,
                     }));
                 }

@@ -333,8 +333,18 @@ async fn read_gauges(core: Core) {
     let mut timer = tokio::time::interval(GAUGES);
     loop {
         timer.tick().await;
-        let found = core.ask(|scheduler| (scheduler.stats(), scheduler.counters().clone())).await;
-        let Ok((stats, counters)) = found else { return };
+        let found = core
+            .ask(|scheduler| {
+                let statuses = scheduler.ends().statuses().clone();
+                (scheduler.stats(), scheduler.counters().clone(), statuses)
+            })
+            .await;
+        let Ok((stats, counters, statuses)) = found else { return };
+        for ((reason, result), count) in statuses {
+            let result = result.name();
+            metrics::counter!("status_update", "reason" => reason, "result" => result)
+                .absolute(count);
+        }
         metrics::gauge!("framework_registered").set(f64::from(u8::from(stats.registered)));
         #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
         for state in aurora_model::job::TaskState::ALL {

@@ -88,7 +88,9 @@ impl World {
     /// A scheduler with another one's state takes its place.
     pub(crate) fn take_over(&mut self, state: State) -> Vec<Effect> {
         self.scheduler = Scheduler::new(self.settings.clone(), state);
-        self.put(Input::Started { seed: 43 })
+        // Another one each time, or it would make the same ids again.
+        let seed = 43 + self.log.len() as u64;
+        self.put(Input::Started { seed })
     }
 
     pub(crate) fn register(&mut self) -> Vec<Effect> {
@@ -188,6 +190,7 @@ impl World {
             state,
             agent: Some(AgentId::new("A").unwrap()),
             message: None,
+            reason: None,
             uuid: Some(vec![1; 16]),
         }))
     }
