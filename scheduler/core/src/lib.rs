@@ -23,6 +23,7 @@
 mod admin;
 mod changes;
 mod cron;
+mod ends;
 mod events;
 mod input;
 mod jobs;
@@ -46,6 +47,7 @@ mod validate;
 
 pub use admin::{AdminRequest, AdminResponse};
 pub use cron::{CronJob, CronOp, CronRequest, CronResponse, CronStatus, Crons};
+pub use ends::{Ends, JobEnds, StatusResult};
 pub use events::{Change, Event, Forgotten, Moved};
 pub use input::{
     Effect, ErrorKind, Input, Offer, Op, PortRange, RecordedResponse, Request, RequestError,

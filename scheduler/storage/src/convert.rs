@@ -71,14 +71,14 @@ pub(crate) fn to_proto(op: &Op) -> proto::Op {
                     let response = convert_maintenance::response_to_proto(response);
                     proto::put_request::Response::Maintenance(response)
                 }
-                RecordedResponse::Admin(response) => {
-                    proto::put_request::Response::Admin(convert_admin::response_to_proto(response))
-                }
                 RecordedResponse::Added { .. }
                 | RecordedResponse::Restarted { .. }
                 | RecordedResponse::QuotaSet
                 | RecordedResponse::QuotaRemoved => {
                     proto::put_request::Response::Jobs(convert_jobs::response_to_proto(response))
+                }
+                RecordedResponse::Admin(response) => {
+                    proto::put_request::Response::Admin(convert_admin::response_to_proto(response))
                 }
                 RecordedResponse::Created { key, instances } => {
                     proto::put_request::Response::Created(proto::Created {
@@ -156,10 +156,10 @@ pub(crate) fn from_proto(op: proto::Op) -> Result<Op, ConvertError> {
             role: Role::new(&inner.role)?,
             quota: inner.quota.ok_or(ConvertError::Missing("put_quota.quota"))?.try_into()?,
         },
-        Kind::Version(version) => Op::Version(version),
         Kind::Jobs(op) => convert_jobs::from_proto(op)?,
         Kind::Cron(op) => Op::Cron(convert_cron::from_proto(op)?),
         Kind::Update(op) => Op::Update(convert_updates::from_proto(op)?),
+        Kind::Version(version) => Op::Version(version),
         Kind::Maintenance(op) => Op::Maintenance(convert_maintenance::from_proto(op)?),
         Kind::PutRequest(inner) => Op::PutRequest {
             id: RequestId::new(inner.id)?,
@@ -173,9 +173,6 @@ pub(crate) fn from_proto(op: proto::Op) -> Result<Op, ConvertError> {
                 proto::put_request::Response::Killed(killed) => {
                     RecordedResponse::Killed { instances: killed.instances }
                 }
-                proto::put_request::Response::Admin(response) => {
-                    RecordedResponse::Admin(convert_admin::response_from_proto(response)?)
-                }
                 proto::put_request::Response::Cron(response) => {
                     RecordedResponse::Cron(convert_cron::response_from_proto(response)?)
                 }
@@ -184,6 +181,9 @@ pub(crate) fn from_proto(op: proto::Op) -> Result<Op, ConvertError> {
                 }
                 proto::put_request::Response::Update(response) => {
                     RecordedResponse::Update(convert_updates::response_from_proto(response)?)
+                }
+                proto::put_request::Response::Admin(response) => {
+                    RecordedResponse::Admin(convert_admin::response_from_proto(response)?)
                 }
                 proto::put_request::Response::Maintenance(response) => {
                     let response = convert_maintenance::response_from_proto(response)?;
