@@ -192,6 +192,7 @@ impl Through {
                             state,
                             agent: task.agent.as_ref().map(|(agent, _)| agent.clone()),
                             message: None,
+                            reason: None,
                             uuid: Some(vec![7; 16]),
                         })
                     }));
@@ -391,6 +392,7 @@ fn memory() {
                     state,
                     agent: None,
                     message: None,
+                    reason: None,
                     uuid: None,
                 }));
             }

@@ -184,6 +184,7 @@ impl Cluster {
                         state: TaskState::Killed,
                         agent,
                         message: None,
+                        reason: None,
                         uuid: None,
                     }));
                 }

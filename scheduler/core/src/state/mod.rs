@@ -16,7 +16,7 @@ use crate::cron::Crons;
 use crate::input::{Op, RecordedResponse, TaskRecord};
 use crate::maintenance::Maintenance;
 use crate::quota::{Consumption, Usage};
-use crate::updates::Updates;
+use crate::updates::{UpdateOp, Updates};
 
 pub(crate) use self::index::HostLoad;
 use self::index::{Before, Index, JobTasks, host_of};
@@ -279,6 +279,11 @@ impl State {
         self.index.usage.keys()
     }
 
+    /// The updates of jobs.
+    pub fn updates(&self) -> &Updates {
+        &self.updates
+    }
+
     /// How a request was answered.
     pub fn answered(&self, id: &RequestId) -> Option<&RecordedResponse> {
         self.requests.get(id)
@@ -358,7 +363,14 @@ impl State {
                 self.quotas.remove(role).ok_or_else(misfit)?;
             }
             Op::Cron(op) => self.crons.apply(op)?,
-            Op::Update(op) => self.updates.apply(op)?,
+            Op::Update(op) => {
+                self.updates.apply(op)?;
+                if let UpdateOp::Add { key, instance, task: id } = op {
+                    let config = self.updates.config_for(key, *instance)?;
+                    let task = self.made(config, &TaskRecord::new(id.clone(), *instance));
+                    self.insert(task);
+                }
+            }
             Op::Maintenance(op) => self.maintenance.apply(op)?,
             Op::Version(version) => {
                 self.version = *version;
