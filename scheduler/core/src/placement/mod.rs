@@ -56,6 +56,15 @@ impl Turn<'_> {
         }
     }
 
+    /// Sees to it that what came of placing is placed too: who was told of it may have let go of
+    /// something.
+    pub(crate) fn place_again(&mut self) {
+        let Scheduler { registered, launching, groups, timers, .. } = &mut *self.scheduler;
+        if *registered && *launching && groups.has_news() {
+            timers.set(self.now, Timer::Place);
+        }
+    }
+
     /// A few tasks of each group in turn, so that a large job does not take everything, until there
     /// is no `room` in this step for more. Gives whether there was any group to try.
     fn place_round(&mut self, room: &mut usize) -> bool {
