@@ -124,7 +124,8 @@ impl Cluster {
     pub fn new(agents: usize, machine: ResourceBag, settings: Settings) -> Self {
         let agents: Vec<Agent> = (0..agents)
             .map(|number| Agent {
-                id: AgentId::new(format!("6c2e5a9e-1d0b-4e51-a0a5-4b1d9d1f2f10-S{number}")).unwrap(),
+                id: AgentId::new(format!("6c2e5a9e-1d0b-4e51-a0a5-4b1d9d1f2f10-S{number}"))
+                    .unwrap(),
                 host: format!("host-{number}.example.com"),
                 free: machine,
                 offered: 0,

@@ -36,6 +36,7 @@ mod scheduler;
 mod settings;
 mod sla;
 mod state;
+mod summary;
 pub mod table;
 mod task;
 mod timers;

@@ -14,10 +14,10 @@ use aurora_scheduler_core::{Change, Event, Forgotten, Moved};
 use futures::Stream;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
 use crate::actor::Ended;
-use crate::grpc::{Api, ended, invalid};
+use crate::grpc::{Api, ended, failure, invalid};
 
 /// Messages that a reader may leave unread before it is waited for.
 const UNREAD: usize = 64;
@@ -167,10 +167,11 @@ impl Events for Api {
         let now = self.events.version();
         let begin = request.after_version.unwrap_or(now);
         if begin > now {
-            return Err(Status::out_of_range(format!(
+            let message = format!(
                 "version {begin} has not been reached: this scheduler is at {now}. If its log was \
                  replaced, look at how things are anew and watch without after_version"
-            )));
+            );
+            return Err(failure(Code::OutOfRange, "VERSION_AHEAD", message));
         }
         let filter = Filter::try_from(request)?;
         let (sender, receiver) = mpsc::channel(UNREAD);

@@ -27,6 +27,7 @@ mod json;
 mod maintenance;
 mod mesos;
 mod pages;
+mod queries;
 mod quotas;
 mod start;
 mod webhook;
