@@ -81,6 +81,22 @@ pub enum Request {
         /// Why.
         message: Option<String>,
     },
+    /// More instances of a job.
+    AddInstances {
+        /// The job.
+        job: JobKey,
+        /// The active instance that the new ones are like.
+        like: u32,
+        /// How many.
+        count: u32,
+    },
+    /// Instances of a job that are to begin anew.
+    RestartTasks {
+        /// The job.
+        job: JobKey,
+        /// The instances; at least one.
+        instances: BTreeSet<u32>,
+    },
     /// A job as it would be stored.
     ValidateJob(Box<JobConfiguration>),
     /// Another quota of a role.
@@ -89,6 +105,11 @@ pub enum Request {
         role: Role,
         /// What its production tasks may use together.
         quota: ResourceAggregate,
+    },
+    /// No quota of its own for a role.
+    RemoveQuota {
+        /// The role.
+        role: Role,
     },
     /// See [`CronRequest`].
     Cron(CronRequest),
@@ -117,8 +138,20 @@ pub enum Response {
     },
     /// The job is acceptable.
     Validated(Box<JobConfiguration>),
+    /// These instances have been made.
+    Added {
+        /// In order.
+        instances: Vec<u32>,
+    },
+    /// These instances have been told to end, and will begin anew.
+    Restarted {
+        /// In order.
+        instances: Vec<u32>,
+    },
     /// The role has this quota.
     QuotaSet,
+    /// The role has no quota of its own.
+    QuotaRemoved,
     /// See [`CronResponse`].
     Cron(CronResponse),
     /// See [`UpdateResponse`].
@@ -144,6 +177,20 @@ pub enum RecordedResponse {
         /// In order.
         instances: Vec<u32>,
     },
+    /// See [`Response::Added`].
+    Added {
+        /// In order.
+        instances: Vec<u32>,
+    },
+    /// See [`Response::Restarted`].
+    Restarted {
+        /// In order.
+        instances: Vec<u32>,
+    },
+    /// See [`Response::QuotaSet`].
+    QuotaSet,
+    /// See [`Response::QuotaRemoved`].
+    QuotaRemoved,
     /// See [`CronResponse`].
     Cron(CronResponse),
     /// See [`UpdateResponse`].
@@ -159,6 +206,10 @@ impl From<RecordedResponse> for Response {
         match recorded {
             RecordedResponse::Created { key, instances } => Self::Created { key, instances },
             RecordedResponse::Killed { instances } => Self::Killed { instances },
+            RecordedResponse::Added { instances } => Self::Added { instances },
+            RecordedResponse::Restarted { instances } => Self::Restarted { instances },
+            RecordedResponse::QuotaSet => Self::QuotaSet,
+            RecordedResponse::QuotaRemoved => Self::QuotaRemoved,
             RecordedResponse::Cron(response) => Self::Cron(response),
             RecordedResponse::Update(response) => Self::Update(response),
             RecordedResponse::Maintenance(response) => Self::Maintenance(response),
@@ -325,6 +376,8 @@ pub enum Op {
         /// The amounts.
         quota: ResourceAggregate,
     },
+    /// A role has no quota of its own any more.
+    RemoveQuota(Role),
     /// See [`CronOp`].
     Cron(CronOp),
     /// See [`UpdateOp`].

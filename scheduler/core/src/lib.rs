@@ -15,7 +15,7 @@
 //!
 //! Where to look: [`table`] is the task state machine, `task` carries its effects out, `placement`
 //! puts tasks into offers, `preemption` makes room for them, `requests` are what clients
-//! ask, `quota` what roles may use, `timers` what happens by itself.
+//! ask, `jobs` and `cron` what becomes of it, `quota` what roles may use, `timers` what happens by itself.
 //!
 //! Nothing here does I/O, reads a clock, starts a thread or looks at a global.
 
@@ -24,6 +24,7 @@ mod changes;
 mod cron;
 mod events;
 mod input;
+mod jobs;
 mod maintenance;
 mod penalty;
 mod placement;
@@ -44,7 +45,7 @@ mod updates;
 mod validate;
 
 pub use admin::{AdminRequest, AdminResponse};
-pub use cron::{CronOp, CronRequest, CronResponse, Crons};
+pub use cron::{CronJob, CronOp, CronRequest, CronResponse, CronStatus, Crons};
 pub use events::{Change, Event, Forgotten, Moved};
 pub use input::{
     Effect, ErrorKind, Input, Offer, Op, PortRange, RecordedResponse, Request, RequestError,

@@ -7,6 +7,7 @@ use aurora_model::job::{ScheduledTask, TaskState, Timestamp};
 use aurora_model::key::{AgentId, JobKey, OfferId, TaskId};
 
 use crate::changes::TaskChange;
+use crate::cron::Timetables;
 use crate::events;
 use crate::input::{Effect, Input, Offer, Op, StatusUpdate, Step};
 use crate::maintenance::Drains;
@@ -29,6 +30,8 @@ pub struct Scheduler {
     pub(crate) groups: Groups,
     pub(crate) reservations: Reservations,
     pub(crate) timers: Timers,
+    /// When cron jobs are due.
+    pub(crate) timetables: Timetables,
     /// The jobs that have a [`Timer::Prune`].
     pub(crate) pruning: BTreeSet<JobKey>,
     pub(crate) drains: Drains,
@@ -62,6 +65,7 @@ impl Scheduler {
             groups: Groups::default(),
             reservations: Reservations::default(),
             timers: Timers::default(),
+            timetables: Timetables::default(),
             pruning: BTreeSet::new(),
             drains: Drains::default(),
             coordinators: Coordinators::default(),

@@ -81,6 +81,10 @@ pub struct Settings {
     pub history_min_retention_ms: i64,
     /// Ended tasks remembered per job (`-history_max_per_job_threshold`).
     pub history_max_per_job: usize,
+    /// The time zone of cron jobs that name none (`-cron_timezone`).
+    pub cron_time_zone: String,
+    /// How many missed runs of a cron job are made up for at most.
+    pub cron_catch_up_limit: u32,
     /// How long before its maintenance a host takes no tasks (`-unavailability_threshold`).
     pub unavailability_threshold_ms: i64,
     /// The states of which events carry the whole task, for webhooks.
@@ -167,6 +171,8 @@ impl Default for Settings {
             history_prune_threshold_ms: 48 * HOUR,
             history_min_retention_ms: HOUR,
             history_max_per_job: 100,
+            cron_time_zone: "GMT".to_owned(),
+            cron_catch_up_limit: 100,
             unavailability_threshold_ms: 6 * MINUTE,
             told_whole: BTreeSet::new(),
             host_maintenance_polling_ms: MINUTE,

@@ -7,8 +7,12 @@ use crate::scheduler::Scheduler;
 
 impl Scheduler {
     /// A job as if it had been submitted as it is: what its latest active task is, or its latest
-    /// task if none is active, with as many instances as are active. Nothing if it has no tasks.
+    /// task if none is active, with as many instances as are active. A cron job is its template.
+    /// Nothing if there is no such job.
     pub fn job_configuration(&self, job: &JobKey) -> Option<JobConfiguration> {
+        if let Some(cron) = self.cron(job) {
+            return Some((*cron.job).clone());
+        }
         let state = self.state();
         let mut instances = 0_u32;
         let active = state.active_of(job).inspect(|_| instances = instances.saturating_add(1));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use aurora_daemon::listen::Listen;
 use aurora_mesos::executor::parse_duration;
+use aurora_model::cron::Zone;
 use aurora_model::job::{MilliCpus, ResourceBag};
 use aurora_model::quota::ResourceAggregate;
 use aurora_scheduler_core::Settings;
@@ -106,6 +107,12 @@ pub struct Flags {
     /// How long before its maintenance a host takes no tasks, and is left.
     #[arg(long, value_name = "DURATION", default_value = "6mins", value_parser = whole_seconds)]
     pub unavailability_threshold: u32,
+    /// The time zone of cron jobs that name none.
+    #[arg(long, value_name = "ZONE", default_value = "GMT")]
+    pub cron_timezone: Zone,
+    /// Missed runs of a cron job that are made up for at most, if it asks for all.
+    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    pub cron_catch_up_limit: u32,
     /// How often drains are looked at again whatever has happened.
     #[arg(long, value_name = "DURATION", default_value = "1mins", value_parser = whole_seconds)]
     pub host_maintenance_polling_interval: u32,
@@ -251,6 +258,8 @@ impl TryFrom<Flags> for Config {
             transient_timeout_ms: ms(flags.transient_task_state_timeout),
             initial_kill_retry_ms: ms(flags.initial_task_kill_retry_interval),
             unavailability_threshold_ms: ms(flags.unavailability_threshold),
+            cron_time_zone: flags.cron_timezone.name().to_owned(),
+            cron_catch_up_limit: flags.cron_catch_up_limit,
             host_maintenance_polling_ms: ms(flags.host_maintenance_polling_interval),
             sla_aware_kill_non_prod: flags.sla_aware_kill_non_prod,
             min_required_instances_for_sla_check: flags.min_required_instances_for_sla_check,

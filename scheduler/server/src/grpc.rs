@@ -211,6 +211,38 @@ impl Jobs for Api {
         }
     }
 
+    async fn add_instances(
+        &self,
+        request: Request<v1::AddInstancesRequest>,
+    ) -> Result<Response<v1::AddInstancesResponse>, Status> {
+        let request = request.into_inner();
+        let key = request.job.ok_or_else(|| invalid("job is missing"))?;
+        let job = JobKey::try_from(&key).map_err(invalid)?;
+        let ask = Ask::AddInstances { job, like: request.like, count: request.count };
+        match self.ask(request.request_id, ask).await? {
+            Answer::Added { instances } => {
+                Ok(Response::new(v1::AddInstancesResponse { instances }))
+            }
+            _ => Err(other_answer()),
+        }
+    }
+
+    async fn restart_tasks(
+        &self,
+        request: Request<v1::RestartTasksRequest>,
+    ) -> Result<Response<v1::RestartTasksResponse>, Status> {
+        let request = request.into_inner();
+        let key = request.job.ok_or_else(|| invalid("job is missing"))?;
+        let job = JobKey::try_from(&key).map_err(invalid)?;
+        let ask = Ask::RestartTasks { job, instances: request.instances.into_iter().collect() };
+        match self.ask(request.request_id, ask).await? {
+            Answer::Restarted { instances } => {
+                Ok(Response::new(v1::RestartTasksResponse { restarted: instances }))
+            }
+            _ => Err(other_answer()),
+        }
+    }
+
     async fn validate_job(
         &self,
         request: Request<v1::ValidateJobRequest>,

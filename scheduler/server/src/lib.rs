@@ -18,6 +18,7 @@
 mod actor;
 mod admin;
 mod coordinator;
+mod cron;
 mod dispatch;
 mod event_log;
 mod events;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aurora_api::v1;
-use aurora_model::job::{JobConfiguration, ScheduledTask, TaskConfig, TaskState};
+use aurora_model::job::{JobConfiguration, ScheduledTask, TaskConfig, TaskState, Timestamp};
 use aurora_model::key::{JobKey, TaskId};
 use aurora_scheduler_core::{
-    JobCounts, PendingReason, Scheduler, TaskCursor, TaskQuery, VetoCount, VetoKind,
+    CronStatus, JobCounts, PendingReason, Scheduler, TaskCursor, TaskQuery, VetoCount, VetoKind,
 };
 
 use crate::actor::{Core, Ended};
@@ -45,6 +45,21 @@ pub(crate) struct Job {
     pub(crate) counts: JobCounts,
     /// What it is, if that was asked for.
     pub(crate) config: Option<JobConfiguration>,
+    /// When it is due, if it is a cron job.
+    pub(crate) cron: Option<Schedule>,
+}
+
+/// When a cron job is due.
+#[derive(Debug, Clone)]
+pub(crate) struct Schedule {
+    pub(crate) schedule: String,
+    pub(crate) zone: String,
+    pub(crate) next: Option<Timestamp>,
+}
+
+fn schedule(cron: CronStatus) -> Schedule {
+    let CronStatus { job, zone, next, .. } = cron;
+    Schedule { schedule: job.cron_schedule.clone().unwrap_or_default(), zone, next }
 }
 
 /// Some jobs.
@@ -96,13 +111,23 @@ fn some_jobs(
 ) -> Jobs {
     let began = Instant::now();
     let version = scheduler.state().version();
-    let page = scheduler.jobs_page(role, after, limit);
+    // Cron jobs are there also when none of their tasks is.
+    let mut jobs: BTreeMap<JobKey, (JobCounts, Option<Schedule>)> = scheduler
+        .jobs_page(role, after, limit)
+        .into_iter()
+        .map(|(key, counts)| (key, (counts, None)))
+        .collect();
+    for cron in scheduler.crons(role, after).take(limit) {
+        let key = cron.job.key.clone();
+        jobs.entry(key).or_default().1 = Some(schedule(cron));
+    }
+    let page: Vec<_> = jobs.into_iter().take(limit).collect();
     let mut next = (page.len() == limit).then(|| page.last().map(|(key, _)| key.clone())).flatten();
     let mut found = Vec::with_capacity(page.len());
     let last = page.len().saturating_sub(1);
-    for (index, (key, counts)) in page.into_iter().enumerate() {
+    for (index, (key, (counts, cron))) in page.into_iter().enumerate() {
         let config = with_config.then(|| scheduler.job_configuration(&key)).flatten();
-        found.push(Job { key: key.clone(), counts, config });
+        found.push(Job { key: key.clone(), counts, config, cron });
         if index < last && began.elapsed() > PATIENCE {
             next = Some(key);
             break;
@@ -165,7 +190,8 @@ impl Core {
         let mut roles: BTreeMap<String, RoleSums> = BTreeMap::new();
         for job in self.jobs("", None, usize::MAX, false).await?.found {
             let sums = roles.entry(job.key.role().to_owned()).or_default();
-            sums.jobs += 1;
+            sums.jobs += u32::from(!job.counts.states.is_empty());
+            sums.cron_jobs += u32::from(job.cron.is_some());
             sums.counts.pending += job.counts.pending;
             sums.counts.active += job.counts.active;
             sums.counts.finished += job.counts.finished;
@@ -220,9 +246,10 @@ impl Core {
 
 /// A job with what it is; nothing if there is none.
 pub(crate) fn job(scheduler: &Scheduler, key: &JobKey) -> Option<Job> {
-    let counts = scheduler.job_counts(key)?;
-    let config = scheduler.job_configuration(key);
-    Some(Job { key: key.clone(), counts, config })
+    let config = scheduler.job_configuration(key)?;
+    let counts = scheduler.job_counts(key).unwrap_or_default();
+    let cron = scheduler.cron(key).map(schedule);
+    Some(Job { key: key.clone(), counts, config: Some(config), cron })
 }
 
 /// What the active instances of a job run as, those that are alike together.
@@ -269,7 +296,7 @@ fn state_counts(states: &BTreeMap<TaskState, u32>) -> Vec<v1::StateCount> {
 }
 
 pub(crate) fn job_to_proto(job: &Job) -> v1::JobSummary {
-    let Job { key, counts, config } = job;
+    let Job { key, counts, config, cron } = job;
     v1::JobSummary {
         key: Some(v1::JobKey::from(key)),
         pending: counts.pending,
@@ -277,9 +304,9 @@ pub(crate) fn job_to_proto(job: &Job) -> v1::JobSummary {
         finished: counts.finished,
         failed: counts.failed,
         is_service: counts.is_service,
-        cron_schedule: config.as_ref().and_then(|config| config.cron_schedule.clone()),
+        cron_schedule: cron.as_ref().map(|cron| cron.schedule.clone()),
         states: state_counts(&counts.states),
-        next_cron_run_ms: None,
+        next_cron_run_ms: cron.as_ref().and_then(|cron| Some(cron.next?.0)),
         config: config.as_ref().map(v1::JobConfiguration::from),
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aurora_api::v1::admin_server::AdminServer;
 use aurora_api::v1::cluster_server::ClusterServer;
+use aurora_api::v1::cron_jobs_server::CronJobsServer;
 use aurora_api::v1::events_server::EventsServer;
 use aurora_api::v1::jobs_server::JobsServer;
 use aurora_api::v1::maintenance_server::MaintenanceServer;
@@ -272,6 +273,7 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     reporter.set_serving::<QuotasServer<Api>>().await;
     reporter.set_serving::<EventsServer<Api>>().await;
     reporter.set_serving::<AdminServer<Api>>().await;
+    reporter.set_serving::<CronJobsServer<Api>>().await;
     reporter.set_serving::<MaintenanceServer<Api>>().await;
     let reflection = |error: tonic_reflection::server::Error| Error::Io {
         action: "describe the API",
@@ -290,6 +292,7 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     let quotas = QuotasServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let admin = AdminServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let events = EventsServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
+    let crons = CronJobsServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let maintenance = MaintenanceServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let cluster = ClusterServer::new(api).max_decoding_message_size(MAX_MESSAGE);
     let router = pages::router(pages)
@@ -301,6 +304,7 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     let router = route(router, quotas);
     let router = route(router, admin);
     let router = route(router, events);
+    let router = route(router, crons);
     let router = route(router, maintenance);
     let router = route(router, health);
     let router = route(router, v1);

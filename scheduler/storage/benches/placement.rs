@@ -172,7 +172,11 @@ impl Through {
             if let Ok(effects) = self.released.recv_timeout(Duration::from_millis(1)) {
                 self.take(effects, &mut inputs);
             }
-            assert!(began.elapsed() < Duration::from_secs(300), "{} of {target}", self.cluster.launched);
+            assert!(
+                began.elapsed() < Duration::from_secs(300),
+                "{} of {target}",
+                self.cluster.launched
+            );
         }
         began.elapsed()
     }
@@ -202,7 +206,8 @@ impl Through {
 fn filled(agents: usize, tasks: u32, settings: Settings) -> Cluster {
     let mut cluster = Cluster::new(agents, machine(32), settings);
     for number in 0..tasks / JOB {
-        let input = Cluster::create(job(&format!("role-{}", number % 100), &format!("old-{number}"), JOB));
+        let input =
+            Cluster::create(job(&format!("role-{}", number % 100), &format!("old-{number}"), JOB));
         let step = cluster.put(input);
         let said = cluster.carry_out(step.effects);
         assert!(said.is_empty());
@@ -213,7 +218,11 @@ fn filled(agents: usize, tasks: u32, settings: Settings) -> Cluster {
 }
 
 fn report(name: &str, placed: u64, took: Duration) {
-    println!("{name:<40} {:>8.0} a second ({placed} in {:.2} s)", placed as f64 / took.as_secs_f64(), took.as_secs_f64());
+    println!(
+        "{name:<40} {:>8.0} a second ({placed} in {:.2} s)",
+        placed as f64 / took.as_secs_f64(),
+        took.as_secs_f64()
+    );
 }
 
 fn jobs(change: impl Fn(u32, &mut JobConfiguration)) -> impl Iterator<Item = JobConfiguration> {
@@ -277,10 +286,7 @@ fn preempting() {
     assert_eq!(cluster.launched, 40_000);
     let killed = cluster.killed;
     let mut through = Through::new(cluster);
-    let took = through.place(
-        jobs(|_, job| job.task.tier = Some("preferred".into())),
-        10_000,
-    );
+    let took = through.place(jobs(|_, job| job.task.tier = Some("preferred".into())), 10_000);
     let killed = through.cluster.killed - killed;
     assert!((10_000..=10_500).contains(&killed), "{killed} were stopped for 10,000");
     report("preempting", 10_000, took);
@@ -317,7 +323,8 @@ fn questions() {
                 let found = match kind {
                     0 => scheduler.jobs_page(&role, None, 100).len(),
                     1 => {
-                        let key = JobKey::new(&role, "prod", &format!("old-{}", number % 100)).unwrap();
+                        let key =
+                            JobKey::new(&role, "prod", &format!("old-{}", number % 100)).unwrap();
                         scheduler.tasks(&TaskQuery::of_job(&key)).len()
                     }
                     _ => {
@@ -349,10 +356,14 @@ fn questions() {
     let names = ["a page of a role's jobs", "one job's tasks", "one agent's tasks"];
     for (name, mut waits) in names.into_iter().zip(asking.join().unwrap()) {
         waits.sort();
-        let at = |share: f64| waits[((waits.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
+        let at =
+            |share: f64| waits[((waits.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
         println!(
             "{name:<40} {:>5} asked: median {:.2} ms, p99 {:.2} ms, longest {:.2} ms",
-            waits.len(), at(0.5), at(0.99), at(1.0)
+            waits.len(),
+            at(0.5),
+            at(0.99),
+            at(1.0)
         );
     }
 }
@@ -387,12 +398,17 @@ fn memory() {
         cluster.forget();
     }
     let used = IN_USE.load(Ordering::Relaxed) - before;
-    println!("{:<40} {:>8.0} bytes for each of 100,000 tasks that run", "memory", used as f64 / 100_000.0);
+    println!(
+        "{:<40} {:>8.0} bytes for each of 100,000 tasks that run",
+        "memory",
+        used as f64 / 100_000.0
+    );
     assert_eq!(cluster.now, Timestamp(1_000_000));
 }
 
 fn main() {
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--bench")).collect();
+    let words: Vec<String> =
+        std::env::args().skip(1).filter(|word| !word.starts_with("--bench")).collect();
     // `cargo test --benches` only asks whether it builds.
     if words.iter().any(|word| word == "--test") {
         return;

@@ -27,6 +27,8 @@
 mod commit;
 mod convert;
 mod convert_admin;
+mod convert_cron;
+mod convert_jobs;
 mod convert_maintenance;
 pub mod disk;
 pub mod frame;

@@ -268,6 +268,16 @@ impl State {
         self.index.usage.iter().map(|(role, usage)| (role, usage.consumption()))
     }
 
+    /// The cron jobs.
+    pub fn crons(&self) -> &Crons {
+        &self.crons
+    }
+
+    /// Every role whose tasks use something.
+    pub(crate) fn roles_in_use(&self) -> impl Iterator<Item = &Role> {
+        self.index.usage.keys()
+    }
+
     /// How a request was answered.
     pub fn answered(&self, id: &RequestId) -> Option<&RecordedResponse> {
         self.requests.get(id)
@@ -341,6 +351,10 @@ impl State {
             }
             Op::PutQuota { role, quota } => {
                 self.quotas.insert(role.clone(), *quota);
+            }
+            Op::RemoveQuota(role) => {
+                let misfit = || Misfit { what: format!("the quota of {role}") };
+                self.quotas.remove(role).ok_or_else(misfit)?;
             }
             Op::Cron(op) => self.crons.apply(op)?,
             Op::Update(op) => self.updates.apply(op)?,

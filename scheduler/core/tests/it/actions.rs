@@ -1,9 +1,11 @@
 //! What may happen to a scheduler, drawn at random.
 
-use aurora_model::job::{Constraint, ConstraintRule, MilliCpus, TaskState};
-use aurora_model::key::{Role, TaskId};
+use aurora_model::job::{
+    Constraint, ConstraintRule, CronCatchUp, CronCollisionPolicy, MilliCpus, SlaPolicy, TaskState,
+};
+use aurora_model::key::{JobKey, Role, TaskId};
 use aurora_model::quota::ResourceAggregate;
-use aurora_scheduler_core::{Effect, Input, Request};
+use aurora_scheduler_core::{CronRequest, Effect, Input, MaintenanceRequest, Request};
 use proptest::prelude::*;
 
 use crate::world::{World, job};
@@ -20,6 +22,18 @@ pub(crate) enum Action {
     /// For so many tasks.
     SetQuota(u8),
     Kill(u8),
+    Schedule {
+        name: u8,
+        instances: u8,
+        production: bool,
+        policy: CronCollisionPolicy,
+        catch_up: CronCatchUp,
+    },
+    Deschedule(u8),
+    StartCron(u8),
+    Add(u8, u8, u8),
+    RestartTasks(u8, u8),
+    RemoveQuota,
     Offer(u8, u8),
     Status(usize, TaskState),
     Wait(i64),
@@ -27,6 +41,8 @@ pub(crate) enum Action {
     Register,
     Pause(bool),
     Restart,
+    /// What is done with a host: one of four things.
+    Maintain(u8, u8),
 }
 
 pub(crate) fn action() -> impl Strategy<Value = Action> {
@@ -52,6 +68,32 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
         ),
         1 => (0_u8..9).prop_map(Action::SetQuota),
         1 => (0_u8..3).prop_map(Action::Kill),
+        1 => (
+            0_u8..3,
+            1_u8..4,
+            any::<bool>(),
+            prop::sample::select(vec![
+                CronCollisionPolicy::KillExisting,
+                CronCollisionPolicy::CancelNew,
+            ]),
+            prop::sample::select(vec![
+                CronCatchUp::RunLatest,
+                CronCatchUp::RunAll,
+                CronCatchUp::Skip,
+            ]),
+        )
+            .prop_map(|(name, instances, production, policy, catch_up)| Action::Schedule {
+                name,
+                instances,
+                production,
+                policy,
+                catch_up,
+            }),
+        1 => (0_u8..3).prop_map(Action::Deschedule),
+        1 => (0_u8..3).prop_map(Action::StartCron),
+        1 => (0_u8..3, 0_u8..6, 0_u8..4).prop_map(|(job, like, n)| Action::Add(job, like, n)),
+        1 => (0_u8..3, 0_u8..6).prop_map(|(job, n)| Action::RestartTasks(job, n)),
+        1 => Just(Action::RemoveQuota),
         1 => (0_u8..3, 1_u8..5).prop_map(|(a, c)| Action::Offer(a, c)),
         1 => (any::<prop::sample::Index>(), state).prop_map(|(i, s)| Action::Status(i.index(1000), s)),
         1 => (any::<prop::sample::Index>(), Just(TaskState::Running))
@@ -61,7 +103,12 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
         1 => Just(Action::Register),
         1 => any::<bool>().prop_map(Action::Pause),
         1 => Just(Action::Restart),
+        1 => (0_u8..3, 0_u8..4).prop_map(|(host, what)| Action::Maintain(host, what)),
     ]
+}
+
+fn key(name: u8) -> JobKey {
+    JobKey::new("www", "prod", &format!("job{name}")).unwrap()
 }
 
 pub(crate) fn run(world: &mut World, action: &Action) -> Vec<Effect> {
@@ -94,6 +141,37 @@ pub(crate) fn run(world: &mut World, action: &Action) -> Vec<Effect> {
             let _ = world.kill(&format!("job{name}"));
             Vec::new()
         }
+        Action::Schedule { name, instances, production, policy, catch_up } => {
+            let mut new = job(&format!("job{name}"), u32::from(*instances), false);
+            new.task.tier = production.then(|| "preferred".into());
+            new.cron_schedule = Some("*/2 * * * *".into());
+            new.cron_collision_policy = *policy;
+            new.cron_catch_up = *catch_up;
+            let _ = world.ask(Request::Cron(CronRequest::Schedule(Box::new(new))));
+            Vec::new()
+        }
+        Action::Deschedule(name) => {
+            let _ = world.ask(Request::Cron(CronRequest::Deschedule(key(*name))));
+            Vec::new()
+        }
+        Action::StartCron(name) => {
+            let _ = world.ask(Request::Cron(CronRequest::Start(key(*name))));
+            Vec::new()
+        }
+        Action::Add(name, like, count) => {
+            let (like, count) = (u32::from(*like), u32::from(*count));
+            let _ = world.ask(Request::AddInstances { job: key(*name), like, count });
+            Vec::new()
+        }
+        Action::RestartTasks(name, instance) => {
+            let instances = [u32::from(*instance)].into();
+            let _ = world.ask(Request::RestartTasks { job: key(*name), instances });
+            Vec::new()
+        }
+        Action::RemoveQuota => {
+            let _ = world.ask(Request::RemoveQuota { role: Role::new("www").unwrap() });
+            Vec::new()
+        }
         Action::Offer(agent, cpus) => world.offer(&format!("A{agent}"), u64::from(*cpus)),
         Action::Status(index, state) => {
             let ids: Vec<TaskId> =
@@ -109,5 +187,22 @@ pub(crate) fn run(world: &mut World, action: &Action) -> Vec<Effect> {
         Action::Register => world.register(),
         Action::Restart => world.restart(),
         Action::Pause(launch) => world.put(Input::Launching(*launch)),
+        Action::Maintain(host, what) => {
+            let hosts = [format!("host-A{host}")].into();
+            let _ = world.ask_as(
+                Some(&format!("maintain-{}", world.log.len())),
+                Request::Maintenance(match what {
+                    0 => MaintenanceRequest::Start { hosts },
+                    1 => MaintenanceRequest::Drain { hosts },
+                    2 => MaintenanceRequest::SlaDrain {
+                        hosts,
+                        default_policy: SlaPolicy::Count { count: 1, duration_secs: 60 },
+                        timeout_secs: 600,
+                    },
+                    _ => MaintenanceRequest::End { hosts },
+                }),
+            );
+            Vec::new()
+        }
     }
 }

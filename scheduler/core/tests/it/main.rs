@@ -3,11 +3,16 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
 
 mod actions;
+mod cron;
 mod events;
 mod history;
+mod maintenance;
 mod properties;
 mod quota;
 mod restart;
 mod scenarios;
+mod sla;
 mod table;
+mod upkeep;
+mod upkeep_properties;
 mod world;

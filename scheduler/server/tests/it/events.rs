@@ -104,11 +104,11 @@ async fn only_what_is_asked_for_is_sent() {
     jobs.create_job(create("one", "a")).await.unwrap();
     jobs.create_job(create("two", "b")).await.unwrap();
     let amounts = v1::ResourceAggregate { cpus: 1.0, ram_mb: 2, disk_mb: 3 };
-    let set = v1::SetQuotaRequest { role: "ads".into(), quota: Some(amounts) };
+    let set = v1::SetQuotaRequest { role: "ads".into(), quota: Some(amounts), request_id: None };
     quotas.set_quota(set).await.unwrap();
     let kill = v1::KillTasksRequest { job: job("a").key, ..Default::default() };
     jobs.kill_tasks(kill).await.unwrap();
-    let end = v1::SetQuotaRequest { role: "end".into(), quota: Some(amounts) };
+    let end = v1::SetQuotaRequest { role: "end".into(), quota: Some(amounts), request_id: None };
     quotas.set_quota(end).await.unwrap();
     let all = || after(0);
     for (request, wanted) in [

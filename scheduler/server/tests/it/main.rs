@@ -8,6 +8,7 @@
     reason = "tests talk to sockets and files, and fail by panicking"
 )]
 
+mod cron;
 mod disk;
 mod events;
 mod http;

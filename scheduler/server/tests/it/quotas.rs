@@ -38,14 +38,20 @@ async fn quotas_are_set_told_and_kept() {
     assert!(refused.message().contains("aurora quota set test/www 0.2 32MB 32MB"), "{refused}");
 
     let amounts = |cpus, ram_mb, disk_mb| Some(v1::ResourceAggregate { cpus, ram_mb, disk_mb });
-    let set = |quota| v1::SetQuotaRequest { role: "www".into(), quota };
+    let set = |quota| v1::SetQuotaRequest { role: "www".into(), quota, request_id: None };
     for (request, wanted) in [
         (set(None), "quota is missing"),
         (set(amounts(-1.0, 0, 0)), "quota.cpus is out of range: -1"),
         (set(amounts(f64::NAN, 0, 0)), "quota.cpus is out of range: NaN"),
         (set(amounts(0.0, u64::MAX, 0)), "quota.ram_mb is out of range"),
-        (v1::SetQuotaRequest { role: "a b".into(), quota: zero }, "invalid role \"a b\""),
-        (v1::SetQuotaRequest { role: String::new(), quota: zero }, "invalid role \"\""),
+        (
+            v1::SetQuotaRequest { role: "a b".into(), quota: zero, request_id: None },
+            "invalid role \"a b\"",
+        ),
+        (
+            v1::SetQuotaRequest { role: String::new(), quota: zero, request_id: None },
+            "invalid role \"\"",
+        ),
     ] {
         let refused = quotas.set_quota(request).await.unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
@@ -57,7 +63,8 @@ async fn quotas_are_set_told_and_kept() {
 
     quotas.set_quota(set(amounts(1.5, 64, 32))).await.unwrap();
     quotas.set_quota(set(amounts(1.5, 64, 32))).await.unwrap();
-    let other = v1::SetQuotaRequest { role: "ads".into(), quota: amounts(1.0, 2, 3) };
+    let other =
+        v1::SetQuotaRequest { role: "ads".into(), quota: amounts(1.0, 2, 3), request_id: None };
     quotas.set_quota(other).await.unwrap();
     jobs.create_job(production).await.unwrap();
     let refused = quotas.set_quota(set(zero)).await.unwrap_err();
