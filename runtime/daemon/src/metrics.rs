@@ -26,6 +26,8 @@ pub struct Metrics(Arc<Registry>);
 struct Registry {
     values: RwLock<BTreeMap<Series, Value>>,
     help: RwLock<BTreeMap<String, String>>,
+    /// Gauges that come and go together, by the name of their group.
+    groups: RwLock<BTreeMap<&'static str, BTreeMap<String, f64>>>,
 }
 
 /// A name with its labels.
@@ -165,6 +167,12 @@ pub fn install() -> Metrics {
 }
 
 impl Metrics {
+    /// Shows these gauges in place of those that the group had before.
+    pub fn set_group(&self, group: &'static str, gauges: BTreeMap<String, f64>) {
+        let mut groups = self.0.groups.write().unwrap_or_else(PoisonError::into_inner);
+        groups.insert(group, gauges);
+    }
+
     /// As Prometheus reads it (text format 0.0.4).
     pub fn prometheus(&self) -> String {
         let help = self.0.help.read().unwrap_or_else(PoisonError::into_inner);
@@ -222,6 +230,15 @@ impl Metrics {
                 }
             }
         }
+        let groups = self.0.groups.read().unwrap_or_else(PoisonError::into_inner);
+        let mut shown: BTreeMap<String, f64> = BTreeMap::new();
+        for (name, value) in groups.values().flatten() {
+            // Two names may be the same one here.
+            shown.entry(sanitized(name)).or_insert(*value);
+        }
+        for (name, value) in shown {
+            let _ = writeln!(out, "# TYPE {name} gauge\n{name} {value}");
+        }
         out
     }
 
@@ -251,6 +268,8 @@ impl Metrics {
                 }
             }
         }
+        let groups = self.0.groups.read().unwrap_or_else(PoisonError::into_inner);
+        vars.extend(groups.values().flatten().map(|(name, value)| (name.clone(), *value)));
         vars
     }
 }
@@ -307,5 +326,12 @@ mod tests {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
         assert_eq!(all.vars()["append_events"], 1.0);
+        all.set_group("jobs", BTreeMap::from([("sla_www/prod/web".to_owned(), 99.5)]));
+        assert_eq!(all.vars()["sla_www/prod/web"], 99.5);
+        assert!(
+            all.prometheus().ends_with("# TYPE sla_www_prod_web gauge\nsla_www_prod_web 99.5\n")
+        );
+        all.set_group("jobs", BTreeMap::new());
+        assert!(!all.vars().contains_key("sla_www/prod/web"));
     }
 }

@@ -64,4 +64,5 @@ pub use scheduler::Scheduler;
 pub use settings::{Settings, Tier};
 pub use sla::{CoordinatorAnswer, CoordinatorQuestion, QuestionId};
 pub use state::{Host, Misfit, State};
+pub use summary::HeldOffer;
 pub use updates::{UpdateOp, UpdateRequest, UpdateResponse, Updates};

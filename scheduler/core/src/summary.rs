@@ -1,8 +1,11 @@
-//! What a job is, made of what runs of it.
+//! What a job is, made of what runs of it; and what is on offer.
 
-use aurora_model::job::{JobConfiguration, ScheduledTask, Timestamp};
-use aurora_model::key::JobKey;
+use std::collections::{BTreeMap, BTreeSet};
 
+use aurora_model::job::{JobConfiguration, ResourceBag, ScheduledTask, Timestamp};
+use aurora_model::key::{AgentId, JobKey, OfferId, TaskId};
+
+use crate::input::PortRange;
 use crate::scheduler::Scheduler;
 
 impl Scheduler {
@@ -40,4 +43,67 @@ fn latest(task: &ScheduledTask) -> Option<Timestamp> {
 
 fn latest_event(task: &ScheduledTask) -> Option<Timestamp> {
     task.latest_event().map(|event| event.timestamp)
+}
+
+/// What an agent offers, as far as it is left.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeldOffer {
+    /// The pieces that it came in.
+    pub ids: Vec<OfferId>,
+    /// The agent.
+    pub agent: AgentId,
+    /// Its host.
+    pub host: String,
+    /// The host's attributes.
+    pub attributes: BTreeMap<String, BTreeSet<String>>,
+    /// Resources that stay.
+    pub fixed: ResourceBag,
+    /// Resources that may be taken away.
+    pub revocable: ResourceBag,
+    /// Port numbers.
+    pub ports: Vec<PortRange>,
+    /// When the host goes into maintenance.
+    pub unavailable_from: Option<Timestamp>,
+}
+
+impl Scheduler {
+    /// What is on offer, agent by agent, in the order in which agents are tried: at most so many,
+    /// after so many. The order changes with every offer.
+    pub fn held_offers(&self, skip: usize, limit: usize) -> Vec<HeldOffer> {
+        self.offers
+            .from(None)
+            .skip(skip)
+            .take(limit)
+            .map(|offer| HeldOffer {
+                ids: offer.pieces.iter().map(|piece| piece.offer.id.clone()).collect(),
+                agent: offer.agent.clone(),
+                host: offer.host().to_owned(),
+                attributes: offer.attributes().clone(),
+                fixed: offer.fixed,
+                revocable: offer.revocable,
+                ports: offer.ports().to_vec(),
+                unavailable_from: offer.unavailable_from(),
+            })
+            .collect()
+    }
+}
+
+impl Scheduler {
+    /// Groups of equal tasks that wait for a place: their job, how many they are, and one of them. At
+    /// most so many groups, after so many.
+    pub fn waiting_groups(
+        &self,
+        skip: usize,
+        limit: usize,
+    ) -> Vec<(JobKey, usize, Option<TaskId>)> {
+        self.groups
+            .iter()
+            .skip(skip)
+            .take(limit)
+            .map(|group| {
+                let first = group.tasks().next().cloned();
+                (group.config.job.clone(), group.tasks().count(), first)
+            })
+            .collect()
+    }
 }

@@ -24,13 +24,15 @@ mod event_log;
 mod events;
 mod flags;
 mod grpc;
+mod history;
 mod json;
 mod maintenance;
 mod mesos;
-mod pages;
 mod queries;
 mod quotas;
 mod start;
+mod stats;
+mod web;
 mod webhook;
 
 pub use flags::{Config, Flags, FlagsError, UnsetQuota};

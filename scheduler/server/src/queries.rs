@@ -19,7 +19,7 @@ const TASKS: usize = 250;
 /// Jobs that the core is asked for at once.
 const JOBS: usize = 500;
 /// How long one question may keep the core: what is left is asked for anew.
-const PATIENCE: Duration = Duration::from_micros(800);
+pub(crate) const PATIENCE: Duration = Duration::from_micros(800);
 
 /// A task, and why it waits if it does.
 #[derive(Debug, Clone)]

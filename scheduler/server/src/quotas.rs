@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tonic::{Request, Response, Status};
 
 use crate::grpc::{Api, ended, invalid, other_answer};
-use crate::pages::{Pages, ending};
+use crate::web::{Pages, ending};
 
 #[tonic::async_trait]
 impl Quotas for Api {
