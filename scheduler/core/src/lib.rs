@@ -39,6 +39,7 @@ mod scheduler;
 mod settings;
 mod sla;
 mod state;
+mod summary;
 pub mod table;
 mod task;
 mod timers;
@@ -68,6 +69,7 @@ pub use sla::{
     CoordinatorAnswer, CoordinatorQuestion, QuestionId, SlaCategory, SlaMetrics, SlaSample,
 };
 pub use state::{Host, Misfit, State};
+pub use summary::HeldOffer;
 pub use updates::{
     ActionVerdict, JobDiff, Need, Observed, Phase, SlaKills, Taken, Tally, Update, UpdateAction,
     UpdateOp, UpdateQuery, UpdateRequest, UpdateResponse, UpdateSnapshot, UpdateSummary, Updates,

@@ -109,6 +109,11 @@ impl Scheduler {
         self.hosts.get(agent).map(|(host, _)| host.as_str())
     }
 
+    /// What the operator has chosen.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// The durable state.
     pub fn state(&self) -> &State {
         &self.state

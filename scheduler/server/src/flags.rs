@@ -99,6 +99,12 @@ pub struct Flags {
     /// A file that says where changes of tasks are sent: see docs/webhooks.md.
     #[arg(long, value_name = "FILE")]
     pub webhook_config: Option<PathBuf>,
+    /// How often the numbers of this process are sampled for graphs.
+    #[arg(long, value_name = "DURATION", default_value = "1secs", value_parser = whole_seconds)]
+    pub stat_sampling_interval: u32,
+    /// For how long these samples are kept.
+    #[arg(long, value_name = "DURATION", default_value = "1hrs", value_parser = whole_seconds)]
+    pub stat_retention_period: u32,
     /// How many past events are kept for those who read them.
     #[arg(long, value_name = "COUNT", default_value_t = 65_536)]
     pub event_buffer: usize,
@@ -307,6 +313,7 @@ impl TryFrom<Flags> for Config {
                 .map(credential)
                 .transpose()?,
             settings,
+            sla,
             webhook,
             hostname,
             executor_user,

@@ -91,6 +91,8 @@ impl World {
             fetch: false,
             overhead: settings.executor_overhead,
             default_tier: settings.default_tier.clone(),
+            revocable_cpus: true,
+            revocable_ram: false,
             revocable_tiers: settings
                 .tiers
                 .iter()
@@ -139,7 +141,10 @@ impl World {
             }
             (OpenError::File(_) | OpenError::InUse { .. }, rot) => self.rot = rot,
             _ => {
-                return broken("L5", format!("a log that nobody damaged cannot be opened: {error}"));
+                return broken(
+                    "L5",
+                    format!("a log that nobody damaged cannot be opened: {error}"),
+                );
             }
         }
         self.at(RESTART_MS, Event::Start { machine });

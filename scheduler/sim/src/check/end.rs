@@ -239,7 +239,7 @@ fn within_limits(
                     .filter_map(|other| other.assigned.agent.as_ref())
                     .filter(|(_, host)| {
                         hosts
-                            .get(host.as_str())
+                            .get(&**host)
                             .and_then(|has| has.get(name))
                             .is_some_and(|has| has.contains(value))
                     })

@@ -141,7 +141,7 @@ impl Watch {
                 config: task.assigned.task.clone(),
                 instance: task.assigned.instance,
                 state: task.state,
-                host: task.assigned.agent.as_ref().map(|(_, host)| host.clone()),
+                host: task.assigned.agent.as_ref().map(|(_, host)| host.to_string()),
                 since: task.latest_event().map_or(began, |event| event.timestamp),
                 was_killed: task.events.iter().any(|event| event.state == TaskState::Killing),
                 failures: task.failure_count,
@@ -149,7 +149,7 @@ impl Watch {
             if let Some((_, host)) = &task.assigned.agent
                 && let Some(known) = state.host(host)
             {
-                hosts.insert(host.clone(), known.attributes.clone());
+                hosts.insert(host.to_string(), known.attributes.clone());
             }
             let (id, transient) = (task.id().clone(), is_transient(task.state));
             // Whether there are two of one instance was looked at when they were made.
