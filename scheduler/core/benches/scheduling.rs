@@ -212,9 +212,14 @@ fn status_updates(bencher: Bencher<'_, '_>) {
         })
         .bench_local_values(|(mut cluster, ids)| {
             for task in ids {
-                let state = TaskState::Running;
-                let (agent, message, uuid) = (None, None, None);
-                let update = StatusUpdate { task, state, agent, message, uuid };
+                let update = StatusUpdate {
+                    task,
+                    state: TaskState::Running,
+                    agent: None,
+                    message: None,
+                    reason: None,
+                    uuid: None,
+                };
                 let _ = black_box(cluster.put(Input::Status(update)));
             }
             cluster

@@ -239,8 +239,14 @@ impl Model {
                     .filter_map(|task| Some((task.id().clone(), task.assigned.agent.clone()?.0)))
                     .collect();
                 if let Some((task, agent)) = tasks.get(index.index(tasks.len().max(1))).cloned() {
-                    let update =
-                        StatusUpdate { task, state, agent: Some(agent), message: None, uuid: None };
+                    let update = StatusUpdate {
+                        task,
+                        state,
+                        agent: Some(agent),
+                        message: None,
+                        reason: None,
+                        uuid: None,
+                    };
                     self.step(|world| drop(world.put(Input::Status(update))));
                 }
             }
@@ -470,7 +476,7 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
     fn placements_keep_every_rule_and_miss_no_place(
