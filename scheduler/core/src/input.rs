@@ -321,6 +321,23 @@ pub struct TaskRecord {
     pub ancestor: Option<TaskId>,
 }
 
+impl TaskRecord {
+    /// A run that has just been made.
+    pub(crate) fn new(id: TaskId, instance: u32) -> Self {
+        Self {
+            id,
+            instance,
+            state: TaskState::Init,
+            agent: None,
+            ports: BTreeMap::new(),
+            failure_count: 0,
+            times_partitioned: 0,
+            events: Vec::new(),
+            ancestor: None,
+        }
+    }
+}
+
 /// A durable change.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Op {

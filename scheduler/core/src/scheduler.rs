@@ -18,6 +18,7 @@ use crate::settings::Settings;
 use crate::sla::Coordinators;
 use crate::state::State;
 use crate::timers::{Timer, Timers};
+use crate::updates::{Affinity, Updating};
 
 /// The scheduler: durable state, and what is made anew at every start.
 #[derive(Debug)]
@@ -36,6 +37,9 @@ pub struct Scheduler {
     pub(crate) timetables: Timetables,
     /// The jobs that have a [`Timer::Prune`].
     pub(crate) pruning: BTreeSet<JobKey>,
+    pub(crate) updating: Updating,
+    /// The agents that are kept for instances.
+    pub(crate) affinity: Affinity,
     pub(crate) drains: Drains,
     pub(crate) coordinators: Coordinators,
     pub(crate) registered: bool,
@@ -70,6 +74,8 @@ impl Scheduler {
             ends: Ends::default(),
             timetables: Timetables::default(),
             pruning: BTreeSet::new(),
+            updating: Updating::default(),
+            affinity: Affinity::default(),
             drains: Drains::default(),
             coordinators: Coordinators::default(),
             registered: false,
@@ -100,6 +106,11 @@ impl Scheduler {
     /// The host of an agent that has made an offer since the master was last found.
     pub(crate) fn host_of(&self, agent: &AgentId) -> Option<&str> {
         self.hosts.get(agent).map(|(host, _)| host.as_str())
+    }
+
+    /// What the operator has chosen.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// The durable state.

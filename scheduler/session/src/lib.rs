@@ -325,6 +325,8 @@ mod tests {
             overhead: Default::default(),
             default_tier: "preemptible".to_owned(),
             revocable_tiers: Vec::new(),
+            revocable_cpus: true,
+            revocable_ram: false,
         };
         let mut session = Session::new(launcher, 5.0);
         let Ok(Some(Input::Offers(known))) = session.input(event) else { panic!("no offers") };

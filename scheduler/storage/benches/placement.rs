@@ -27,7 +27,7 @@ use aurora_model::key::JobKey;
 use aurora_scheduler_core::{Effect, Input, Op, Settings, StatusUpdate, TaskQuery, Tier};
 use aurora_scheduler_storage::{Log, Store};
 
-#[path = "../../core/benches/cluster.rs"]
+#[path = "../../core/benches/cluster/mod.rs"]
 #[allow(dead_code, reason = "the core's own benches use the rest")]
 mod cluster;
 
