@@ -62,7 +62,6 @@ impl Run {
 pub(crate) struct Agent {
     pub(crate) host: String,
     pub(crate) id: Option<String>,
-    pub(crate) rack: String,
     attributes: Vec<v1::Attribute>,
     resources: Vec<v1::Resource>,
     /// Thousandths of CPU, memory and disk.
@@ -130,7 +129,6 @@ impl Agent {
                 let (has, _) = amounts(&resources);
                 Self {
                     host,
-                    rack,
                     id: None,
                     attributes,
                     resources,

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aurora_model::job::{
-    Constraint, ConstraintRule, ExecutorConfig, JobConfiguration, MilliCpus, PartitionPolicy,
-    TaskConfig, TaskResources,
+    Constraint, ConstraintRule, CronCatchUp, CronCollisionPolicy, ExecutorConfig, JobConfiguration,
+    MilliCpus, PartitionPolicy, SlaPolicy, TaskConfig, TaskResources,
 };
 use aurora_model::key::JobKey;
 
+use crate::check::cron::Plan;
 use crate::rng::Rng;
 
 /// The roles.
@@ -24,11 +25,53 @@ pub(crate) fn key(rng: &mut Rng) -> Option<JobKey> {
     JobKey::new(role, environment, name).ok()
 }
 
+/// A cron job's name.
+pub(crate) fn cron_key(rng: &mut Rng) -> Option<JobKey> {
+    let role = rng.pick(&ROLES)?;
+    let name = rng.pick(&["batch-nightly", "batch-often"])?;
+    JobKey::new(role, "prod", name).ok()
+}
+
+/// A cron job of that name.
+pub(crate) fn cron(rng: &mut Rng, key: JobKey) -> JobConfiguration {
+    let plan = match rng.below(4) {
+        0 => Plan::Daily(2, 30),
+        1 => Plan::Daily(i64::try_from(rng.below(24)).unwrap_or(0), 15),
+        2 => Plan::Every(5),
+        _ => Plan::Every(30),
+    };
+    let mut job = job(rng, key);
+    job.cron_schedule = Some(plan.schedule());
+    job.cron_collision_policy = match rng.below(2) {
+        0 => CronCollisionPolicy::KillExisting,
+        _ => CronCollisionPolicy::CancelNew,
+    };
+    job.cron_time_zone = rng.chance(500).then(|| "Europe/Rome".to_owned());
+    job.cron_catch_up = match rng.below(3) {
+        0 => CronCatchUp::RunLatest,
+        1 => CronCatchUp::RunAll,
+        _ => CronCatchUp::Skip,
+    };
+    job.task.sla_policy = None;
+    job
+}
+
 /// A job of that name.
 pub(crate) fn job(rng: &mut Rng, key: JobKey) -> JobConfiguration {
     let is_batch = key.name().starts_with("batch");
-    let task = task(rng, key.clone());
+    let mut task = task(rng, key.clone());
     let count = rng.range(1, if is_batch { 4 } else { 8 });
+    if task.tier.as_deref() == Some("preferred") && count >= 3 && rng.chance(600) {
+        let duration_secs = rng.pick(&[0, 60, 300]).copied().unwrap_or(0);
+        task.sla_policy = Some(match rng.below(3) {
+            0 => SlaPolicy::Count { count: rng.range(1, count - 1), duration_secs },
+            1 => SlaPolicy::Percentage { percentage: 50.0, duration_secs },
+            _ => SlaPolicy::Coordinator {
+                coordinator_url: "http://coordinator/".to_owned(),
+                status_key: "drain".to_owned(),
+            },
+        });
+    }
     JobConfiguration {
         key,
         owner: "me".to_owned(),

@@ -5,6 +5,7 @@ use std::fmt;
 
 use aurora_cluster::master::core::Output;
 use aurora_mesos::v1;
+use aurora_scheduler_core::{CoordinatorAnswer, Input, QuestionId};
 
 use crate::agent::{Agent, ExecutorStep, FromAgent};
 use crate::check::log::LogModel;
@@ -17,9 +18,9 @@ use crate::master::Master;
 use crate::process::Process;
 use crate::rng::Rng;
 
-/// The wall clock at the beginning of every run, in milliseconds since the Unix epoch: a day before
-/// clocks change in Europe.
-pub(crate) const EPOCH_MS: i64 = 1_774_656_000_000;
+/// The wall clock at the beginning of every run, in milliseconds since the Unix epoch: in the evening
+/// before clocks change in Europe.
+pub(crate) const EPOCH_MS: i64 = 1_774_728_000_000;
 
 /// How many of the last events a failure shows.
 const SHOWN: usize = 50;
@@ -70,8 +71,8 @@ pub(crate) enum Event {
     Call { stream: u64, call: Box<v1::scheduler::Call> },
     /// A timer of the master is due.
     MasterTick { turn: u64 },
-    /// The master is there again.
-    MasterStart,
+    /// A coordinator answers.
+    Coordinator { process: u64, id: QuestionId, answer: CoordinatorAnswer },
     /// An agent calls the master.
     Join { agent: usize },
     /// A message of the master arrives at an agent.
@@ -293,9 +294,8 @@ impl World {
                 self.master_tick(turn);
                 Ok(())
             }
-            Event::MasterStart => {
-                self.master.up = true;
-                Ok(())
+            Event::Coordinator { process, id, answer } => {
+                self.feed(process, Input::CoordinatorAnswered { id, answer })
             }
             Event::Join { agent } => {
                 self.join(agent);

@@ -53,7 +53,7 @@ impl World {
                 return broken("V1", format!("nobody answers what was asked about {key}"));
             }
             let tasks = scheduler.tasks(&TaskQuery::of_job(key));
-            for instance in &job.wanted {
+            for instance in job.wanted.difference(&job.unsure) {
                 let of_instance =
                     || tasks.iter().filter(|task| task.assigned.instance == *instance);
                 let is_active = of_instance().any(|task| task.state.is_active());
@@ -239,7 +239,7 @@ fn within_limits(
                     .filter_map(|other| other.assigned.agent.as_ref())
                     .filter(|(_, host)| {
                         hosts
-                            .get(host.as_str())
+                            .get(&**host)
                             .and_then(|has| has.get(name))
                             .is_some_and(|has| has.contains(value))
                     })
