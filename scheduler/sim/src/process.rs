@@ -99,6 +99,8 @@ impl World {
             fetch: false,
             overhead: settings.executor_overhead,
             default_tier: settings.default_tier.clone(),
+            revocable_cpus: true,
+            revocable_ram: false,
             revocable_tiers: settings
                 .tiers
                 .iter()
