@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use aurora_model::job::{JobConfiguration, MilliCpus, SlaPolicy, TaskState};
 use aurora_model::key::{JobKey, RequestId, Role, TaskId};
 use aurora_model::quota::ResourceAggregate;
+use aurora_model::update::UpdateKey;
 use aurora_scheduler_core::{
     AdminRequest, CronRequest, Input, MaintenanceRequest, Request, RequestError, Response, Ticket,
+    UpdateAction, UpdateRequest, UpdateResponse,
 };
 
 use crate::check::rules;
@@ -39,6 +41,10 @@ pub(crate) struct Job {
     pub(crate) wanted: BTreeSet<u32>,
     /// The instances that may be or not: somebody has forced a state upon them.
     pub(crate) unsure: BTreeSet<u32>,
+    /// It was updated: which instances there should be depends on how far that came.
+    pub(crate) updated: bool,
+    /// Its last update.
+    update: Option<UpdateKey>,
 }
 
 /// All clients.
@@ -72,8 +78,36 @@ impl Clients {
         self.busy.contains(job)
     }
 
+    /// What somebody does about updates.
+    fn think_of_updates(&mut self) -> Option<Thought> {
+        let rng = &mut self.rng;
+        let jobs: Vec<(JobKey, Option<UpdateKey>)> =
+            self.jobs.iter().map(|(key, job)| (key.clone(), job.update.clone())).collect();
+        let (job, update) = rng.pick(&jobs)?.clone();
+        let key = match update {
+            Some(key) if rng.chance(750) => key,
+            _ => {
+                let request = Box::new(jobs::update(rng, job.clone()));
+                let request = UpdateRequest::Start { request, message: None };
+                return Some(("update start", Request::Update(request), Some(job)));
+            }
+        };
+        let act = |action| UpdateRequest::Act { key: key.clone(), action, message: None };
+        let (kind, request) = match rng.below(16) {
+            0..2 => ("update pause", act(UpdateAction::Pause)),
+            2..6 => ("update resume", act(UpdateAction::Resume)),
+            6 => ("update abort", act(UpdateAction::Abort)),
+            7 => ("update roll back", act(UpdateAction::RollBack)),
+            _ => ("update pulse", UpdateRequest::Pulse(key)),
+        };
+        Some((kind, Request::Update(request), Some(job)))
+    }
+
     /// What somebody asks for next. `known` are tasks that the scheduler tells of.
     fn think(&mut self, hosts: &[String], known: &[Known]) -> Option<Thought> {
+        if self.rng.chance(400) {
+            return self.think_of_updates();
+        }
         let rng = &mut self.rng;
         let kind = rng.below(100);
         let wanted = |jobs: &BTreeMap<JobKey, Job>| -> Vec<(JobKey, BTreeSet<u32>)> {
@@ -154,10 +188,12 @@ impl Clients {
                         let default_policy =
                             SlaPolicy::Percentage { percentage: 60.0, duration_secs: 60 };
                         let timeout_secs = rng.below(40) * 60;
+                        let surge = rng.chance(300);
                         let request = MaintenanceRequest::SlaDrain {
                             hosts: some,
                             default_policy,
                             timeout_secs,
+                            surge,
                         };
                         ("sla drain", request)
                     }
@@ -165,7 +201,7 @@ impl Clients {
                 };
                 (kind, Request::Maintenance(request), None)
             }
-            88..97 => {
+            88..94 => {
                 let (task, job, state, instance) = rng.pick(known)?.clone();
                 let targets: Vec<TaskState> = rules::targets(state).collect();
                 let to = *rng.pick(&targets)?;
@@ -236,7 +272,7 @@ impl World {
             return;
         }
         let id = self.clients.next_id();
-        let is_remembered = !matches!(kind, "validate" | "set quota" | "remove quota");
+        let is_remembered = kind != "validate";
         let asked = Asked { kind, request, job, is_remembered, answered: None };
         self.clients.asked.insert(id, asked);
         self.send_request(id);
@@ -332,12 +368,21 @@ impl Clients {
             (Request::CreateJob(config), Response::Created { key, instances }) => {
                 let wanted = (0..*instances).collect();
                 let unsure = BTreeSet::new();
-                self.jobs.insert(key.clone(), Job { config: *config, wanted, unsure });
+                self.jobs.insert(
+                    key.clone(),
+                    Job { config: *config, wanted, unsure, updated: false, update: None },
+                );
             }
             (Request::AddInstances { job, .. }, Response::Added { instances }) => {
                 if let Some(known) = self.jobs.get_mut(&job) {
                     known.wanted.extend(instances);
                     known.unsure.retain(|instance| !instances.contains(instance));
+                }
+            }
+            (Request::Update(_), Response::Update(UpdateResponse::Started(key))) => {
+                if let Some(known) = self.jobs.get_mut(&key.job) {
+                    known.updated = true;
+                    known.update = Some(key.clone());
                 }
             }
             (Request::KillTasks { job, instances, .. }, Response::Killed { .. }) => {

@@ -7,6 +7,9 @@ use aurora_model::job::{
     MilliCpus, PartitionPolicy, SlaPolicy, TaskConfig, TaskResources,
 };
 use aurora_model::key::JobKey;
+use aurora_model::update::{
+    Canary, InstanceRange, JobUpdateRequest, UpdateSettings, UpdateStrategy,
+};
 
 use crate::check::cron::Plan;
 use crate::rng::Rng;
@@ -82,6 +85,42 @@ pub(crate) fn job(rng: &mut Rng, key: JobKey) -> JobConfiguration {
         task,
         instance_count: u32::try_from(count).unwrap_or(1),
     }
+}
+
+/// Another version of a job, and how to get there.
+pub(crate) fn update(rng: &mut Rng, key: JobKey) -> JobUpdateRequest {
+    let small = |rng: &mut Rng, high| u32::try_from(rng.range(1, high)).unwrap_or(1);
+    let group_size = small(rng, 3);
+    let autopause_after_batch = rng.chance(400);
+    let strategy = match rng.below(3) {
+        0 => UpdateStrategy::Queue { group_size },
+        1 => UpdateStrategy::Batch { group_size, autopause_after_batch },
+        _ => {
+            let group_sizes = vec![1, group_size, small(rng, 4)];
+            UpdateStrategy::VariableBatch { group_sizes, autopause_after_batch }
+        }
+    };
+    let only_instances = match rng.below(5) {
+        0 => vec![InstanceRange { first: 0, last: small(rng, 3) }],
+        _ => Vec::new(),
+    };
+    let canary = rng.chance(200).then(|| Canary { instances: small(rng, 2), watch_ms: 60_000 });
+    let settings = UpdateSettings {
+        strategy,
+        max_per_instance_failures: u32::try_from(rng.below(3)).unwrap_or(0),
+        max_failed_instances: u32::try_from(rng.below(3)).unwrap_or(0),
+        min_wait_in_running_ms: u32::try_from(rng.below(4)).unwrap_or(0) * 30_000,
+        rollback_on_failure: rng.chance(700),
+        surge: if only_instances.is_empty() && rng.chance(200) { small(rng, 2) } else { 0 },
+        only_instances,
+        pulse_timeout_ms: rng.chance(250).then_some(600_000),
+        sla_aware: rng.chance(200),
+        canary,
+    };
+    // What is only asked for once more is no update.
+    let mut task = task(rng, key);
+    task.priority += 1;
+    JobUpdateRequest { task, instance_count: small(rng, 8), settings, metadata: BTreeSet::new() }
 }
 
 /// What the instances of a job of that name are.

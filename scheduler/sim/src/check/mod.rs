@@ -8,5 +8,6 @@ pub(crate) mod offers;
 pub(crate) mod quota;
 pub(crate) mod rules;
 pub(crate) mod truth;
+pub(crate) mod updates;
 pub(crate) mod voluntary;
 pub(crate) mod watch;

@@ -47,6 +47,7 @@ const ROWS: &[(TaskState, &[(TaskState, &str)])] = &[
             (Killing, "K"),
             (Killed, "R"),
             (Lost, "RK"),
+            (Partitioned, ""),
         ],
     ),
     (
@@ -84,8 +85,9 @@ const ROWS: &[(TaskState, &[(TaskState, &str)])] = &[
             (Running, ""),
             (Starting, ""),
             (Assigned, ""),
-            (Finished, ""),
+            (Finished, "S"),
             (Failed, "F"),
+            (Killed, "R"),
             (Lost, "KU"),
             (Restarting, "L"),
             (Draining, "L"),

@@ -62,7 +62,7 @@ impl Voluntary {
     }
 
     pub(crate) fn take(&mut self, op: &MaintenanceOp) {
-        let MaintenanceOp::Put { host, maintenance } = op;
+        let MaintenanceOp::Put { host, maintenance } = op else { return };
         match &maintenance.drain {
             Some(drain) if maintenance.mode == MaintenanceMode::Draining => {
                 self.drains.insert(host.clone(), drain.clone());

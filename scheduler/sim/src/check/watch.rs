@@ -11,6 +11,7 @@ use super::cron::Crons;
 use super::offers::Held;
 use super::quota::Quotas;
 use super::rules::{Again, is_zombie, row};
+use super::updates::Updates;
 use super::voluntary::Voluntary;
 use crate::cover::Coverage;
 use crate::world::{Violation, broken};
@@ -122,6 +123,7 @@ pub(crate) struct Watch {
     quotas: Quotas,
     crons: Crons,
     voluntary: Voluntary,
+    updates: Updates,
     began: Timestamp,
 }
 
@@ -167,7 +169,8 @@ impl Watch {
         let quotas = state.quotas().map(|(role, quota)| (role.to_string(), *quota)).collect();
         let (held, quotas) = (Held::new(hosts, overhead), Quotas(quotas));
         let (crons, voluntary) = (Crons::new(state), Voluntary::new(state));
-        Self { tasks, held, quotas, crons, voluntary, began }
+        let updates = Updates::new(state);
+        Self { tasks, held, quotas, crons, voluntary, updates, began }
     }
 
     pub(crate) fn after(
@@ -232,6 +235,7 @@ impl Watch {
         }
         self.held.after(input, &step.effects, &self.tasks)?;
         self.crons.after(now, step, cover)?;
+        self.updates.after(now, step, &self.tasks, cover)?;
         self.voluntary.after(now, input, &self.tasks)?;
         if owed.quota_matters {
             self.quotas.check(&self.tasks)?;
