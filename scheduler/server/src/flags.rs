@@ -303,6 +303,7 @@ impl TryFrom<Flags> for Config {
                 .map(credential)
                 .transpose()?,
             settings,
+            sla,
             webhook,
             hostname,
             executor_user,
