@@ -89,6 +89,24 @@ pub struct Settings {
     pub unavailability_threshold_ms: i64,
     /// The states of which events carry the whole task, for webhooks.
     pub told_whole: BTreeSet<TaskState>,
+    /// Failures that an update may forgive to all its instances together
+    /// (`-max_update_instance_failures`).
+    pub max_update_instance_failures: u64,
+    /// Whether the agent of an instance is kept for what replaces it (`-enable_update_affinity`).
+    pub enable_update_affinity: bool,
+    /// For how long (`-update_affinity_reservation_hold_time`).
+    pub update_affinity_hold_ms: i64,
+    /// How long an update waits before it asks an SLA policy again
+    /// (`-sla_aware_kill_retry_min_delay`).
+    pub sla_retry_min_ms: i64,
+    /// How long at most (`-sla_aware_kill_retry_max_delay`).
+    pub sla_retry_max_ms: i64,
+    /// Between two times that old updates are forgotten (`-job_update_history_pruning_interval`).
+    pub update_history_interval_ms: i64,
+    /// How long updates are remembered (`-job_update_history_pruning_threshold`).
+    pub update_history_threshold_ms: i64,
+    /// Ended updates remembered per job (`-job_update_history_per_job_threshold`).
+    pub update_history_per_job: usize,
     /// How often what keeps drains from going on is looked at again
     /// (`-host_maintenance_polling_interval`).
     pub host_maintenance_polling_ms: i64,
@@ -175,6 +193,14 @@ impl Default for Settings {
             cron_catch_up_limit: 100,
             unavailability_threshold_ms: 6 * MINUTE,
             told_whole: BTreeSet::new(),
+            max_update_instance_failures: 20_000,
+            enable_update_affinity: false,
+            update_affinity_hold_ms: 3 * MINUTE,
+            sla_retry_min_ms: MINUTE,
+            sla_retry_max_ms: 5 * MINUTE,
+            update_history_interval_ms: 15 * MINUTE,
+            update_history_threshold_ms: 30 * 24 * HOUR,
+            update_history_per_job: 10,
             host_maintenance_polling_ms: MINUTE,
             sla_aware_kill_non_prod: false,
             min_required_instances_for_sla_check: 20,

@@ -144,6 +144,9 @@ pub struct Flags {
     /// What is measured of other services.
     #[arg(long, value_name = "LIST", default_value = "", value_parser = categories)]
     pub sla_non_prod_metrics: Categories,
+    /// Where tasks go.
+    #[command(flatten)]
+    pub placement: crate::placement_flags::PlacementFlags,
 }
 
 /// What a role may use for which no quota was set.
@@ -252,7 +255,7 @@ impl TryFrom<Flags> for Config {
             .as_ref()
             .map(|path| read_file("webhook-config", path, Webhook::parse))
             .transpose()?;
-        let settings = Settings {
+        let mut settings = Settings {
             told_whole: webhook.as_ref().map(|webhook| webhook.states.clone()).unwrap_or_default(),
             cluster_name: flags.cluster_name.clone(),
             scheduler_host: hostname.clone(),
@@ -291,6 +294,7 @@ impl TryFrom<Flags> for Config {
             production: flags.sla_prod_metrics.0.clone(),
             non_production: flags.sla_non_prod_metrics.0.clone(),
         };
+        flags.placement.apply(&mut settings)?;
         let executor_user = match &flags.executor_user {
             Some(user) => user.clone(),
             None => current_user()?,
@@ -313,7 +317,7 @@ impl TryFrom<Flags> for Config {
 }
 
 /// Reads a file that a flag names.
-fn read_file<T>(
+pub(crate) fn read_file<T>(
     flag: &'static str,
     path: &std::path::Path,
     parse: impl FnOnce(&str) -> Result<T, String>,
@@ -341,7 +345,7 @@ fn seconds(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "give seconds, or a number with secs, mins, hrs or days".to_owned())
 }
 
-fn whole_seconds(text: &str) -> Result<u32, String> {
+pub(crate) fn whole_seconds(text: &str) -> Result<u32, String> {
     let seconds = seconds(text)?;
     let max = f64::from(u32::MAX);
     if seconds.fract() != 0.0 || !(0.0..=max).contains(&seconds) {

@@ -59,7 +59,7 @@ pub(crate) fn ended(_: Ended) -> Status {
     Status::unavailable("the scheduler is shutting down; repeat the call")
 }
 
-fn refused(error: RequestError) -> Status {
+pub(crate) fn refused(error: RequestError) -> Status {
     match error.kind {
         ErrorKind::Invalid => Status::invalid_argument(error.message),
         ErrorKind::NotFound => Status::not_found(error.message),

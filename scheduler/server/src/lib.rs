@@ -28,11 +28,14 @@ mod json;
 mod maintenance;
 mod mesos;
 mod pages;
+mod placement_flags;
 mod quotas;
 mod sla;
 mod start;
+mod updates;
 mod webhook;
 
 pub use flags::{Categories, Config, Flags, FlagsError, UnsetQuota};
+pub use placement_flags::PlacementFlags;
 pub use start::{Error, Handle, start, start_with_log};
 pub use webhook::Webhook;

@@ -10,6 +10,7 @@ use aurora_api::v1::events_server::EventsServer;
 use aurora_api::v1::jobs_server::JobsServer;
 use aurora_api::v1::maintenance_server::MaintenanceServer;
 use aurora_api::v1::quotas_server::QuotasServer;
+use aurora_api::v1::updates_server::UpdatesServer;
 use aurora_daemon::listen::{ListenError, url_host};
 use aurora_daemon::ops::{self, Ops};
 use aurora_daemon::{serve, web};
@@ -156,6 +157,8 @@ pub async fn start_with_log(
             .filter(|(_, tier)| tier.revocable)
             .map(|(name, _)| name.clone())
             .collect(),
+        revocable_cpus: settings.revocable_cpus,
+        revocable_ram: settings.revocable_ram,
     };
     let info = Info {
         cluster: flags.cluster_name.clone(),
@@ -275,9 +278,10 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     reporter.set_serving::<JobsServer<Api>>().await;
     reporter.set_serving::<ClusterServer<Api>>().await;
     reporter.set_serving::<QuotasServer<Api>>().await;
+    reporter.set_serving::<CronJobsServer<Api>>().await;
     reporter.set_serving::<EventsServer<Api>>().await;
     reporter.set_serving::<AdminServer<Api>>().await;
-    reporter.set_serving::<CronJobsServer<Api>>().await;
+    reporter.set_serving::<UpdatesServer<Api>>().await;
     reporter.set_serving::<MaintenanceServer<Api>>().await;
     let reflection = |error: tonic_reflection::server::Error| Error::Io {
         action: "describe the API",
@@ -294,9 +298,12 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(usize::MAX);
     let quotas = QuotasServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
+    let crons = CronJobsServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let admin = AdminServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let events = EventsServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
-    let crons = CronJobsServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
+    let updates = UpdatesServer::new(api.clone())
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(usize::MAX);
     let maintenance = MaintenanceServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let cluster = ClusterServer::new(api).max_decoding_message_size(MAX_MESSAGE);
     let router = pages::router(pages)
@@ -306,9 +313,10 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     let router = route(router, jobs);
     let router = route(router, cluster);
     let router = route(router, quotas);
+    let router = route(router, crons);
     let router = route(router, admin);
     let router = route(router, events);
-    let router = route(router, crons);
+    let router = route(router, updates);
     let router = route(router, maintenance);
     let router = route(router, health);
     let router = route(router, v1);
@@ -337,8 +345,18 @@ async fn read_gauges(core: Core) {
     let mut timer = tokio::time::interval(GAUGES);
     loop {
         timer.tick().await;
-        let found = core.ask(|scheduler| (scheduler.stats(), scheduler.counters().clone())).await;
-        let Ok((stats, counters)) = found else { return };
+        let found = core
+            .ask(|scheduler| {
+                let statuses = scheduler.ends().statuses().clone();
+                (scheduler.stats(), scheduler.counters().clone(), statuses)
+            })
+            .await;
+        let Ok((stats, counters, statuses)) = found else { return };
+        for ((reason, result), count) in statuses {
+            let result = result.name();
+            metrics::counter!("status_update", "reason" => reason, "result" => result)
+                .absolute(count);
+        }
         metrics::gauge!("framework_registered").set(f64::from(u8::from(stats.registered)));
         #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
         for state in aurora_model::job::TaskState::ALL {

@@ -192,6 +192,7 @@ impl World {
             state,
             agent: Some(AgentId::new("A").unwrap()),
             message: None,
+            reason: None,
             uuid: Some(vec![1; 16]),
         }))
     }
