@@ -65,6 +65,7 @@ impl Turn<'_> {
         }
         let Some(number) = instance.checked_add(1) else { return Cover::Fine };
         let refused = self
+            .scheduler
             .check_not_updating(&job)
             .and_then(|()| crate::validate::check_ids(&job, number))
             .and_then(|()| self.scheduler.check_quota(&config, 1));
