@@ -28,6 +28,7 @@ mod history;
 mod json;
 mod maintenance;
 mod mesos;
+mod plan;
 mod queries;
 mod quotas;
 mod start;

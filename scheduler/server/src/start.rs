@@ -9,6 +9,7 @@ use aurora_api::v1::cron_jobs_server::CronJobsServer;
 use aurora_api::v1::events_server::EventsServer;
 use aurora_api::v1::jobs_server::JobsServer;
 use aurora_api::v1::maintenance_server::MaintenanceServer;
+use aurora_api::v1::plan_server::PlanServer;
 use aurora_api::v1::quotas_server::QuotasServer;
 use aurora_daemon::listen::{ListenError, url_host};
 use aurora_daemon::ops::{self, Ops};
@@ -282,6 +283,7 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     reporter.set_serving::<QuotasServer<Api>>().await;
     reporter.set_serving::<EventsServer<Api>>().await;
     reporter.set_serving::<AdminServer<Api>>().await;
+    reporter.set_serving::<PlanServer<Api>>().await;
     reporter.set_serving::<CronJobsServer<Api>>().await;
     reporter.set_serving::<MaintenanceServer<Api>>().await;
     let reflection = |error: tonic_reflection::server::Error| Error::Io {
@@ -299,6 +301,7 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(usize::MAX);
     let quotas = QuotasServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
+    let plan = PlanServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let admin = AdminServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let events = EventsServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let crons = CronJobsServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
@@ -311,6 +314,7 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     let router = route(router, cluster);
     let router = route(router, quotas);
     let router = route(router, admin);
+    let router = route(router, plan);
     let router = route(router, events);
     let router = route(router, crons);
     let router = route(router, maintenance);
