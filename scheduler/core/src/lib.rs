@@ -30,6 +30,7 @@ mod jobs;
 mod maintenance;
 mod penalty;
 mod placement;
+mod plan;
 mod preemption;
 mod queries;
 mod quota;
@@ -39,6 +40,7 @@ mod scheduler;
 mod settings;
 mod sla;
 mod state;
+mod summary;
 pub mod table;
 mod task;
 mod timers;
@@ -60,6 +62,7 @@ pub use maintenance::{
 pub use placement::{
     EmptySlots, OfferOrder, PendingReason, SlotSize, Trial, UnknownOrder, VetoCount, VetoKind,
 };
+pub use plan::{Plan, PlanAction, QuotaEffect};
 pub use queries::{JobCounts, PendingGroup, Stats, TaskCursor, TaskQuery};
 pub use quota::{Consumption, RoleQuota};
 pub use scheduler::Scheduler;
@@ -68,6 +71,7 @@ pub use sla::{
     CoordinatorAnswer, CoordinatorQuestion, QuestionId, SlaCategory, SlaMetrics, SlaSample,
 };
 pub use state::{Host, Misfit, State};
+pub use summary::HeldOffer;
 pub use updates::{
     ActionVerdict, JobDiff, Need, Observed, Phase, SlaKills, Taken, Tally, Update, UpdateAction,
     UpdateOp, UpdateQuery, UpdateRequest, UpdateResponse, UpdateSnapshot, UpdateSummary, Updates,

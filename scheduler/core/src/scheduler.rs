@@ -94,6 +94,7 @@ impl Scheduler {
         turn.settle();
         turn.place();
         turn.settle();
+        turn.place_again();
         turn.tell_reasons();
         turn.step
     }
@@ -106,6 +107,11 @@ impl Scheduler {
     /// The host of an agent that has made an offer since the master was last found.
     pub(crate) fn host_of(&self, agent: &AgentId) -> Option<&str> {
         self.hosts.get(agent).map(|(host, _)| host.as_str())
+    }
+
+    /// What the operator has chosen.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// The durable state.

@@ -10,7 +10,7 @@ use aurora_scheduler_core::{
 };
 use tonic::{Request, Response, Status};
 
-use crate::grpc::{Api, ended, invalid};
+use crate::grpc::{Api, ended, invalid, other_answer};
 
 /// Hosts that go into one call.
 const MAX_HOSTS: usize = 10_000;
@@ -72,7 +72,7 @@ impl Api {
                     .collect();
                 Ok((modes, unknown))
             }
-            _ => Err(Status::invalid_argument("request_id belongs to another request")),
+            _ => Err(other_answer()),
         }
     }
 }
