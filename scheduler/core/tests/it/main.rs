@@ -10,6 +10,7 @@ mod restart;
 mod scenarios;
 mod table;
 mod updates;
+mod updates_beyond;
 mod updates_properties;
 mod updates_tables;
 mod updates_world;
