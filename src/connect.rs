@@ -230,8 +230,13 @@ impl Scheduler {
         role: &Role,
         quota: v1::ResourceAggregate,
     ) -> Result<(), Failure> {
+        let request = v1::SetQuotaRequest {
+            role: role.to_string(),
+            quota: Some(quota),
+            request_id: Some(request_id()),
+        };
         let act = |mut to: Self| {
-            let request = v1::SetQuotaRequest { role: role.to_string(), quota: Some(quota) };
+            let request = request.clone();
             async move { to.quotas.set_quota(request).await }
         };
         self.call(Code::CommandFailure, act).await.map(|_| ())

@@ -9,15 +9,16 @@ use prost::Message as _;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
-    let files = protox::compile(
-        [
-            "aurora/v1/api.proto",
-            "aurora/v1/job.proto",
-            "aurora/v1/maintenance.proto",
-            "aurora/v1/updates.proto",
-        ],
-        ["proto"],
-    )?;
+    let names = [
+        "aurora/v1/admin.proto",
+        "aurora/v1/api.proto",
+        "aurora/v1/cron.proto",
+        "aurora/v1/events.proto",
+        "aurora/v1/job.proto",
+        "aurora/v1/maintenance.proto",
+        "aurora/v1/updates.proto",
+    ];
+    let files = protox::compile(names, ["proto"])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("aurora.v1.fds"), files.encode_to_vec())?;
     tonic_prost_build::configure().compile_fds(files)?;

@@ -105,7 +105,7 @@ impl Tasks {
     fn write_task(&self, text: &mut String, task: &ScheduledTask) -> std::fmt::Result {
         let assigned = &task.assigned;
         let config = &assigned.task;
-        let host = assigned.agent.as_ref().map_or("None", |(_, host)| host.as_str());
+        let host = assigned.agent.as_ref().map_or("None", |(_, host)| host);
         writeln!(
             text,
             "\tTask role: {}, env: {}, name: {}, instance: {}, status: {} on {host}",
@@ -206,7 +206,7 @@ impl Tasks {
                     "timestamp": event.timestamp.0,
                     "status": event.state.name(),
                     "message": event.message,
-                    "scheduler": event.scheduler,
+                    "scheduler": event.scheduler.as_deref(),
                 })
             })
             .collect();
@@ -216,7 +216,7 @@ impl Tasks {
             json!({
                 "taskId": task.id().as_str(),
                 "slaveId": assigned.agent.as_ref().map(|(id, _)| id.as_str()),
-                "slaveHost": assigned.agent.as_ref().map(|(_, host)| host),
+                "slaveHost": assigned.agent.as_ref().map(|(_, host)| &**host),
                 "instanceId": assigned.instance,
                 "assignedPorts": assigned.assigned_ports,
                 "task": {

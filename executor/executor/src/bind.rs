@@ -55,7 +55,7 @@ pub(crate) fn bind(assigned: &AssignedTask, user: &str) -> Result<BoundTask, Bin
     }
     let job = Job::from_executor_data(&executor.data)
         .map_err(|error| BindError::Malformed(error.to_string()))?;
-    let hostname = assigned.agent.as_ref().map(|(_, host)| host.clone()).unwrap_or_default();
+    let hostname = assigned.agent.as_ref().map(|(_, host)| host.to_string()).unwrap_or_default();
     let ports = ports(&job, &assigned.assigned_ports)?;
     let names = names(assigned, user, &hostname, &ports);
     let mut json =

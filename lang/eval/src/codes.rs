@@ -135,7 +135,7 @@ pub(crate) fn of_field(field: &str, message: &str) -> Code {
         "task" if field.starts_with("task.constraints") => Code::BadOrder,
         "constraints" => Code::BadConstraint,
         "container" => Code::BadContainer,
-        "cron_collision_policy" => Code::BadCronPolicy,
+        "cron_collision_policy" | "cron_catch_up" => Code::BadCronPolicy,
         "update_config" | "health_check_config" => Code::BadUpdateConfig,
         "announce" if message.contains("cycle") => Code::PortmapCycle,
         "announce" if message.contains("static port") => Code::StaticPort,

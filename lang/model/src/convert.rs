@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config;
+use crate::cron::Schedule;
 use crate::job::{
     AURORA_EXECUTOR, Container, ExecutorConfig, Image, JobConfiguration, MilliCpus,
     PartitionPolicy, SlaPolicy, TaskConfig, TaskResources, Volume,
@@ -38,8 +39,8 @@ pub fn to_job_configuration(
             owner: owner.to_owned(),
             cron_schedule: job.cron_schedule.clone(),
             cron_collision_policy: checked.cron_collision_policy,
-            cron_time_zone: None,
-            cron_catch_up: Default::default(),
+            cron_time_zone: job.cron_time_zone.clone(),
+            cron_catch_up: checked.cron_catch_up.unwrap_or_default(),
             task,
             instance_count,
         }),
@@ -107,7 +108,8 @@ fn resources(checked: &Checked, ports: &BTreeSet<String>) -> Result<TaskResource
     })
 }
 
-/// What no executor can run: it would refuse the task only once it has been placed.
+/// What no executor can run, and would refuse only once the task has been placed; and when no
+/// scheduler would run the job.
 fn check_limits(job: &config::Job, errors: &mut Vec<ConvertError>) {
     // At most a century, as the executor has it, so that sums of times cannot overflow.
     let (count, seconds) = (i64::from(u32::MAX), 3_155_760_000);
@@ -126,6 +128,9 @@ fn check_limits(job: &config::Job, errors: &mut Vec<ConvertError>) {
         let place = |field: &str| format!("task.processes[{index}].{field}");
         within(place("max_failures"), process.max_failures, count);
         within(place("min_duration"), process.min_duration, seconds);
+    }
+    if let Some(Err(error)) = job.cron_schedule.as_deref().map(str::parse::<Schedule>) {
+        errors.push(ConvertError::new("cron_schedule", error.to_string()));
     }
     for (index, process) in task.processes.iter().enumerate() {
         if process.cmdline.contains('\0') {
@@ -276,6 +281,9 @@ mod tests {
             ("/task/resources/ram", 1000.into(), "task.resources.ram"),
             ("/task/resources/disk", (-5 * MIB).into(), "task.resources.disk"),
             ("/cron_collision_policy", "SOMETIMES".into(), "cron_collision_policy"),
+            ("/cron_schedule", "whenever".into(), "cron_schedule"),
+            ("/cron_time_zone", "Rome".into(), "cron_time_zone"),
+            ("/cron_catch_up", "NEVER".into(), "cron_catch_up"),
             ("/priority", (1_i64 << 40).into(), "priority"),
             ("/instances", 0.into(), "instances"),
             ("/instances", i64::MIN.into(), "instances"),
@@ -298,6 +306,22 @@ mod tests {
             let error = convert(&[(pointer, value)]).unwrap_err();
             assert_eq!(error[0].field, field, "{error:?}");
         }
+    }
+
+    #[test]
+    fn a_cron_job_says_when_and_where_it_is_due() {
+        use crate::job::CronCatchUp;
+        let request = convert(&[
+            ("/cron_schedule", "0 3 * * *".into()),
+            ("/cron_time_zone", "Europe/Rome".into()),
+            ("/cron_catch_up", "run_all".into()),
+        ])
+        .unwrap();
+        assert_eq!(request.cron_schedule.as_deref(), Some("0 3 * * *"));
+        assert_eq!(request.cron_time_zone.as_deref(), Some("Europe/Rome"));
+        assert_eq!(request.cron_catch_up, CronCatchUp::RunAll);
+        let request = convert(&[]).unwrap();
+        assert_eq!((request.cron_time_zone, request.cron_catch_up), (None, CronCatchUp::RunLatest));
     }
 
     #[test]

@@ -537,7 +537,7 @@ impl FromStr for TaskState {
 }
 
 /// Something that happened to a task.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskEvent {
     /// When.
     pub timestamp: Timestamp,
@@ -545,8 +545,8 @@ pub struct TaskEvent {
     pub state: TaskState,
     /// Why, for people.
     pub message: Option<String>,
-    /// The host of the scheduler that recorded it.
-    pub scheduler: Option<String>,
+    /// The host of the scheduler that recorded it. Shared: a scheduler records many.
+    pub scheduler: Option<Arc<str>>,
 }
 
 /// A task with its place, as the executor is told of it.
@@ -554,8 +554,9 @@ pub struct TaskEvent {
 pub struct AssignedTask {
     /// This run.
     pub task_id: TaskId,
-    /// The agent it was given to, and that agent's host name; none while it waits.
-    pub agent: Option<(AgentId, String)>,
+    /// The agent it was given to, and that agent's host name; none while it waits. Shared by the
+    /// tasks of the host.
+    pub agent: Option<(AgentId, Arc<str>)>,
     /// What it is. Shared by the instances of a job.
     pub task: Arc<TaskConfig>,
     /// The numbers of its named ports.

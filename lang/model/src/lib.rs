@@ -10,6 +10,7 @@
 pub mod catalog;
 pub mod config;
 pub mod convert;
+pub mod cron;
 pub mod declare;
 pub mod docs;
 pub mod job;

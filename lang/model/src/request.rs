@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::config;
-use crate::job::{ConstraintRule, CronCollisionPolicy};
+use crate::job::{ConstraintRule, CronCatchUp, CronCollisionPolicy};
 use crate::rules::Checked;
 
 /// A job as it is submitted, to be written. `D` is what the executor is told.
@@ -18,6 +18,10 @@ pub struct Request<'a, D> {
     #[serde(skip_serializing_if = "Option::is_none")]
     cron_schedule: Option<&'a str>,
     cron_collision_policy: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cron_time_zone: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cron_catch_up: Option<&'static str>,
     instance_count: i32,
     task_config: TaskConfig<'a, D>,
 }
@@ -210,6 +214,12 @@ impl<'a, D> Request<'a, D> {
                 CronCollisionPolicy::CancelNew => "CANCEL_NEW",
                 CronCollisionPolicy::RunOverlap => "RUN_OVERLAP",
             },
+            cron_time_zone: job.cron_time_zone.as_deref(),
+            cron_catch_up: checked.cron_catch_up.map(|policy| match policy {
+                CronCatchUp::RunLatest => "RUN_LATEST",
+                CronCatchUp::RunAll => "RUN_ALL",
+                CronCatchUp::Skip => "SKIP",
+            }),
             instance_count: checked.instance_count,
             task_config,
         }

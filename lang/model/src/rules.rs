@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::config;
-use crate::job::{Constraint, ConstraintRule, CronCollisionPolicy};
+use crate::cron::Zone;
+use crate::job::{Constraint, ConstraintRule, CronCatchUp, CronCollisionPolicy};
 use crate::key::{JobKey, KeyError};
 use crate::plan::{Plan, PlanError};
 
@@ -51,6 +52,8 @@ pub struct Checked {
     pub constraints: BTreeSet<Constraint>,
     /// What happens to overlapping runs.
     pub cron_collision_policy: CronCollisionPolicy,
+    /// What happens to runs that were missed, if the job says so.
+    pub cron_catch_up: Option<CronCatchUp>,
 }
 
 /// Reads a job by the rules.
@@ -68,6 +71,8 @@ pub fn check(job: &config::Job) -> Result<Checked, Vec<ConvertError>> {
     check_metadata(job, &mut errors);
     check_plan(job, &mut errors);
     let cron = check_cron(job, &mut errors);
+    let cron_catch_up = check_catch_up(job, &mut errors);
+    check_zone(job, &mut errors);
     let instances = fit("instances", job.instances.unwrap_or(1), &mut errors);
     // What is missing has left an error.
     match (key, priority, max_task_failures, resources, cron, instances) {
@@ -89,6 +94,7 @@ pub fn check(job: &config::Job) -> Result<Checked, Vec<ConvertError>> {
             gpus,
             constraints,
             cron_collision_policy,
+            cron_catch_up,
         }),
         _ => Err(errors),
     }
@@ -274,6 +280,29 @@ fn check_cron(job: &config::Job, errors: &mut Vec<ConvertError>) -> Option<CronC
             ));
             None
         }
+    }
+}
+
+fn check_catch_up(job: &config::Job, errors: &mut Vec<ConvertError>) -> Option<CronCatchUp> {
+    let text = job.cron_catch_up.as_ref()?;
+    match text.to_ascii_uppercase().as_str() {
+        "RUN_LATEST" => Some(CronCatchUp::RunLatest),
+        "RUN_ALL" => Some(CronCatchUp::RunAll),
+        "SKIP" => Some(CronCatchUp::Skip),
+        _ => {
+            errors.push(ConvertError::new(
+                "cron_catch_up",
+                format!("unknown cron_catch_up {text:?}: use RUN_LATEST, RUN_ALL or SKIP"),
+            ));
+            None
+        }
+    }
+}
+
+fn check_zone(job: &config::Job, errors: &mut Vec<ConvertError>) {
+    let Some(name) = &job.cron_time_zone else { return };
+    if let Err(error) = name.parse::<Zone>() {
+        errors.push(ConvertError::new("cron_time_zone", error.to_string()));
     }
 }
 

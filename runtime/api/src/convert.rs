@@ -555,7 +555,7 @@ impl From<&model::TaskEvent> for v1::TaskEvent {
             timestamp_ms: event.timestamp.0,
             state: v1::TaskState::from(event.state).into(),
             message: event.message.clone(),
-            scheduler: event.scheduler.clone(),
+            scheduler: event.scheduler.as_ref().map(ToString::to_string),
         }
     }
 }
@@ -568,7 +568,7 @@ impl TryFrom<v1::TaskEvent> for model::TaskEvent {
             timestamp: model::Timestamp(event.timestamp_ms),
             state: task_state(event.state)?,
             message: event.message,
-            scheduler: event.scheduler,
+            scheduler: event.scheduler.map(Into::into),
         })
     }
 }
@@ -576,7 +576,7 @@ impl TryFrom<v1::TaskEvent> for model::TaskEvent {
 impl From<&model::AssignedTask> for v1::AssignedTask {
     fn from(task: &model::AssignedTask) -> Self {
         let (agent_id, agent_host) = match &task.agent {
-            Some((id, host)) => (id.as_str().to_owned(), host.clone()),
+            Some((id, host)) => (id.as_str().to_owned(), host.to_string()),
             None => (String::new(), String::new()),
         };
         Self {
@@ -601,7 +601,7 @@ impl TryFrom<v1::AssignedTask> for model::AssignedTask {
         let agent = if task.agent_id.is_empty() {
             None
         } else {
-            Some((AgentId::new(&task.agent_id)?, task.agent_host))
+            Some((AgentId::new(&task.agent_id)?, task.agent_host.into()))
         };
         let mut assigned_ports = std::collections::BTreeMap::new();
         for (name, port) in task.assigned_ports {

@@ -1,6 +1,6 @@
 //! The API of the scheduler, `aurora.v1`: the protocol files in `proto/`, the types generated from
 //! them ([`v1`]) and their conversion to and from the job model ([`convert`] and, for single
-//! features, [`maintenance`]).
+//! features, [`cron`] and [`maintenance`]).
 //!
 //! Nothing here decides anything: what a request means is the scheduler's business, what a job
 //! means the model's. A message becomes a model type in one place, and what cannot become one is
@@ -13,6 +13,7 @@
 )]
 
 pub mod convert;
+pub mod cron;
 pub mod maintenance;
 pub mod updates;
 

@@ -9,7 +9,9 @@ use aurora_model::job::{
 use aurora_model::key::{AgentId, FrameworkId, JobKey, OfferId, RequestId, Role, TaskId};
 use aurora_model::quota::ResourceAggregate;
 
+use crate::admin::{AdminRequest, AdminResponse};
 use crate::cron::{CronOp, CronRequest, CronResponse};
+use crate::events::Event;
 use crate::maintenance::{InverseOffer, MaintenanceOp, MaintenanceRequest, MaintenanceResponse};
 use crate::sla::{CoordinatorAnswer, CoordinatorQuestion, QuestionId};
 use crate::updates::{UpdateOp, UpdateRequest, UpdateResponse};
@@ -79,6 +81,22 @@ pub enum Request {
         /// Why.
         message: Option<String>,
     },
+    /// More instances of a job.
+    AddInstances {
+        /// The job.
+        job: JobKey,
+        /// The active instance that the new ones are like.
+        like: u32,
+        /// How many.
+        count: u32,
+    },
+    /// Instances of a job that are to begin anew.
+    RestartTasks {
+        /// The job.
+        job: JobKey,
+        /// The instances; at least one.
+        instances: BTreeSet<u32>,
+    },
     /// A job as it would be stored.
     ValidateJob(Box<JobConfiguration>),
     /// Another quota of a role.
@@ -88,12 +106,19 @@ pub enum Request {
         /// What its production tasks may use together.
         quota: ResourceAggregate,
     },
+    /// No quota of its own for a role.
+    RemoveQuota {
+        /// The role.
+        role: Role,
+    },
     /// See [`CronRequest`].
     Cron(CronRequest),
     /// See [`UpdateRequest`].
     Update(UpdateRequest),
     /// See [`MaintenanceRequest`].
     Maintenance(MaintenanceRequest),
+    /// See [`AdminRequest`].
+    Admin(AdminRequest),
 }
 
 /// What a client is told.
@@ -113,14 +138,28 @@ pub enum Response {
     },
     /// The job is acceptable.
     Validated(Box<JobConfiguration>),
+    /// These instances have been made.
+    Added {
+        /// In order.
+        instances: Vec<u32>,
+    },
+    /// These instances have been told to end, and will begin anew.
+    Restarted {
+        /// In order.
+        instances: Vec<u32>,
+    },
     /// The role has this quota.
     QuotaSet,
+    /// The role has no quota of its own.
+    QuotaRemoved,
     /// See [`CronResponse`].
     Cron(CronResponse),
     /// See [`UpdateResponse`].
     Update(UpdateResponse),
     /// See [`MaintenanceResponse`].
     Maintenance(MaintenanceResponse),
+    /// See [`AdminResponse`].
+    Admin(AdminResponse),
 }
 
 /// The part of a [`Response`] that is remembered for repeated requests.
@@ -138,12 +177,28 @@ pub enum RecordedResponse {
         /// In order.
         instances: Vec<u32>,
     },
+    /// See [`Response::Added`].
+    Added {
+        /// In order.
+        instances: Vec<u32>,
+    },
+    /// See [`Response::Restarted`].
+    Restarted {
+        /// In order.
+        instances: Vec<u32>,
+    },
+    /// See [`Response::QuotaSet`].
+    QuotaSet,
+    /// See [`Response::QuotaRemoved`].
+    QuotaRemoved,
     /// See [`CronResponse`].
     Cron(CronResponse),
     /// See [`UpdateResponse`].
     Update(UpdateResponse),
     /// See [`MaintenanceResponse`].
     Maintenance(MaintenanceResponse),
+    /// See [`AdminResponse`].
+    Admin(AdminResponse),
 }
 
 impl From<RecordedResponse> for Response {
@@ -151,9 +206,14 @@ impl From<RecordedResponse> for Response {
         match recorded {
             RecordedResponse::Created { key, instances } => Self::Created { key, instances },
             RecordedResponse::Killed { instances } => Self::Killed { instances },
+            RecordedResponse::Added { instances } => Self::Added { instances },
+            RecordedResponse::Restarted { instances } => Self::Restarted { instances },
+            RecordedResponse::QuotaSet => Self::QuotaSet,
+            RecordedResponse::QuotaRemoved => Self::QuotaRemoved,
             RecordedResponse::Cron(response) => Self::Cron(response),
             RecordedResponse::Update(response) => Self::Update(response),
             RecordedResponse::Maintenance(response) => Self::Maintenance(response),
+            RecordedResponse::Admin(response) => Self::Admin(response),
         }
     }
 }
@@ -333,12 +393,16 @@ pub enum Op {
         /// The amounts.
         quota: ResourceAggregate,
     },
+    /// A role has no quota of its own any more.
+    RemoveQuota(Role),
     /// See [`CronOp`].
     Cron(CronOp),
     /// See [`UpdateOp`].
     Update(UpdateOp),
     /// See [`MaintenanceOp`].
     Maintenance(MaintenanceOp),
+    /// How many changes the ones before stand for: the end of a snapshot.
+    Version(u64),
     /// A request that must not be carried out twice.
     PutRequest {
         /// Its id.
@@ -401,4 +465,6 @@ pub struct Step {
     pub ops: Vec<Op>,
     /// To be carried out, in order, once the ops are durable.
     pub effects: Vec<Effect>,
+    /// What those who watch may be told once the ops are durable.
+    pub events: Vec<Event>,
 }

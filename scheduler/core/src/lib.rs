@@ -13,21 +13,23 @@
 //! restored from its log equals the one that wrote it. Offers, timers and groups of waiting tasks
 //! do not survive; [`Input::Started`] makes them anew.
 //!
-//! Where to look: [`table`] is the task state machine, `task` carries its effects out, `matching`
-//! says whether a task fits an offer, `placing` puts tasks into offers, `requests` are what clients
-//! ask, `quota` what roles may use, `timers` what happens by itself, `updates` how jobs become others.
+//! Where to look: [`table`] is the task state machine, `task` carries its effects out, `placement`
+//! puts tasks into offers, `preemption` makes room for them, `requests` are what clients
+//! ask, `jobs`, `cron` and `updates` what becomes of it, `quota` what roles may use, `timers` what
+//! happens by itself.
 //!
 //! Nothing here does I/O, reads a clock, starts a thread or looks at a global.
 
+mod admin;
 mod changes;
 mod cron;
-mod groups;
+mod events;
 mod input;
+mod jobs;
 mod maintenance;
-mod matching;
-mod offers;
 mod penalty;
-mod placing;
+mod placement;
+mod preemption;
 mod queries;
 mod quota;
 mod random;
@@ -42,7 +44,9 @@ mod timers;
 mod updates;
 mod validate;
 
-pub use cron::{CronOp, CronRequest, CronResponse, Crons};
+pub use admin::{AdminRequest, AdminResponse};
+pub use cron::{CronJob, CronOp, CronRequest, CronResponse, CronStatus, Crons};
+pub use events::{Change, Event, Forgotten, Moved};
 pub use input::{
     Effect, ErrorKind, Input, Offer, Op, PortRange, RecordedResponse, Request, RequestError,
     Response, StatusUpdate, Step, TaskRecord, Ticket,
@@ -51,7 +55,10 @@ pub use maintenance::{
     HostStatus, InverseOffer, Maintenance, MaintenanceOp, MaintenanceRequest, MaintenanceResponse,
     WaitingTask,
 };
-pub use queries::{JobCounts, PendingGroup, Stats, TaskQuery};
+pub use placement::{
+    EmptySlots, OfferOrder, PendingReason, SlotSize, Trial, UnknownOrder, VetoCount, VetoKind,
+};
+pub use queries::{JobCounts, PendingGroup, Stats, TaskCursor, TaskQuery};
 pub use quota::{Consumption, RoleQuota};
 pub use scheduler::Scheduler;
 pub use settings::{Settings, Tier};

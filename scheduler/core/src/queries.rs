@@ -1,12 +1,12 @@
 //! What can be asked without changing anything.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
-use aurora_model::job::{ScheduledTask, TaskState};
+use aurora_model::job::{ScheduledTask, TaskState, Timestamp};
 use aurora_model::key::{JobKey, TaskId};
 
-use crate::groups::Group;
-use crate::matching::Veto;
+use crate::placement::Veto;
 use crate::scheduler::Scheduler;
 
 /// Which tasks are meant: all conditions must hold, an empty one always does
@@ -40,18 +40,25 @@ impl TaskQuery {
         }
     }
 
-    /// Whether the task is meant.
-    pub fn matches(&self, task: &ScheduledTask) -> bool {
+    fn matches_job(&self, job: &JobKey) -> bool {
         let is = |wanted: &str, has: &str| wanted.is_empty() || wanted == has;
-        let job = task.job();
         is(&self.role, job.role())
             && is(&self.environment, job.environment())
             && is(&self.name, job.name())
+    }
+
+    /// Whether the task is meant.
+    pub fn matches(&self, task: &ScheduledTask) -> bool {
+        self.matches_job(task.job())
             && (self.task_ids.is_empty() || self.task_ids.contains(task.id()))
             && (self.states.is_empty() || self.states.contains(&task.state))
             && (self.instances.is_empty() || self.instances.contains(&task.assigned.instance))
             && (self.hosts.is_empty()
-                || task.assigned.agent.as_ref().is_some_and(|(_, host)| self.hosts.contains(host)))
+                || task
+                    .assigned
+                    .agent
+                    .as_ref()
+                    .is_some_and(|(_, host)| self.hosts.contains(&**host)))
     }
 }
 
@@ -70,6 +77,25 @@ pub struct JobCounts {
     pub is_service: bool,
     /// Each state by itself.
     pub states: BTreeMap<TaskState, u32>,
+}
+
+impl JobCounts {
+    fn new(states: &[u32; TaskState::ALL.len()], is_service: bool) -> Self {
+        let mut counts = Self { is_service, ..Self::default() };
+        for (state, count) in
+            TaskState::ALL.into_iter().zip(states).filter(|(_, count)| **count > 0)
+        {
+            let class = match state {
+                TaskState::Init | TaskState::Pending | TaskState::Throttled => &mut counts.pending,
+                TaskState::Killed | TaskState::Finished => &mut counts.finished,
+                TaskState::Lost | TaskState::Failed => &mut counts.failed,
+                _ => &mut counts.active,
+            };
+            *class += count;
+            counts.states.insert(state, *count);
+        }
+        counts
+    }
 }
 
 /// Numbers about the whole.
@@ -94,74 +120,193 @@ pub struct PendingGroup {
     pub reasons: Vec<String>,
 }
 
+/// Where a page of tasks ended: the next one begins after it, whatever has changed meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskCursor {
+    job: JobKey,
+    place: Place,
+}
+
+impl TaskCursor {
+    /// The place of a task in the order in which tasks are told.
+    pub fn of(task: &ScheduledTask) -> Self {
+        Self { job: task.job().clone(), place: Place::of(task) }
+    }
+
+    /// The cursor in a text, which [`TaskCursor::parse`] reads.
+    pub fn to_text(&self) -> String {
+        let Place { instance, is_active, began, failures, id } = &self.place;
+        format!(
+            "{}/{instance}/{}/{}/{failures}/{id}",
+            self.job,
+            u8::from(*is_active),
+            began.map_or(-1, |at| at.0)
+        )
+    }
+
+    /// Reads what [`TaskCursor::to_text`] wrote; nothing if it did not.
+    pub fn parse(text: &str) -> Option<Self> {
+        let parts: Vec<&str> = text.splitn(8, '/').collect();
+        let [role, environment, name, instance, active, began, failures, id] = parts[..] else {
+            return None;
+        };
+        let began: i64 = began.parse().ok()?;
+        Some(Self {
+            job: JobKey::new(role, environment, name).ok()?,
+            place: Place {
+                instance: instance.parse().ok()?,
+                is_active: active == "1",
+                began: (began >= 0).then_some(Timestamp(began)),
+                failures: failures.parse().ok()?,
+                id: TaskId::new(id).ok()?,
+            },
+        })
+    }
+}
+
+/// Where a task of a job stands: by instance, and the runs of an instance one after the other, the
+/// active one last.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    instance: u32,
+    is_active: bool,
+    began: Option<Timestamp>,
+    failures: u32,
+    id: TaskId,
+}
+
+impl Place {
+    fn of(task: &ScheduledTask) -> Self {
+        Self {
+            instance: task.assigned.instance,
+            is_active: task.state.is_active(),
+            began: task.events.first().map(|event| event.timestamp),
+            failures: task.failure_count,
+            id: task.id().clone(),
+        }
+    }
+}
+
 impl Scheduler {
     /// The tasks that are meant, by job, instance and time; the active run of an instance last.
     pub fn tasks(&self, query: &TaskQuery) -> Vec<&ScheduledTask> {
-        let key = JobKey::new(&query.role, &query.environment, &query.name);
-        let mut found: Vec<&ScheduledTask> = match key {
-            Ok(job) => self.state.tasks_of(&job).filter(|task| query.matches(task)).collect(),
-            Err(_) if !query.task_ids.is_empty() => query
-                .task_ids
-                .iter()
-                .filter_map(|id| self.state.task(id))
-                .filter(|task| query.matches(task))
-                .collect(),
-            Err(_) => self.state.tasks().filter(|task| query.matches(task)).collect(),
+        self.tasks_page(query, None, usize::MAX).0
+    }
+
+    /// The first tasks that are meant, after a cursor if there is one, and a cursor if there may be
+    /// more. It costs what the jobs cost that are meant, or the hosts or ids if these are named.
+    pub fn tasks_page<'a>(
+        &'a self,
+        query: &TaskQuery,
+        after: Option<&TaskCursor>,
+        limit: usize,
+    ) -> (Vec<&'a ScheduledTask>, Option<TaskCursor>) {
+        let mut found = match self.named(query) {
+            Some(found) => {
+                let mut found: Vec<(&JobKey, Place, &ScheduledTask)> = found
+                    .into_iter()
+                    .filter(|task| query.matches(task))
+                    .map(|task| (task.job(), Place::of(task), task))
+                    .filter(|(job, place, _)| {
+                        after.is_none_or(|after| (*job, place) > (&after.job, &after.place))
+                    })
+                    .collect();
+                found.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+                found.into_iter().map(|(_, _, task)| task).collect()
+            }
+            None => self.of_jobs(query, after, limit),
         };
-        found.sort_by(|a, b| order(a).cmp(&order(b)));
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| has_more).map(|task| TaskCursor::of(task));
+        (found, next)
+    }
+
+    /// The tasks that a query names by id or host; nothing if it does neither.
+    fn named<'a>(&'a self, query: &TaskQuery) -> Option<Vec<&'a ScheduledTask>> {
+        if !query.task_ids.is_empty() {
+            return Some(query.task_ids.iter().filter_map(|id| self.state.task(id)).collect());
+        }
+        let has_job = !query.role.is_empty() && !query.name.is_empty();
+        if query.hosts.is_empty() || has_job {
+            return None;
+        }
+        Some(query.hosts.iter().flat_map(|host| self.state.tasks_ever_on(host)).collect())
+    }
+
+    /// The tasks of jobs that are meant, one job after the other until there are more than asked
+    /// for.
+    fn of_jobs<'a>(
+        &'a self,
+        query: &TaskQuery,
+        after: Option<&TaskCursor>,
+        limit: usize,
+    ) -> Vec<&'a ScheduledTask> {
+        let mut found = Vec::new();
+        let jobs = self.jobs_of(&query.role, after.map(|after| &after.job), true);
+        for job in jobs.map(|(job, ..)| job).filter(|job| query.matches_job(job)) {
+            let mut tasks: Vec<(Place, &ScheduledTask)> = self
+                .state
+                .tasks_of(job)
+                .filter(|task| query.matches(task))
+                .map(|task| (Place::of(task), task))
+                .filter(|(place, _)| {
+                    after.is_none_or(|after| *job != after.job || *place > after.place)
+                })
+                .collect();
+            tasks.sort_by(|(a, _), (b, _)| a.cmp(b));
+            found.extend(tasks.into_iter().map(|(_, task)| task));
+            if found.len() > limit {
+                break;
+            }
+        }
         found
+    }
+
+    /// The jobs of a role, or all if none is given, from a key on or after it.
+    fn jobs_of<'a, 'r>(
+        &'a self,
+        role: &'r str,
+        from: Option<&JobKey>,
+        is_included: bool,
+    ) -> impl Iterator<Item = (&'a JobKey, &'a [u32; TaskState::ALL.len()], bool)> + use<'a, 'r>
+    {
+        // The least key of a role: a dash is the first character that a name can have.
+        let first = JobKey::new(role, "-", "-").ok();
+        let start = match (from, &first) {
+            (Some(key), Some(first)) if key < first => Bound::Included(first),
+            (Some(key), _) if is_included => Bound::Included(key),
+            (Some(key), _) => Bound::Excluded(key),
+            (None, Some(first)) => Bound::Included(first),
+            (None, None) => Bound::Unbounded,
+        };
+        self.state
+            .jobs_from(start)
+            .take_while(move |(job, ..)| role.is_empty() || job.role() == role)
     }
 
     /// The jobs that have tasks, those of a role if one is given.
     pub fn jobs(&self, role: &str) -> Vec<(JobKey, JobCounts)> {
-        self.state
-            .jobs()
-            .filter(|job| role.is_empty() || job.role() == role)
-            .map(|job| {
-                let mut counts = JobCounts::default();
-                for task in self.state.tasks_of(job) {
-                    counts.is_service |= task.assigned.task.is_service;
-                    let class = match task.state {
-                        TaskState::Init | TaskState::Pending | TaskState::Throttled => {
-                            &mut counts.pending
-                        }
-                        TaskState::Killed | TaskState::Finished => &mut counts.finished,
-                        TaskState::Lost | TaskState::Failed => &mut counts.failed,
-                        _ => &mut counts.active,
-                    };
-                    *class += 1;
-                    *counts.states.entry(task.state).or_default() += 1;
-                }
-                (job.clone(), counts)
-            })
+        self.jobs_page(role, None, usize::MAX)
+    }
+
+    /// The first jobs that have tasks, those of a role if one is given, after a key if one is.
+    pub fn jobs_page(
+        &self,
+        role: &str,
+        after: Option<&JobKey>,
+        limit: usize,
+    ) -> Vec<(JobKey, JobCounts)> {
+        self.jobs_of(role, after, false)
+            .take(limit)
+            .map(|(job, states, is_service)| (job.clone(), JobCounts::new(states, is_service)))
             .collect()
     }
 
-    /// Why a task waits; nothing if it does not.
-    pub fn pending_reason(&self, id: &TaskId) -> Option<String> {
-        let task = self.state.task(id)?;
-        match task.state {
-            TaskState::Throttled => {
-                return Some("Waiting because its last runs ended too soon".to_owned());
-            }
-            TaskState::Pending => {}
-            _ => return None,
-        }
-        Some(self.group_reason(self.groups.of_task(id), |veto| &veto.reason))
-    }
-
-    /// Why the tasks of a group wait, in words that `of_veto` chooses.
-    pub(crate) fn group_reason(&self, group: Option<&Group>, of_veto: fn(&Veto) -> &str) -> String {
-        if !self.registered {
-            return "Waiting for a Mesos master".to_owned();
-        }
-        if !self.launching {
-            return "The scheduler is not launching tasks".to_owned();
-        }
-        match group.and_then(|group| group.nearest.as_ref()) {
-            Some(nearest) => nearest.vetoes.iter().map(of_veto).collect::<Vec<_>>().join(", "),
-            None => "Waiting for offers of resources".to_owned(),
-        }
+    /// What the tasks of a job are doing; nothing if it has none.
+    pub fn job_counts(&self, job: &JobKey) -> Option<JobCounts> {
+        let (key, states, is_service) = self.state.jobs_from(Bound::Included(job)).next()?;
+        (key == job).then(|| JobCounts::new(states, is_service))
     }
 
     /// All tasks that wait for a place, in groups.
@@ -170,12 +315,12 @@ impl Scheduler {
             .iter()
             .map(|group| PendingGroup {
                 job: group.config.job.clone(),
-                tasks: group.tasks.iter().cloned().collect(),
+                tasks: group.tasks().cloned().collect(),
                 reasons: group
                     .nearest
                     .iter()
                     .flat_map(|nearest| &nearest.vetoes)
-                    .map(|veto| veto.reason.clone())
+                    .map(Veto::reason)
                     .collect(),
             })
             .collect()
@@ -186,13 +331,4 @@ impl Scheduler {
         let tasks = self.state.counts().clone();
         Stats { tasks, offers: self.offers.len() as u64, registered: self.registered }
     }
-}
-
-/// By job and instance, and the runs of an instance one after the other.
-fn order(
-    task: &ScheduledTask,
-) -> (&JobKey, u32, bool, Option<aurora_model::job::Timestamp>, u32, &TaskId) {
-    let began = task.events.first().map(|event| event.timestamp);
-    let active = task.state.is_active();
-    (task.job(), task.assigned.instance, active, began, task.failure_count, task.id())
 }

@@ -4,12 +4,18 @@
 //! it is needed, and dedicated hosts are their owner's. A task counts from its creation until it
 //! has ended. A run that replaces another takes the place of one that has ended, so what can exceed
 //! a quota is only what adds instances; that asks [`Scheduler::check_quota`] first.
+//!
+//! A cron job counts at any time as what a run of it needs, or as what its tasks use if that is more,
+//! for each kind of resource: when it is due there is room for it.
 
-use aurora_model::job::{MilliCpus, TaskConfig};
-use aurora_model::key::Role;
+use std::collections::BTreeSet;
+
+use aurora_model::job::{JobConfiguration, MilliCpus, TaskConfig};
+use aurora_model::key::{JobKey, Role};
 use aurora_model::quota::ResourceAggregate;
+use aurora_model::update::UpdateInstructions;
 
-use crate::input::{ErrorKind, Op, RequestError, Response};
+use crate::input::{ErrorKind, Op, RecordedResponse, RequestError};
 use crate::scheduler::{Scheduler, Turn};
 
 /// What the active tasks of a role ask for, by class.
@@ -26,6 +32,18 @@ pub struct Consumption<T = ResourceAggregate> {
 }
 
 impl<T> Consumption<T> {
+    fn zip(self, other: Self, with: impl Fn(T, T) -> T) -> Self {
+        Self {
+            production_shared: with(self.production_shared, other.production_shared),
+            non_production_shared: with(self.non_production_shared, other.non_production_shared),
+            production_dedicated: with(self.production_dedicated, other.production_dedicated),
+            non_production_dedicated: with(
+                self.non_production_dedicated,
+                other.non_production_dedicated,
+            ),
+        }
+    }
+
     fn of_class(&mut self, task: &TaskConfig) -> &mut T {
         match (task.production, task.is_dedicated()) {
             (true, false) => &mut self.production_shared,
@@ -76,6 +94,17 @@ impl Sum {
         }
     }
 
+    /// Kind by kind.
+    fn zip(self, other: Self, with: impl Fn(u128, u128) -> u128) -> Self {
+        let tasks = with(self.tasks.into(), other.tasks.into());
+        Self {
+            tasks: u64::try_from(tasks).unwrap_or(u64::MAX),
+            millicpus: with(self.millicpus, other.millicpus),
+            ram_mb: with(self.ram_mb, other.ram_mb),
+            disk_mb: with(self.disk_mb, other.disk_mb),
+        }
+    }
+
     fn amounts(&self) -> ResourceAggregate {
         let amount = |sum| u64::try_from(sum).unwrap_or(u64::MAX);
         ResourceAggregate {
@@ -114,6 +143,11 @@ impl Usage {
         *sum = sum.plus((&task.resources).into(), 1);
     }
 
+    fn add_all(&mut self, task: &TaskConfig, instances: u32) {
+        let sum = self.of_class(task);
+        *sum = sum.plus((&task.resources).into(), instances);
+    }
+
     pub(crate) fn remove(&mut self, task: &TaskConfig) {
         let sum = self.of_class(task);
         *sum = sum.minus((&task.resources).into());
@@ -147,7 +181,7 @@ impl Usage {
         *self == Self::default()
     }
 
-    fn consumption(&self) -> Consumption {
+    pub(crate) fn consumption(&self) -> Consumption {
         Consumption {
             production_shared: self.production_shared.amounts(),
             non_production_shared: self.non_production_shared.amounts(),
@@ -163,8 +197,42 @@ impl Scheduler {
         RoleQuota {
             set: self.state.quota(role).copied(),
             limit: self.quota_limit(role),
-            consumption: self.role_usage(role).consumption(),
+            consumption: self.usage(role, None).consumption(),
         }
+    }
+
+    /// Every role that has a quota, active tasks or cron jobs, with its quota and what it uses.
+    pub fn role_quotas(&self) -> Vec<(Role, RoleQuota)> {
+        let state = &self.state;
+        let mut roles: BTreeSet<Role> = state.quotas().map(|(role, _)| role.clone()).collect();
+        roles.extend(state.roles_in_use().cloned());
+        roles.extend(state.updates().active().map(|update| Role::from(&update.update().key.job)));
+        roles.extend(state.crons().iter().map(|(key, _)| Role::from(key)));
+        roles.into_iter().map(|role| (role.clone(), self.role_quota(role.as_str()))).collect()
+    }
+
+    /// What a role uses, what its cron jobs and updates may still need included; `instead` is a cron
+    /// job in place of the one of its key.
+    fn usage(&self, role: &str, instead: Option<&JobConfiguration>) -> Usage {
+        self.with_updates(role, self.usage_without_updates(role, instead), None)
+    }
+
+    fn usage_without_updates(&self, role: &str, instead: Option<&JobConfiguration>) -> Usage {
+        let mut usage = self.state.usage(role);
+        let templates = self.state.crons().of_role(role, None).map(|(_, cron)| &*cron.job);
+        let templates = templates.filter(|job| instead.is_none_or(|new| new.key != job.key));
+        for job in templates.chain(instead) {
+            let mut running = Usage::default();
+            for task in self.state.active_of(&job.key) {
+                running.add(&task.assigned.task);
+            }
+            let mut reserved = Usage::default();
+            reserved.add_all(&job.task, job.instance_count);
+            let more = reserved
+                .zip(running, |reserved, running| reserved.zip(running, u128::saturating_sub));
+            usage = usage.zip(more, |used, more| used.zip(more, u128::saturating_add));
+        }
+        usage
     }
 
     /// What an operator types to grant these amounts.
@@ -187,19 +255,51 @@ impl Scheduler {
         if !task.production || task.is_dedicated() {
             return Ok(());
         }
-        let used = self.role_usage(task.job.role()).production_shared;
-        self.check_usage(task, used.plus((&task.resources).into(), instances))
-    }
-
-    /// Whether a role may use so much for the sake of a task.
-    pub(crate) fn check_usage(&self, task: &TaskConfig, wanted: Sum) -> Result<(), RequestError> {
-        if !task.production || task.is_dedicated() {
-            return Ok(());
-        }
         let role = task.job.role();
         let Some(limit) = self.quota_limit(role) else { return Ok(()) };
-        let Some(excess) = wanted.excess(&limit) else { return Ok(()) };
-        let used = self.role_usage(role).production_shared;
+        let used = self.usage(role, None).production_shared;
+        let wanted = used.plus((&task.resources).into(), instances);
+        self.check_wanted(role, &limit, &used, &wanted)
+    }
+
+    /// Whether a cron job, in place of the one of the same key, is within its role's quota.
+    pub(crate) fn check_cron_quota(&self, job: &JobConfiguration) -> Result<(), RequestError> {
+        if !job.task.production || job.task.is_dedicated() {
+            return Ok(());
+        }
+        let role = job.key.role();
+        let Some(limit) = self.quota_limit(role) else { return Ok(()) };
+        let used = self.usage(role, None).production_shared;
+        let wanted = self.usage(role, Some(job)).production_shared;
+        self.check_wanted(role, &limit, &used, &wanted)
+    }
+
+    /// Whether an update of a job is within its role's quota.
+    pub(crate) fn check_update_quota(
+        &self,
+        job: &JobKey,
+        instructions: &UpdateInstructions,
+    ) -> Result<(), RequestError> {
+        let Some(desired) = &instructions.desired else { return Ok(()) };
+        if !desired.task.production || desired.task.is_dedicated() {
+            return Ok(());
+        }
+        let role = job.role();
+        let Some(limit) = self.quota_limit(role) else { return Ok(()) };
+        let usage = self.usage_without_updates(role, None);
+        let used = self.with_updates(role, usage, None).production_shared;
+        let wanted = self.with_updates(role, usage, Some((job, instructions))).production_shared;
+        self.check_wanted(role, &limit, &used, &wanted)
+    }
+
+    fn check_wanted(
+        &self,
+        role: &str,
+        limit: &ResourceAggregate,
+        used: &Sum,
+        wanted: &Sum,
+    ) -> Result<(), RequestError> {
+        let Some(excess) = wanted.excess(limit) else { return Ok(()) };
         let has = match self.state.quota(role) {
             Some(quota) => {
                 format!(
@@ -227,8 +327,8 @@ impl Turn<'_> {
         &mut self,
         role: Role,
         quota: ResourceAggregate,
-    ) -> Result<Response, RequestError> {
-        let used = self.scheduler.role_usage(role.as_str()).production_shared;
+    ) -> Result<RecordedResponse, RequestError> {
+        let used = self.scheduler.usage(role.as_str(), None).production_shared;
         if let Some(excess) = used.excess(&quota) {
             return Err(RequestError {
                 kind: ErrorKind::FailedPrecondition,
@@ -242,7 +342,26 @@ impl Turn<'_> {
         if self.scheduler.state.quota(role.as_str()) != Some(&quota) {
             self.apply(Op::PutQuota { role, quota });
         }
-        Ok(Response::QuotaSet)
+        Ok(RecordedResponse::QuotaSet)
+    }
+
+    /// Takes a role's own quota away, so that it has what roles have for which none was set.
+    pub(crate) fn remove_quota(&mut self, role: Role) -> Result<RecordedResponse, RequestError> {
+        let used = self.scheduler.usage(role.as_str(), None).production_shared;
+        let limit = self.scheduler.settings.unset_quota;
+        if let Some(excess) = limit.and_then(|limit| used.excess(&limit)) {
+            return Err(RequestError {
+                kind: ErrorKind::FailedPrecondition,
+                message: format!(
+                    "the quota of {role} cannot be removed: its production tasks use more than roles \
+                     without a quota may: {excess}. End some of them first"
+                ),
+            });
+        }
+        if self.scheduler.state.quota(role.as_str()).is_some() {
+            self.apply(Op::RemoveQuota(role));
+        }
+        Ok(RecordedResponse::QuotaRemoved)
     }
 }
 

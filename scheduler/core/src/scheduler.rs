@@ -1,15 +1,17 @@
 //! The one way in.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use aurora_model::job::{ScheduledTask, TaskState, Timestamp};
 use aurora_model::key::{AgentId, JobKey, OfferId, TaskId};
 
 use crate::changes::TaskChange;
-use crate::groups::Groups;
+use crate::cron::Timetables;
+use crate::events;
 use crate::input::{Effect, Input, Offer, Op, StatusUpdate, Step};
 use crate::maintenance::Drains;
-use crate::offers::Offers;
+use crate::placement::{Groups, Offers, Piece, Reservations};
 use crate::random::Random;
 use crate::settings::Settings;
 use crate::sla::Coordinators;
@@ -21,11 +23,16 @@ use crate::updates::{Affinity, Updating};
 #[derive(Debug)]
 pub struct Scheduler {
     pub(crate) settings: Settings,
+    /// The name that events are recorded under, shared by them.
+    pub(crate) host_name: Arc<str>,
     pub(crate) state: State,
     pub(crate) random: Random,
     pub(crate) offers: Offers,
     pub(crate) groups: Groups,
+    pub(crate) reservations: Reservations,
     pub(crate) timers: Timers,
+    /// When cron jobs are due.
+    pub(crate) timetables: Timetables,
     /// The jobs that have a [`Timer::Prune`].
     pub(crate) pruning: BTreeSet<JobKey>,
     pub(crate) updating: Updating,
@@ -54,12 +61,15 @@ impl Scheduler {
     /// A scheduler with what its log holds; its first input is [`Input::Started`].
     pub fn new(settings: Settings, state: State) -> Self {
         Self {
+            host_name: settings.scheduler_host.as_str().into(),
+            offers: Offers::new(&settings.offer_order),
             settings,
             state,
             random: Random::new(0),
-            offers: Offers::default(),
             groups: Groups::default(),
+            reservations: Reservations::default(),
             timers: Timers::default(),
+            timetables: Timetables::default(),
             pruning: BTreeSet::new(),
             updating: Updating::default(),
             affinity: Affinity::default(),
@@ -114,9 +124,12 @@ impl Turn<'_> {
     /// Makes a durable change. One that cannot be made is not written down either, as the log
     /// could not be read again.
     pub(crate) fn apply(&mut self, op: Op) {
+        let before = events::before(&self.scheduler.state, &op);
         let applied = self.scheduler.state.apply(&op);
         debug_assert_eq!(applied, Ok(()), "a change is made of what is there");
         if applied.is_ok() {
+            let Scheduler { state, settings, .. } = &*self.scheduler;
+            self.step.events.extend(events::event(state, settings, self.now, &op, before));
             self.step.ops.push(op);
         }
     }
@@ -228,32 +241,39 @@ impl Turn<'_> {
             self.scheduler.settings.min_offer_hold_ms,
             self.scheduler.settings.offer_hold_jitter_ms,
         );
-        let wait = hold.saturating_add(self.scheduler.random.up_to(jitter));
-        self.after(wait, Timer::ReturnOffer(offer.id.clone()));
-        self.scheduler.groups.agent_changed(&offer.agent);
+        let until = (!self.scheduler.settings.hold_offers_forever).then(|| {
+            // As long as the window says, its end not included; a window of nothing is one.
+            let jitter = self.scheduler.random.up_to(jitter - 1);
+            self.now.plus_ms(hold.saturating_add(jitter).max(1))
+        });
+        if let Some(until) = until {
+            self.scheduler.timers.set(until, Timer::ReturnOffer(offer.id.clone()));
+        }
+        let used = self.scheduler.host_use(&offer.host);
         self.maintenance_sees_offer(&offer);
         let Scheduler { offers, random, .. } = &mut *self.scheduler;
-        offers.add(offer, random);
+        offers.add(offer, until, used, random);
     }
 
     /// What speaks against these hosts is other than it was: every group looks at them anew.
     pub(crate) fn hosts_changed(&mut self, names: &BTreeSet<String>) {
-        let Scheduler { hosts, groups, .. } = &mut *self.scheduler;
-        for (agent, (host, _)) in hosts.iter() {
-            if names.contains(host) {
-                groups.agent_changed(agent);
-            }
+        for agent in names.iter().flat_map(|name| self.scheduler.offers.agents_of(name)) {
+            self.scheduler.groups.agent_changed(&agent);
         }
     }
 
     /// Takes an offer away; `false` if it is not held.
     pub(crate) fn remove_offer(&mut self, id: &OfferId) -> bool {
-        let agent = self.scheduler.offers.agent_of(id).cloned();
-        let removed = self.scheduler.offers.remove(id);
-        if let Some(agent) = agent {
-            self.scheduler.groups.agent_changed(&agent);
+        let Some(piece) = self.scheduler.offers.remove(id) else { return false };
+        self.forget_return(&piece);
+        true
+    }
+
+    /// An offer that is not held any more is not given back.
+    pub(crate) fn forget_return(&mut self, piece: &Piece) {
+        if let Some(until) = piece.until {
+            self.scheduler.timers.forget(until, &Timer::ReturnOffer(piece.offer.id.clone()));
         }
-        removed
     }
 
     fn take_status(&mut self, update: StatusUpdate) {

@@ -1,7 +1,9 @@
 //! What an operator can choose. Names and defaults are those of the original's flags
 //! (`scheduler.md`); all times are in milliseconds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use aurora_model::job::TaskState;
 
 /// The choices.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +26,30 @@ pub struct Settings {
     pub min_offer_hold_ms: i64,
     /// A random time that is added to it (`-offer_hold_jitter_window`).
     pub offer_hold_jitter_ms: i64,
+    /// Whether offers are held until they are used (`-hold_offers_forever`).
+    pub hold_offers_forever: bool,
+    /// What decides between agents (`-offer_order`).
+    pub offer_order: Vec<crate::placement::OfferOrder>,
+    /// Whether tasks of revocable tiers use CPU that can be taken away
+    /// (`-enable_revocable_cpus`).
+    pub revocable_cpus: bool,
+    /// Whether they use such memory (`-enable_revocable_ram`).
+    pub revocable_ram: bool,
+    /// Whether tasks are stopped to make room for more important ones (`-enable_preemptor`).
+    pub enable_preemptor: bool,
+    /// How long a task waits before others are stopped for it (`-preemption_delay`).
+    pub preemption_delay_ms: i64,
+    /// How long after a search that found none room is searched for again
+    /// (`-preemption_slot_search_interval`).
+    pub preemption_search_interval_ms: i64,
+    /// Tasks of one group for which room is made at once
+    /// (`-preemption_reservation_max_batch_size`).
+    pub preemption_batch_size: usize,
+    /// How long an agent is kept for the task that others were stopped for
+    /// (`-offer_reservation_duration`).
+    pub offer_reservation_ms: i64,
+    /// Whether production tasks may be stopped for more important production tasks of their role.
+    pub preempt_production: bool,
     /// Tasks of one group that are placed before it is the next group's turn
     /// (`-max_tasks_per_schedule_attempt`).
     pub max_tasks_per_schedule_attempt: usize,
@@ -55,6 +81,10 @@ pub struct Settings {
     pub history_min_retention_ms: i64,
     /// Ended tasks remembered per job (`-history_max_per_job_threshold`).
     pub history_max_per_job: usize,
+    /// The time zone of cron jobs that name none (`-cron_timezone`).
+    pub cron_time_zone: String,
+    /// How many missed runs of a cron job are made up for at most.
+    pub cron_catch_up_limit: u32,
     /// How long before its maintenance a host takes no tasks (`-unavailability_threshold`).
     pub unavailability_threshold_ms: i64,
     /// Failures that an update may forgive to all its instances together
@@ -75,6 +105,8 @@ pub struct Settings {
     pub update_history_threshold_ms: i64,
     /// Ended updates remembered per job (`-job_update_history_per_job_threshold`).
     pub update_history_per_job: usize,
+    /// The states of which events carry the whole task, for webhooks.
+    pub told_whole: BTreeSet<TaskState>,
     /// How often what keeps drains from going on is looked at again
     /// (`-host_maintenance_polling_interval`).
     pub host_maintenance_polling_ms: i64,
@@ -132,6 +164,16 @@ impl Default for Settings {
             unset_quota: Some(aurora_model::quota::ResourceAggregate::default()),
             min_offer_hold_ms: 5 * MINUTE,
             offer_hold_jitter_ms: MINUTE,
+            hold_offers_forever: false,
+            offer_order: vec![crate::placement::OfferOrder::Random],
+            revocable_cpus: true,
+            revocable_ram: false,
+            enable_preemptor: true,
+            preemption_delay_ms: 3 * MINUTE,
+            preemption_search_interval_ms: MINUTE,
+            preemption_batch_size: 5,
+            offer_reservation_ms: 3 * MINUTE,
+            preempt_production: false,
             max_tasks_per_schedule_attempt: 5,
             flapping_threshold_ms: 5 * MINUTE,
             initial_flapping_delay_ms: 30 * SECOND,
@@ -147,6 +189,8 @@ impl Default for Settings {
             history_prune_threshold_ms: 48 * HOUR,
             history_min_retention_ms: HOUR,
             history_max_per_job: 100,
+            cron_time_zone: "GMT".to_owned(),
+            cron_catch_up_limit: 100,
             unavailability_threshold_ms: 6 * MINUTE,
             max_update_instance_failures: 20_000,
             enable_update_affinity: false,
@@ -156,6 +200,7 @@ impl Default for Settings {
             update_history_interval_ms: 15 * MINUTE,
             update_history_threshold_ms: 30 * 24 * HOUR,
             update_history_per_job: 10,
+            told_whole: BTreeSet::new(),
             host_maintenance_polling_ms: MINUTE,
             sla_aware_kill_non_prod: false,
             min_required_instances_for_sla_check: 20,

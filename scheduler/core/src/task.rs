@@ -66,7 +66,7 @@ impl Turn<'_> {
             id: id.clone(),
             config: config.clone(),
             instance: task.assigned.instance,
-            host: task.assigned.agent.as_ref().map(|(_, host)| host.clone()),
+            host: task.assigned.agent.as_ref().map(|(_, host)| host.to_string()),
             from,
             to: Some(to),
         };
@@ -88,7 +88,7 @@ impl Turn<'_> {
                 timestamp: self.now,
                 state: to,
                 message: message.map(str::to_owned),
-                scheduler: Some(self.scheduler.settings.scheduler_host.clone()),
+                scheduler: Some(self.scheduler.host_name.clone()),
             };
             self.apply(Op::Transition { id: id.clone(), event });
         }
@@ -148,7 +148,10 @@ impl Turn<'_> {
         let since = task.latest_event().map_or(self.now, |event| event.timestamp);
         let timeout = self.scheduler.settings.transient_timeout_ms;
         match state {
-            TaskState::Pending => self.scheduler.groups.add(id.clone(), &config),
+            TaskState::Pending => {
+                let Scheduler { groups, settings, .. } = &mut *self.scheduler;
+                groups.add(id.clone(), &config, settings);
+            }
             TaskState::Throttled if restored => {
                 let Scheduler { state, settings, random, .. } = &mut *self.scheduler;
                 let ancestor = state
@@ -224,7 +227,7 @@ impl Turn<'_> {
     }
 
     /// Removes ended tasks from the store.
-    fn forget(&mut self, ids: Vec<TaskId>) {
+    pub(crate) fn forget(&mut self, ids: Vec<TaskId>) {
         if ids.is_empty() {
             return;
         }

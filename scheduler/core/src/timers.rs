@@ -5,18 +5,25 @@ use std::collections::BTreeSet;
 use aurora_model::job::{TaskState, Timestamp};
 use aurora_model::key::{AgentId, JobKey, OfferId, TaskId};
 
+use crate::admin::AdminTimer;
 use crate::cron::CronTimer;
 use crate::input::Effect;
 use crate::maintenance::MaintenanceTimer;
 use crate::scheduler::Turn;
 use crate::updates::UpdateTimer;
 
-/// Something that is due at a time. A timer is never taken back: it looks whether there is still
+/// Something that is due at a time. Hardly any timer is taken back: it looks whether there is still
 /// something to do.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
     /// An offer has been held long enough.
     ReturnOffer(OfferId),
+    /// There was more to place than one step does.
+    Place,
+    /// A group of tasks has waited long enough for others to make room.
+    MakeRoom(u64),
+    /// An agent has been kept for tasks long enough.
+    EndReservation(AgentId),
     /// A penalty is over.
     Unthrottle(TaskId),
     /// A partition, which began at the time, has lasted too long.
@@ -28,7 +35,7 @@ pub(crate) enum Timer {
     /// The oldest ended task of a job may be forgotten.
     Prune(JobKey),
     /// All tasks are to be asked about, those from here on.
-    ReconcileExplicit { next: Option<TaskId> },
+    ReconcileExplicit { next: Option<(JobKey, u32)> },
     /// The master is to tell all it knows.
     ReconcileImplicit,
     /// See [`CronTimer`].
@@ -37,6 +44,8 @@ pub(crate) enum Timer {
     Update(UpdateTimer),
     /// See [`MaintenanceTimer`].
     Maintenance(MaintenanceTimer),
+    /// See [`AdminTimer`].
+    Admin(AdminTimer),
 }
 
 #[derive(Debug, Default)]
@@ -49,6 +58,11 @@ impl Timers {
 
     pub(crate) fn next(&self) -> Option<Timestamp> {
         self.0.first().map(|(at, _)| *at)
+    }
+
+    /// Takes a timer back.
+    pub(crate) fn forget(&mut self, at: Timestamp, timer: &Timer) {
+        self.0.remove(&(at, timer.clone()));
     }
 
     fn take_due(&mut self, now: Timestamp) -> Option<Timer> {
@@ -73,6 +87,10 @@ impl Turn<'_> {
                     self.step.effects.push(Effect::Decline(id));
                 }
             }
+            // Every step places.
+            Timer::Place => {}
+            Timer::MakeRoom(group) => self.make_room(group),
+            Timer::EndReservation(agent) => self.end_room_reservation(&agent),
             Timer::Unthrottle(id) => {
                 self.change_from(&id, TaskState::Throttled, TaskState::Pending, None);
             }
@@ -114,6 +132,7 @@ impl Turn<'_> {
             Timer::Cron(timer) => self.run_cron_timer(timer),
             Timer::Update(timer) => self.run_updates_timer(timer),
             Timer::Maintenance(timer) => self.run_maintenance_timer(timer),
+            Timer::Admin(timer) => self.run_admin_timer(timer),
             Timer::ReconcileImplicit => {
                 if self.scheduler.registered {
                     self.scheduler.count("reconciliation_implicit_runs", 1);
@@ -150,7 +169,7 @@ impl Turn<'_> {
     }
 
     /// Asks about every task that an agent should have, a batch at a time.
-    pub(crate) fn reconcile_explicit(&mut self, from: Option<TaskId>) {
+    pub(crate) fn reconcile_explicit(&mut self, from: Option<(JobKey, u32)>) {
         let settings = &self.scheduler.settings;
         let (size, pause, interval) = (
             settings.reconciliation_batch_size.max(1),
@@ -167,8 +186,10 @@ impl Turn<'_> {
         let mut batch = self.assigned_tasks(from.as_ref(), size + 1);
         if batch.len() > size
             && let Some((next, _)) = batch.pop()
+            && let Some(task) = self.scheduler.state.task(&next)
         {
-            self.after(pause, Timer::ReconcileExplicit { next: Some(next) });
+            let next = Some((task.job().clone(), task.assigned.instance));
+            self.after(pause, Timer::ReconcileExplicit { next });
         }
         if !batch.is_empty() && self.scheduler.registered {
             self.step.effects.push(Effect::Reconcile(batch));
@@ -186,12 +207,12 @@ impl Turn<'_> {
 
     fn assigned_tasks(
         &self,
-        from: Option<&TaskId>,
+        from: Option<&(JobKey, u32)>,
         limit: usize,
     ) -> Vec<(TaskId, Option<AgentId>)> {
         self.scheduler
             .state
-            .tasks_from(from)
+            .active_from(from)
             .filter(|task| task.state.is_slave_assigned())
             .take(limit)
             .map(|task| {

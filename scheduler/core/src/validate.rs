@@ -1,10 +1,10 @@
 //! What a job must be to be accepted (`scheduler.md` 2.15). Fills in what the scheduler decides.
 
 use aurora_model::job::{
-    AURORA_EXECUTOR, ConstraintRule, Container, CronCollisionPolicy, DEDICATED_ATTRIBUTE,
-    JobConfiguration, MilliCpus, TaskConfig,
+    AURORA_EXECUTOR, ConstraintRule, Container, DEDICATED_ATTRIBUTE, JobConfiguration, MilliCpus,
+    TaskConfig,
 };
-use aurora_model::key::{TaskId, is_identifier};
+use aurora_model::key::{JobKey, TaskId, is_identifier};
 
 use crate::input::RequestError;
 use crate::random::Random;
@@ -26,13 +26,6 @@ pub(crate) fn validate(
     if job.instance_count == 0 {
         return refuse("instance count must be positive");
     }
-    let max = settings.max_tasks_per_job;
-    if job.instance_count > max {
-        return refuse(format!(
-            "{} asks for {} instances; a job may have at most {max}",
-            job.key, job.instance_count
-        ));
-    }
     if job.task.job != job.key {
         return refuse(format!("the task is of job {}, not of {}", job.task.job, job.key));
     }
@@ -50,18 +43,26 @@ pub(crate) fn validate(
     }
     validate_task(&mut job.task, settings)?;
     crate::sla::validate(&job.task, job.instance_count, settings)?;
-    validate_ids(job)?;
-    if job.cron_schedule.as_deref().is_some_and(|schedule| !schedule.is_empty()) {
-        if job.task.is_service {
-            return refuse("a job cannot be a service and have a cron schedule");
-        }
-        if job.cron_collision_policy == CronCollisionPolicy::RunOverlap {
-            return refuse(
-                "cron_collision_policy RUN_OVERLAP is not supported: use KILL_EXISTING or CANCEL_NEW",
-            );
-        }
+    let has_schedule = job.cron_schedule.as_deref().is_some_and(|schedule| !schedule.is_empty());
+    if has_schedule && job.task.is_service {
+        return refuse("a job cannot be a service and have a cron schedule");
     }
     Ok(())
+}
+
+/// Whether a job may have so many instances.
+pub(crate) fn check_instances(
+    job: &JobConfiguration,
+    settings: &Settings,
+) -> Result<(), RequestError> {
+    let max = settings.max_tasks_per_job;
+    if job.instance_count > max {
+        return refuse(format!(
+            "{} asks for {} instances; a job may have at most {max}",
+            job.key, job.instance_count
+        ));
+    }
+    check_ids(&job.key, job.instance_count.saturating_sub(1))
 }
 
 fn validate_task(task: &mut TaskConfig, settings: &Settings) -> Result<(), RequestError> {
@@ -123,17 +124,17 @@ fn validate_task(task: &mut TaskConfig, settings: &Settings) -> Result<(), Reque
     Ok(())
 }
 
-/// Whether the ids of the job's tasks, and the folders that agents make of them, can be named.
-fn validate_ids(job: &JobConfiguration) -> Result<(), RequestError> {
-    let last = job.key.instance(job.instance_count.saturating_sub(1));
+/// Whether the ids of the job's tasks up to instance `last`, and the folders that agents make of them,
+/// can be named.
+pub(crate) fn check_ids(job: &JobKey, last: u32) -> Result<(), RequestError> {
     // A UUID is as long as any other.
-    let id = TaskId::for_instance(&last, &Random::new(0).uuid());
+    let id = TaskId::for_instance(&job.instance(last), &Random::new(0).uuid());
     let length = EXECUTOR_PREFIX.len() + id.as_str().len();
     if length > MAX_NAME {
         return refuse(format!(
             "role, environment and name of {} are {} bytes too long together: task ids are made of \
              them",
-            job.key,
+            job,
             length - MAX_NAME
         ));
     }

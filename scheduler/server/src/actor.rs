@@ -1,14 +1,16 @@
 //! The core, the clock and the disk.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aurora_model::job::Timestamp;
-use aurora_scheduler_core::{Effect, Input, Op, Scheduler, State};
+use aurora_scheduler_core::{Effect, Event, Input, Op, Scheduler, State, Step};
 use aurora_scheduler_storage::{Log, StoreError, Work, commit};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
+
+use crate::event_log::EventLog;
 
 /// Inputs that may wait to be handled; who sends more waits.
 const INBOX: usize = 4096;
@@ -28,6 +30,28 @@ type Answer = Box<dyn FnOnce() + Send>;
 enum Message {
     Input(Input),
     Query(Query),
+    Snapshot(Asker),
+}
+
+/// Who has asked for a snapshot, and is told how it went.
+type Asker = oneshot::Sender<Result<(), String>>;
+
+/// Those who have asked for a snapshot of a version or a later one.
+#[derive(Clone, Default)]
+struct Askers(Arc<Mutex<Vec<(u64, Asker)>>>);
+
+impl Askers {
+    fn put(&self, version: u64, asker: Asker) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((version, asker));
+    }
+
+    fn tell(&self, version: u64, result: &Result<(), String>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, asker) in all.extract_if(.., |(wanted, _)| *wanted <= version) {
+            // Whoever asked may have gone.
+            let _ = asker.send(result.clone());
+        }
+    }
 }
 
 /// A way to the core. Cheap to clone.
@@ -63,12 +87,30 @@ impl Core {
         self.inbox.send(Message::Query(query)).await.map_err(|_| Ended)?;
         receiver.await.map_err(|_| Ended)
     }
+
+    /// Has the state written down now. Gives whether that went well once it is known.
+    pub(crate) async fn snapshot(&self) -> Result<Result<(), String>, Ended> {
+        let (sender, receiver) = oneshot::channel();
+        self.inbox.send(Message::Snapshot(sender)).await.map_err(|_| Ended)?;
+        receiver.await.map_err(|_| Ended)
+    }
 }
 
 /// What is done once it may be.
 enum Then {
-    Effects(Vec<Effect>),
+    Step {
+        effects: Vec<Effect>,
+        events: Vec<Event>,
+        /// Of the state after it.
+        version: u64,
+    },
     Answer(Answer),
+}
+
+fn of_step(step: Step, scheduler: &Scheduler) -> Work<Then> {
+    let Step { ops, effects, events } = step;
+    let version = scheduler.state().version();
+    Work::Step { ops, then: Then::Step { effects, events, version } }
 }
 
 /// What runs behind a [`Core`].
@@ -84,6 +126,7 @@ pub(crate) struct Running {
 pub(crate) fn start(
     mut scheduler: Scheduler,
     log: Box<dyn Log>,
+    event_log: EventLog,
     seed: u64,
     stop: CancellationToken,
 ) -> std::io::Result<Running> {
@@ -92,19 +135,21 @@ pub(crate) fn start(
     let (released, effects) = mpsc::unbounded_channel();
     let (report, ended) = oneshot::channel();
     let snapshot_due = Arc::new(AtomicBool::new(false));
+    let askers = Askers::default();
+    let to_tell = askers.clone();
     let due = snapshot_due.clone();
     let failed = stop.clone();
     std::thread::Builder::new().name("log".to_owned()).spawn(move || {
-        let result = write(log, to_write, &released, &due);
+        let snapshots = Snapshots { askers: to_tell, ..Snapshots::default() };
+        let result = write(log, to_write, &released, &event_log, snapshots, &due);
         // The actor must not go on without a log.
         failed.cancel();
         let _ = report.send(result);
     })?;
     tokio::spawn(async move {
         let step = scheduler.handle(now(), Input::Started { seed });
-        let first = Work::Step { ops: step.ops, then: Then::Effects(step.effects) };
-        if work.send(first).await.is_ok() {
-            act(scheduler, messages, work, &snapshot_due, stop).await;
+        if work.send(of_step(step, &scheduler)).await.is_ok() {
+            act(scheduler, messages, work, &snapshot_due, &askers, stop).await;
         }
     });
     Ok(Running { core: Core { inbox }, effects, ended })
@@ -116,6 +161,7 @@ async fn act(
     mut messages: mpsc::Receiver<Message>,
     work: mpsc::Sender<Work<Then>>,
     snapshot_due: &AtomicBool,
+    askers: &Askers,
     stop: CancellationToken,
 ) {
     loop {
@@ -135,7 +181,11 @@ async fn act(
                 if step.ops.is_empty() && step.effects.is_empty() {
                     continue;
                 }
-                Work::Step { ops: step.ops, then: Then::Effects(step.effects) }
+                of_step(step, &scheduler)
+            }
+            Message::Snapshot(asker) => {
+                askers.put(scheduler.state().version(), asker);
+                Work::Snapshot(Box::new(scheduler.state().clone()))
             }
             Message::Query(query) => {
                 let then = Then::Answer(query(&scheduler));
@@ -159,10 +209,11 @@ fn write(
     mut log: Box<dyn Log>,
     mut work: mpsc::Receiver<Work<Then>>,
     released: &mpsc::UnboundedSender<Effect>,
+    event_log: &EventLog,
+    mut snapshots: Snapshots,
     snapshot_due: &AtomicBool,
 ) -> Result<(), StoreError> {
     let mut group = Vec::new();
-    let mut snapshots = Snapshots::default();
     loop {
         if work.blocking_recv_many(&mut group, GROUP) == 0 {
             return Ok(());
@@ -176,7 +227,8 @@ fn write(
         for item in then {
             match item {
                 Then::Answer(answer) => answer(),
-                Then::Effects(effects) => {
+                Then::Step { effects, events, version } => {
+                    event_log.publish(events, version);
                     for effect in effects {
                         // Without a dispatcher the scheduler is ending.
                         let _ = released.send(effect);
@@ -194,6 +246,7 @@ struct Snapshots {
     asked: bool,
     /// None is tried before, as the last one failed.
     not_before: Option<Instant>,
+    askers: Askers,
 }
 
 impl Snapshots {
@@ -210,7 +263,10 @@ impl Snapshots {
     fn write(&mut self, log: &mut dyn Log, state: &State) {
         self.asked = false;
         let began = Instant::now();
-        match log.snapshot(state) {
+        let written = log.snapshot(state);
+        let told = written.as_ref().map(|()| ()).map_err(ToString::to_string);
+        self.askers.tell(state.version(), &told);
+        match written {
             Ok(()) => {
                 self.not_before = None;
                 tracing::info!(took = ?began.elapsed(), "wrote a snapshot");
@@ -279,7 +335,9 @@ mod tests {
         let tries = Arc::new(AtomicU64::new(0));
         let stop = CancellationToken::new();
         let scheduler = Scheduler::new(Settings::default(), State::default());
-        let mut running = start(scheduler, Box::new(Full(tries.clone())), 1, stop.clone()).unwrap();
+        let log = Box::new(Full(tries.clone()));
+        let mut running =
+            start(scheduler, log, EventLog::new(1, 0, None), 1, stop.clone()).unwrap();
         for number in 0..100 {
             let job = aurora_model::key::JobKey::new("www", "prod", "web").unwrap();
             let request = Request::KillTasks { job, instances: [].into(), message: None };

@@ -162,7 +162,7 @@ fn encoded(text: &str) -> String {
 fn body(key: &str, task: &ScheduledTask, params: &BTreeMap<String, String>) -> Value {
     let config = &task.assigned.task;
     let (agent, host) = match &task.assigned.agent {
-        Some((agent, host)) => (Some(agent.as_str()), Some(host.as_str())),
+        Some((agent, host)) => (Some(agent.as_str()), Some(&**host)),
         None => (None, None),
     };
     let events: Vec<Value> = task
@@ -173,7 +173,7 @@ fn body(key: &str, task: &ScheduledTask, params: &BTreeMap<String, String>) -> V
                 "timestamp": event.timestamp.0,
                 "status": event.state.name(),
                 "message": event.message,
-                "scheduler": event.scheduler,
+                "scheduler": event.scheduler.as_deref(),
             })
         })
         .collect();

@@ -135,7 +135,14 @@ mod tests {
         let (store, _) = Store::open(folder.path()).unwrap();
         let scheduler = Scheduler::new(Settings::default(), State::default());
         let stop = CancellationToken::new();
-        let running = crate::actor::start(scheduler, Box::new(store), 1, stop.clone()).unwrap();
+        let running = crate::actor::start(
+            scheduler,
+            Box::new(store),
+            crate::event_log::EventLog::new(1, 0, None),
+            1,
+            stop.clone(),
+        )
+        .unwrap();
         let dispatcher = Dispatcher::new(running.core);
         let job = JobKey::new("www", "prod", "web").unwrap();
         let request = Request::KillTasks { job, instances: [].into(), message: None };

@@ -5,9 +5,12 @@ use std::path::PathBuf;
 
 use aurora_daemon::listen::Listen;
 use aurora_mesos::executor::parse_duration;
+use aurora_model::cron::Zone;
 use aurora_model::job::{MilliCpus, ResourceBag};
 use aurora_model::quota::ResourceAggregate;
 use aurora_scheduler_core::Settings;
+
+use crate::webhook::Webhook;
 
 /// The flags of the scheduler.
 #[derive(Debug, Clone, clap::Args)]
@@ -92,12 +95,24 @@ pub struct Flags {
     /// How long a task may be on its way before it is given up.
     #[arg(long, value_name = "DURATION", default_value = "5mins", value_parser = whole_seconds)]
     pub transient_task_state_timeout: u32,
+    /// A file that says where changes of tasks are sent: see docs/webhooks.md.
+    #[arg(long, value_name = "FILE")]
+    pub webhook_config: Option<PathBuf>,
+    /// How many past events are kept for those who read them.
+    #[arg(long, value_name = "COUNT", default_value_t = 65_536)]
+    pub event_buffer: usize,
     /// How long a kill may be unanswered before it is repeated.
     #[arg(long, value_name = "DURATION", default_value = "15secs", value_parser = whole_seconds)]
     pub initial_task_kill_retry_interval: u32,
     /// How long before its maintenance a host takes no tasks, and is left.
     #[arg(long, value_name = "DURATION", default_value = "6mins", value_parser = whole_seconds)]
     pub unavailability_threshold: u32,
+    /// The time zone of cron jobs that name none.
+    #[arg(long, value_name = "ZONE", default_value = "GMT")]
+    pub cron_timezone: Zone,
+    /// Missed runs of a cron job that are made up for at most, if it asks for all.
+    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    pub cron_catch_up_limit: u32,
     /// How often drains are looked at again whatever has happened.
     #[arg(long, value_name = "DURATION", default_value = "1mins", value_parser = whole_seconds)]
     pub host_maintenance_polling_interval: u32,
@@ -140,6 +155,8 @@ pub struct Config {
     pub settings: Settings,
     /// Sent to the master.
     pub credential: Option<aurora_mesos::scheduler::Credential>,
+    /// Where changes of tasks are sent.
+    pub webhook: Option<Webhook>,
     /// The name by which others reach this scheduler.
     pub hostname: String,
     /// The user as whom agents start the executor.
@@ -163,6 +180,16 @@ pub enum FlagsError {
         /// The file.
         path: PathBuf,
         /// Why.
+        reason: String,
+    },
+    /// A file that describes something is not as it must be.
+    #[error("failed to read --{flag} {}: {reason}", .path.display())]
+    File {
+        /// The flag that names it.
+        flag: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
         reason: String,
     },
     /// There is no name for the user who runs this.
@@ -205,7 +232,13 @@ impl TryFrom<Flags> for Config {
             Some(name) => name.clone(),
             None => hostname(),
         };
+        let webhook = flags
+            .webhook_config
+            .as_ref()
+            .map(|path| read_file("webhook-config", path, Webhook::parse))
+            .transpose()?;
         let settings = Settings {
+            told_whole: webhook.as_ref().map(|webhook| webhook.states.clone()).unwrap_or_default(),
             cluster_name: flags.cluster_name.clone(),
             scheduler_host: hostname.clone(),
             max_tasks_per_job: flags.max_tasks_per_job,
@@ -225,6 +258,8 @@ impl TryFrom<Flags> for Config {
             transient_timeout_ms: ms(flags.transient_task_state_timeout),
             initial_kill_retry_ms: ms(flags.initial_task_kill_retry_interval),
             unavailability_threshold_ms: ms(flags.unavailability_threshold),
+            cron_time_zone: flags.cron_timezone.name().to_owned(),
+            cron_catch_up_limit: flags.cron_catch_up_limit,
             host_maintenance_polling_ms: ms(flags.host_maintenance_polling_interval),
             sla_aware_kill_non_prod: flags.sla_aware_kill_non_prod,
             min_required_instances_for_sla_check: flags.min_required_instances_for_sla_check,
@@ -248,11 +283,24 @@ impl TryFrom<Flags> for Config {
                 .map(credential)
                 .transpose()?,
             settings,
+            webhook,
             hostname,
             executor_user,
             flags,
         })
     }
+}
+
+/// Reads a file that a flag names.
+fn read_file<T>(
+    flag: &'static str,
+    path: &std::path::Path,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<T, FlagsError> {
+    std::fs::read_to_string(path)
+        .map_err(|error| error.to_string())
+        .and_then(|text| parse(&text))
+        .map_err(|reason| FlagsError::File { flag, path: path.to_owned(), reason })
 }
 
 /// A number of seconds, or a duration with its unit.

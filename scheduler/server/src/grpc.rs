@@ -20,6 +20,7 @@ use tonic::{Request, Response, Status};
 
 use crate::actor::{Core, Ended};
 use crate::dispatch::Dispatcher;
+use crate::event_log::EventLog;
 
 /// The longest id of a request, in bytes.
 const MAX_REQUEST_ID: usize = 128;
@@ -47,6 +48,7 @@ pub(crate) struct Api {
     pub(crate) dispatcher: Dispatcher,
     pub(crate) info: Info,
     pub(crate) stop: CancellationToken,
+    pub(crate) events: EventLog,
 }
 
 pub(crate) fn invalid(error: impl std::fmt::Display) -> Status {
@@ -78,12 +80,16 @@ fn request_id(id: Option<String>) -> Result<Option<RequestId>, Status> {
     }
 }
 
-fn job(job: Option<v1::JobConfiguration>) -> Result<Box<JobConfiguration>, Status> {
+pub(crate) fn job(job: Option<v1::JobConfiguration>) -> Result<Box<JobConfiguration>, Status> {
     let job = job.ok_or_else(|| invalid("job is missing"))?;
     JobConfiguration::try_from(job).map(Box::new).map_err(invalid)
 }
 
-fn query(query: Option<v1::TaskQuery>) -> Result<TaskQuery, Status> {
+pub(crate) fn other_answer() -> Status {
+    Status::invalid_argument("request_id belongs to another request")
+}
+
+pub(crate) fn query(query: Option<v1::TaskQuery>) -> Result<TaskQuery, Status> {
     let query = query.unwrap_or_default();
     Ok(TaskQuery {
         role: query.role,
@@ -149,6 +155,38 @@ impl Jobs for Api {
         match self.ask(request.request_id, ask).await? {
             Answer::Killed { instances } => {
                 Ok(Response::new(v1::KillTasksResponse { killed: instances }))
+            }
+            _ => Err(Status::invalid_argument("request_id belongs to another request")),
+        }
+    }
+
+    async fn add_instances(
+        &self,
+        request: Request<v1::AddInstancesRequest>,
+    ) -> Result<Response<v1::AddInstancesResponse>, Status> {
+        let request = request.into_inner();
+        let key = request.job.ok_or_else(|| invalid("job is missing"))?;
+        let job = JobKey::try_from(&key).map_err(invalid)?;
+        let ask = Ask::AddInstances { job, like: request.like, count: request.count };
+        match self.ask(request.request_id, ask).await? {
+            Answer::Added { instances } => {
+                Ok(Response::new(v1::AddInstancesResponse { instances }))
+            }
+            _ => Err(Status::invalid_argument("request_id belongs to another request")),
+        }
+    }
+
+    async fn restart_tasks(
+        &self,
+        request: Request<v1::RestartTasksRequest>,
+    ) -> Result<Response<v1::RestartTasksResponse>, Status> {
+        let request = request.into_inner();
+        let key = request.job.ok_or_else(|| invalid("job is missing"))?;
+        let job = JobKey::try_from(&key).map_err(invalid)?;
+        let ask = Ask::RestartTasks { job, instances: request.instances.into_iter().collect() };
+        match self.ask(request.request_id, ask).await? {
+            Answer::Restarted { instances } => {
+                Ok(Response::new(v1::RestartTasksResponse { restarted: instances }))
             }
             _ => Err(Status::invalid_argument("request_id belongs to another request")),
         }

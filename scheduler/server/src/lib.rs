@@ -16,16 +16,23 @@
 )]
 
 mod actor;
+mod admin;
 mod coordinator;
+mod cron;
 mod dispatch;
+mod event_log;
+mod events;
 mod flags;
 mod grpc;
+mod json;
 mod maintenance;
 mod mesos;
 mod pages;
 mod quotas;
 mod start;
 mod updates;
+mod webhook;
 
 pub use flags::{Config, Flags, FlagsError, UnsetQuota};
 pub use start::{Error, Handle, start, start_with_log};
+pub use webhook::Webhook;

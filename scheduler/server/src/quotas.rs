@@ -47,13 +47,28 @@ impl Quotas for Api {
         let role = Role::new(&request.role).map_err(invalid)?;
         let quota = request.quota.ok_or_else(|| invalid("quota is missing"))?;
         let quota = ResourceAggregate::try_from(quota).map_err(invalid)?;
-        match self.ask(None, Ask::SetQuota { role: role.clone(), quota }).await? {
+        match self.ask(request.request_id, Ask::SetQuota { role: role.clone(), quota }).await? {
             Answer::QuotaSet => {
                 let ResourceAggregate { cpus, ram_mb, disk_mb } = quota;
                 tracing::info!(%role, %cpus, ram_mb, disk_mb, "set a quota");
                 Ok(Response::new(v1::SetQuotaResponse {}))
             }
-            _ => Err(Status::internal("the scheduler gave another answer than it was asked for")),
+            _ => Err(Status::invalid_argument("request_id belongs to another request")),
+        }
+    }
+
+    async fn remove_quota(
+        &self,
+        request: Request<v1::RemoveQuotaRequest>,
+    ) -> Result<Response<v1::RemoveQuotaResponse>, Status> {
+        let request = request.into_inner();
+        let role = Role::new(&request.role).map_err(invalid)?;
+        match self.ask(request.request_id, Ask::RemoveQuota { role: role.clone() }).await? {
+            Answer::QuotaRemoved => {
+                tracing::info!(%role, "removed a quota");
+                Ok(Response::new(v1::RemoveQuotaResponse {}))
+            }
+            _ => Err(Status::invalid_argument("request_id belongs to another request")),
         }
     }
 }

@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use aurora_api::v1::admin_server::AdminServer;
 use aurora_api::v1::cluster_server::ClusterServer;
+use aurora_api::v1::cron_jobs_server::CronJobsServer;
+use aurora_api::v1::events_server::EventsServer;
 use aurora_api::v1::jobs_server::JobsServer;
 use aurora_api::v1::maintenance_server::MaintenanceServer;
 use aurora_api::v1::quotas_server::QuotasServer;
@@ -24,10 +27,12 @@ use tonic::server::NamedService;
 use crate::actor::{self, Core};
 use crate::coordinator::Coordinators;
 use crate::dispatch::Dispatcher;
+use crate::event_log::EventLog;
 use crate::flags::Config;
 use crate::grpc::{Api, Info};
 use crate::mesos::connect;
 use crate::pages::{self, Pages};
+use crate::webhook;
 
 /// The largest message of the API, in bytes.
 const MAX_MESSAGE: usize = 16 << 20;
@@ -132,7 +137,7 @@ pub async fn start_with_log(
     state: State,
     stop: CancellationToken,
 ) -> Result<Handle, Error> {
-    let Config { listen, flags, settings, credential, hostname, executor_user } = config;
+    let Config { listen, flags, settings, credential, webhook, hostname, executor_user } = config;
     let listener = listen.bind()?;
     let address = listener
         .local_addr()
@@ -159,6 +164,7 @@ pub async fn start_with_log(
         web_url: web_url(address, &hostname),
         observer_port: flags.observer_port,
     };
+    let version = state.version();
     let timeout = u64::try_from(settings.sla_coordinator_timeout_ms).unwrap_or(1);
     let coordinators =
         Coordinators::new(flags.cluster_name.clone(), Duration::from_millis(timeout));
@@ -168,7 +174,9 @@ pub async fn start_with_log(
     let inner = CancellationToken::new();
     // Without the part that waits for their end, none may go on.
     let parts = inner.clone().drop_guard();
-    let actor = actor::start(scheduler, log, seed, inner.clone())
+    let told = webhook.map(|webhook| webhook::start(webhook, &inner));
+    let events = EventLog::new(flags.event_buffer, version, told);
+    let actor = actor::start(scheduler, log, events.clone(), seed, inner.clone())
         .map_err(|source| Error::Io { action: "start the log's thread", source })?;
     let core = actor.core.clone();
     let dispatcher = Dispatcher::new(core.clone());
@@ -176,13 +184,17 @@ pub async fn start_with_log(
     let mut session = mesos::Config::new(flags.mesos_master_address.clone(), framework);
     session.credential = credential;
     session.backoff_max = Duration::from_secs(5);
-    let (calls, events) = mesos::start(session, inner.clone());
-    let (mesos, listening) =
-        connect(calls, events, Session::new(launcher, flags.offer_filter_duration), core.clone());
+    let (calls, session_events) = mesos::start(session, inner.clone());
+    let (mesos, listening) = connect(
+        calls,
+        session_events,
+        Session::new(launcher, flags.offer_filter_duration),
+        core.clone(),
+    );
     let dispatching = tokio::spawn(dispatcher.clone().run(actor.effects, mesos, coordinators));
 
     let gauges = tokio::spawn(read_gauges(core.clone()));
-    let api = Api { core: core.clone(), dispatcher, info, stop: inner.clone() };
+    let api = Api { core: core.clone(), dispatcher, info, stop: inner.clone(), events };
     let pages = Pages {
         core: core.clone(),
         cluster: flags.cluster_name.as_str().into(),
@@ -261,6 +273,9 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     reporter.set_serving::<ClusterServer<Api>>().await;
     reporter.set_serving::<QuotasServer<Api>>().await;
     reporter.set_serving::<UpdatesServer<Api>>().await;
+    reporter.set_serving::<EventsServer<Api>>().await;
+    reporter.set_serving::<AdminServer<Api>>().await;
+    reporter.set_serving::<CronJobsServer<Api>>().await;
     reporter.set_serving::<MaintenanceServer<Api>>().await;
     let reflection = |error: tonic_reflection::server::Error| Error::Io {
         action: "describe the API",
@@ -280,6 +295,9 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     let updates = UpdatesServer::new(api.clone())
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(usize::MAX);
+    let admin = AdminServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
+    let events = EventsServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
+    let crons = CronJobsServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let maintenance = MaintenanceServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let cluster = ClusterServer::new(api).max_decoding_message_size(MAX_MESSAGE);
     let router = pages::router(pages)
@@ -290,6 +308,9 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     let router = route(router, cluster);
     let router = route(router, quotas);
     let router = route(router, updates);
+    let router = route(router, admin);
+    let router = route(router, events);
+    let router = route(router, crons);
     let router = route(router, maintenance);
     let router = route(router, health);
     let router = route(router, v1);

@@ -26,6 +26,9 @@
 
 mod commit;
 mod convert;
+mod convert_admin;
+mod convert_cron;
+mod convert_jobs;
 mod convert_maintenance;
 mod convert_updates;
 pub mod disk;

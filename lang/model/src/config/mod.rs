@@ -43,6 +43,9 @@ pub use update::{
 /// What a cron job does when it is due and the run before has not ended.
 pub const CRON_COLLISION_POLICIES: [&str; 3] = ["KILL_EXISTING", "CANCEL_NEW", "RUN_OVERLAP"];
 
+/// What a cron job does about the runs that were missed while no scheduler was there.
+pub const CRON_CATCH_UPS: [&str; 3] = ["RUN_LATEST", "RUN_ALL", "SKIP"];
+
 /// The tiers that clusters have unless they are set up otherwise.
 pub const TIERS: [&str; 3] = ["preferred", "preemptible", "revocable"];
 
@@ -99,6 +102,15 @@ declare! {
         /// schedulers refuse it.
         pub cron_collision_policy: String [AnyCaseOf(&crate::config::CRON_COLLISION_POLICIES)] =
             "KILL_EXISTING",
+        /// The time zone that `cron_schedule` is meant in, by its name in the IANA's list, such as
+        /// `Europe/Rome`. By default that of the cluster, which is `GMT` unless it is set up
+        /// otherwise. A time that comes twice because clocks are turned back is due the first time;
+        /// one that clocks leave out is due when they go on.
+        pub cron_time_zone: Option<String>,
+        /// What a cron job does about runs that were due while no scheduler was there to start them:
+        /// `RUN_LATEST`, the default, makes up for the last of them, `RUN_ALL` for each, one after
+        /// the other, and `SKIP` for none.
+        pub cron_catch_up: Option<String> [AnyCaseOf(&crate::config::CRON_CATCH_UPS)],
         /// How the job is updated. A change of it does not restart instances.
         pub update_config: Option<UpdateConfig> = UpdateConfig::default(),
         /// Which machines may run the job: from the name of an attribute of the machines to a value.

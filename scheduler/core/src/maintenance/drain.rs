@@ -121,10 +121,6 @@ impl Turn<'_> {
             self.drained(host);
             return;
         }
-        // Nobody can be told to end a task. When there is a master again, this is done again.
-        if !self.scheduler.registered {
-            return;
-        }
         tasks.retain(|task| can_be_moved(task));
         // Those that do not run cost their jobs nothing.
         tasks.sort_by_key(|task| task.state == TaskState::Running);
@@ -135,6 +131,10 @@ impl Turn<'_> {
     }
 
     fn drain_task(&mut self, host: &str, id: &TaskId, drain: &Drain) {
+        // Nobody can be told to end a task. When there is a master again, this is done again.
+        if !self.scheduler.registered {
+            return;
+        }
         let Some(task) = self.scheduler.state.task(id) else { return };
         let config = task.assigned.task.clone();
         let before = self.scheduler.drains.remove(host, id);

@@ -9,14 +9,14 @@ mod policy;
 
 use std::collections::BTreeMap;
 
-use aurora_model::job::{SlaPolicy, Timestamp};
+use aurora_model::job::{ScheduledTask, SlaPolicy, Timestamp};
 use aurora_model::key::{JobKey, TaskId};
 
 pub(crate) use coordinator::Coordinators;
 pub use coordinator::{CoordinatorAnswer, CoordinatorQuestion, QuestionId};
 pub(crate) use policy::{validate, validate_policy};
 
-use crate::scheduler::Turn;
+use crate::scheduler::{Scheduler, Turn};
 
 /// What a task is to be stopped for: who is told when a coordinator has answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +50,20 @@ pub(crate) struct SlaDenial {
 impl SlaVerdict {
     fn busy(reason: String) -> Self {
         Self::Denied(SlaDenial { reason, retry_at: None })
+    }
+}
+
+impl Scheduler {
+    /// Whether the policy of a task's job, if it has one, lets it be stopped now. Nobody is asked for
+    /// it: a coordinator's answer would come too late.
+    pub(crate) fn may_stop(&self, task: &ScheduledTask, now: Timestamp) -> bool {
+        let Some(policy) = &task.assigned.task.sla_policy else { return true };
+        let Self { state, settings, .. } = self;
+        let total = state.active_of(task.job()).count() as u64;
+        !matches!(policy, SlaPolicy::Coordinator { .. })
+            && (policy::is_broken(state, task, policy, settings, now)
+                || policy::is_exempt(&task.assigned.task, total, settings)
+                || policy::judge(state, task, policy, now).is_ok())
     }
 }
 

@@ -1,12 +1,16 @@
 //! What may happen to a scheduler, drawn at random.
 
-use aurora_model::job::{Constraint, ConstraintRule, MilliCpus, TaskState};
-use aurora_model::key::{Role, TaskId};
+use aurora_model::job::{
+    Constraint, ConstraintRule, CronCatchUp, CronCollisionPolicy, MilliCpus, SlaPolicy, TaskState,
+};
+use aurora_model::key::{JobKey, Role, TaskId};
 use aurora_model::quota::ResourceAggregate;
 use aurora_model::update::{
     Canary, InstanceRange, JobUpdateRequest, UpdateKey, UpdateSettings, UpdateStrategy,
 };
-use aurora_scheduler_core::{Effect, Input, Request, UpdateAction, UpdateRequest};
+use aurora_scheduler_core::{
+    CronRequest, Effect, Input, MaintenanceRequest, Request, UpdateAction, UpdateRequest,
+};
 use proptest::prelude::*;
 
 use crate::world::{World, job};
@@ -23,6 +27,18 @@ pub(crate) enum Action {
     /// For so many tasks.
     SetQuota(u8),
     Kill(u8),
+    Schedule {
+        name: u8,
+        instances: u8,
+        production: bool,
+        policy: CronCollisionPolicy,
+        catch_up: CronCatchUp,
+    },
+    Deschedule(u8),
+    StartCron(u8),
+    Add(u8, u8, u8),
+    RestartTasks(u8, u8),
+    RemoveQuota,
     Offer(u8, u8),
     Status(usize, TaskState),
     Wait(i64),
@@ -39,6 +55,8 @@ pub(crate) enum Action {
     },
     ActOnUpdate(u8, UpdateAction),
     Pulse(u8),
+    /// What is done with a host: one of four things.
+    Maintain(u8, u8),
 }
 
 pub(crate) fn action() -> impl Strategy<Value = Action> {
@@ -64,6 +82,32 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
         ),
         1 => (0_u8..9).prop_map(Action::SetQuota),
         1 => (0_u8..3).prop_map(Action::Kill),
+        1 => (
+            0_u8..3,
+            1_u8..4,
+            any::<bool>(),
+            prop::sample::select(vec![
+                CronCollisionPolicy::KillExisting,
+                CronCollisionPolicy::CancelNew,
+            ]),
+            prop::sample::select(vec![
+                CronCatchUp::RunLatest,
+                CronCatchUp::RunAll,
+                CronCatchUp::Skip,
+            ]),
+        )
+            .prop_map(|(name, instances, production, policy, catch_up)| Action::Schedule {
+                name,
+                instances,
+                production,
+                policy,
+                catch_up,
+            }),
+        1 => (0_u8..3).prop_map(Action::Deschedule),
+        1 => (0_u8..3).prop_map(Action::StartCron),
+        1 => (0_u8..3, 0_u8..6, 0_u8..4).prop_map(|(job, like, n)| Action::Add(job, like, n)),
+        1 => (0_u8..3, 0_u8..6).prop_map(|(job, n)| Action::RestartTasks(job, n)),
+        1 => Just(Action::RemoveQuota),
         1 => (0_u8..3, 1_u8..5).prop_map(|(a, c)| Action::Offer(a, c)),
         1 => (any::<prop::sample::Index>(), state).prop_map(|(i, s)| Action::Status(i.index(1000), s)),
         1 => (any::<prop::sample::Index>(), Just(TaskState::Running))
@@ -84,6 +128,7 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
         1 => (0_u8..3, prop::sample::select(UpdateAction::ALL.to_vec()))
             .prop_map(|(name, action)| Action::ActOnUpdate(name, action)),
         1 => (0_u8..3).prop_map(Action::Pulse),
+        1 => (0_u8..3, 0_u8..4).prop_map(|(host, what)| Action::Maintain(host, what)),
     ]
 }
 
@@ -135,8 +180,11 @@ pub(crate) fn settings() -> impl Strategy<Value = UpdateSettings> {
 }
 
 fn update_of(world: &World, name: u8) -> Option<UpdateKey> {
-    let key = job(&format!("job{name}"), 1, true).key;
-    world.scheduler.update_of(&key).map(|update| update.update().key.clone())
+    world.scheduler.update_of(&key(name)).map(|update| update.update().key.clone())
+}
+
+fn key(name: u8) -> JobKey {
+    JobKey::new("www", "prod", &format!("job{name}")).unwrap()
 }
 
 pub(crate) fn run(world: &mut World, action: &Action) -> Vec<Effect> {
@@ -167,6 +215,37 @@ pub(crate) fn run(world: &mut World, action: &Action) -> Vec<Effect> {
         }
         Action::Kill(name) => {
             let _ = world.kill(&format!("job{name}"));
+            Vec::new()
+        }
+        Action::Schedule { name, instances, production, policy, catch_up } => {
+            let mut new = job(&format!("job{name}"), u32::from(*instances), false);
+            new.task.tier = production.then(|| "preferred".into());
+            new.cron_schedule = Some("*/2 * * * *".into());
+            new.cron_collision_policy = *policy;
+            new.cron_catch_up = *catch_up;
+            let _ = world.ask(Request::Cron(CronRequest::Schedule(Box::new(new))));
+            Vec::new()
+        }
+        Action::Deschedule(name) => {
+            let _ = world.ask(Request::Cron(CronRequest::Deschedule(key(*name))));
+            Vec::new()
+        }
+        Action::StartCron(name) => {
+            let _ = world.ask(Request::Cron(CronRequest::Start(key(*name))));
+            Vec::new()
+        }
+        Action::Add(name, like, count) => {
+            let (like, count) = (u32::from(*like), u32::from(*count));
+            let _ = world.ask(Request::AddInstances { job: key(*name), like, count });
+            Vec::new()
+        }
+        Action::RestartTasks(name, instance) => {
+            let instances = [u32::from(*instance)].into();
+            let _ = world.ask(Request::RestartTasks { job: key(*name), instances });
+            Vec::new()
+        }
+        Action::RemoveQuota => {
+            let _ = world.ask(Request::RemoveQuota { role: Role::new("www").unwrap() });
             Vec::new()
         }
         Action::Offer(agent, cpus) => world.offer(&format!("A{agent}"), u64::from(*cpus)),
@@ -209,6 +288,23 @@ pub(crate) fn run(world: &mut World, action: &Action) -> Vec<Effect> {
             if let Some(key) = update_of(world, *name) {
                 let _ = world.ask(Request::Update(UpdateRequest::Pulse(key)));
             }
+            Vec::new()
+        }
+        Action::Maintain(host, what) => {
+            let hosts = [format!("host-A{host}")].into();
+            let _ = world.ask_as(
+                Some(&format!("maintain-{}", world.log.len())),
+                Request::Maintenance(match what {
+                    0 => MaintenanceRequest::Start { hosts },
+                    1 => MaintenanceRequest::Drain { hosts },
+                    2 => MaintenanceRequest::SlaDrain {
+                        hosts,
+                        default_policy: SlaPolicy::Count { count: 1, duration_secs: 60 },
+                        timeout_secs: 600,
+                    },
+                    _ => MaintenanceRequest::End { hosts },
+                }),
+            );
             Vec::new()
         }
     }

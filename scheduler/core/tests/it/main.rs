@@ -3,15 +3,21 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
 
 mod actions;
+mod cron;
+mod events;
 mod history;
+mod maintenance;
 mod properties;
 mod quota;
 mod restart;
 mod scenarios;
+mod sla;
 mod table;
 mod updates;
 mod updates_beyond;
 mod updates_properties;
 mod updates_tables;
 mod updates_world;
+mod upkeep;
+mod upkeep_properties;
 mod world;

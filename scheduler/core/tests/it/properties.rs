@@ -2,10 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aurora_model::job::{AssignedTask, ResourceBag, ScheduledTask, TaskState};
-use aurora_model::key::OfferId;
+use aurora_model::cron::{CronOutcome, Schedule};
+use aurora_model::job::{
+    AssignedTask, CronCatchUp, CronCollisionPolicy, ResourceBag, ScheduledTask, TaskState,
+    Timestamp,
+};
+use aurora_model::key::{JobKey, OfferId};
 use aurora_model::quota::ResourceAggregate;
-use aurora_scheduler_core::{Consumption, Effect, Settings, State};
+use aurora_scheduler_core::{Consumption, CronRequest, Effect, Request, Settings, State};
 use proptest::prelude::*;
 
 use crate::actions::{action, run};
@@ -41,8 +45,20 @@ fn check_quota(world: &World) {
             task.state.is_active() && (config.production, has) == (production, dedicated)
         };
         let tasks = world.scheduler.state().tasks().filter(is_meant);
-        let sum = tasks
-            .fold(ResourceBag::default(), |sum, task| sum.plus(task.assigned.task.resources.bag()));
+        let mut jobs: BTreeMap<&JobKey, ResourceBag> = BTreeMap::new();
+        for task in tasks {
+            let sum = jobs.entry(task.job()).or_default();
+            *sum = sum.plus(task.assigned.task.resources.bag());
+        }
+        // There is always room for a run of a cron job.
+        for (key, cron) in world.scheduler.state().crons().iter() {
+            if (cron.job.task.production, false) == (production, dedicated) {
+                let run = cron.job.task.resources.bag().times(cron.job.instance_count.into());
+                let sum = jobs.entry(key).or_default();
+                *sum = sum.max(run);
+            }
+        }
+        let sum = jobs.into_values().fold(ResourceBag::default(), ResourceBag::plus);
         ResourceAggregate { cpus: sum.cpus, ram_mb: sum.ram_mb, disk_mb: sum.disk_mb }
     };
     let expected = Consumption {
@@ -134,5 +150,83 @@ proptest! {
             prop_assert_eq!(run(&mut one, action), run(&mut two, action));
         }
         prop_assert_eq!(one.log, two.log);
+    }
+}
+
+/// C1. Every due time of a job that was always there is run once, or skipped once with a reason.
+fn check_dues(cron: &aurora_scheduler_core::CronStatus, dues: &[Timestamp]) {
+    let mut told: Vec<Timestamp> = cron.queue.iter().map(|due| due.due).collect();
+    for run in &cron.runs {
+        match run.outcome {
+            CronOutcome::Started { .. } => told.push(run.due),
+            CronOutcome::Skipped { last, count, .. } => {
+                let row = dues.iter().filter(|due| (run.due..=last).contains(due));
+                let row: Vec<Timestamp> = row.copied().collect();
+                assert_eq!(row.len() as u64, count, "{run:?}");
+                told.extend(row);
+            }
+        }
+    }
+    told.sort();
+    assert_eq!(told, dues);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn each_due_time_is_run_once_or_skipped_with_a_reason(
+        policy in prop::sample::select(vec![
+            CronCollisionPolicy::KillExisting,
+            CronCollisionPolicy::CancelNew,
+        ]),
+        catch_up in prop::sample::select(vec![
+            CronCatchUp::RunLatest,
+            CronCatchUp::RunAll,
+            CronCatchUp::Skip,
+        ]),
+        limit in 0_u32..5,
+        // What happens, and how long nothing else does. Half of what is drawn is away meanwhile.
+        events in prop::collection::vec((0_u8..5, any::<bool>(), 0_i64..400_000), 1..40),
+    ) {
+        let settings = Settings { cron_catch_up_limit: limit, ..Settings::default() };
+        let mut world = World::with(settings);
+        world.register();
+        let mut cron = crate::world::job("cron", 1, false);
+        cron.cron_schedule = Some("*/2 * * * *".into());
+        (cron.cron_collision_policy, cron.cron_catch_up) = (policy, catch_up);
+        let key = cron.key.clone();
+        let start = world.now;
+        world.ask(Request::Cron(CronRequest::Schedule(Box::new(cron)))).unwrap();
+        for (event, is_away, wait) in events {
+            let ids: Vec<_> =
+                world.scheduler.state().active_of(&key).map(|task| task.id().clone()).collect();
+            match event {
+                0 => drop(world.offer("A", 4)),
+                1 => ids.iter().for_each(|id| drop(world.status(id, TaskState::Running))),
+                2 => ids.iter().for_each(|id| drop(world.status(id, TaskState::Finished))),
+                3 => ids.iter().for_each(|id| drop(world.status(id, TaskState::Killed))),
+                _ => drop(world.kill("cron")),
+            }
+            if is_away {
+                world.now = world.now.plus_ms(wait);
+                world.restart();
+                world.register();
+            } else {
+                world.wait(wait);
+            }
+            let status = world.scheduler.cron(&key).unwrap();
+            let schedule: Schedule = "*/2 * * * *".parse().unwrap();
+            let zone = "UTC".parse().unwrap();
+            let dues: Vec<Timestamp> =
+                schedule.after(start, &zone).take_while(|due| *due <= world.now).collect();
+            if status.runs.len() < 50 {
+                check_dues(&status, &dues);
+            }
+            // C2. Never two runs at a time.
+            prop_assert!(world.scheduler.state().active_of(&key).count() <= 1);
+            prop_assert!(status.next.is_some_and(|next| next > world.now));
+            prop_assert!(status.queue.len() <= usize::try_from(limit).unwrap().max(1));
+        }
     }
 }

@@ -62,7 +62,7 @@ fn tasks_wait_with_a_reason_that_says_what_is_missing() {
     big.task.resources.cpus.0 = 8000;
     world.create(big).unwrap();
     let id = world.task_in("big", TaskState::Pending);
-    let reason = |world: &World| world.scheduler.pending_reason(&id).unwrap();
+    let reason = |world: &World| said(&world.scheduler.pending_reason(&id).unwrap());
     assert_eq!(reason(&world), "Waiting for a Mesos master");
     world
         .put(Input::Registered { framework_id: aurora_model::key::FrameworkId::new("F").unwrap() });
@@ -377,7 +377,7 @@ fn the_reason_to_wait_is_of_what_is_on_offer_now() {
     big.task.resources.cpus.0 = 8000;
     world.create(big).unwrap();
     let id = world.task_in("big", TaskState::Pending);
-    let reason = |world: &World| world.scheduler.pending_reason(&id).unwrap();
+    let reason = |world: &World| said(&world.scheduler.pending_reason(&id).unwrap());
     let first = world.an_offer("A", 6);
     let offer = first.id.clone();
     world.put(Input::Offers(vec![first]));
@@ -413,7 +413,7 @@ fn who_watches_hears_of_every_new_kind_of_reason_to_wait_once() {
                 _ => None,
             })
             .collect();
-        assert_eq!(world.scheduler.pending_reason(&id).unwrap(), reason);
+        assert!(world.scheduler.pending_reason(&id).unwrap().starts_with(reason), "{reason}");
         assert_eq!(changed.len(), times * 3, "{reason}");
         assert_eq!(changed.contains(&id), times > 0, "{reason}");
     };
@@ -446,4 +446,9 @@ fn agents_that_share_a_host_are_written_down_once_each() {
     };
     let written = ["A", "B", "A", "B", "A"].map(|agent| offer(&mut world, agent));
     assert_eq!(written, [1, 1, 0, 0, 0]);
+}
+
+/// What is said of the host that came nearest, without how it is with all others.
+fn said(reason: &str) -> String {
+    reason.split(';').next().unwrap_or_default().to_owned()
 }

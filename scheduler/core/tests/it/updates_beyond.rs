@@ -25,7 +25,7 @@ fn with_production(instances: u32, cpus: u64, quota: u64) -> World {
     let mut first = job("web", instances, true);
     first.task = production("v1", cpus);
     world.create(first).unwrap();
-    world.run_all();
+    world.obey();
     world
 }
 
@@ -56,21 +56,21 @@ fn quotas_have_room_for_the_most_that_each_instance_may_be() {
     other.instance_count = 1;
     world.create(other).unwrap();
     assert_eq!(set_quota(&mut world, 7), Err(ErrorKind::FailedPrecondition));
-    world.run_all();
+    world.obey();
     assert_eq!(world.at(), UpdateStatus::RolledForward);
     assert_eq!(used(&world), 5);
     world.start(production("v3", 1), 4, batch(2, true)).unwrap();
-    world.run_all();
+    world.obey();
     assert_eq!((world.at(), used(&world)), (UpdateStatus::RollForwardPaused, 5));
     // What leaves production needs its place until it cannot come back.
     world.act(UpdateAction::Abort).unwrap();
     let mut cheap = production("v4", 1);
     cheap.tier = None;
     world.start(cheap, 4, batch(2, true)).unwrap();
-    world.run_all();
+    world.obey();
     assert_eq!(used(&world), 5);
     world.act(UpdateAction::Resume).unwrap();
-    world.run_all();
+    world.obey();
     assert_eq!((world.at(), used(&world)), (UpdateStatus::RolledForward, 1));
 }
 
@@ -83,7 +83,7 @@ fn the_extra_instances_of_a_surge_need_quota() {
     set_quota(&mut world, 6).unwrap();
     world.start(production("v2", 2), 2, surge(1)).unwrap();
     assert_eq!(used(&world), 6);
-    world.run_all();
+    world.obey();
     assert_eq!((world.at(), used(&world)), (UpdateStatus::RolledForward, 4));
 }
 
@@ -98,18 +98,18 @@ fn with_a_surge_no_old_instance_stops_before_a_new_one_runs() {
     world.started(3, settings);
     // The new one has a number of its own: no instance is there twice.
     assert_eq!(world.web()[3], "3:v2:PENDING");
-    world.run_all();
+    world.obey();
     assert_eq!(running(&world), 4);
     while !world.at().is_terminal() {
         assert!(running(&world) >= 3, "{:?}", world.web());
-        world.run_some();
-        if !world.at().is_terminal() && !world.run_some() {
+        world.obey_once();
+        if !world.at().is_terminal() && !world.obey_once() {
             world.wait(10_000);
         }
     }
     assert_eq!(world.at(), UpdateStatus::RolledForward);
     assert_eq!(world.web()[3], "3:v2:KILLING");
-    world.run_all();
+    world.obey();
     assert_eq!(world.web(), ["0:v2:RUNNING", "1:v2:RUNNING", "2:v2:RUNNING"]);
     assert_eq!(world.instance_events()[..2], ["3:UPDATING", "3:UPDATED"]);
 }
@@ -122,7 +122,7 @@ fn a_surge_that_does_not_come_up_stops_no_old_instance() {
     world.offer("A", 100);
     world.set(3, TaskState::Running);
     world.set(4, TaskState::Failed);
-    world.run_all();
+    world.obey();
     assert_eq!(world.statuses(), ["ROLLING_FORWARD", "ROLLING_BACK", "ROLLED_BACK"]);
     assert_eq!(world.web(), ["0:v1:RUNNING", "1:v1:RUNNING", "2:v1:RUNNING"]);
     let kills = |world: &World| {
@@ -140,14 +140,14 @@ fn what_ran_beside_the_others_ends_with_the_update_however_it_ends() {
             world.started(2, UpdateSettings { surge: 5, ..queue(1) });
             // Not more of them than there are instances to be replaced.
             assert_eq!(world.web().len(), 4);
-            world.run_some();
-            world.run_some();
+            world.obey_once();
+            world.obey_once();
             if restart {
                 world.restart();
                 world.register();
             }
             world.act(action).unwrap();
-            world.run_all();
+            world.obey();
             assert!(world.at().is_terminal());
             assert!(world.instance(2).is_none() && world.instance(3).is_none());
         }
@@ -163,7 +163,7 @@ fn a_surge_gets_numbers_that_nobody_has() {
     let mut world = World::with_web(5);
     world.started(2, UpdateSettings { surge: 1, ..queue(1) });
     assert_eq!(world.web()[5], "5:v2:PENDING");
-    world.run_all();
+    world.obey();
     assert_eq!(world.web(), ["0:v2:RUNNING", "1:v2:RUNNING"]);
 }
 
@@ -176,7 +176,7 @@ fn canary(instances: u32) -> UpdateSettings {
 fn the_others_follow_by_themselves_when_those_that_go_first_are_good() {
     let mut world = World::with_web(5);
     world.started(5, canary(2));
-    world.run_all();
+    world.obey();
     let new = |world: &World| {
         world.active_web().iter().filter(|task| runs(&task.assigned.task, "v2")).count()
     };
@@ -187,7 +187,7 @@ fn the_others_follow_by_themselves_when_those_that_go_first_are_good() {
     world.wait(299_999);
     assert_eq!((new(&world), world.update().tally().good), (2, 0));
     world.wait(1);
-    world.run_all();
+    world.obey();
     // The others need not be watched for as long.
     assert_eq!(world.at(), UpdateStatus::RolledForward);
     assert_eq!(new(&world), 5);
@@ -198,10 +198,10 @@ fn those_that_go_first_must_not_fail_at_all() {
     for (back, end) in [(true, UpdateStatus::RolledBack), (false, UpdateStatus::Failed)] {
         let mut world = World::with_web(4);
         world.started(4, UpdateSettings { rollback_on_failure: back, ..canary(2) });
-        world.run_all();
+        world.obey();
         world.wait(500_000);
         world.set(1, TaskState::Failed);
-        world.run_all();
+        world.obey();
         assert_eq!(world.at(), end);
         let old = world.active_web().iter().filter(|t| runs(&t.assigned.task, "v1")).count();
         assert_eq!(old, if back { 4 } else { 2 });
@@ -209,9 +209,9 @@ fn those_that_go_first_must_not_fail_at_all() {
     // Those that come after them may.
     let mut world = World::with_web(4);
     world.started(4, canary(1));
-    world.run_all();
+    world.obey();
     world.wait(600_000);
-    world.run_some();
+    world.obey_once();
     world.offer("A", 100);
     world.set(1, TaskState::Failed);
     assert_eq!(world.at(), UpdateStatus::RollingForward);
@@ -222,16 +222,16 @@ fn a_canary_is_a_batch_and_comes_after_the_surge() {
     let mut world = World::with_web(4);
     world.started(4, UpdateSettings { surge: 1, ..UpdateSettings { ..canary(1) } });
     assert_eq!(world.web()[4..], ["4:v2:PENDING"]);
-    world.run_all();
+    world.obey();
     assert_eq!(world.web()[..2], ["0:v2:RUNNING", "1:v1:RUNNING"]);
     let mut world = World::with_web(4);
     let canary = Some(Canary { instances: 1, watch_ms: 1 });
     world.started(4, UpdateSettings { canary, ..batch(2, true) });
-    world.run_all();
+    world.obey();
     world.wait(1);
     assert_eq!(world.at(), UpdateStatus::RollForwardPaused);
     world.act(UpdateAction::Resume).unwrap();
-    world.run_all();
+    world.obey();
     assert_eq!(world.update().tally().good, 3);
 }
 
@@ -261,7 +261,7 @@ fn section_13_policies_hold_updates_back() {
     assert_eq!(messages.iter().filter(|m| **m == "SLA check passed, continuing.").count(), 2);
     // A pause stops the questions, a resumption asks again.
     world.act(UpdateAction::Pause).unwrap();
-    world.run_all();
+    world.obey();
     world.wait(600_000);
     assert_eq!(killing(&world), None);
     world.act(UpdateAction::Resume).unwrap();
@@ -271,7 +271,7 @@ fn section_13_policies_hold_updates_back() {
         if world.at().is_terminal() {
             break;
         }
-        world.run_all();
+        world.obey();
         world.wait(301_000);
         least = least.min(running(&world));
     }
@@ -332,7 +332,7 @@ fn a_large_job_is_updated_without_writing_its_configuration_again() {
     world.register();
     world.create_web(1000);
     world.started(1000, queue(100));
-    world.run_all();
+    world.obey();
     assert_eq!(world.at(), UpdateStatus::RolledForward);
     // Its log does not hold the configuration once more for each instance.
     let ops = world.log.iter().flatten();

@@ -18,7 +18,7 @@ fn task() -> ScheduledTask {
     ScheduledTask {
         assigned: AssignedTask {
             task_id: TaskId::new("www-prod-db-3-x").unwrap(),
-            agent: Some((AgentId::new("S1").unwrap(), "host-a".to_owned())),
+            agent: Some((AgentId::new("S1").unwrap(), "host-a".into())),
             task: Arc::new(TaskConfig {
                 job,
                 owner: "me".into(),

@@ -1,0 +1,230 @@
+//! What operators ask for by hand (`scheduler.md` 7, `api-and-http.md` 2.3).
+
+use aurora_model::job::{ScheduledTask, TaskState};
+use aurora_model::key::{JobKey, TaskId};
+
+use crate::input::{Effect, ErrorKind, RequestError};
+use crate::queries::TaskQuery;
+use crate::scheduler::Turn;
+use crate::table::{Verdict, verdict};
+use crate::timers::Timer;
+
+/// Ended tasks that are forgotten by one request at most: the step that forgets them is one.
+const MAX_PRUNED: usize = 100_000;
+
+/// What an operator can ask for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AdminRequest {
+    /// A task's transition, whatever Mesos says of it.
+    ForceState {
+        /// The task.
+        task: TaskId,
+        /// Where to.
+        state: TaskState,
+    },
+    /// That Mesos is asked for the state of every task that an agent should have.
+    ReconcileExplicit {
+        /// How many are asked about at once; as many as is usual without.
+        batch_size: Option<u32>,
+    },
+    /// That Mesos tells the state of every task it knows.
+    ReconcileImplicit,
+    /// That ended tasks are no longer remembered.
+    Prune {
+        /// Which, of those that have ended.
+        query: TaskQuery,
+        /// How many at most.
+        limit: Option<u32>,
+    },
+}
+
+/// What an operator is told.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AdminResponse {
+    /// The task has gone from one state to another.
+    Forced {
+        /// Where it was.
+        from: TaskState,
+        /// Where it is now; none if it is no longer remembered.
+        to: Option<TaskState>,
+    },
+    /// So many tasks are asked about.
+    Reconciling {
+        /// Zero if all are, at once.
+        tasks: u64,
+    },
+    /// So many tasks are no longer remembered.
+    Pruned {
+        /// How many.
+        tasks: u64,
+        /// Whether more would have matched.
+        has_more: bool,
+    },
+}
+
+/// Something that is due at a time.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum AdminTimer {
+    /// The next of the tasks that an operator wants to be asked about.
+    Reconcile {
+        /// Where to go on, after the place of an instance.
+        after: (JobKey, u32),
+        batch_size: usize,
+    },
+}
+
+fn refused(kind: ErrorKind, message: String) -> RequestError {
+    RequestError { kind, message }
+}
+
+impl Turn<'_> {
+    pub(crate) fn admin_request(
+        &mut self,
+        user: &str,
+        request: AdminRequest,
+    ) -> Result<AdminResponse, RequestError> {
+        match request {
+            AdminRequest::ForceState { task, state } => self.force_state(&task, state, user),
+            AdminRequest::ReconcileExplicit { batch_size } => {
+                let usual = self.scheduler.settings.reconciliation_batch_size.max(1);
+                let size = match batch_size {
+                    Some(0) => {
+                        return Err(RequestError::invalid("batch_size must be more than 0"));
+                    }
+                    Some(size) => usize::try_from(size).unwrap_or(usize::MAX),
+                    None => usual,
+                };
+                self.must_be_registered()?;
+                self.scheduler.count("reconciliation_explicit_runs", 1);
+                let tasks = self.on_agents().count() as u64;
+                self.reconcile_some(None, size);
+                Ok(AdminResponse::Reconciling { tasks })
+            }
+            AdminRequest::ReconcileImplicit => {
+                self.must_be_registered()?;
+                self.scheduler.count("reconciliation_implicit_runs", 1);
+                self.step.effects.push(Effect::Reconcile(Vec::new()));
+                Ok(AdminResponse::Reconciling { tasks: 0 })
+            }
+            AdminRequest::Prune { query, limit } => self.prune_tasks(query, limit),
+        }
+    }
+
+    pub(crate) fn run_admin_timer(&mut self, timer: AdminTimer) {
+        match timer {
+            AdminTimer::Reconcile { after, batch_size } => {
+                self.reconcile_some(Some(after), batch_size);
+            }
+        }
+    }
+
+    fn must_be_registered(&self) -> Result<(), RequestError> {
+        if self.scheduler.registered {
+            return Ok(());
+        }
+        Err(refused(
+            ErrorKind::FailedPrecondition,
+            "no Mesos master can be asked: the scheduler is not registered. It asks about every \
+             task by itself when it is again"
+                .to_owned(),
+        ))
+    }
+
+    /// Says what came of it, where the original says OK to everything.
+    fn force_state(
+        &mut self,
+        id: &TaskId,
+        to: TaskState,
+        user: &str,
+    ) -> Result<AdminResponse, RequestError> {
+        let Some(task) = self.scheduler.state.task(id) else {
+            return Err(refused(ErrorKind::NotFound, format!("there is no task {id}")));
+        };
+        let from = task.state;
+        match verdict(Some(from), Some(to)) {
+            Verdict::Already => Ok(AdminResponse::Forced { from, to: Some(to) }),
+            Verdict::Illegal(_) => Err(refused(
+                ErrorKind::FailedPrecondition,
+                format!("task {id} is {from}: it cannot go to {to} from there"),
+            )),
+            Verdict::Go(_) => {
+                self.change(id, to, Some(&format!("Transition forced by {user}")));
+                // A state may have led to another one at once.
+                let to = self.scheduler.state.task(id).map(|task| task.state);
+                Ok(AdminResponse::Forced { from, to })
+            }
+        }
+    }
+
+    fn on_agents(&self) -> impl Iterator<Item = &ScheduledTask> {
+        self.scheduler.state.tasks().filter(|task| task.state.is_slave_assigned())
+    }
+
+    /// Asks about some tasks, and sees to the next ones.
+    fn reconcile_some(&mut self, after: Option<(JobKey, u32)>, batch_size: usize) {
+        // What an operator asked for is made up for by the reconciliation after a registration.
+        if !self.scheduler.registered {
+            return;
+        }
+        let mut places: Vec<((&JobKey, u32), &ScheduledTask)> = self
+            .on_agents()
+            .map(|task| ((task.job(), task.assigned.instance), task))
+            .filter(|(place, _)| after.as_ref().is_none_or(|(job, at)| *place > (job, *at)))
+            .collect();
+        places.sort_by_key(|(place, _)| *place);
+        let has_more = places.len() > batch_size;
+        // Two tasks of one place go together: one after the other would leave one out.
+        let end = match places.get(batch_size.saturating_sub(1)) {
+            Some((last, _)) => places.partition_point(|(place, _)| place <= last),
+            None => places.len(),
+        };
+        places.truncate(end);
+        let next = places
+            .last()
+            .filter(|_| has_more)
+            .map(|((job, instance), _)| ((*job).clone(), *instance));
+        let batch: Vec<_> = places
+            .into_iter()
+            .map(|(_, task)| {
+                let agent = task.assigned.agent.as_ref().map(|(agent, _)| agent.clone());
+                (task.id().clone(), agent)
+            })
+            .collect();
+        if !batch.is_empty() {
+            self.step.effects.push(Effect::Reconcile(batch));
+        }
+        if let Some(after) = next {
+            let pause = self.scheduler.settings.reconciliation_batch_interval_ms;
+            self.after(pause, Timer::Admin(AdminTimer::Reconcile { after, batch_size }));
+        }
+    }
+
+    /// Forgets ended tasks. No states at all mean all in which a task has ended, never those in
+    /// which it has not.
+    fn prune_tasks(
+        &mut self,
+        query: TaskQuery,
+        limit: Option<u32>,
+    ) -> Result<AdminResponse, RequestError> {
+        if let Some(state) = query.states.iter().find(|state| !state.is_terminal()) {
+            return Err(RequestError::invalid(format!(
+                "tasks that are {state} have not ended: only ended tasks are pruned. Kill them first"
+            )));
+        }
+        let wanted = limit.map_or(MAX_PRUNED, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        let most = wanted.min(MAX_PRUNED);
+        let mut found: Vec<TaskId> = self
+            .scheduler
+            .tasks(&query)
+            .into_iter()
+            .filter(|task| task.state.is_terminal())
+            .take(most.saturating_add(1))
+            .map(|task| task.id().clone())
+            .collect();
+        let has_more = found.len() > most;
+        found.truncate(most);
+        let tasks = found.len() as u64;
+        self.forget(found);
+        Ok(AdminResponse::Pruned { tasks, has_more })
+    }
+}

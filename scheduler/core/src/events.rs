@@ -1,0 +1,150 @@
+//! What has happened, for those who watch: an event for each durable change of a task, a host or a
+//! quota.
+//!
+//! Events are made of ops where these are applied, so that there is none without its change and no
+//! change without its event. Each has the version of the state that its op has made
+//! ([`State::version`]): versions grow, go on after a restart, and tell a reader where to continue.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use aurora_model::job::{ScheduledTask, TaskState, Timestamp};
+use aurora_model::key::{AgentId, JobKey, Role, TaskId};
+use aurora_model::quota::ResourceAggregate;
+
+use crate::input::Op;
+use crate::settings::Settings;
+use crate::state::State;
+
+/// A durable change that somebody may watch for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// The version of the state from here on.
+    pub version: u64,
+    /// When it happened.
+    pub at: Timestamp,
+    /// What has happened.
+    pub change: Change,
+}
+
+/// What has happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// A task has gone to another state.
+    Task(Moved),
+    /// Ended tasks are no longer remembered.
+    Forgotten(Vec<Forgotten>),
+    /// A host is new, or has other attributes or another agent.
+    Host {
+        /// The host.
+        name: String,
+        /// The agent on it.
+        agent: AgentId,
+        /// Its attributes.
+        attributes: BTreeMap<String, BTreeSet<String>>,
+    },
+    /// A role has another quota.
+    Quota {
+        /// The role.
+        role: Role,
+        /// What its production tasks may use together.
+        quota: ResourceAggregate,
+    },
+}
+
+/// A task that has gone to another state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Moved {
+    /// The task.
+    pub id: TaskId,
+    /// Its job.
+    pub job: JobKey,
+    /// Which instance it is.
+    pub instance: u32,
+    /// Where it was; [`TaskState::Init`] if it is new.
+    pub from: TaskState,
+    /// Where it is.
+    pub to: TaskState,
+    /// Why, for people.
+    pub message: Option<String>,
+    /// The host that has it, or had it.
+    pub host: Option<Arc<str>>,
+    /// The whole task, if somebody wants it of tasks in this state: see [`Settings::told_whole`].
+    pub task: Option<Arc<ScheduledTask>>,
+}
+
+/// A task that is no longer remembered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Forgotten {
+    /// The task.
+    pub id: TaskId,
+    /// Its job.
+    pub job: JobKey,
+    /// Which instance it was.
+    pub instance: u32,
+    /// The state it was in.
+    pub state: TaskState,
+}
+
+/// What an op is about to change, as far as its event tells of it.
+pub(crate) enum Before {
+    Nothing,
+    Task(TaskState),
+    Forgotten(Vec<Forgotten>),
+}
+
+/// Looks at what an op is about to change.
+pub(crate) fn before(state: &State, op: &Op) -> Before {
+    match op {
+        Op::Transition { id, .. } => {
+            state.task(id).map_or(Before::Nothing, |task| Before::Task(task.state))
+        }
+        Op::Remove(ids) => Before::Forgotten(
+            ids.iter()
+                .filter_map(|id| state.task(id))
+                .map(|task| Forgotten {
+                    id: task.id().clone(),
+                    job: task.job().clone(),
+                    instance: task.assigned.instance,
+                    state: task.state,
+                })
+                .collect(),
+        ),
+        _ => Before::Nothing,
+    }
+}
+
+/// What an op that has just been applied tells, if anything.
+pub(crate) fn event(
+    state: &State,
+    settings: &Settings,
+    now: Timestamp,
+    op: &Op,
+    before: Before,
+) -> Option<Event> {
+    let change = match (op, before) {
+        (Op::Transition { id, event }, Before::Task(from)) => {
+            let task = state.task(id)?;
+            let whole = settings.told_whole.contains(&event.state);
+            Change::Task(Moved {
+                id: id.clone(),
+                job: task.job().clone(),
+                instance: task.assigned.instance,
+                from,
+                to: event.state,
+                message: event.message.clone(),
+                host: task.assigned.agent.as_ref().map(|(_, host)| host.clone()),
+                task: whole.then(|| Arc::new(task.clone())),
+            })
+        }
+        (Op::Remove(_), Before::Forgotten(tasks)) => Change::Forgotten(tasks),
+        (Op::PutHost { name, agent, attributes }, _) => Change::Host {
+            name: name.clone(),
+            agent: agent.clone(),
+            attributes: attributes.clone(),
+        },
+        (Op::PutQuota { role, quota }, _) => Change::Quota { role: role.clone(), quota: *quota },
+        _ => return None,
+    };
+    Some(Event { version: state.version(), at: now, change })
+}

@@ -1,0 +1,213 @@
+//! Puts waiting tasks into offers (`scheduler.md` 5.2).
+//!
+//! Nothing is tried on a timer. A group of equal tasks is tried when something has happened that
+//! may let it in: tasks have joined it, an agent's offer has changed, a place of its job has come
+//! free. It then looks at the agents that have changed since it last looked, each of them once,
+//! however many of its tasks wait.
+
+mod fit;
+mod groups;
+mod offers;
+mod order;
+mod reasons;
+mod reservations;
+mod scan;
+mod survey;
+mod trial;
+mod wishes;
+
+use std::collections::BTreeMap;
+
+use aurora_model::job::{AssignedTask, TaskState};
+use aurora_model::key::{AgentId, TaskId};
+use aurora_model::maintenance::MaintenanceMode;
+
+pub use self::fit::VetoKind;
+pub(crate) use self::fit::{Moment, Site, Veto, Wanted, refusal};
+pub(crate) use self::groups::Groups;
+pub(crate) use self::offers::{HostUse, Offers, Piece};
+pub use self::order::{OfferOrder, UnknownOrder};
+pub use self::reasons::{PendingReason, VetoCount};
+pub(crate) use self::reservations::Reservations;
+use self::scan::Scan;
+pub use self::survey::{EmptySlots, SlotSize};
+pub use self::trial::Trial;
+use crate::input::{Effect, Op};
+use crate::scheduler::{Scheduler, Turn};
+use crate::timers::Timer;
+
+/// Tasks that are placed in one step: others than those who wait for places want to be heard too.
+const TASKS_AT_ONCE: usize = 100;
+
+/// The tasks that go to each agent, by its place among the offers.
+type Launches = BTreeMap<u32, Vec<TaskId>>;
+
+impl Turn<'_> {
+    /// Places what can be placed.
+    pub(crate) fn place(&mut self) {
+        if !self.scheduler.registered || !self.scheduler.launching {
+            return;
+        }
+        let mut room = TASKS_AT_ONCE;
+        // What one round lets go of, another may want.
+        while room > 0 && self.place_round(&mut room) {}
+        if room == 0 {
+            self.scheduler.timers.set(self.now, Timer::Place);
+        }
+    }
+
+    /// A few tasks of each group in turn, so that a large job does not take everything, until there
+    /// is no `room` in this step for more. Gives whether there was any group to try.
+    fn place_round(&mut self, room: &mut usize) -> bool {
+        self.let_go();
+        let version = self.scheduler.offers.version();
+        let groups = self.scheduler.groups.take_changed(version);
+        if groups.is_empty() {
+            return false;
+        }
+        // With each, up to which change of offers it will have looked at all agents.
+        let mut scans: BTreeMap<u64, (Scan, u64)> = BTreeMap::new();
+        let mut launches = Launches::new();
+        let mut waiting = groups.clone();
+        while !waiting.is_empty() && *room > 0 {
+            waiting.retain(|group| {
+                if *room == 0 {
+                    return true;
+                }
+                let scan = scans.entry(*group).or_insert_with(|| self.go_on(*group, version));
+                self.place_some(*group, &mut scan.0, &mut launches, room)
+            });
+        }
+        self.scheduler.groups.go_on_later(&waiting);
+        for (group, (scan, since)) in scans {
+            let is_done = waiting.binary_search(&group).is_err();
+            self.scheduler.groups.have_seen(group, since, (!is_done).then_some(scan));
+        }
+        for (slot, tasks) in launches {
+            self.launch(slot, &tasks);
+        }
+        for group in groups {
+            self.search_for_room(group);
+        }
+        true
+    }
+
+    /// What a group looks at: the rest of what it has not finished, or what has changed since it has.
+    fn go_on(&mut self, group: u64, version: u64) -> (Scan, u64) {
+        let unfinished =
+            self.scheduler.groups.get_mut(group).and_then(|group| group.unfinished.take());
+        unfinished.unwrap_or_else(|| (self.scan(group), version))
+    }
+
+    /// Lets go of what is kept for tasks that do not wait any more, and puts agents where they stand
+    /// now.
+    fn let_go(&mut self) {
+        for group in self.scheduler.groups.take_gone() {
+            for agent in self.scheduler.reservations.release_surplus(group, 0) {
+                self.scheduler.groups.agent_changed(&agent);
+            }
+        }
+        for agent in self.scheduler.groups.take_touched() {
+            let used = self.scheduler.host_use_of(&agent);
+            self.scheduler.offers.touch(&agent, used);
+        }
+    }
+
+    /// Accepts what an agent offers with these tasks. What is left of it is offered again.
+    fn launch(&mut self, slot: u32, tasks: &[TaskId]) {
+        let Some(offer) = self.scheduler.offers.take(slot) else { return };
+        let tasks: Vec<AssignedTask> = tasks
+            .iter()
+            .filter_map(|id| Some(self.scheduler.state.task(id)?.assigned.clone()))
+            .collect();
+        let offers = offer
+            .pieces
+            .into_iter()
+            .map(|piece| {
+                self.forget_return(&piece);
+                piece.offer.id
+            })
+            .collect();
+        self.step.effects.push(Effect::Launch { offers, tasks });
+    }
+
+    /// Places a few tasks of a group. Gives whether there may be room for more.
+    fn place_some(
+        &mut self,
+        group: u64,
+        scan: &mut Scan,
+        launches: &mut Launches,
+        room: &mut usize,
+    ) -> bool {
+        let Some(found) = self.scheduler.groups.get(group) else { return false };
+        let batch = self.scheduler.settings.max_tasks_per_schedule_attempt.max(1).min(*room);
+        let ids: Vec<TaskId> = found.tasks().take(batch).cloned().collect();
+        let (config, wanted) = (found.config.clone(), found.wanted);
+        self.scheduler.count("schedule_attempts_fired", ids.len() as u64);
+        for (done, id) in ids.iter().enumerate() {
+            // What does not wait any more leaves the group: nothing is taken for it.
+            if self.scheduler.state.task(id).is_none_or(|task| task.state != TaskState::Pending) {
+                self.scheduler.groups.remove(id);
+                continue;
+            }
+            let Some(slot) = self.find(group, &config, &wanted, scan) else {
+                let unmatched = ids.len() - done;
+                self.scheduler.count("schedule_attempts_no_match", unmatched as u64);
+                return false;
+            };
+            if self.assign(id, slot, &config.resources.ports, &wanted) {
+                launches.entry(slot).or_default().push(id.clone());
+                *room -= 1;
+            }
+            self.placed(group, slot, &config, scan);
+        }
+        self.scheduler.groups.get(group).is_some()
+    }
+
+    /// Gives a task its place.
+    fn assign(
+        &mut self,
+        id: &TaskId,
+        slot: u32,
+        names: &std::collections::BTreeSet<String>,
+        wanted: &Wanted,
+    ) -> bool {
+        let Scheduler { offers, random, .. } = &mut *self.scheduler;
+        let Some(offer) = offers.at_mut(slot) else { return false };
+        let Some(numbers) = offer.take_ports(names.len(), random) else { return false };
+        let (fixed, revocable) = wanted.split();
+        offer.fixed = offer.fixed.minus(fixed);
+        offer.revocable = offer.revocable.minus(revocable);
+        let (agent, host) = (offer.agent.clone(), offer.host().to_owned());
+        if offers.is_spread() {
+            offers.reorder(slot);
+        }
+        let ports = names.iter().cloned().zip(numbers).collect();
+        // What was kept for it has served its purpose.
+        self.scheduler.reservations.release(&agent);
+        self.apply(Op::Assign { id: id.clone(), agent, host, ports });
+        self.change(id, TaskState::Assigned, None)
+    }
+}
+
+impl Scheduler {
+    /// What the host of an agent is used for.
+    pub(crate) fn host_use_of(&self, agent: &AgentId) -> HostUse {
+        self.offers.of(agent).map_or(HostUse::Open, |offer| self.host_use(offer.host()))
+    }
+
+    /// What a host is used for.
+    pub(crate) fn host_use(&self, host: &str) -> HostUse {
+        match self.state.host_mode(host) {
+            MaintenanceMode::None => HostUse::Open,
+            MaintenanceMode::Scheduled => HostUse::Last,
+            MaintenanceMode::Draining => HostUse::Draining,
+            MaintenanceMode::Drained => HostUse::Drained,
+        }
+    }
+
+    /// What refusals depend on beside offers.
+    pub(crate) fn moment(&self, now: aurora_model::job::Timestamp) -> Moment {
+        Moment { now, unavailability_threshold_ms: self.settings.unavailability_threshold_ms }
+    }
+}

@@ -1,0 +1,318 @@
+//! What can be looked up without going through all tasks. Made of the tasks and the hosts alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use aurora_model::job::{ResourceBag, ScheduledTask, TaskConfig, TaskState, Timestamp};
+use aurora_model::key::{JobKey, Role, TaskId};
+
+use super::Hosts;
+use super::tasks::{Kept, Slot};
+use crate::quota::Usage;
+use crate::state::spread::Spread;
+
+/// See the module.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Index {
+    /// Never with a job that has no tasks.
+    jobs: BTreeMap<JobKey, u32>,
+    places: Vec<JobTasks>,
+    free: Vec<u32>,
+    /// Never with a state that no task is in.
+    pub(super) counts: BTreeMap<TaskState, u64>,
+    /// What active tasks use. Never with a role that has none.
+    pub(super) usage: BTreeMap<Role, Usage>,
+    /// The tasks that were given to an agent of the host. Never with a host that has none.
+    on_host: BTreeMap<Arc<str>, HostTasks>,
+}
+
+/// The tasks of one job.
+#[derive(Debug, Clone, Default)]
+pub(super) struct JobTasks {
+    /// The active ones, by instance, of which each has one.
+    pub(super) active: BTreeSet<(u32, Slot)>,
+    /// The ended ones, by the time of their end.
+    pub(super) ended: BTreeSet<(Timestamp, TaskId)>,
+    /// Those that are neither, as they are being made.
+    pub(super) others: BTreeSet<TaskId>,
+    /// How many are in each state, in the order of [`TaskState::ALL`].
+    pub(super) states: [u32; TaskState::ALL.len()],
+    /// How many are of a service.
+    pub(super) services: u32,
+    pub(super) spread: Spread,
+}
+
+impl JobTasks {
+    fn is_empty(&self) -> bool {
+        self.active.is_empty() && self.ended.is_empty() && self.others.is_empty()
+    }
+}
+
+/// What the agents of one host have.
+#[derive(Debug, Clone, Default)]
+pub(super) struct HostTasks {
+    /// By id.
+    pub(super) tasks: Vec<TaskId>,
+    /// Those that have ended.
+    pub(super) ended: BTreeSet<TaskId>,
+    pub(super) load: HostLoad,
+}
+
+/// What the tasks of a host use together, without their executors.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct HostLoad {
+    /// All.
+    pub(crate) all: Load,
+    /// Those that are not production: of others none is ever stopped to make room.
+    pub(crate) soft: Load,
+}
+
+/// What some tasks use.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Load {
+    pub(crate) tasks: u64,
+    pub(crate) resources: ResourceBag,
+}
+
+impl Load {
+    /// Sums wrap: what was added can be taken away, whatever it was.
+    fn change(&mut self, config: &TaskConfig, f: fn(u64, u64) -> u64) {
+        let used = config.resources.bag();
+        let sum = &mut self.resources;
+        self.tasks = f(self.tasks, 1);
+        sum.cpus.0 = f(sum.cpus.0, used.cpus.0);
+        sum.ram_mb = f(sum.ram_mb, used.ram_mb);
+        sum.disk_mb = f(sum.disk_mb, used.disk_mb);
+        sum.ports = f(sum.ports, used.ports);
+        sum.gpus = f(sum.gpus, used.gpus);
+    }
+}
+
+/// What the index knows of a task that changes.
+pub(super) struct Before {
+    state: TaskState,
+    end: Timestamp,
+    host: Option<Arc<str>>,
+}
+
+impl Before {
+    pub(super) fn of(task: &ScheduledTask) -> Self {
+        Self { state: task.state, end: end(task), host: host_of(task).cloned() }
+    }
+}
+
+impl Index {
+    pub(super) fn keys(&self) -> impl Iterator<Item = &JobKey> {
+        self.jobs.keys()
+    }
+
+    pub(super) fn jobs_from<'a>(
+        &'a self,
+        from: std::ops::Bound<&JobKey>,
+    ) -> impl Iterator<Item = (&'a JobKey, &'a JobTasks)> + use<'a> {
+        let range = self.jobs.range::<JobKey, _>((from, std::ops::Bound::Unbounded));
+        range.filter_map(|(key, place)| Some((key, self.places.get(*place as usize)?)))
+    }
+
+    pub(super) fn job(&self, key: &JobKey) -> Option<&JobTasks> {
+        self.places.get(*self.jobs.get(key)? as usize)
+    }
+
+    pub(super) fn job_at(&mut self, place: u32) -> Option<&mut JobTasks> {
+        self.places.get_mut(place as usize)
+    }
+
+    pub(super) fn host(&self, name: &str) -> Option<&HostTasks> {
+        self.on_host.get(name)
+    }
+
+    pub(super) fn hosts_from<'a>(
+        &'a self,
+        after: Option<&str>,
+    ) -> impl Iterator<Item = (&'a Arc<str>, &'a HostTasks)> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        self.on_host.range::<str, _>((after.map_or(Unbounded, Excluded), Unbounded))
+    }
+
+    /// The place of a job, which is made if it has no tasks yet.
+    pub(super) fn place(&mut self, key: &JobKey) -> u32 {
+        if let Some(place) = self.jobs.get(key) {
+            return *place;
+        }
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.places.push(JobTasks::default());
+            u32::try_from(self.places.len() - 1).unwrap_or(u32::MAX)
+        });
+        self.jobs.insert(key.clone(), place);
+        place
+    }
+
+    pub(super) fn add(&mut self, slot: Slot, kept: &Kept, hosts: &Hosts) {
+        let Some(job) = self.places.get_mut(kept.job as usize) else { return };
+        job.services += u32::from(kept.task.assigned.task.is_service);
+        self.enters(slot, kept, None, hosts);
+    }
+
+    pub(super) fn remove(&mut self, slot: Slot, kept: &Kept, hosts: &Hosts) {
+        self.leaves(slot, kept, &Before::of(&kept.task), None, hosts);
+        let Some(job) = self.places.get_mut(kept.job as usize) else { return };
+        job.services -= u32::from(kept.task.assigned.task.is_service);
+        if job.is_empty() {
+            *job = JobTasks::default();
+            self.jobs.remove(kept.task.job());
+            self.free.push(kept.job);
+        }
+    }
+
+    /// A task has changed from what it was.
+    pub(super) fn changed(&mut self, slot: Slot, kept: &Kept, before: &Before, hosts: &Hosts) {
+        let now = Before::of(&kept.task);
+        self.leaves(slot, kept, before, Some(&now), hosts);
+        self.enters(slot, kept, Some(before), hosts);
+    }
+
+    /// Takes a task out of where it was and will not be any more.
+    fn leaves(
+        &mut self,
+        slot: Slot,
+        kept: &Kept,
+        was: &Before,
+        will_be: Option<&Before>,
+        hosts: &Hosts,
+    ) {
+        let task = &kept.task;
+        if let Some(count) = self.counts.get_mut(&was.state) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&was.state);
+            }
+        }
+        let Some(job) = self.places.get_mut(kept.job as usize) else { return };
+        job.states[was.state as usize] -= 1;
+        let stays = will_be.is_some_and(|now| class(now.state) == class(was.state));
+        if !stays || was.state.is_terminal() {
+            match class(was.state) {
+                Class::Active => {
+                    job.active.remove(&(task.assigned.instance, slot));
+                }
+                Class::Ended => {
+                    job.ended.remove(&(was.end, task.id().clone()));
+                    if let Some((_, host)) = &task.assigned.agent
+                        && let Some(on) = self.on_host.get_mut(host)
+                    {
+                        on.ended.remove(task.id());
+                        if on.tasks.is_empty() && on.ended.is_empty() {
+                            self.on_host.remove(host);
+                        }
+                    }
+                }
+                Class::Made => {
+                    job.others.remove(task.id());
+                }
+            }
+        }
+        if class(was.state) == Class::Active
+            && !stays
+            && let Some(usage) = self.usage.get_mut(task.job().role())
+        {
+            usage.remove(&task.assigned.task);
+            if usage.is_empty() {
+                self.usage.remove(task.job().role());
+            }
+        }
+        if let Some(host) = &was.host
+            && will_be.is_none_or(|now| now.host.as_ref() != Some(host))
+        {
+            if let Some(known) = hosts.get(host) {
+                job.spread.remove(&known.attributes);
+            }
+            if let Some(on) = self.on_host.get_mut(host) {
+                if let Ok(place) = on.tasks.binary_search(task.id()) {
+                    on.tasks.remove(place);
+                    on.load.change(&task.assigned.task, u64::wrapping_sub);
+                }
+                if on.tasks.is_empty() && on.ended.is_empty() {
+                    self.on_host.remove(host);
+                }
+            }
+        }
+    }
+
+    /// Puts a task where it is now and was not before.
+    fn enters(&mut self, slot: Slot, kept: &Kept, was: Option<&Before>, hosts: &Hosts) {
+        let task = &kept.task;
+        *self.counts.entry(task.state).or_default() += 1;
+        let Some(job) = self.places.get_mut(kept.job as usize) else { return };
+        job.states[task.state as usize] += 1;
+        let stayed = was.is_some_and(|was| class(was.state) == class(task.state));
+        if !stayed || task.state.is_terminal() {
+            match class(task.state) {
+                Class::Active => {
+                    job.active.insert((task.assigned.instance, slot));
+                }
+                Class::Ended => {
+                    job.ended.insert((end(task), task.id().clone()));
+                    if let Some((_, host)) = &task.assigned.agent {
+                        let on = self.on_host.entry(host.clone()).or_default();
+                        on.ended.insert(task.id().clone());
+                    }
+                }
+                Class::Made => {
+                    job.others.insert(task.id().clone());
+                }
+            }
+        }
+        if class(task.state) == Class::Active && !stayed {
+            self.usage.entry(Role::from(task.job())).or_default().add(&task.assigned.task);
+        }
+        if let Some(host) = host_of(task)
+            && was.is_none_or(|was| was.host.as_ref() != Some(host))
+        {
+            if let Some(known) = hosts.get(host) {
+                job.spread.add(&known.attributes);
+            }
+            let on = self.on_host.entry(host.clone()).or_default();
+            if let Err(place) = on.tasks.binary_search(task.id()) {
+                on.tasks.insert(place, task.id().clone());
+                on.load.change(&task.assigned.task, u64::wrapping_add);
+            }
+        }
+    }
+}
+
+impl HostLoad {
+    fn change(&mut self, config: &TaskConfig, f: fn(u64, u64) -> u64) {
+        self.all.change(config, f);
+        if !config.production {
+            self.soft.change(config, f);
+        }
+    }
+}
+
+/// Where a job keeps a task.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Made,
+    Active,
+    Ended,
+}
+
+fn class(state: TaskState) -> Class {
+    if state.is_terminal() {
+        Class::Ended
+    } else if state.is_active() {
+        Class::Active
+    } else {
+        Class::Made
+    }
+}
+
+/// The host that has the task, or is thought to.
+pub(super) fn host_of(task: &ScheduledTask) -> Option<&Arc<str>> {
+    let (_, host) = task.assigned.agent.as_ref()?;
+    task.state.is_slave_assigned().then_some(host)
+}
+
+fn end(task: &ScheduledTask) -> Timestamp {
+    task.latest_event().map_or(Timestamp(0), |event| event.timestamp)
+}

@@ -1,0 +1,153 @@
+//! Cron jobs: the service of the API.
+
+use aurora_api::cron::told;
+use aurora_api::v1;
+use aurora_api::v1::cron_jobs_server::CronJobs;
+use aurora_model::job::Timestamp;
+use aurora_model::key::JobKey;
+use aurora_scheduler_core::{
+    CronRequest, CronResponse, CronStatus, Request as Ask, Response as Answer,
+};
+use tonic::{Request, Response, Status};
+
+use crate::grpc::{Api, ended, invalid, job};
+
+/// The most jobs of a page.
+const MAX_PAGE: u32 = 500;
+
+fn key(key: Option<v1::JobKey>) -> Result<JobKey, Status> {
+    let key = key.ok_or_else(|| invalid("job is missing"))?;
+    JobKey::try_from(&key).map_err(invalid)
+}
+
+fn show(cron: &CronStatus) -> v1::CronJob {
+    v1::CronJob {
+        job: Some(v1::JobConfiguration::from(&*cron.job)),
+        time_zone: cron.zone.clone(),
+        next_ms: cron.next.map(|time| time.0),
+        problem: cron.problem.clone(),
+        queue: cron.queue.iter().map(Into::into).collect(),
+        runs: cron
+            .runs
+            .iter()
+            .map(|run| v1::CronRun { outcome: Some(told(&run.outcome)), ..run.into() })
+            .collect(),
+    }
+}
+
+impl Api {
+    async fn ask_cron(&self, id: Option<String>, ask: CronRequest) -> Result<CronResponse, Status> {
+        match self.ask(id, Ask::Cron(ask)).await? {
+            Answer::Cron(response) => Ok(response),
+            _ => Err(other_request()),
+        }
+    }
+
+    async fn schedule(
+        &self,
+        id: Option<String>,
+        ask: CronRequest,
+    ) -> Result<(Option<v1::JobKey>, Option<i64>), Status> {
+        match self.ask_cron(id, ask).await? {
+            CronResponse::Scheduled { key, next } => {
+                tracing::info!(job = %key, "scheduled a cron job");
+                Ok((Some(v1::JobKey::from(&key)), next.map(|Timestamp(ms)| ms)))
+            }
+            _ => Err(other_request()),
+        }
+    }
+}
+
+fn other_request() -> Status {
+    Status::invalid_argument("request_id belongs to another request")
+}
+
+#[tonic::async_trait]
+impl CronJobs for Api {
+    async fn schedule_cron_job(
+        &self,
+        request: Request<v1::ScheduleCronJobRequest>,
+    ) -> Result<Response<v1::ScheduleCronJobResponse>, Status> {
+        let request = request.into_inner();
+        let ask = CronRequest::Schedule(job(request.job)?);
+        let (key, next_ms) = self.schedule(request.request_id, ask).await?;
+        Ok(Response::new(v1::ScheduleCronJobResponse { key, next_ms }))
+    }
+
+    async fn replace_cron_job(
+        &self,
+        request: Request<v1::ReplaceCronJobRequest>,
+    ) -> Result<Response<v1::ReplaceCronJobResponse>, Status> {
+        let request = request.into_inner();
+        let ask = CronRequest::Replace(job(request.job)?);
+        let (key, next_ms) = self.schedule(request.request_id, ask).await?;
+        Ok(Response::new(v1::ReplaceCronJobResponse { key, next_ms }))
+    }
+
+    async fn deschedule_cron_job(
+        &self,
+        request: Request<v1::DescheduleCronJobRequest>,
+    ) -> Result<Response<v1::DescheduleCronJobResponse>, Status> {
+        let request = request.into_inner();
+        let key = key(request.job)?;
+        match self.ask_cron(request.request_id, CronRequest::Deschedule(key.clone())).await? {
+            CronResponse::Descheduled { existed } => {
+                tracing::info!(job = %key, existed, "descheduled a cron job");
+                Ok(Response::new(v1::DescheduleCronJobResponse { existed }))
+            }
+            _ => Err(other_request()),
+        }
+    }
+
+    async fn start_cron_job(
+        &self,
+        request: Request<v1::StartCronJobRequest>,
+    ) -> Result<Response<v1::StartCronJobResponse>, Status> {
+        let request = request.into_inner();
+        let key = key(request.job)?;
+        match self.ask_cron(request.request_id, CronRequest::Start(key)).await? {
+            CronResponse::Triggered { outcome } => {
+                let outcome = outcome.as_ref().map(told);
+                Ok(Response::new(v1::StartCronJobResponse { outcome }))
+            }
+            _ => Err(other_request()),
+        }
+    }
+
+    async fn get_cron_job(
+        &self,
+        request: Request<v1::GetCronJobRequest>,
+    ) -> Result<Response<v1::GetCronJobResponse>, Status> {
+        let key = key(request.into_inner().job)?;
+        let wanted = key.clone();
+        let found = self.core.ask(move |scheduler| scheduler.cron(&wanted)).await.map_err(ended)?;
+        let found =
+            found.ok_or_else(|| Status::not_found(format!("there is no cron job {key}")))?;
+        Ok(Response::new(v1::GetCronJobResponse { job: Some(show(&found)) }))
+    }
+
+    async fn list_cron_jobs(
+        &self,
+        request: Request<v1::ListCronJobsRequest>,
+    ) -> Result<Response<v1::ListCronJobsResponse>, Status> {
+        let v1::ListCronJobsRequest { role, page_size, page_token } = request.into_inner();
+        let after: Option<JobKey> = match page_token.as_str() {
+            "" => None,
+            token => Some(token.parse().map_err(|_| invalid("page_token is of no page"))?),
+        };
+        let size = if page_size == 0 { MAX_PAGE } else { page_size.min(MAX_PAGE) };
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let mut found: Vec<CronStatus> = self
+            .core
+            .ask(move |scheduler| scheduler.crons(&role, after.as_ref()).take(size + 1).collect())
+            .await
+            .map_err(ended)?;
+        let is_last = found.len() <= size;
+        found.truncate(size);
+        let last = found.last().filter(|_| !is_last).map(|cron| cron.job.key.to_string());
+        Ok(Response::new(v1::ListCronJobsResponse {
+            jobs: found.iter().map(show).collect(),
+            next_page_token: last.unwrap_or_default(),
+        }))
+    }
+}
