@@ -10,6 +10,7 @@ use aurora_model::job::{MilliCpus, ResourceBag};
 use aurora_model::quota::ResourceAggregate;
 use aurora_scheduler_core::Settings;
 
+use crate::update_flags::UpdateFlags;
 use crate::webhook::Webhook;
 
 /// The flags of the scheduler.
@@ -132,6 +133,9 @@ pub struct Flags {
     /// How long an SLA coordinator may take to answer.
     #[arg(long, value_name = "DURATION", default_value = "1mins", value_parser = whole_seconds)]
     pub sla_coordinator_timeout: u32,
+    /// See [`UpdateFlags`].
+    #[command(flatten)]
+    pub updates: UpdateFlags,
 }
 
 /// What a role may use for which no quota was set.
@@ -271,6 +275,7 @@ impl TryFrom<Flags> for Config {
             sla_coordinator_timeout_ms: ms(flags.sla_coordinator_timeout),
             ..Settings::default()
         };
+        let settings = flags.updates.choose(settings)?;
         let executor_user = match &flags.executor_user {
             Some(user) => user.clone(),
             None => current_user()?,
@@ -311,7 +316,7 @@ fn seconds(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "give seconds, or a number with secs, mins, hrs or days".to_owned())
 }
 
-fn whole_seconds(text: &str) -> Result<u32, String> {
+pub(crate) fn whole_seconds(text: &str) -> Result<u32, String> {
     let seconds = seconds(text)?;
     let max = f64::from(u32::MAX);
     if seconds.fract() != 0.0 || !(0.0..=max).contains(&seconds) {

@@ -30,9 +30,11 @@ mod mesos;
 mod pages;
 mod quotas;
 mod start;
+mod update_flags;
 mod updates;
 mod webhook;
 
 pub use flags::{Config, Flags, FlagsError, UnsetQuota};
 pub use start::{Error, Handle, start, start_with_log};
+pub use update_flags::UpdateFlags;
 pub use webhook::Webhook;

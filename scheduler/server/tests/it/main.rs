@@ -15,5 +15,6 @@ mod http;
 mod jobs;
 mod quotas;
 mod services;
+mod updates;
 mod webhook;
 mod world;
