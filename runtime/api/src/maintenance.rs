@@ -51,6 +51,7 @@ impl From<&model::Drain> for v1::Drain {
             default_policy: Some(v1::SlaPolicy::from(&drain.default_policy)),
             created_ms: drain.created.0,
             timeout_secs: drain.timeout_secs,
+            surge: drain.surge,
         }
     }
 }
@@ -64,7 +65,22 @@ impl TryFrom<v1::Drain> for model::Drain {
             default_policy: policy.try_into()?,
             created: Timestamp(drain.created_ms),
             timeout_secs: drain.timeout_secs,
+            surge: drain.surge,
         })
+    }
+}
+
+impl From<model::StandIn> for v1::StandIn {
+    fn from(stand_in: model::StandIn) -> Self {
+        let model::StandIn { instance, number, duration_secs } = stand_in;
+        Self { instance, number, duration_secs }
+    }
+}
+
+impl From<v1::StandIn> for model::StandIn {
+    fn from(stand_in: v1::StandIn) -> Self {
+        let v1::StandIn { instance, number, duration_secs } = stand_in;
+        Self { instance, number, duration_secs }
     }
 }
 
@@ -104,6 +120,7 @@ mod tests {
                     default_policy: SlaPolicy::Count { count: 3, duration_secs: 60 },
                     created: Timestamp(17),
                     timeout_secs: 99,
+                    surge: true,
                 };
                 let host = model::HostMaintenance { mode, cause, drain: Some(drain) };
                 let wire = v1::HostMaintenance::from(&host);

@@ -1,10 +1,11 @@
 //! The endpoints that operators and their tools look at: `/health`, `/vars`, `/vars.json`,
 //! `/metrics`, `/version`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
@@ -59,9 +60,17 @@ async fn vars(State(ops): State<Ops>) -> String {
     })
 }
 
-async fn vars_json(State(ops): State<Ops>) -> Response {
+async fn vars_json(
+    State(ops): State<Ops>,
+    Query(asked): Query<BTreeMap<String, String>>,
+) -> Response {
     process::measure();
-    Json(ops.metrics.vars()).into_response()
+    let vars = ops.metrics.vars();
+    if asked.get("pretty").map(String::as_str) != Some("true") {
+        return Json(vars).into_response();
+    }
+    let text = format!("{:#}\n", serde_json::json!(vars));
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 
 async fn prometheus(State(ops): State<Ops>) -> Response {

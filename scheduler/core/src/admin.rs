@@ -67,8 +67,8 @@ pub enum AdminResponse {
 pub(crate) enum AdminTimer {
     /// The next of the tasks that an operator wants to be asked about.
     Reconcile {
-        /// Where to go on, after the place of an instance.
-        after: (JobKey, u32),
+        /// The place of the next one.
+        next: (JobKey, u32),
         batch_size: usize,
     },
 }
@@ -96,7 +96,9 @@ impl Turn<'_> {
                 };
                 self.must_be_registered()?;
                 self.scheduler.count("reconciliation_explicit_runs", 1);
-                let tasks = self.on_agents().count() as u64;
+                let counts = self.scheduler.state.counts();
+                let on_agents = counts.iter().filter(|(state, _)| state.is_slave_assigned());
+                let tasks = on_agents.map(|(_, count)| count).sum();
                 self.reconcile_some(None, size);
                 Ok(AdminResponse::Reconciling { tasks })
             }
@@ -112,8 +114,8 @@ impl Turn<'_> {
 
     pub(crate) fn run_admin_timer(&mut self, timer: AdminTimer) {
         match timer {
-            AdminTimer::Reconcile { after, batch_size } => {
-                self.reconcile_some(Some(after), batch_size);
+            AdminTimer::Reconcile { next, batch_size } => {
+                self.reconcile_some(Some(&next), batch_size);
             }
         }
     }
@@ -156,46 +158,30 @@ impl Turn<'_> {
         }
     }
 
-    fn on_agents(&self) -> impl Iterator<Item = &ScheduledTask> {
-        self.scheduler.state.tasks().filter(|task| task.state.is_slave_assigned())
-    }
-
     /// Asks about some tasks, and sees to the next ones.
-    fn reconcile_some(&mut self, after: Option<(JobKey, u32)>, batch_size: usize) {
+    fn reconcile_some(&mut self, from: Option<&(JobKey, u32)>, batch_size: usize) {
         // What an operator asked for is made up for by the reconciliation after a registration.
         if !self.scheduler.registered {
             return;
         }
-        let mut places: Vec<((&JobKey, u32), &ScheduledTask)> = self
-            .on_agents()
-            .map(|task| ((task.job(), task.assigned.instance), task))
-            .filter(|(place, _)| after.as_ref().is_none_or(|(job, at)| *place > (job, *at)))
-            .collect();
-        places.sort_by_key(|(place, _)| *place);
-        let has_more = places.len() > batch_size;
-        // Two tasks of one place go together: one after the other would leave one out.
-        let end = match places.get(batch_size.saturating_sub(1)) {
-            Some((last, _)) => places.partition_point(|(place, _)| place <= last),
-            None => places.len(),
-        };
-        places.truncate(end);
-        let next = places
-            .last()
-            .filter(|_| has_more)
-            .map(|((job, instance), _)| ((*job).clone(), *instance));
-        let batch: Vec<_> = places
-            .into_iter()
-            .map(|(_, task)| {
+        let on_agents = |task: &&ScheduledTask| task.state.is_slave_assigned();
+        let mut tasks = self.scheduler.state.active_from(from).filter(on_agents);
+        let batch: Vec<_> = tasks
+            .by_ref()
+            .take(batch_size)
+            .map(|task| {
                 let agent = task.assigned.agent.as_ref().map(|(agent, _)| agent.clone());
                 (task.id().clone(), agent)
             })
             .collect();
+        let next = tasks.next().map(|task| (task.job().clone(), task.assigned.instance));
+        drop(tasks);
         if !batch.is_empty() {
             self.step.effects.push(Effect::Reconcile(batch));
         }
-        if let Some(after) = next {
+        if let Some(next) = next {
             let pause = self.scheduler.settings.reconciliation_batch_interval_ms;
-            self.after(pause, Timer::Admin(AdminTimer::Reconcile { after, batch_size }));
+            self.after(pause, Timer::Admin(AdminTimer::Reconcile { next, batch_size }));
         }
     }
 
@@ -203,7 +189,7 @@ impl Turn<'_> {
     /// which it has not.
     fn prune_tasks(
         &mut self,
-        query: TaskQuery,
+        mut query: TaskQuery,
         limit: Option<u32>,
     ) -> Result<AdminResponse, RequestError> {
         if let Some(state) = query.states.iter().find(|state| !state.is_terminal()) {
@@ -211,18 +197,14 @@ impl Turn<'_> {
                 "tasks that are {state} have not ended: only ended tasks are pruned. Kill them first"
             )));
         }
+        if query.states.is_empty() {
+            let ended = TaskState::ALL.into_iter().filter(|state| state.is_terminal());
+            query.states = ended.collect();
+        }
         let wanted = limit.map_or(MAX_PRUNED, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-        let most = wanted.min(MAX_PRUNED);
-        let mut found: Vec<TaskId> = self
-            .scheduler
-            .tasks(&query)
-            .into_iter()
-            .filter(|task| task.state.is_terminal())
-            .take(most.saturating_add(1))
-            .map(|task| task.id().clone())
-            .collect();
-        let has_more = found.len() > most;
-        found.truncate(most);
+        let (found, next) = self.scheduler.tasks_page(&query, None, wanted.min(MAX_PRUNED));
+        let has_more = next.is_some();
+        let found: Vec<TaskId> = found.into_iter().map(|task| task.id().clone()).collect();
         let tasks = found.len() as u64;
         self.forget(found);
         Ok(AdminResponse::Pruned { tasks, has_more })

@@ -8,11 +8,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use aurora_model::cron::CronRun;
 use aurora_model::job::{ScheduledTask, TaskState, Timestamp};
 use aurora_model::key::{AgentId, JobKey, Role, TaskId};
+use aurora_model::maintenance::MaintenanceMode;
 use aurora_model::quota::ResourceAggregate;
 
+use crate::cron::CronOp;
 use crate::input::Op;
+use crate::maintenance::MaintenanceOp;
 use crate::settings::Settings;
 use crate::state::State;
 
@@ -47,8 +51,26 @@ pub enum Change {
     Quota {
         /// The role.
         role: Role,
-        /// What its production tasks may use together.
-        quota: ResourceAggregate,
+        /// What its production tasks may use together; none if it has been taken away.
+        quota: Option<ResourceAggregate>,
+    },
+    /// A host has gone to another maintenance mode.
+    HostMode {
+        /// The host.
+        host: String,
+        /// Its mode.
+        mode: MaintenanceMode,
+    },
+    /// A cron job is new, or has been replaced.
+    CronScheduled(JobKey),
+    /// A cron job is no more.
+    CronDescheduled(JobKey),
+    /// Runs of a cron job have been started or skipped.
+    CronRuns {
+        /// The job.
+        job: JobKey,
+        /// The runs, in order.
+        runs: Vec<CronRun>,
     },
 }
 
@@ -90,6 +112,7 @@ pub struct Forgotten {
 pub(crate) enum Before {
     Nothing,
     Task(TaskState),
+    Mode(MaintenanceMode),
     Forgotten(Vec<Forgotten>),
 }
 
@@ -99,6 +122,7 @@ pub(crate) fn before(state: &State, op: &Op) -> Before {
         Op::Transition { id, .. } => {
             state.task(id).map_or(Before::Nothing, |task| Before::Task(task.state))
         }
+        Op::Maintenance(MaintenanceOp::Put { host, .. }) => Before::Mode(state.host_mode(host)),
         Op::Remove(ids) => Before::Forgotten(
             ids.iter()
                 .filter_map(|id| state.task(id))
@@ -143,7 +167,25 @@ pub(crate) fn event(
             agent: agent.clone(),
             attributes: attributes.clone(),
         },
-        (Op::PutQuota { role, quota }, _) => Change::Quota { role: role.clone(), quota: *quota },
+        (Op::PutQuota { role, quota }, _) => {
+            Change::Quota { role: role.clone(), quota: Some(*quota) }
+        }
+        (Op::RemoveQuota(role), _) => Change::Quota { role: role.clone(), quota: None },
+        (Op::Maintenance(MaintenanceOp::Put { host, .. }), Before::Mode(before)) => {
+            let mode = state.host_mode(host);
+            if mode == before {
+                return None;
+            }
+            Change::HostMode { host: host.clone(), mode }
+        }
+        (Op::Cron(op), _) => match op {
+            CronOp::Put { job, .. } => Change::CronScheduled(job.key.clone()),
+            CronOp::Remove(job) => Change::CronDescheduled(job.clone()),
+            CronOp::Record { job, runs, .. } if !runs.is_empty() => {
+                Change::CronRuns { job: job.clone(), runs: runs.clone() }
+            }
+            CronOp::Record { .. } | CronOp::Due { .. } => return None,
+        },
         _ => return None,
     };
     Some(Event { version: state.version(), at: now, change })

@@ -292,6 +292,8 @@ pub struct StatusUpdate {
     pub agent: Option<AgentId>,
     /// Why, for people.
     pub message: Option<String>,
+    /// Mesos's reason, by its name there.
+    pub reason: Option<&'static str>,
     /// Set if the update is to be acknowledged.
     pub uuid: Option<Vec<u8>>,
 }

@@ -27,6 +27,8 @@ pub struct TaskQuery {
     pub instances: BTreeSet<u32>,
     /// The hosts they are on.
     pub hosts: BTreeSet<String>,
+    /// Their jobs.
+    pub jobs: BTreeSet<JobKey>,
 }
 
 impl TaskQuery {
@@ -45,6 +47,15 @@ impl TaskQuery {
         is(&self.role, job.role())
             && is(&self.environment, job.environment())
             && is(&self.name, job.name())
+            && (self.jobs.is_empty() || self.jobs.contains(job))
+    }
+
+    /// The jobs that alone can be meant, if the query names them whole.
+    fn whole_jobs(&self) -> Option<BTreeSet<JobKey>> {
+        match JobKey::new(&self.role, &self.environment, &self.name) {
+            Ok(job) => Some(BTreeSet::from([job])),
+            Err(_) => (!self.jobs.is_empty()).then(|| self.jobs.clone()),
+        }
     }
 
     /// Whether the task is meant.
@@ -105,6 +116,8 @@ pub struct Stats {
     pub tasks: BTreeMap<TaskState, u64>,
     /// Offers that are held.
     pub offers: u64,
+    /// Agents that are kept for tasks for which others were stopped.
+    pub reservations: u64,
     /// Whether a master has taken the subscription.
     pub registered: bool,
 }
@@ -228,7 +241,7 @@ impl Scheduler {
             return Some(query.task_ids.iter().filter_map(|id| self.state.task(id)).collect());
         }
         let has_job = !query.role.is_empty() && !query.name.is_empty();
-        if query.hosts.is_empty() || has_job {
+        if query.hosts.is_empty() || has_job || !query.jobs.is_empty() {
             return None;
         }
         Some(query.hosts.iter().flat_map(|host| self.state.tasks_ever_on(host)).collect())
@@ -243,8 +256,15 @@ impl Scheduler {
         limit: usize,
     ) -> Vec<&'a ScheduledTask> {
         let mut found = Vec::new();
-        let jobs = self.jobs_of(&query.role, after.map(|after| &after.job), true);
-        for job in jobs.map(|(job, ..)| job).filter(|job| query.matches_job(job)) {
+        let named = query.whole_jobs();
+        let from = after.map(|after| &after.job);
+        let jobs: Box<dyn Iterator<Item = &JobKey>> = match &named {
+            Some(named) => {
+                Box::new(named.iter().filter(|job| from.is_none_or(|from| *job >= from)))
+            }
+            None => Box::new(self.jobs_of(&query.role, from, true).map(|(job, ..)| job)),
+        };
+        for job in jobs.filter(|job| query.matches_job(job)) {
             let mut tasks: Vec<(Place, &ScheduledTask)> = self
                 .state
                 .tasks_of(job)
@@ -329,6 +349,11 @@ impl Scheduler {
     /// Numbers about the whole.
     pub fn stats(&self) -> Stats {
         let tasks = self.state.counts().clone();
-        Stats { tasks, offers: self.offers.len() as u64, registered: self.registered }
+        Stats {
+            tasks,
+            offers: self.offers.len() as u64,
+            reservations: self.reservations.len() as u64,
+            registered: self.registered,
+        }
     }
 }

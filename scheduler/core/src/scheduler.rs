@@ -8,6 +8,7 @@ use aurora_model::key::{AgentId, JobKey, OfferId, TaskId};
 
 use crate::changes::TaskChange;
 use crate::cron::Timetables;
+use crate::ends::Ends;
 use crate::events;
 use crate::input::{Effect, Input, Offer, Op, StatusUpdate, Step};
 use crate::maintenance::Drains;
@@ -31,6 +32,7 @@ pub struct Scheduler {
     pub(crate) groups: Groups,
     pub(crate) reservations: Reservations,
     pub(crate) timers: Timers,
+    pub(crate) ends: Ends,
     /// When cron jobs are due.
     pub(crate) timetables: Timetables,
     /// The jobs that have a [`Timer::Prune`].
@@ -69,6 +71,7 @@ impl Scheduler {
             groups: Groups::default(),
             reservations: Reservations::default(),
             timers: Timers::default(),
+            ends: Ends::default(),
             timetables: Timetables::default(),
             pruning: BTreeSet::new(),
             updating: Updating::default(),
@@ -103,6 +106,11 @@ impl Scheduler {
     /// The host of an agent that has made an offer since the master was last found.
     pub(crate) fn host_of(&self, agent: &AgentId) -> Option<&str> {
         self.hosts.get(agent).map(|(host, _)| host.as_str())
+    }
+
+    /// What the operator has chosen.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// The durable state.
@@ -277,8 +285,11 @@ impl Turn<'_> {
     }
 
     fn take_status(&mut self, update: StatusUpdate) {
-        let StatusUpdate { task, state, agent, message, uuid } = update;
-        self.change_reported(&task, state, agent.as_ref(), message.as_deref());
+        let StatusUpdate { task, state, agent, message, reason, uuid } = update;
+        let result = self.change_reported(&task, state, agent.as_ref(), message.as_deref());
+        if let Some(reason) = reason {
+            self.scheduler.ends.count_status(reason, result);
+        }
         if let (Some(uuid), Some(agent)) = (uuid, agent) {
             self.step.effects.push(Effect::Acknowledge { task, agent, uuid });
         }

@@ -87,6 +87,8 @@ pub struct Settings {
     pub cron_catch_up_limit: u32,
     /// How long before its maintenance a host takes no tasks (`-unavailability_threshold`).
     pub unavailability_threshold_ms: i64,
+    /// The states of which events carry the whole task, for webhooks.
+    pub told_whole: BTreeSet<TaskState>,
     /// Failures that an update may forgive to all its instances together
     /// (`-max_update_instance_failures`).
     pub max_update_instance_failures: u64,
@@ -105,8 +107,6 @@ pub struct Settings {
     pub update_history_threshold_ms: i64,
     /// Ended updates remembered per job (`-job_update_history_per_job_threshold`).
     pub update_history_per_job: usize,
-    /// The states of which events carry the whole task, for webhooks.
-    pub told_whole: BTreeSet<TaskState>,
     /// How often what keeps drains from going on is looked at again
     /// (`-host_maintenance_polling_interval`).
     pub host_maintenance_polling_ms: i64,
@@ -192,6 +192,7 @@ impl Default for Settings {
             cron_time_zone: "GMT".to_owned(),
             cron_catch_up_limit: 100,
             unavailability_threshold_ms: 6 * MINUTE,
+            told_whole: BTreeSet::new(),
             max_update_instance_failures: 20_000,
             enable_update_affinity: false,
             update_affinity_hold_ms: 3 * MINUTE,
@@ -200,7 +201,6 @@ impl Default for Settings {
             update_history_interval_ms: 15 * MINUTE,
             update_history_threshold_ms: 30 * 24 * HOUR,
             update_history_per_job: 10,
-            told_whole: BTreeSet::new(),
             host_maintenance_polling_ms: MINUTE,
             sla_aware_kill_non_prod: false,
             min_required_instances_for_sla_check: 20,

@@ -10,7 +10,7 @@ use aurora_scheduler_core::{
 };
 use tonic::{Request, Response, Status};
 
-use crate::grpc::{Api, ended, invalid, job};
+use crate::grpc::{Api, ended, invalid, job, not_found, other_answer};
 
 /// The most jobs of a page.
 const MAX_PAGE: u32 = 500;
@@ -39,7 +39,7 @@ impl Api {
     async fn ask_cron(&self, id: Option<String>, ask: CronRequest) -> Result<CronResponse, Status> {
         match self.ask(id, Ask::Cron(ask)).await? {
             Answer::Cron(response) => Ok(response),
-            _ => Err(other_request()),
+            _ => Err(other_answer()),
         }
     }
 
@@ -53,13 +53,9 @@ impl Api {
                 tracing::info!(job = %key, "scheduled a cron job");
                 Ok((Some(v1::JobKey::from(&key)), next.map(|Timestamp(ms)| ms)))
             }
-            _ => Err(other_request()),
+            _ => Err(other_answer()),
         }
     }
-}
-
-fn other_request() -> Status {
-    Status::invalid_argument("request_id belongs to another request")
 }
 
 #[tonic::async_trait]
@@ -95,7 +91,7 @@ impl CronJobs for Api {
                 tracing::info!(job = %key, existed, "descheduled a cron job");
                 Ok(Response::new(v1::DescheduleCronJobResponse { existed }))
             }
-            _ => Err(other_request()),
+            _ => Err(other_answer()),
         }
     }
 
@@ -110,7 +106,7 @@ impl CronJobs for Api {
                 let outcome = outcome.as_ref().map(told);
                 Ok(Response::new(v1::StartCronJobResponse { outcome }))
             }
-            _ => Err(other_request()),
+            _ => Err(other_answer()),
         }
     }
 
@@ -121,8 +117,7 @@ impl CronJobs for Api {
         let key = key(request.into_inner().job)?;
         let wanted = key.clone();
         let found = self.core.ask(move |scheduler| scheduler.cron(&wanted)).await.map_err(ended)?;
-        let found =
-            found.ok_or_else(|| Status::not_found(format!("there is no cron job {key}")))?;
+        let found = found.ok_or_else(|| not_found(format!("there is no cron job {key}")))?;
         Ok(Response::new(v1::GetCronJobResponse { job: Some(show(&found)) }))
     }
 

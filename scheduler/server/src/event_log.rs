@@ -126,7 +126,7 @@ mod tests {
 
     fn event(version: u64) -> Event {
         let role = Role::new("www").unwrap();
-        let change = Change::Quota { role, quota: ResourceAggregate::default() };
+        let change = Change::Quota { role, quota: Some(ResourceAggregate::default()) };
         Event { version, at: Timestamp(0), change }
     }
 

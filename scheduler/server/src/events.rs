@@ -8,16 +8,17 @@ use aurora_api::convert::task_state;
 use aurora_api::v1;
 use aurora_api::v1::events_server::Events;
 use aurora_api::v1::watch_events_response::Message;
+use aurora_model::cron::CronRun;
 use aurora_model::job::TaskState;
 use aurora_model::key::{JobKey, Role};
 use aurora_scheduler_core::{Change, Event, Forgotten, Moved};
 use futures::Stream;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
 use crate::actor::Ended;
-use crate::grpc::{Api, ended, invalid};
+use crate::grpc::{Api, ended, failure, invalid};
 
 /// Messages that a reader may leave unread before it is waited for.
 const UNREAD: usize = 64;
@@ -111,11 +112,42 @@ impl Filter {
             .then(|| {
                 Sent::Quota(v1::QuotaChanged {
                     role: role.to_string(),
-                    quota: Some(v1::ResourceAggregate::from(quota)),
+                    quota: quota.as_ref().map(v1::ResourceAggregate::from),
                 })
             })?,
+            Change::HostMode { host, mode } => (self.has_kind(v1::EventKind::Host)
+                && self.states.is_empty()
+                && self.is_of(None, None, Some(host)))
+            .then(|| {
+                Sent::Host(v1::HostChanged {
+                    host: host.clone(),
+                    mode: Some(v1::MaintenanceMode::from(*mode) as i32),
+                    ..v1::HostChanged::default()
+                })
+            })?,
+            Change::CronScheduled(job) => self.cron(job, v1::CronChange::Scheduled, &[])?,
+            Change::CronDescheduled(job) => self.cron(job, v1::CronChange::Descheduled, &[])?,
+            Change::CronRuns { job, runs } => self.cron(job, v1::CronChange::Run, runs)?,
         };
         Some(v1::Event { version: event.version, timestamp_ms: event.at.0, change: Some(change) })
+    }
+
+    fn cron(
+        &self,
+        job: &JobKey,
+        change: v1::CronChange,
+        runs: &[CronRun],
+    ) -> Option<v1::event::Change> {
+        let is_meant = self.has_kind(v1::EventKind::Cron)
+            && self.states.is_empty()
+            && self.is_of(Some(job.role()), Some(job), None);
+        is_meant.then(|| {
+            v1::event::Change::Cron(v1::CronChanged {
+                job: Some(v1::JobKey::from(job)),
+                change: change as i32,
+                runs: runs.iter().map(v1::CronRun::from).collect(),
+            })
+        })
     }
 
     fn has_kind(&self, kind: v1::EventKind) -> bool {
@@ -167,10 +199,11 @@ impl Events for Api {
         let now = self.events.version();
         let begin = request.after_version.unwrap_or(now);
         if begin > now {
-            return Err(Status::out_of_range(format!(
+            let message = format!(
                 "version {begin} has not been reached: this scheduler is at {now}. If its log was \
                  replaced, look at how things are anew and watch without after_version"
-            )));
+            );
+            return Err(failure(Code::OutOfRange, "VERSION_AHEAD", message));
         }
         let filter = Filter::try_from(request)?;
         let (sender, receiver) = mpsc::channel(UNREAD);

@@ -1,5 +1,6 @@
 //! What an operator can choose. The names are the original's (`api-and-http.md` 6), with `-`.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -8,9 +9,8 @@ use aurora_mesos::executor::parse_duration;
 use aurora_model::cron::Zone;
 use aurora_model::job::{MilliCpus, ResourceBag};
 use aurora_model::quota::ResourceAggregate;
-use aurora_scheduler_core::Settings;
+use aurora_scheduler_core::{Settings, SlaCategory, SlaMetrics};
 
-use crate::update_flags::UpdateFlags;
 use crate::webhook::Webhook;
 
 /// The flags of the scheduler.
@@ -99,6 +99,12 @@ pub struct Flags {
     /// A file that says where changes of tasks are sent: see docs/webhooks.md.
     #[arg(long, value_name = "FILE")]
     pub webhook_config: Option<PathBuf>,
+    /// How often the numbers of this process are sampled for graphs.
+    #[arg(long, value_name = "DURATION", default_value = "1secs", value_parser = whole_seconds)]
+    pub stat_sampling_interval: u32,
+    /// For how long these samples are kept.
+    #[arg(long, value_name = "DURATION", default_value = "1hrs", value_parser = whole_seconds)]
+    pub stat_retention_period: u32,
     /// How many past events are kept for those who read them.
     #[arg(long, value_name = "COUNT", default_value_t = 65_536)]
     pub event_buffer: usize,
@@ -133,9 +139,23 @@ pub struct Flags {
     /// How long an SLA coordinator may take to answer.
     #[arg(long, value_name = "DURATION", default_value = "1mins", value_parser = whole_seconds)]
     pub sla_coordinator_timeout: u32,
-    /// See [`UpdateFlags`].
+    /// How often it is measured how well services are served, and of how much time.
+    #[arg(long, value_name = "DURATION", default_value = "1mins", value_parser = whole_seconds)]
+    pub sla_stat_refresh_interval: u32,
+    /// What is measured of services for production: any of JOB_UPTIMES, PLATFORM_UPTIME and MEDIANS,
+    /// separated by commas.
+    #[arg(long, value_name = "LIST", default_value = "JOB_UPTIMES,PLATFORM_UPTIME,MEDIANS",
+        value_parser = categories)]
+    pub sla_prod_metrics: Categories,
+    /// What is measured of other services.
+    #[arg(long, value_name = "LIST", default_value = "", value_parser = categories)]
+    pub sla_non_prod_metrics: Categories,
+    /// Where tasks go.
     #[command(flatten)]
-    pub updates: UpdateFlags,
+    pub placement: crate::placement_flags::PlacementFlags,
+    /// How updates go.
+    #[command(flatten)]
+    pub updates: crate::update_flags::UpdateFlags,
 }
 
 /// What a role may use for which no quota was set.
@@ -157,6 +177,8 @@ pub struct Config {
     pub flags: Flags,
     /// The choices of the core.
     pub settings: Settings,
+    /// What is measured.
+    pub sla: SlaMetrics,
     /// Sent to the master.
     pub credential: Option<aurora_mesos::scheduler::Credential>,
     /// Where changes of tasks are sent.
@@ -226,6 +248,7 @@ impl TryFrom<Flags> for Config {
             ("host-maintenance-polling-interval", flags.host_maintenance_polling_interval),
             ("sla-coordinator-timeout", flags.sla_coordinator_timeout),
             ("max-parallel-coordinated-maintenance", flags.max_parallel_coordinated_maintenance),
+            ("sla-stat-refresh-interval", flags.sla_stat_refresh_interval),
         ] {
             if value == 0 {
                 return Err(FlagsError::Range { flag, value: value.to_string() });
@@ -241,7 +264,7 @@ impl TryFrom<Flags> for Config {
             .as_ref()
             .map(|path| read_file("webhook-config", path, Webhook::parse))
             .transpose()?;
-        let settings = Settings {
+        let mut settings = Settings {
             told_whole: webhook.as_ref().map(|webhook| webhook.states.clone()).unwrap_or_default(),
             cluster_name: flags.cluster_name.clone(),
             scheduler_host: hostname.clone(),
@@ -275,6 +298,12 @@ impl TryFrom<Flags> for Config {
             sla_coordinator_timeout_ms: ms(flags.sla_coordinator_timeout),
             ..Settings::default()
         };
+        let sla = SlaMetrics {
+            interval_ms: ms(flags.sla_stat_refresh_interval),
+            production: flags.sla_prod_metrics.0.clone(),
+            non_production: flags.sla_non_prod_metrics.0.clone(),
+        };
+        flags.placement.apply(&mut settings)?;
         let settings = flags.updates.choose(settings)?;
         let executor_user = match &flags.executor_user {
             Some(user) => user.clone(),
@@ -288,6 +317,7 @@ impl TryFrom<Flags> for Config {
                 .map(credential)
                 .transpose()?,
             settings,
+            sla,
             webhook,
             hostname,
             executor_user,
@@ -297,7 +327,7 @@ impl TryFrom<Flags> for Config {
 }
 
 /// Reads a file that a flag names.
-fn read_file<T>(
+pub(crate) fn read_file<T>(
     flag: &'static str,
     path: &std::path::Path,
     parse: impl FnOnce(&str) -> Result<T, String>,
@@ -306,6 +336,15 @@ fn read_file<T>(
         .map_err(|error| error.to_string())
         .and_then(|text| parse(&text))
         .map_err(|reason| FlagsError::File { flag, path: path.to_owned(), reason })
+}
+
+/// What is measured of services.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Categories(BTreeSet<SlaCategory>);
+
+fn categories(text: &str) -> Result<Categories, String> {
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    names.map(str::parse).collect::<Result<_, _>>().map(Categories)
 }
 
 /// A number of seconds, or a duration with its unit.
@@ -406,6 +445,7 @@ pub(crate) mod tests {
             "host-maintenance-polling-interval",
             "sla-coordinator-timeout",
             "max-parallel-coordinated-maintenance",
+            "sla-stat-refresh-interval",
         ] {
             let error = config(&[&format!("--{flag}=0")]).unwrap_err().to_string();
             assert_eq!(error, format!("--{flag} is out of range: 0"));
@@ -451,5 +491,16 @@ pub(crate) mod tests {
         for text in ["", "mins", "5parsecs", "-1", "1.5secs", "NaN", "inf", "200000days"] {
             assert!(whole_seconds(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_measured_is_given_by_name() {
+        let sla = |more: &[&str]| config(more).unwrap().sla;
+        assert_eq!(sla(&[]), SlaMetrics::default());
+        let some = sla(&["--sla-non-prod-metrics=MEDIANS, JOB_UPTIMES", "--sla-prod-metrics="]);
+        assert_eq!(some.production, [].into());
+        assert_eq!(some.non_production, [SlaCategory::Medians, SlaCategory::JobUptimes].into());
+        let error = categories("MEDIANS,SPEED").unwrap_err();
+        assert!(error.contains("\"SPEED\""), "{error}");
     }
 }

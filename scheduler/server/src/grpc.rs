@@ -2,25 +2,28 @@
 
 use std::collections::BTreeSet;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use aurora_api::convert::{ConvertError, task_state};
 use aurora_api::v1;
 use aurora_api::v1::cluster_server::Cluster;
 use aurora_api::v1::jobs_server::Jobs;
-use aurora_model::job::{JobConfiguration, ScheduledTask};
+use aurora_model::job::{JobConfiguration, TaskState};
 use aurora_model::key::{JobKey, RequestId, TaskId};
 use aurora_scheduler_core::{
-    ErrorKind, Request as Ask, RequestError, Response as Answer, TaskQuery,
+    ErrorKind, Request as Ask, RequestError, Response as Answer, TaskCursor, TaskQuery,
 };
 use futures::Stream;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status};
+use tonic::metadata::AsciiMetadataValue;
+use tonic::{Code, Request, Response, Status};
 
 use crate::actor::{Core, Ended};
 use crate::dispatch::Dispatcher;
 use crate::event_log::EventLog;
+use crate::queries::{self, Found};
 
 /// The longest id of a request, in bytes.
 const MAX_REQUEST_ID: usize = 128;
@@ -51,22 +54,63 @@ pub(crate) struct Api {
     pub(crate) events: EventLog,
 }
 
+/// The trailer that tells programs why a call has failed; `api.proto` lists its values.
+const REASON: &str = "aurora-reason";
+
+/// A failure with its reason for programs.
+pub(crate) fn failure(code: Code, reason: &'static str, message: impl Into<String>) -> Status {
+    let mut status = Status::new(code, message);
+    status.metadata_mut().insert(REASON, AsciiMetadataValue::from_static(reason));
+    status
+}
+
 pub(crate) fn invalid(error: impl std::fmt::Display) -> Status {
-    Status::invalid_argument(error.to_string())
+    failure(Code::InvalidArgument, "INVALID", error.to_string())
+}
+
+pub(crate) fn not_found(message: impl Into<String>) -> Status {
+    failure(Code::NotFound, "NOT_FOUND", message)
 }
 
 pub(crate) fn ended(_: Ended) -> Status {
-    Status::unavailable("the scheduler is shutting down; repeat the call")
+    failure(Code::Unavailable, "SHUTTING_DOWN", "the scheduler is shutting down; repeat the call")
+}
+
+/// A request id that was answered before was of another kind of request.
+pub(crate) fn other_answer() -> Status {
+    let message = "request_id belongs to another request";
+    failure(Code::InvalidArgument, "REQUEST_ID_REUSED", message)
 }
 
 pub(crate) fn refused(error: RequestError) -> Status {
-    match error.kind {
-        ErrorKind::Invalid => Status::invalid_argument(error.message),
-        ErrorKind::NotFound => Status::not_found(error.message),
-        ErrorKind::JobUpdating => Status::failed_precondition(error.message),
-        ErrorKind::AlreadyExists => Status::already_exists(error.message),
-        ErrorKind::FailedPrecondition => Status::failed_precondition(error.message),
-        ErrorKind::QuotaExceeded => Status::resource_exhausted(error.message),
+    let (code, reason) = match error.kind {
+        ErrorKind::Invalid => (Code::InvalidArgument, "INVALID"),
+        ErrorKind::NotFound => (Code::NotFound, "NOT_FOUND"),
+        ErrorKind::JobUpdating => (Code::FailedPrecondition, "JOB_UPDATING"),
+        ErrorKind::AlreadyExists => (Code::AlreadyExists, "ALREADY_EXISTS"),
+        ErrorKind::FailedPrecondition => (Code::FailedPrecondition, "FAILED_PRECONDITION"),
+        ErrorKind::QuotaExceeded => (Code::ResourceExhausted, "QUOTA_EXCEEDED"),
+    };
+    failure(code, reason, error.message)
+}
+
+/// How many things a page has at most.
+const MAX_PAGE: u32 = 1000;
+
+/// How many things a page is to have; everything if no size is given.
+fn page_size(size: u32) -> usize {
+    match size {
+        0 => usize::MAX,
+        size => usize::try_from(size.min(MAX_PAGE)).unwrap_or(usize::MAX),
+    }
+}
+
+/// Where a page of tasks begins.
+fn task_cursor(token: &str) -> Result<Option<TaskCursor>, Status> {
+    let unusable = || invalid("page_token is not one that this scheduler gave");
+    match token {
+        "" => Ok(None),
+        token => TaskCursor::parse(token).map(Some).ok_or_else(unusable),
     }
 }
 
@@ -80,13 +124,14 @@ fn request_id(id: Option<String>) -> Result<Option<RequestId>, Status> {
     }
 }
 
+pub(crate) fn job_key(key: Option<v1::JobKey>) -> Result<JobKey, Status> {
+    let key = key.ok_or_else(|| invalid("job is missing"))?;
+    JobKey::try_from(&key).map_err(invalid)
+}
+
 pub(crate) fn job(job: Option<v1::JobConfiguration>) -> Result<Box<JobConfiguration>, Status> {
     let job = job.ok_or_else(|| invalid("job is missing"))?;
     JobConfiguration::try_from(job).map(Box::new).map_err(invalid)
-}
-
-pub(crate) fn other_answer() -> Status {
-    Status::invalid_argument("request_id belongs to another request")
 }
 
 pub(crate) fn query(query: Option<v1::TaskQuery>) -> Result<TaskQuery, Status> {
@@ -109,6 +154,12 @@ pub(crate) fn query(query: Option<v1::TaskQuery>) -> Result<TaskQuery, Status> {
             .map_err(invalid)?,
         instances: query.instances.into_iter().collect(),
         hosts: query.agent_hosts.into_iter().collect(),
+        jobs: query
+            .jobs
+            .iter()
+            .map(JobKey::try_from)
+            .collect::<Result<_, ConvertError>>()
+            .map_err(invalid)?,
     })
 }
 
@@ -134,7 +185,7 @@ impl Jobs for Api {
                 key: Some(v1::JobKey::from(&key)),
                 instance_count: instances,
             })),
-            _ => Err(Status::invalid_argument("request_id belongs to another request")),
+            _ => Err(other_answer()),
         }
     }
 
@@ -156,7 +207,7 @@ impl Jobs for Api {
             Answer::Killed { instances } => {
                 Ok(Response::new(v1::KillTasksResponse { killed: instances }))
             }
-            _ => Err(Status::invalid_argument("request_id belongs to another request")),
+            _ => Err(other_answer()),
         }
     }
 
@@ -172,7 +223,7 @@ impl Jobs for Api {
             Answer::Added { instances } => {
                 Ok(Response::new(v1::AddInstancesResponse { instances }))
             }
-            _ => Err(Status::invalid_argument("request_id belongs to another request")),
+            _ => Err(other_answer()),
         }
     }
 
@@ -188,7 +239,7 @@ impl Jobs for Api {
             Answer::Restarted { instances } => {
                 Ok(Response::new(v1::RestartTasksResponse { restarted: instances }))
             }
-            _ => Err(Status::invalid_argument("request_id belongs to another request")),
+            _ => Err(other_answer()),
         }
     }
 
@@ -209,48 +260,137 @@ impl Jobs for Api {
         &self,
         request: Request<v1::ListJobsRequest>,
     ) -> Result<Response<v1::ListJobsResponse>, Status> {
-        let role = request.into_inner().role;
-        let jobs = self.core.ask(move |scheduler| scheduler.jobs(&role)).await.map_err(ended)?;
-        let jobs = jobs
-            .into_iter()
-            .map(|(key, counts)| v1::JobSummary {
-                key: Some(v1::JobKey::from(&key)),
-                pending: counts.pending,
-                active: counts.active,
-                finished: counts.finished,
-                failed: counts.failed,
-                is_service: counts.is_service,
-                cron_schedule: None,
-                states: counts
-                    .states
-                    .into_iter()
-                    .map(|(state, count)| v1::StateCount {
-                        state: v1::TaskState::from(state) as i32,
-                        count,
-                    })
-                    .collect(),
-            })
-            .collect();
-        Ok(Response::new(v1::ListJobsResponse { jobs }))
+        let v1::ListJobsRequest { role, page_size: size, page_token, with_config } =
+            request.into_inner();
+        let after = match page_token.as_str() {
+            "" => None,
+            token => Some(
+                token
+                    .parse::<JobKey>()
+                    .map_err(|_| invalid("page_token is not one that this scheduler gave"))?,
+            ),
+        };
+        let page =
+            self.core.jobs(&role, after, page_size(size), with_config).await.map_err(ended)?;
+        Ok(Response::new(v1::ListJobsResponse {
+            jobs: page.found.iter().map(queries::job_to_proto).collect(),
+            next_page_token: page.next.map(|key| key.to_string()).unwrap_or_default(),
+            version: page.version,
+        }))
+    }
+
+    async fn get_job(
+        &self,
+        request: Request<v1::GetJobRequest>,
+    ) -> Result<Response<v1::GetJobResponse>, Status> {
+        let key = job_key(request.into_inner().job)?;
+        let wanted = key.clone();
+        let (found, version) = self
+            .core
+            .ask(move |scheduler| (queries::job(scheduler, &wanted), scheduler.state().version()))
+            .await
+            .map_err(ended)?;
+        let found = found.ok_or_else(|| not_found(format!("there is no job {key}")))?;
+        let job = Some(queries::job_to_proto(&found));
+        Ok(Response::new(v1::GetJobResponse { job, version }))
+    }
+
+    async fn list_roles(
+        &self,
+        _request: Request<v1::ListRolesRequest>,
+    ) -> Result<Response<v1::ListRolesResponse>, Status> {
+        let roles = self.core.roles().await.map_err(ended)?;
+        let roles = roles.into_iter().map(|(role, sums)| v1::RoleSummary {
+            role,
+            jobs: sums.jobs,
+            cron_jobs: sums.cron_jobs,
+            pending: sums.counts.pending,
+            active: sums.counts.active,
+            finished: sums.counts.finished,
+            failed: sums.counts.failed,
+        });
+        Ok(Response::new(v1::ListRolesResponse { roles: roles.collect() }))
+    }
+
+    async fn get_config_summary(
+        &self,
+        request: Request<v1::GetConfigSummaryRequest>,
+    ) -> Result<Response<v1::GetConfigSummaryResponse>, Status> {
+        let key = job_key(request.into_inner().job)?;
+        let groups = self.core.config_groups(key).await.map_err(ended)?;
+        let groups = groups.iter().map(|(config, instances)| v1::ConfigGroup {
+            config: Some(v1::TaskConfig::from(&**config)),
+            instances: queries::ranges(instances),
+        });
+        Ok(Response::new(v1::GetConfigSummaryResponse { groups: groups.collect() }))
+    }
+
+    async fn get_pending_reasons(
+        &self,
+        request: Request<v1::GetPendingReasonsRequest>,
+    ) -> Result<Response<v1::GetPendingReasonsResponse>, Status> {
+        let request = request.into_inner();
+        let mut query = query(request.query)?;
+        if !query.states.is_empty() || !query.hosts.is_empty() {
+            return Err(invalid(
+                "tasks that wait have one state and no host: leave states and agent_hosts empty",
+            ));
+        }
+        query.states = [TaskState::Pending, TaskState::Throttled].into();
+        let after = task_cursor(&request.page_token)?;
+        let size = page_size(request.page_size);
+        let page = self.core.tasks(&Arc::new(query), after, size).await.map_err(ended)?;
+        Ok(Response::new(v1::GetPendingReasonsResponse {
+            reasons: page
+                .found
+                .iter()
+                .filter_map(|found| {
+                    let reason = found.reason.as_ref()?;
+                    Some(queries::reason_to_proto(found.task.id(), reason))
+                })
+                .collect(),
+            next_page_token: page.next.map(|next| next.to_text()).unwrap_or_default(),
+        }))
     }
 
     async fn list_tasks(
         &self,
         request: Request<v1::ListTasksRequest>,
     ) -> Result<Response<v1::ListTasksResponse>, Status> {
-        let query = query(request.into_inner().query)?;
-        let found = self.core.ask(move |scheduler| find(scheduler, &query)).await.map_err(ended)?;
-        let mut answer = v1::ListTasksResponse::default();
-        for (task, reason) in &found {
-            answer.tasks.push(v1::ScheduledTask::from(task));
-            if let Some(reason) = reason {
-                answer.pending_reasons.push(v1::PendingReason {
-                    task_id: task.id().to_string(),
-                    reason: reason.clone(),
-                });
+        let request = request.into_inner();
+        let query = Arc::new(query(request.query)?);
+        let after = task_cursor(&request.page_token)?;
+        let size = page_size(request.page_size);
+        let page = self.core.tasks(&query, after, size).await.map_err(ended)?;
+        Ok(Response::new(page_of_tasks(&page, request.without_executor_data)))
+    }
+
+    type StreamTasksStream =
+        Pin<Box<dyn Stream<Item = Result<v1::ListTasksResponse, Status>> + Send>>;
+
+    async fn stream_tasks(
+        &self,
+        request: Request<v1::ListTasksRequest>,
+    ) -> Result<Response<Self::StreamTasksStream>, Status> {
+        let request = request.into_inner();
+        let query = Arc::new(query(request.query)?);
+        let after = task_cursor(&request.page_token)?;
+        let size = page_size(request.page_size).min(MAX_PAGE as usize);
+        let core = self.core.clone();
+        let begin = Some((after, None));
+        let pages = futures::stream::try_unfold(begin, move |at| {
+            let (core, query) = (core.clone(), query.clone());
+            async move {
+                let Some((after, version)) = at else { return Ok(None) };
+                let page = core.tasks(&query, after, size).await.map_err(ended)?;
+                let version = version.unwrap_or(page.version);
+                let mut answer = page_of_tasks(&page, request.without_executor_data);
+                answer.version = version;
+                let next = page.next.map(|next| (Some(next), Some(version)));
+                Ok(Some((answer, next)))
             }
-        }
-        Ok(Response::new(answer))
+        });
+        Ok(Response::new(Box::pin(pages)))
     }
 
     type WatchTasksStream =
@@ -285,19 +425,30 @@ impl Api {
     async fn watch(&self, query: TaskQuery, sender: &Sender) -> Result<(), Status> {
         // Before the first look, so that no change is missed between the two.
         let mut changes = self.dispatcher.changes();
-        let all = query.clone();
-        let found = self.core.ask(move |scheduler| find(scheduler, &all)).await.map_err(ended)?;
+        let query = Arc::new(query);
         let mut known: BTreeSet<TaskId> = BTreeSet::new();
-        for (task, reason) in &found {
-            known.insert(task.id().clone());
-            send(sender, seen(task, reason.clone())).await?;
+        let mut after = None;
+        loop {
+            let page = self.core.tasks(&query, after, MAX_PAGE as usize).await.map_err(ended)?;
+            for found in &page.found {
+                known.insert(found.task.id().clone());
+                send(sender, seen(found)).await?;
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
         }
         send(sender, v1::WatchTasksResponse { synced: true, ..Default::default() }).await?;
         loop {
             let mut changed = vec![match changes.recv().await {
                 Ok(id) => id,
                 Err(RecvError::Lagged(_)) => {
-                    return Err(Status::aborted("too slow for the changes; begin again"));
+                    return Err(failure(
+                        Code::Aborted,
+                        "TOO_SLOW",
+                        "too slow for the changes; begin again",
+                    ));
                 }
                 Err(RecvError::Closed) => return Err(ended(Ended)),
             }];
@@ -308,27 +459,12 @@ impl Api {
                     changed.push(id);
                 }
             }
-            let wanted = query.clone();
-            let now = self
-                .core
-                .ask(move |scheduler| {
-                    changed
-                        .into_iter()
-                        .map(|id| {
-                            let task = scheduler.state().task(&id).cloned();
-                            let reason = scheduler.pending_reason(&id);
-                            let matches = task.as_ref().is_some_and(|task| wanted.matches(task));
-                            (id, task.filter(|_| matches), reason)
-                        })
-                        .collect::<Vec<_>>()
-                })
-                .await
-                .map_err(ended)?;
-            for (id, task, reason) in now {
-                match task {
-                    Some(task) => {
+            let now = self.core.tasks_now(changed, &query).await.map_err(ended)?;
+            for (id, found) in now {
+                match found {
+                    Some(found) => {
                         known.insert(id);
-                        send(sender, seen(&task, reason)).await?;
+                        send(sender, seen(&found)).await?;
                     }
                     None if known.remove(&id) => send(sender, gone(&id)).await?,
                     None => {}
@@ -338,14 +474,37 @@ impl Api {
     }
 }
 
+/// A page as it is sent.
+fn page_of_tasks(page: &queries::Tasks, without_executor_data: bool) -> v1::ListTasksResponse {
+    let mut answer = v1::ListTasksResponse {
+        next_page_token: page.next.as_ref().map(TaskCursor::to_text).unwrap_or_default(),
+        version: page.version,
+        ..v1::ListTasksResponse::default()
+    };
+    for Found { task, reason } in &page.found {
+        let mut sent = v1::ScheduledTask::from(task);
+        if without_executor_data
+            && let Some(config) = sent.assigned.as_mut().and_then(|assigned| assigned.task.as_mut())
+            && let Some(executor) = &mut config.executor
+        {
+            executor.data.clear();
+        }
+        answer.tasks.push(sent);
+        if let Some(reason) = reason {
+            answer.pending_reasons.push(queries::reason_to_proto(task.id(), reason));
+        }
+    }
+    answer
+}
+
 async fn send(sender: &Sender, message: v1::WatchTasksResponse) -> Result<(), Status> {
     sender.send(Ok(message)).await.map_err(|_| Status::cancelled("the caller has hung up"))
 }
 
-fn seen(task: &ScheduledTask, reason: Option<String>) -> v1::WatchTasksResponse {
+fn seen(found: &Found) -> v1::WatchTasksResponse {
     v1::WatchTasksResponse {
-        task: Some(v1::ScheduledTask::from(task)),
-        pending_reason: reason,
+        task: Some(v1::ScheduledTask::from(&found.task)),
+        pending_reason: found.reason.as_ref().map(|reason| reason.text.clone()),
         ..Default::default()
     }
 }
@@ -357,17 +516,6 @@ fn gone(id: &TaskId) -> v1::WatchTasksResponse {
         deleted: true,
         ..Default::default()
     }
-}
-
-fn find(
-    scheduler: &aurora_scheduler_core::Scheduler,
-    query: &TaskQuery,
-) -> Vec<(ScheduledTask, Option<String>)> {
-    scheduler
-        .tasks(query)
-        .into_iter()
-        .map(|task| (task.clone(), scheduler.pending_reason(task.id())))
-        .collect()
 }
 
 #[tonic::async_trait]
@@ -394,5 +542,25 @@ impl Cluster for Api {
             web_url: self.info.web_url.clone(),
             observer_port: u32::from(self.info.observer_port),
         }))
+    }
+
+    async fn get_tiers(
+        &self,
+        _request: Request<v1::GetTiersRequest>,
+    ) -> Result<Response<v1::GetTiersResponse>, Status> {
+        let tiers = self
+            .core
+            .ask(|scheduler| scheduler.settings().tiers.clone())
+            .await
+            .map_err(ended)?
+            .into_iter()
+            .map(|(name, tier)| v1::Tier {
+                name,
+                preemptible: tier.preemptible,
+                revocable: tier.revocable,
+            })
+            .collect();
+        let default_tier = self.info.default_tier.clone();
+        Ok(Response::new(v1::GetTiersResponse { default_tier, tiers }))
     }
 }

@@ -10,7 +10,7 @@ use aurora_scheduler_core::{
 };
 use tonic::{Request, Response, Status};
 
-use crate::grpc::{Api, ended, invalid};
+use crate::grpc::{Api, ended, invalid, other_answer};
 
 /// Hosts that go into one call.
 const MAX_HOSTS: usize = 10_000;
@@ -72,7 +72,7 @@ impl Api {
                     .collect();
                 Ok((modes, unknown))
             }
-            _ => Err(Status::invalid_argument("request_id belongs to another request")),
+            _ => Err(other_answer()),
         }
     }
 }
@@ -112,6 +112,7 @@ impl Maintenance for Api {
             hosts: hosts(request.hosts)?,
             default_policy: SlaPolicy::try_from(policy).map_err(invalid)?,
             timeout_secs: request.timeout_secs,
+            surge: request.surge,
         };
         let (hosts, unknown_hosts) = self.maintain(request.request_id, ask).await?;
         Ok(Response::new(v1::SlaDrainHostsResponse { hosts, unknown_hosts }))

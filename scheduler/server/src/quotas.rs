@@ -12,8 +12,8 @@ use axum::response::{IntoResponse, Json};
 use serde_json::{Value, json};
 use tonic::{Request, Response, Status};
 
-use crate::grpc::{Api, ended, invalid};
-use crate::pages::{Pages, ending};
+use crate::grpc::{Api, ended, invalid, other_answer};
+use crate::web::{Pages, ending};
 
 #[tonic::async_trait]
 impl Quotas for Api {
@@ -53,7 +53,7 @@ impl Quotas for Api {
                 tracing::info!(%role, %cpus, ram_mb, disk_mb, "set a quota");
                 Ok(Response::new(v1::SetQuotaResponse {}))
             }
-            _ => Err(Status::invalid_argument("request_id belongs to another request")),
+            _ => Err(other_answer()),
         }
     }
 
@@ -68,7 +68,7 @@ impl Quotas for Api {
                 tracing::info!(%role, "removed a quota");
                 Ok(Response::new(v1::RemoveQuotaResponse {}))
             }
-            _ => Err(Status::invalid_argument("request_id belongs to another request")),
+            _ => Err(other_answer()),
         }
     }
 }

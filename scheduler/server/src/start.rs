@@ -30,14 +30,14 @@ use crate::dispatch::Dispatcher;
 use crate::event_log::EventLog;
 use crate::flags::Config;
 use crate::grpc::{Api, Info};
+use crate::history::History;
 use crate::mesos::connect;
-use crate::pages::{self, Pages};
+use crate::stats;
+use crate::web::{self as pages, Pages};
 use crate::webhook;
 
 /// The largest message of the API, in bytes.
 const MAX_MESSAGE: usize = 16 << 20;
-/// How often gauges are read.
-const GAUGES: Duration = Duration::from_secs(1);
 
 /// Why a scheduler cannot start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -137,7 +137,8 @@ pub async fn start_with_log(
     state: State,
     stop: CancellationToken,
 ) -> Result<Handle, Error> {
-    let Config { listen, flags, settings, credential, webhook, hostname, executor_user } = config;
+    let Config { listen, flags, settings, sla, credential, webhook, hostname, executor_user } =
+        config;
     let listener = listen.bind()?;
     let address = listener
         .local_addr()
@@ -156,6 +157,8 @@ pub async fn start_with_log(
             .filter(|(_, tier)| tier.revocable)
             .map(|(name, _)| name.clone())
             .collect(),
+        revocable_cpus: settings.revocable_cpus,
+        revocable_ram: settings.revocable_ram,
     };
     let info = Info {
         cluster: flags.cluster_name.clone(),
@@ -193,12 +196,21 @@ pub async fn start_with_log(
     );
     let dispatching = tokio::spawn(dispatcher.clone().run(actor.effects, mesos, coordinators));
 
-    let gauges = tokio::spawn(read_gauges(core.clone()));
+    let metrics = aurora_daemon::metrics::install();
+    let sampling = Duration::from_secs(u64::from(flags.stat_sampling_interval.max(1)));
+    let samples = flags.stat_retention_period / flags.stat_sampling_interval.max(1);
+    let history = History::new(usize::try_from(samples).unwrap_or(usize::MAX));
+    let quit = CancellationToken::new();
+    let gauges = tokio::spawn(stats::run(core.clone(), metrics.clone(), history.clone(), sampling));
+    let measuring = tokio::spawn(crate::sla::measure(core.clone(), metrics.clone(), sla));
     let api = Api { core: core.clone(), dispatcher, info, stop: inner.clone(), events };
     let pages = Pages {
         core: core.clone(),
         cluster: flags.cluster_name.as_str().into(),
         observer_port: flags.observer_port,
+        metrics: metrics.clone(),
+        history: history.clone(),
+        quit: quit.clone(),
     };
     let router = router(api, pages).await?;
     let serving = tokio::spawn(serve::serve(listener, router, inner.clone()));
@@ -213,6 +225,7 @@ pub async fn start_with_log(
         let mut log_ended = false;
         let result = tokio::select! {
             () = stop.cancelled() => Ok(()),
+            () = quit.cancelled() => Ok(()),
             // The log's thread ends the rest when it fails.
             written = &mut ended => {
                 log_ended = true;
@@ -228,6 +241,7 @@ pub async fn start_with_log(
         };
         inner.cancel();
         gauges.abort();
+        measuring.abort();
         listening.abort();
         let served = serving.await;
         // What was taken is on disk before this ends.
@@ -272,10 +286,10 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     reporter.set_serving::<JobsServer<Api>>().await;
     reporter.set_serving::<ClusterServer<Api>>().await;
     reporter.set_serving::<QuotasServer<Api>>().await;
-    reporter.set_serving::<UpdatesServer<Api>>().await;
+    reporter.set_serving::<CronJobsServer<Api>>().await;
     reporter.set_serving::<EventsServer<Api>>().await;
     reporter.set_serving::<AdminServer<Api>>().await;
-    reporter.set_serving::<CronJobsServer<Api>>().await;
+    reporter.set_serving::<UpdatesServer<Api>>().await;
     reporter.set_serving::<MaintenanceServer<Api>>().await;
     let reflection = |error: tonic_reflection::server::Error| Error::Io {
         action: "describe the API",
@@ -292,29 +306,28 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(usize::MAX);
     let quotas = QuotasServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
+    let crons = CronJobsServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
+    let admin = AdminServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
+    let events = EventsServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let updates = UpdatesServer::new(api.clone())
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(usize::MAX);
-    let admin = AdminServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
-    let events = EventsServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
-    let crons = CronJobsServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let maintenance = MaintenanceServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let cluster = ClusterServer::new(api).max_decoding_message_size(MAX_MESSAGE);
     let router = pages::router(pages)
         .merge(web::assets())
-        .merge(ops::router(Ops::new("scheduler", env!("CARGO_PKG_VERSION"))))
-        .route("/leaderhealth", axum::routing::get(|| async { "OK\n" }));
+        .merge(ops::router(Ops::new("scheduler", env!("CARGO_PKG_VERSION"))));
     let router = route(router, jobs);
     let router = route(router, cluster);
     let router = route(router, quotas);
-    let router = route(router, updates);
+    let router = route(router, crons);
     let router = route(router, admin);
     let router = route(router, events);
-    let router = route(router, crons);
+    let router = route(router, updates);
     let router = route(router, maintenance);
     let router = route(router, health);
     let router = route(router, v1);
-    Ok(route(router, v1alpha))
+    Ok(route(router, v1alpha).layer(axum::middleware::from_fn(stats::count_answer)))
 }
 
 /// Serves a gRPC service beside the pages.
@@ -332,27 +345,6 @@ where
     S::Future: Send + 'static,
 {
     router.route_service(&format!("/{}/{{*method}}", S::NAME), service)
-}
-
-/// Shows the core's numbers among the process's.
-async fn read_gauges(core: Core) {
-    let mut timer = tokio::time::interval(GAUGES);
-    loop {
-        timer.tick().await;
-        let found = core.ask(|scheduler| (scheduler.stats(), scheduler.counters().clone())).await;
-        let Ok((stats, counters)) = found else { return };
-        metrics::gauge!("framework_registered").set(f64::from(u8::from(stats.registered)));
-        #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
-        for state in aurora_model::job::TaskState::ALL {
-            let count = stats.tasks.get(&state).copied().unwrap_or(0);
-            metrics::gauge!("task_store", "state" => state.name()).set(count as f64);
-        }
-        #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
-        metrics::gauge!("outstanding_offers").set(stats.offers as f64);
-        for (name, value) in counters {
-            metrics::counter!(name).absolute(value);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -14,11 +14,6 @@ use crate::input::{ErrorKind, Op, RequestError, TaskRecord};
 use crate::scheduler::Turn;
 
 impl Turn<'_> {
-    /// Whether a job may be changed: not while it is being updated.
-    pub(crate) fn check_not_updating(&self, job: &JobKey) -> Result<(), RequestError> {
-        self.scheduler.check_not_updating(job)
-    }
-
     /// Whether a job may be changed by instances: not if it is a cron job, whose runs come and go.
     fn check_no_cron(&self, job: &JobKey) -> Result<(), RequestError> {
         if self.scheduler.state.crons.get(job).is_none() {
@@ -38,9 +33,16 @@ impl Turn<'_> {
     ) {
         let job = config.job.clone();
         let tasks: Vec<TaskRecord> = instances
-            .map(|instance| {
-                let uuid = self.scheduler.random.uuid();
-                TaskRecord::new(TaskId::for_instance(&job.instance(instance), &uuid), instance)
+            .map(|instance| TaskRecord {
+                id: TaskId::for_instance(&job.instance(instance), &self.scheduler.random.uuid()),
+                instance,
+                state: TaskState::Init,
+                agent: None,
+                ports: Default::default(),
+                failure_count: 0,
+                times_partitioned: 0,
+                events: Vec::new(),
+                ancestor: None,
             })
             .collect();
         let ids: Vec<TaskId> = tasks.iter().map(|task| task.id.clone()).collect();

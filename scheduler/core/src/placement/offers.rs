@@ -64,6 +64,10 @@ impl AgentOffer {
         self.latest().map_or(&NONE, |offer| &offer.attributes)
     }
 
+    pub(crate) fn ports(&self) -> &[PortRange] {
+        &self.ports
+    }
+
     pub(crate) fn host(&self) -> &str {
         self.latest().map_or("", |offer| &offer.host)
     }

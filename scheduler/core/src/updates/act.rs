@@ -89,7 +89,7 @@ impl Turn<'_> {
     }
 
     /// Takes an update up where it is: at the start of the scheduler, or when it moves again.
-    pub(super) fn take_up(&mut self, key: &UpdateKey) {
+    pub(super) fn go_on_updating(&mut self, key: &UpdateKey) {
         let Some(update) = self.scheduler.state.updates.get(key) else { return };
         let working = update.course.working().clone();
         self.watch_pulse(key);
@@ -163,7 +163,7 @@ impl Turn<'_> {
         if to.is_terminal() {
             self.end_surge(key);
         } else {
-            self.take_up(key);
+            self.go_on_updating(key);
         }
     }
 

@@ -111,7 +111,7 @@ impl Turn<'_> {
         let active = self.scheduler.state.updates.active();
         let keys: Vec<UpdateKey> = active.map(|update| update.update().key.clone()).collect();
         for key in keys {
-            self.take_up(&key);
+            self.go_on_updating(&key);
         }
         let interval = self.scheduler.settings.update_history_interval_ms;
         self.after(interval, crate::timers::Timer::Update(UpdateTimer::Prune));

@@ -6,21 +6,28 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aurora_model::job::TaskConfig;
+use aurora_model::job::{JobConfiguration, TaskConfig};
 use aurora_model::key::JobKey;
 use aurora_model::update::UpdateInstructions;
 
+use crate::input::RequestError;
 use crate::quota::Usage;
 use crate::scheduler::Scheduler;
 
 impl Scheduler {
-    /// What a role uses with its updates: those that are active, and one more if one is given.
-    pub(crate) fn with_updates(
+    /// What a role uses, what its updates may still need included.
+    pub(crate) fn role_usage(&self, role: &str) -> Usage {
+        self.role_usage_with(role, None, None)
+    }
+
+    /// The same, as if a job were updated so, or a cron job were in place of that of its key.
+    pub(crate) fn role_usage_with(
         &self,
         role: &str,
-        mut usage: Usage,
         more: Option<(&JobKey, &UpdateInstructions)>,
+        instead: Option<&JobConfiguration>,
     ) -> Usage {
+        let mut usage = self.usage_with_crons(role, instead);
         let active = self.state.updates.active_of_role(role).map(|update| {
             let update = update.update();
             (&update.key.job, &update.instructions)
@@ -37,6 +44,17 @@ impl Scheduler {
             }
         }
         usage
+    }
+
+    /// Whether an update is within its role's quota.
+    pub(super) fn check_update_quota(
+        &self,
+        job: &JobKey,
+        instructions: &UpdateInstructions,
+    ) -> Result<(), RequestError> {
+        let Some(desired) = &instructions.desired else { return Ok(()) };
+        let wanted = self.role_usage_with(job.role(), Some((job, instructions)), None);
+        self.check_usage(&desired.task, wanted.production_shared)
     }
 }
 

@@ -45,7 +45,7 @@ impl Turn<'_> {
         }
         let task = self.scheduler.normalised(task, instance_count)?;
         let job = task.job.clone();
-        self.scheduler.check_no_schedule(&job)?;
+        self.scheduler.check_no_cron(&job)?;
         let current = self.scheduler.current_configs(&job);
         let unknown = unknown_in_scope(&current, instance_count, &settings.only_instances);
         if !unknown.is_empty() {
@@ -83,7 +83,7 @@ impl Turn<'_> {
             tally: None,
         }))));
         self.scheduler.count(table::counter(status), 1);
-        self.take_up(&key);
+        self.go_on_updating(&key);
         Ok(UpdateResponse::Started(key))
     }
 
@@ -127,7 +127,7 @@ impl Scheduler {
     pub fn update_diff(&self, request: JobUpdateRequest) -> Result<JobDiff, RequestError> {
         let JobUpdateRequest { task, instance_count, settings, .. } = request;
         let task = self.normalised(task, instance_count)?;
-        self.check_no_schedule(&task.job)?;
+        self.check_no_cron(&task.job)?;
         let current = self.current_configs(&task.job);
         Ok(diff(&current, &task, instance_count, &settings.only_instances))
     }
@@ -142,17 +142,14 @@ impl Scheduler {
     }
 
     /// Refuses to update a job that runs by a schedule.
-    fn check_no_schedule(&self, job: &JobKey) -> Result<(), RequestError> {
+    fn check_no_cron(&self, job: &JobKey) -> Result<(), RequestError> {
         if self.state.crons.get(job).is_none() {
             return Ok(());
         }
-        Err(RequestError {
-            kind: ErrorKind::FailedPrecondition,
-            message: format!(
-                "{job} is a cron job, whose runs come and go: replace it, and the next run is the new \
-                 one"
-            ),
-        })
+        Err(RequestError::invalid(format!(
+            "{job} is a cron job: it is not updated. Replace it; its next run is of the new \
+             configuration"
+        )))
     }
 
     /// A task as it would be stored.
@@ -170,7 +167,7 @@ impl Scheduler {
             cron_catch_up: Default::default(),
             task,
             // Whether there may be so many is looked at later, with those beside them.
-            instance_count: instance_count.max(1),
+            instance_count: instance_count.clamp(1, self.settings.max_tasks_per_job.max(1)),
         };
         validate(&mut job, &self.settings)?;
         Ok(Arc::new(job.task))

@@ -46,6 +46,8 @@ pub(crate) enum Action {
     Register,
     Pause(bool),
     Restart,
+    /// What is done with a host: one of four things.
+    Maintain(u8, u8),
     Update {
         name: u8,
         instances: u8,
@@ -55,8 +57,6 @@ pub(crate) enum Action {
     },
     ActOnUpdate(u8, UpdateAction),
     Pulse(u8),
-    /// What is done with a host: one of four things.
-    Maintain(u8, u8),
 }
 
 pub(crate) fn action() -> impl Strategy<Value = Action> {
@@ -117,6 +117,7 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
         1 => Just(Action::Register),
         1 => any::<bool>().prop_map(Action::Pause),
         1 => Just(Action::Restart),
+        1 => (0_u8..3, 0_u8..4).prop_map(|(host, what)| Action::Maintain(host, what)),
         2 => (0_u8..3, 1_u8..6, 0_u8..6, settings()).prop_map(
             |(name, instances, version, settings)| Action::Update {
                 name,
@@ -128,7 +129,6 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
         1 => (0_u8..3, prop::sample::select(UpdateAction::ALL.to_vec()))
             .prop_map(|(name, action)| Action::ActOnUpdate(name, action)),
         1 => (0_u8..3).prop_map(Action::Pulse),
-        1 => (0_u8..3, 0_u8..4).prop_map(|(host, what)| Action::Maintain(host, what)),
     ]
 }
 
@@ -180,7 +180,8 @@ pub(crate) fn settings() -> impl Strategy<Value = UpdateSettings> {
 }
 
 fn update_of(world: &World, name: u8) -> Option<UpdateKey> {
-    world.scheduler.update_of(&key(name)).map(|update| update.update().key.clone())
+    let key = job(&format!("job{name}"), 1, true).key;
+    world.scheduler.update_of(&key).map(|update| update.update().key.clone())
 }
 
 fn key(name: u8) -> JobKey {
@@ -263,6 +264,24 @@ pub(crate) fn run(world: &mut World, action: &Action) -> Vec<Effect> {
         Action::Register => world.register(),
         Action::Restart => world.restart(),
         Action::Pause(launch) => world.put(Input::Launching(*launch)),
+        Action::Maintain(host, what) => {
+            let hosts = [format!("host-A{host}")].into();
+            let _ = world.ask_as(
+                Some(&format!("maintain-{}", world.log.len())),
+                Request::Maintenance(match what {
+                    0 => MaintenanceRequest::Start { hosts },
+                    1 => MaintenanceRequest::Drain { hosts },
+                    2 => MaintenanceRequest::SlaDrain {
+                        hosts,
+                        default_policy: SlaPolicy::Count { count: 1, duration_secs: 60 },
+                        timeout_secs: 600,
+                        surge: true,
+                    },
+                    _ => MaintenanceRequest::End { hosts },
+                }),
+            );
+            Vec::new()
+        }
         Action::Update { name, instances, version, settings } => {
             let mut task = job(&format!("job{name}"), 1, true).task;
             task.tier = (version % 2 == 0).then(|| "preferred".into());
@@ -288,23 +307,6 @@ pub(crate) fn run(world: &mut World, action: &Action) -> Vec<Effect> {
             if let Some(key) = update_of(world, *name) {
                 let _ = world.ask(Request::Update(UpdateRequest::Pulse(key)));
             }
-            Vec::new()
-        }
-        Action::Maintain(host, what) => {
-            let hosts = [format!("host-A{host}")].into();
-            let _ = world.ask_as(
-                Some(&format!("maintain-{}", world.log.len())),
-                Request::Maintenance(match what {
-                    0 => MaintenanceRequest::Start { hosts },
-                    1 => MaintenanceRequest::Drain { hosts },
-                    2 => MaintenanceRequest::SlaDrain {
-                        hosts,
-                        default_policy: SlaPolicy::Count { count: 1, duration_secs: 60 },
-                        timeout_secs: 600,
-                    },
-                    _ => MaintenanceRequest::End { hosts },
-                }),
-            );
             Vec::new()
         }
     }

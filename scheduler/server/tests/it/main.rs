@@ -13,6 +13,7 @@ mod disk;
 mod events;
 mod http;
 mod jobs;
+mod maintenance;
 mod quotas;
 mod services;
 mod updates;

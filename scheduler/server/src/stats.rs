@@ -1,0 +1,192 @@
+//! The scheduler's numbers, by the original's names (`api-and-http.md` 7; docs/metrics.md says which
+//! are kept).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aurora_daemon::metrics::Metrics;
+use aurora_model::job::TaskState;
+use aurora_model::quota::ResourceAggregate;
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
+
+use crate::actor::{Core, now};
+use crate::history::History;
+use crate::web::utilization::{Kind, plus};
+
+/// How often gauges are read.
+const GAUGES: Duration = Duration::from_secs(1);
+/// How often what takes longer to find out is.
+const SURVEYS: Duration = Duration::from_secs(60);
+
+/// Shows the core's numbers among the process's, and keeps samples of all.
+pub(crate) async fn run(core: Core, metrics: Metrics, history: History, sampling: Duration) {
+    let mut gauges = tokio::time::interval(GAUGES);
+    let mut surveys = tokio::time::interval(SURVEYS);
+    let mut samples = tokio::time::interval(sampling);
+    for timer in [&mut gauges, &mut surveys, &mut samples] {
+        // A pause of the machine is no reason to catch up.
+        timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    }
+    metrics::gauge!("scheduler_lifecycle_ACTIVE").set(1.0);
+    loop {
+        let goes_on = tokio::select! {
+            _ = gauges.tick() => read_gauges(&core).await,
+            _ = surveys.tick() => survey(&core, &metrics).await,
+            _ = samples.tick() => {
+                history.add(now().0, &metrics.vars());
+                true
+            }
+        };
+        if !goes_on {
+            return;
+        }
+    }
+}
+
+/// `false` if the scheduler has ended.
+async fn read_gauges(core: &Core) -> bool {
+    let found = core
+        .ask(|scheduler| {
+            let statuses = scheduler.ends().statuses().clone();
+            let version = scheduler.state().version();
+            (scheduler.stats(), scheduler.counters().clone(), statuses, version)
+        })
+        .await;
+    let Ok((stats, counters, statuses, version)) = found else { return false };
+    for ((reason, result), count) in statuses {
+        let result = result.name();
+        metrics::counter!("status_update", "reason" => reason, "result" => result).absolute(count);
+    }
+    metrics::gauge!("framework_registered").set(f64::from(u8::from(stats.registered)));
+    #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
+    {
+        for state in TaskState::ALL {
+            let count = stats.tasks.get(&state).copied().unwrap_or(0);
+            metrics::gauge!("task_store", "state" => state.name()).set(count as f64);
+        }
+        metrics::gauge!("outstanding_offers").set(stats.offers as f64);
+        metrics::gauge!("state_version").set(version as f64);
+    }
+    for (name, value) in counters {
+        metrics::counter!(name).absolute(value);
+    }
+    true
+}
+
+/// What is used, what may be used, and what there is room for.
+async fn survey(core: &Core, metrics: &Metrics) -> bool {
+    let found = core
+        .ask(|scheduler| {
+            let roles: Vec<_> = scheduler
+                .consumption_by_role()
+                .map(|(role, used)| (role.to_string(), used))
+                .collect();
+            let quotas: Vec<_> = scheduler
+                .state()
+                .quotas()
+                .map(|(role, quota)| (role.to_string(), *quota))
+                .collect();
+            (roles, quotas, scheduler.cron_count())
+        })
+        .await;
+    let Ok((roles, quotas, crons)) = found else { return false };
+    let mut gauges = BTreeMap::new();
+    let mut add = |prefix: &str, amounts: ResourceAggregate| {
+        let ResourceAggregate { cpus, ram_mb, disk_mb } = amounts;
+        // Whole numbers, as the original shows them.
+        for (name, value) in
+            [("cpu_cores", cpus.0 / 1000), ("ram_mb", ram_mb), ("disk_mb", disk_mb)]
+        {
+            #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
+            gauges.insert(format!("{prefix}_{name}"), value as f64);
+        }
+    };
+    for kind in Kind::ALL {
+        let mut sum = ResourceAggregate::default();
+        for (role, used) in &roles {
+            let amounts = kind.of(used);
+            sum = plus(sum, amounts);
+            if amounts != ResourceAggregate::default() {
+                add(&format!("resources_per_role_{}_{role}", kind.name()), amounts);
+            }
+        }
+        add(&format!("resources_{}", kind.name()), sum);
+    }
+    let allocated = quotas.iter().fold(ResourceAggregate::default(), |sum, (_, q)| plus(sum, *q));
+    add("resources_allocated_quota", allocated);
+    for (role, quota) in &quotas {
+        add(&format!("quota_per_role_{role}"), *quota);
+    }
+    metrics.replace("resources", Arc::new(gauges));
+    #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
+    {
+        metrics::gauge!("cron_jobs_loaded").set(crons as f64);
+    }
+    let Ok(slots) = core.ask(|scheduler| scheduler.empty_slots()).await else { return false };
+    #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
+    let slots = slots.into_iter().map(|slots| (slots.name(), slots.slots as f64)).collect();
+    metrics.replace("empty_slots", Arc::new(slots));
+    true
+}
+
+/// Counts and times answers: all by their status, those of the API by their method too.
+pub(crate) async fn count_answer(request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let method = path
+        .strip_prefix("/aurora.v1.")
+        .and_then(|rest| rest.split_once('/'))
+        .map(|(_, method)| method.to_owned());
+    let began = Instant::now();
+    let answer = next.run(request).await;
+    let took = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    let status = answer.status().as_u16();
+    metrics::counter!(format!("http_{status}_responses_events")).increment(1);
+    metrics::counter!(format!("http_{status}_responses_nanos_total")).increment(took);
+    let Some(method) = method else { return answer };
+    let code = match answer.headers().get("grpc-status") {
+        // Of a call that went well it comes after the answer.
+        None => 0,
+        Some(code) => code.to_str().ok().and_then(|code| code.parse().ok()).unwrap_or(2),
+    };
+    let code = tonic::Code::from_i32(code);
+    // Anybody can make methods up.
+    if code != tonic::Code::Unimplemented && status == 200 {
+        let name = camel(&method);
+        metrics::counter!(format!("scheduler_thrift_{name}_events")).increment(1);
+        metrics::counter!(format!("scheduler_thrift_{name}_nanos_total")).increment(took);
+        let response = response_code(code, &answer);
+        metrics::counter!(format!("scheduler_thrift_response_{response}")).increment(1);
+    }
+    answer
+}
+
+/// A method's name as the original writes names.
+fn camel(method: &str) -> String {
+    let mut letters = method.chars();
+    letters.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(letters).collect()
+}
+
+/// What the original would have answered with.
+fn response_code(code: tonic::Code, answer: &Response) -> &'static str {
+    use tonic::Code;
+    match code {
+        Code::Ok => "OK",
+        Code::Unavailable => "ERROR_TRANSIENT",
+        Code::Unauthenticated | Code::PermissionDenied => "AUTH_FAILED",
+        Code::FailedPrecondition
+            if answer.headers().get("aurora-reason").is_some_and(|why| why == "JOB_UPDATING") =>
+        {
+            "JOB_UPDATING_ERROR"
+        }
+        Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::FailedPrecondition
+        | Code::OutOfRange
+        | Code::ResourceExhausted => "INVALID_REQUEST",
+        _ => "ERROR",
+    }
+}
