@@ -29,6 +29,7 @@ mod json;
 mod maintenance;
 mod mesos;
 mod placement_flags;
+mod plan;
 mod queries;
 mod quotas;
 mod sla;

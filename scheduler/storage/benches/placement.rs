@@ -335,7 +335,7 @@ fn questions() {
                 };
                 assert!(kind == 2 || found > 0);
                 // As with the actor, the answer comes when what it may rest on is on disk.
-                let _ = answers.try_send(Work::Answer(Box::new(move || {
+                let _ = answers.send(Work::Answer(Box::new(move || {
                     let _ = tell.send(());
                 })));
             });

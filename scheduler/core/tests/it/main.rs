@@ -8,6 +8,7 @@ mod events;
 mod history;
 mod jobs;
 mod maintenance;
+mod orders;
 mod partitions;
 mod placement;
 mod preemption;

@@ -12,6 +12,7 @@ mod cron;
 mod disk;
 mod events;
 mod http;
+mod inverse;
 mod jobs;
 mod maintenance;
 mod quotas;
