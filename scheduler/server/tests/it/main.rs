@@ -17,5 +17,6 @@ mod jobs;
 mod maintenance;
 mod quotas;
 mod services;
+mod updates;
 mod webhook;
 mod world;
