@@ -9,10 +9,13 @@
 )]
 
 mod cron;
+mod admin;
 mod disk;
 mod events;
 mod http;
 mod jobs;
+mod plan;
+mod queries;
 mod quotas;
 mod services;
 mod webhook;
