@@ -87,7 +87,7 @@ fn task(
             .map(|label| (label.key.clone(), label.value.clone()))
             .collect(),
         partition_policy: partition_policy(job)?,
-        preferences: Default::default(),
+        preferences: checked.preferences.clone(),
         sla_policy: sla_policy(job)?,
         container: container(job)?,
     })
@@ -295,6 +295,7 @@ mod tests {
             ("/task/processes/0/cmdline", "a\0b".into(), "task.processes[0].cmdline"),
             ("/task/processes/0/name", "a/b".into(), "task.processes[0].name"),
             ("/constraints", serde_json::json!({"host": "limit:x"}), "constraints"),
+            ("/preferences", serde_json::json!({"rack": "spread 0"}), "preferences"),
             ("/task/constraints", serde_json::json!([{"order": []}]), "task.constraints[0].order"),
             (
                 "/task/constraints",
@@ -305,6 +306,39 @@ mod tests {
         for (pointer, value, field) in cases {
             let error = convert(&[(pointer, value)]).unwrap_err();
             assert_eq!(error[0].field, field, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn preferences_are_read_as_wishes_with_weights() {
+        let request = convert(&[(
+            "/preferences",
+            serde_json::json!({"disk": "ssd,nvme 3", "rack": "spread", "zone": "!old"}),
+        )])
+        .unwrap();
+        let wishes: Vec<String> = request
+            .task
+            .preferences
+            .iter()
+            .map(|p| format!("{} {:?} {}", p.attribute, p.rule, p.weight))
+            .collect();
+        assert_eq!(
+            wishes,
+            [
+                "disk Value { negated: false, values: {\"nvme\", \"ssd\"} } 3",
+                "rack Spread 1",
+                "zone Value { negated: true, values: {\"old\"} } 1"
+            ]
+        );
+        for (text, what) in [
+            ("", "there is no wish"),
+            ("spread 101", "\"101\" is not a weight"),
+            ("spread much", "\"much\" is not a weight"),
+        ] {
+            let error =
+                convert(&[("/preferences", serde_json::json!({"rack": text}))]).unwrap_err();
+            let message = error[0].to_string();
+            assert!(message.contains(&format!("preference \"rack\": {what}")), "{message}");
         }
     }
 

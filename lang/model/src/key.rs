@@ -320,6 +320,12 @@ opaque_id!(
     "request id"
 );
 
+opaque_id!(
+    /// One update of a job. The job's key goes with it: see [`crate::update::UpdateKey`].
+    UpdateId,
+    "update id"
+);
+
 impl TaskId {
     /// The id of a run of `instance`, made unique by `uuid`. Every character that Mesos does not
     /// take in an id becomes `-`.

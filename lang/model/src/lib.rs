@@ -24,3 +24,4 @@ mod reference;
 pub mod request;
 pub mod rules;
 pub mod tiers;
+pub mod update;

@@ -85,12 +85,14 @@ pub struct Drain {
     pub created: Timestamp,
     /// How long policies are heeded, in seconds.
     pub timeout_secs: u64,
+    /// Whether services of a single instance are started elsewhere before they are stopped.
+    pub surge: bool,
 }
 
 impl Drain {
     /// A drain that heeds nothing.
     pub fn at_once(created: Timestamp) -> Self {
-        Self { default_policy: Self::demands_nothing(), created, timeout_secs: 0 }
+        Self { default_policy: Self::demands_nothing(), created, timeout_secs: 0, surge: false }
     }
 
     /// The policy that always lets a task be stopped.
@@ -114,6 +116,17 @@ pub struct HostMaintenance {
     pub cause: MaintenanceCause,
     /// How it is drained, while it is.
     pub drain: Option<Drain>,
+}
+
+/// An instance that serves while another one, the only one of its job, is moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StandIn {
+    /// The instance that is moved.
+    pub instance: u32,
+    /// The number of the one that stands in.
+    pub number: u32,
+    /// How long either must have run before the other may go, in seconds.
+    pub duration_secs: u64,
 }
 
 #[cfg(test)]

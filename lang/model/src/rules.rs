@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use crate::config;
 use crate::cron::Zone;
-use crate::job::{Constraint, ConstraintRule, CronCatchUp, CronCollisionPolicy};
+use crate::job::{
+    Constraint, ConstraintRule, CronCatchUp, CronCollisionPolicy, Preference, PreferenceRule,
+};
 use crate::key::{JobKey, KeyError};
 use crate::plan::{Plan, PlanError};
 
@@ -50,6 +52,8 @@ pub struct Checked {
     pub gpus: i64,
     /// Placement constraints.
     pub constraints: BTreeSet<Constraint>,
+    /// Placement preferences.
+    pub preferences: BTreeSet<Preference>,
     /// What happens to overlapping runs.
     pub cron_collision_policy: CronCollisionPolicy,
     /// What happens to runs that were missed, if the job says so.
@@ -67,6 +71,7 @@ pub fn check(job: &config::Job) -> Result<Checked, Vec<ConvertError>> {
     let max_task_failures = fit("max_task_failures", job.max_task_failures, &mut errors);
     let resources = check_resources(job, &mut errors);
     let constraints = check_constraints(job, &mut errors);
+    let preferences = check_preferences(job, &mut errors);
     check_container(job, &mut errors);
     check_metadata(job, &mut errors);
     check_plan(job, &mut errors);
@@ -93,6 +98,7 @@ pub fn check(job: &config::Job) -> Result<Checked, Vec<ConvertError>> {
             disk_mb,
             gpus,
             constraints,
+            preferences,
             cron_collision_policy,
             cron_catch_up,
         }),
@@ -190,19 +196,62 @@ fn check_constraints(job: &config::Job, errors: &mut Vec<ConvertError>) -> BTree
                 }
             }
         } else {
-            let (negated, values) = match text.strip_prefix('!') {
-                Some(rest) => (true, rest),
-                None => (false, text.as_str()),
-            };
-            ConstraintRule::Value {
-                negated,
-                values: values.split(',').map(str::to_owned).collect(),
-            }
+            let (negated, values) = values(text);
+            ConstraintRule::Value { negated, values }
         };
         set.insert(Constraint { attribute: attribute.clone(), rule });
     }
     set
 }
+
+/// Values with a comma between them, and whether they are not meant.
+fn values(text: &str) -> (bool, BTreeSet<String>) {
+    let (negated, values) = match text.strip_prefix('!') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    (negated, values.split(',').map(str::to_owned).collect())
+}
+
+/// What a job's placement preferences say: a wish, and a weight after a blank.
+fn check_preferences(job: &config::Job, errors: &mut Vec<ConvertError>) -> BTreeSet<Preference> {
+    let mut set = BTreeSet::new();
+    for (attribute, text) in job.preferences.iter().flatten() {
+        let (wish, weight) = match text.rsplit_once(' ') {
+            Some((wish, weight)) => (wish.trim_end(), weight),
+            None => (text.as_str(), "1"),
+        };
+        let mut wrong = |what: String| {
+            let message = format!(
+                "preference {attribute:?}: {what}: write \"spread\", or values such as \"a,b\" or \
+                 \"!a\", with a weight from 1 to {MAX_WEIGHT} or without, as in \"spread 10\""
+            );
+            errors.push(ConvertError::new("preferences", message));
+        };
+        if wish.is_empty() {
+            wrong("there is no wish".to_owned());
+            continue;
+        }
+        let Some(weight) = whole_number(weight)
+            .and_then(|weight| u32::try_from(weight).ok())
+            .filter(|weight| (1..=MAX_WEIGHT).contains(weight))
+        else {
+            wrong(format!("{weight:?} is not a weight"));
+            continue;
+        };
+        let rule = if wish == "spread" {
+            PreferenceRule::Spread
+        } else {
+            let (negated, values) = values(wish);
+            PreferenceRule::Value { negated, values }
+        };
+        set.insert(Preference { attribute: attribute.clone(), rule, weight });
+    }
+    set
+}
+
+/// The most that a preference counts.
+const MAX_WEIGHT: u32 = 100;
 
 /// A whole number as the language reads one from text: blanks around it, a sign, digits. One that is
 /// larger than any field is the largest there is.

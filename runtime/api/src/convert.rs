@@ -47,7 +47,8 @@ pub enum ConvertError {
     },
 }
 
-fn required<T>(value: Option<T>, field: &'static str) -> Result<T, ConvertError> {
+/// A field that must be there.
+pub(crate) fn required<T>(value: Option<T>, field: &'static str) -> Result<T, ConvertError> {
     value.ok_or(ConvertError::Missing(field))
 }
 

@@ -15,6 +15,7 @@
 pub mod convert;
 pub mod cron;
 pub mod maintenance;
+pub mod updates;
 
 /// The generated messages, clients and servers of `aurora.v1`.
 ///

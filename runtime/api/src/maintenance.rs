@@ -51,6 +51,7 @@ impl From<&model::Drain> for v1::Drain {
             default_policy: Some(v1::SlaPolicy::from(&drain.default_policy)),
             created_ms: drain.created.0,
             timeout_secs: drain.timeout_secs,
+            surge: drain.surge,
         }
     }
 }
@@ -64,7 +65,22 @@ impl TryFrom<v1::Drain> for model::Drain {
             default_policy: policy.try_into()?,
             created: Timestamp(drain.created_ms),
             timeout_secs: drain.timeout_secs,
+            surge: drain.surge,
         })
+    }
+}
+
+impl From<model::StandIn> for v1::StandIn {
+    fn from(stand_in: model::StandIn) -> Self {
+        let model::StandIn { instance, number, duration_secs } = stand_in;
+        Self { instance, number, duration_secs }
+    }
+}
+
+impl From<v1::StandIn> for model::StandIn {
+    fn from(stand_in: v1::StandIn) -> Self {
+        let v1::StandIn { instance, number, duration_secs } = stand_in;
+        Self { instance, number, duration_secs }
     }
 }
 
@@ -104,6 +120,7 @@ mod tests {
                     default_policy: SlaPolicy::Count { count: 3, duration_secs: 60 },
                     created: Timestamp(17),
                     timeout_secs: 99,
+                    surge: true,
                 };
                 let host = model::HostMaintenance { mode, cause, drain: Some(drain) };
                 let wire = v1::HostMaintenance::from(&host);
@@ -114,7 +131,9 @@ mod tests {
 
     #[test]
     fn what_means_nothing_is_refused_by_name() {
-        let error = |host| model::HostMaintenance::try_from(host).unwrap_err().to_string();
+        let error = |host: v1::HostMaintenance| {
+            model::HostMaintenance::try_from(host).unwrap_err().to_string()
+        };
         let none = v1::HostMaintenance { mode: 1, ..Default::default() };
         assert!(error(v1::HostMaintenance { mode: 0, ..none.clone() }).contains("mode"));
         assert!(error(v1::HostMaintenance { cause: 9, ..none.clone() }).contains("cause"));

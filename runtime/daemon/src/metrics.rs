@@ -26,8 +26,7 @@ pub struct Metrics(Arc<Registry>);
 struct Registry {
     values: RwLock<BTreeMap<Series, Value>>,
     help: RwLock<BTreeMap<String, String>>,
-    /// Gauges that come and go together, by the name of their group.
-    groups: RwLock<BTreeMap<&'static str, BTreeMap<String, f64>>>,
+    sets: RwLock<BTreeMap<&'static str, Arc<BTreeMap<String, f64>>>>,
 }
 
 /// A name with its labels.
@@ -167,10 +166,15 @@ pub fn install() -> Metrics {
 }
 
 impl Metrics {
-    /// Shows these gauges in place of those that the group had before.
-    pub fn set_group(&self, group: &'static str, gauges: BTreeMap<String, f64>) {
-        let mut groups = self.0.groups.write().unwrap_or_else(PoisonError::into_inner);
-        groups.insert(group, gauges);
+    /// Shows these gauges instead of those that the set had: what is not among them is gone. It is
+    /// meant for gauges of things that come and go. Prometheus, whose names cannot be any text, sees
+    /// one metric with the set's name and the gauges' names as labels.
+    pub fn replace(&self, set: &'static str, gauges: Arc<BTreeMap<String, f64>>) {
+        self.0.sets.write().unwrap_or_else(PoisonError::into_inner).insert(set, gauges);
+    }
+
+    fn sets(&self) -> BTreeMap<&'static str, Arc<BTreeMap<String, f64>>> {
+        self.0.sets.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// As Prometheus reads it (text format 0.0.4).
@@ -230,14 +234,13 @@ impl Metrics {
                 }
             }
         }
-        let groups = self.0.groups.read().unwrap_or_else(PoisonError::into_inner);
-        let mut shown: BTreeMap<String, f64> = BTreeMap::new();
-        for (name, value) in groups.values().flatten() {
-            // Two names may be the same one here.
-            shown.entry(sanitized(name)).or_insert(*value);
-        }
-        for (name, value) in shown {
-            let _ = writeln!(out, "# TYPE {name} gauge\n{name} {value}");
+        for (set, gauges) in self.sets() {
+            let set = sanitized(set);
+            let _ = writeln!(out, "# TYPE {set} gauge");
+            for (name, value) in gauges.iter() {
+                let _ =
+                    writeln!(out, "{set}{} {value}", labels(&[], Some(("name", escaped(name)))));
+            }
         }
         out
     }
@@ -268,10 +271,16 @@ impl Metrics {
                 }
             }
         }
-        let groups = self.0.groups.read().unwrap_or_else(PoisonError::into_inner);
-        vars.extend(groups.values().flatten().map(|(name, value)| (name.clone(), *value)));
+        for gauges in self.sets().into_values() {
+            vars.extend(gauges.iter().map(|(name, value)| (name.clone(), *value)));
+        }
         vars
     }
+}
+
+/// A label's value as Prometheus reads it.
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 fn sanitized(name: &str) -> String {
@@ -288,10 +297,7 @@ fn sanitized(name: &str) -> String {
 fn labels(labels: &[(String, String)], extra: Option<(&str, String)>) -> String {
     let mut all: Vec<String> = labels
         .iter()
-        .map(|(name, value)| {
-            let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-            format!("{}=\"{value}\"", sanitized(name))
-        })
+        .map(|(name, value)| format!("{}=\"{}\"", sanitized(name), escaped(value)))
         .collect();
     if let Some((name, value)) = extra {
         all.push(format!("{name}=\"{value}\""));
@@ -326,12 +332,23 @@ mod tests {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
         assert_eq!(all.vars()["append_events"], 1.0);
-        all.set_group("jobs", BTreeMap::from([("sla_www/prod/web".to_owned(), 99.5)]));
-        assert_eq!(all.vars()["sla_www/prod/web"], 99.5);
-        assert!(
-            all.prometheus().ends_with("# TYPE sla_www_prod_web gauge\nsla_www_prod_web 99.5\n")
+    }
+
+    #[test]
+    fn gauges_of_what_is_gone_are_gone() {
+        let all = Metrics::default();
+        let gauges =
+            |names: &[&str]| Arc::new(names.iter().map(|name| ((*name).to_owned(), 1.5)).collect());
+        all.replace("sla", gauges(&["sla_a/b/c_mtta_ms", "sla_a/b/d_mtta_ms"]));
+        all.replace("sla", gauges(&["sla_a/b/d_mtta_ms"]));
+        all.replace("other", gauges(&["with \"quotes\""]));
+        assert_eq!(
+            all.vars().into_keys().collect::<Vec<_>>(),
+            ["sla_a/b/d_mtta_ms", "with \"quotes\""]
         );
-        all.set_group("jobs", BTreeMap::new());
-        assert!(!all.vars().contains_key("sla_www/prod/web"));
+        let text = all.prometheus();
+        assert!(text.contains("# TYPE sla gauge\nsla{name=\"sla_a/b/d_mtta_ms\"} 1.5\n"), "{text}");
+        assert!(text.contains(r#"other{name="with \"quotes\""} 1.5"#), "{text}");
+        assert!(!text.contains("sla_a/b/c"), "{text}");
     }
 }

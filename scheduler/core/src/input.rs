@@ -292,6 +292,8 @@ pub struct StatusUpdate {
     pub agent: Option<AgentId>,
     /// Why, for people.
     pub message: Option<String>,
+    /// Mesos's reason, by its name there.
+    pub reason: Option<&'static str>,
     /// Set if the update is to be acknowledged.
     pub uuid: Option<Vec<u8>>,
 }
@@ -317,6 +319,23 @@ pub struct TaskRecord {
     pub events: Vec<TaskEvent>,
     /// The run it replaces.
     pub ancestor: Option<TaskId>,
+}
+
+impl TaskRecord {
+    /// A run that has just been made.
+    pub(crate) fn new(id: TaskId, instance: u32) -> Self {
+        Self {
+            id,
+            instance,
+            state: TaskState::Init,
+            agent: None,
+            ports: BTreeMap::new(),
+            failure_count: 0,
+            times_partitioned: 0,
+            events: Vec::new(),
+            ancestor: None,
+        }
+    }
 }
 
 /// A durable change.

@@ -15,13 +15,15 @@
 //!
 //! Where to look: [`table`] is the task state machine, `task` carries its effects out, `placement`
 //! puts tasks into offers, `preemption` makes room for them, `requests` are what clients
-//! ask, `jobs` and `cron` what becomes of it, `quota` what roles may use, `timers` what happens by itself.
+//! ask, `jobs`, `cron`, `updates` and `maintenance` what becomes of it, `sla` whether a task may be
+//! stopped, `quota` what roles may use, `timers` what happens by itself.
 //!
 //! Nothing here does I/O, reads a clock, starts a thread or looks at a global.
 
 mod admin;
 mod changes;
 mod cron;
+mod ends;
 mod events;
 mod input;
 mod jobs;
@@ -47,6 +49,7 @@ mod validate;
 
 pub use admin::{AdminRequest, AdminResponse};
 pub use cron::{CronJob, CronOp, CronRequest, CronResponse, CronStatus, Crons};
+pub use ends::{Ends, JobEnds, StatusResult};
 pub use events::{Change, Event, Forgotten, Moved};
 pub use input::{
     Effect, ErrorKind, Input, Offer, Op, PortRange, RecordedResponse, Request, RequestError,
@@ -64,7 +67,13 @@ pub use queries::{JobCounts, PendingGroup, Stats, TaskCursor, TaskQuery};
 pub use quota::{Consumption, RoleQuota};
 pub use scheduler::Scheduler;
 pub use settings::{Settings, Tier};
-pub use sla::{CoordinatorAnswer, CoordinatorQuestion, QuestionId};
+pub use sla::{
+    CoordinatorAnswer, CoordinatorQuestion, QuestionId, SlaCategory, SlaMetrics, SlaSample,
+};
 pub use state::{Host, Misfit, State};
 pub use summary::HeldOffer;
-pub use updates::{UpdateOp, UpdateRequest, UpdateResponse, Updates};
+pub use updates::{
+    ActionVerdict, JobDiff, Need, Observed, Phase, SlaKills, Taken, Tally, Update, UpdateAction,
+    UpdateOp, UpdateQuery, UpdateRequest, UpdateResponse, UpdateSnapshot, UpdateSummary, Updates,
+    diff, group_size, judge, may_go, on_action, unknown_in_scope,
+};

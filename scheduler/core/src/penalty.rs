@@ -9,7 +9,13 @@ use crate::state::State;
 /// Whether a run ended too soon, and nobody had asked it to.
 pub(crate) fn flapped(task: &ScheduledTask, threshold_ms: i64) -> bool {
     let asked = task.events.iter().any(|event| {
-        matches!(event.state, TaskState::Restarting | TaskState::Killing | TaskState::Draining)
+        matches!(
+            event.state,
+            TaskState::Restarting
+                | TaskState::Killing
+                | TaskState::Draining
+                | TaskState::Preempting
+        )
     });
     let Some(last) = task.events.last() else { return false };
     let active = task.events.iter().rev().find(|event| event.state.is_active());
@@ -19,13 +25,10 @@ pub(crate) fn flapped(task: &ScheduledTask, threshold_ms: i64) -> bool {
 }
 
 /// How long a task has to wait for what the runs before it did, in milliseconds. Of `task` itself
-/// nothing is counted: the first failure is free.
-pub(crate) fn penalty_ms(
-    state: &State,
-    task: &ScheduledTask,
-    settings: &Settings,
-    random: &mut Random,
-) -> i64 {
+/// nothing is counted: the first failure is free. What is random in it comes of the task's id, so that
+/// it is the same whenever it is looked at: what is announced is what is waited, also over a restart.
+pub(crate) fn penalty_ms(state: &State, task: &ScheduledTask, settings: &Settings) -> i64 {
+    let mut random = Random::of_text(task.id().as_str());
     let mut penalty = 0;
     let mut ancestor = task.ancestor.as_ref().and_then(|id| state.task(id));
     while let Some(run) = ancestor {

@@ -116,6 +116,8 @@ pub struct Stats {
     pub tasks: BTreeMap<TaskState, u64>,
     /// Offers that are held.
     pub offers: u64,
+    /// Agents that are kept for tasks for which others were stopped.
+    pub reservations: u64,
     /// Whether a master has taken the subscription.
     pub registered: bool,
 }
@@ -347,6 +349,11 @@ impl Scheduler {
     /// Numbers about the whole.
     pub fn stats(&self) -> Stats {
         let tasks = self.state.counts().clone();
-        Stats { tasks, offers: self.offers.len() as u64, registered: self.registered }
+        Stats {
+            tasks,
+            offers: self.offers.len() as u64,
+            reservations: self.reservations.len() as u64,
+            registered: self.registered,
+        }
     }
 }

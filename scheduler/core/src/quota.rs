@@ -152,6 +152,30 @@ impl Usage {
         *sum = sum.minus((&task.resources).into());
     }
 
+    /// Counts, in each class, the most that one of these tasks asks for of each kind.
+    pub(crate) fn add_most<'a>(&mut self, tasks: impl Iterator<Item = &'a TaskConfig>) {
+        let mut most: Consumption<Option<ResourceAggregate>> = Consumption::default();
+        for task in tasks {
+            let asked = ResourceAggregate::from(&task.resources);
+            let known = most.of_class(task);
+            *known = Some(known.map_or(asked, |known| ResourceAggregate {
+                cpus: known.cpus.max(asked.cpus),
+                ram_mb: known.ram_mb.max(asked.ram_mb),
+                disk_mb: known.disk_mb.max(asked.disk_mb),
+            }));
+        }
+        for (sum, most) in [
+            (&mut self.production_shared, most.production_shared),
+            (&mut self.non_production_shared, most.non_production_shared),
+            (&mut self.production_dedicated, most.production_dedicated),
+            (&mut self.non_production_dedicated, most.non_production_dedicated),
+        ] {
+            if let Some(most) = most {
+                *sum = sum.plus(most, 1);
+            }
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -172,7 +196,7 @@ impl Scheduler {
         RoleQuota {
             set: self.state.quota(role).copied(),
             limit: self.quota_limit(role),
-            consumption: self.usage(role, None).consumption(),
+            consumption: self.role_usage(role).consumption(),
         }
     }
 
@@ -180,13 +204,14 @@ impl Scheduler {
     pub fn role_quotas(&self) -> Vec<(Role, RoleQuota)> {
         let state = &self.state;
         let mut roles: BTreeSet<Role> = state.quotas().map(|(role, _)| role.clone()).collect();
-        roles.extend(state.roles_in_use().cloned());
+        roles.extend(state.usages().map(|(role, _)| role.clone()));
         roles.extend(state.crons().iter().map(|(key, _)| Role::from(key)));
         roles.into_iter().map(|role| (role.clone(), self.role_quota(role.as_str()))).collect()
     }
 
-    /// What a role uses, `instead` being a cron job in place of the one of its key.
-    fn usage(&self, role: &str, instead: Option<&JobConfiguration>) -> Usage {
+    /// What the tasks of a role use and its cron jobs may, `instead` being one in place of that of its
+    /// key.
+    pub(crate) fn usage_with_crons(&self, role: &str, instead: Option<&JobConfiguration>) -> Usage {
         let mut usage = self.state.usage(role);
         let templates = self.state.crons().of_role(role, None).map(|(_, cron)| &*cron.job);
         let templates = templates.filter(|job| instead.is_none_or(|new| new.key != job.key));
@@ -224,33 +249,25 @@ impl Scheduler {
         if !task.production || task.is_dedicated() {
             return Ok(());
         }
-        let role = task.job.role();
-        let Some(limit) = self.quota_limit(role) else { return Ok(()) };
-        let used = self.usage(role, None).production_shared;
-        let wanted = used.plus((&task.resources).into(), instances);
-        self.check_wanted(role, &limit, &used, &wanted)
+        let used = self.role_usage(task.job.role()).production_shared;
+        self.check_usage(task, used.plus((&task.resources).into(), instances))
     }
 
     /// Whether a cron job, in place of the one of the same key, is within its role's quota.
     pub(crate) fn check_cron_quota(&self, job: &JobConfiguration) -> Result<(), RequestError> {
-        if !job.task.production || job.task.is_dedicated() {
-            return Ok(());
-        }
-        let role = job.key.role();
-        let Some(limit) = self.quota_limit(role) else { return Ok(()) };
-        let used = self.usage(role, None).production_shared;
-        let wanted = self.usage(role, Some(job)).production_shared;
-        self.check_wanted(role, &limit, &used, &wanted)
+        let wanted = self.role_usage_with(job.key.role(), None, Some(job));
+        self.check_usage(&job.task, wanted.production_shared)
     }
 
-    fn check_wanted(
-        &self,
-        role: &str,
-        limit: &ResourceAggregate,
-        used: &Sum,
-        wanted: &Sum,
-    ) -> Result<(), RequestError> {
-        let Some(excess) = wanted.excess(limit) else { return Ok(()) };
+    /// Whether a role may use so much for the sake of a task.
+    pub(crate) fn check_usage(&self, task: &TaskConfig, wanted: Sum) -> Result<(), RequestError> {
+        if !task.production || task.is_dedicated() {
+            return Ok(());
+        }
+        let role = task.job.role();
+        let Some(limit) = self.quota_limit(role) else { return Ok(()) };
+        let Some(excess) = wanted.excess(&limit) else { return Ok(()) };
+        let used = self.role_usage(role).production_shared;
         let has = match self.state.quota(role) {
             Some(quota) => {
                 format!(
@@ -279,7 +296,7 @@ impl Turn<'_> {
         role: Role,
         quota: ResourceAggregate,
     ) -> Result<RecordedResponse, RequestError> {
-        let used = self.scheduler.usage(role.as_str(), None).production_shared;
+        let used = self.scheduler.role_usage(role.as_str()).production_shared;
         if let Some(excess) = used.excess(&quota) {
             return Err(RequestError {
                 kind: ErrorKind::FailedPrecondition,
@@ -298,7 +315,7 @@ impl Turn<'_> {
 
     /// Takes a role's own quota away, so that it has what roles have for which none was set.
     pub(crate) fn remove_quota(&mut self, role: Role) -> Result<RecordedResponse, RequestError> {
-        let used = self.scheduler.usage(role.as_str(), None).production_shared;
+        let used = self.scheduler.role_usage(role.as_str()).production_shared;
         let limit = self.scheduler.settings.unset_quota;
         if let Some(excess) = limit.and_then(|limit| used.excess(&limit)) {
             return Err(RequestError {

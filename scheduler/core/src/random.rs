@@ -8,6 +8,12 @@ impl Random {
         Self(seed)
     }
 
+    /// Numbers that come of a text alone (FNV-1a, Fowler et al. 1991).
+    pub(crate) fn of_text(text: &str) -> Self {
+        let mix = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        Self::new(text.bytes().fold(0xcbf2_9ce4_8422_2325, mix))
+    }
+
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

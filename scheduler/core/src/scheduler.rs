@@ -8,6 +8,7 @@ use aurora_model::key::{AgentId, JobKey, OfferId, TaskId};
 
 use crate::changes::TaskChange;
 use crate::cron::Timetables;
+use crate::ends::Ends;
 use crate::events;
 use crate::input::{Effect, Input, Offer, Op, StatusUpdate, Step};
 use crate::maintenance::Drains;
@@ -17,6 +18,7 @@ use crate::settings::Settings;
 use crate::sla::Coordinators;
 use crate::state::State;
 use crate::timers::{Timer, Timers};
+use crate::updates::{Affinity, Updating};
 
 /// The scheduler: durable state, and what is made anew at every start.
 #[derive(Debug)]
@@ -30,10 +32,14 @@ pub struct Scheduler {
     pub(crate) groups: Groups,
     pub(crate) reservations: Reservations,
     pub(crate) timers: Timers,
+    pub(crate) ends: Ends,
     /// When cron jobs are due.
     pub(crate) timetables: Timetables,
     /// The jobs that have a [`Timer::Prune`].
     pub(crate) pruning: BTreeSet<JobKey>,
+    pub(crate) updating: Updating,
+    /// The agents that are kept for instances.
+    pub(crate) affinity: Affinity,
     pub(crate) drains: Drains,
     pub(crate) coordinators: Coordinators,
     pub(crate) registered: bool,
@@ -65,8 +71,11 @@ impl Scheduler {
             groups: Groups::default(),
             reservations: Reservations::default(),
             timers: Timers::default(),
+            ends: Ends::default(),
             timetables: Timetables::default(),
             pruning: BTreeSet::new(),
+            updating: Updating::default(),
+            affinity: Affinity::default(),
             drains: Drains::default(),
             coordinators: Coordinators::default(),
             registered: false,
@@ -85,6 +94,7 @@ impl Scheduler {
         turn.settle();
         turn.place();
         turn.settle();
+        turn.place_again();
         turn.tell_reasons();
         turn.step
     }
@@ -276,8 +286,11 @@ impl Turn<'_> {
     }
 
     fn take_status(&mut self, update: StatusUpdate) {
-        let StatusUpdate { task, state, agent, message, uuid } = update;
-        self.change_reported(&task, state, agent.as_ref(), message.as_deref());
+        let StatusUpdate { task, state, agent, message, reason, uuid } = update;
+        let result = self.change_reported(&task, state, agent.as_ref(), message.as_deref());
+        if let Some(reason) = reason {
+            self.scheduler.ends.count_status(reason, result);
+        }
         if let (Some(uuid), Some(agent)) = (uuid, agent) {
             self.step.effects.push(Effect::Acknowledge { task, agent, uuid });
         }

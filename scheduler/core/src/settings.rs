@@ -81,6 +81,10 @@ pub struct Settings {
     pub history_min_retention_ms: i64,
     /// Ended tasks remembered per job (`-history_max_per_job_threshold`).
     pub history_max_per_job: usize,
+    /// Whether jobs may ask for GPUs (`-allow_gpu_resource`).
+    pub allow_gpu_resource: bool,
+    /// Whether jobs may mount folders of hosts (`-allow_container_volumes`).
+    pub allow_container_volumes: bool,
     /// The time zone of cron jobs that name none (`-cron_timezone`).
     pub cron_time_zone: String,
     /// How many missed runs of a cron job are made up for at most.
@@ -89,6 +93,24 @@ pub struct Settings {
     pub unavailability_threshold_ms: i64,
     /// The states of which events carry the whole task, for webhooks.
     pub told_whole: BTreeSet<TaskState>,
+    /// Failures that an update may forgive to all its instances together
+    /// (`-max_update_instance_failures`).
+    pub max_update_instance_failures: u64,
+    /// Whether the agent of an instance is kept for what replaces it (`-enable_update_affinity`).
+    pub enable_update_affinity: bool,
+    /// For how long (`-update_affinity_reservation_hold_time`).
+    pub update_affinity_hold_ms: i64,
+    /// How long an update waits before it asks an SLA policy again
+    /// (`-sla_aware_kill_retry_min_delay`).
+    pub sla_retry_min_ms: i64,
+    /// How long at most (`-sla_aware_kill_retry_max_delay`).
+    pub sla_retry_max_ms: i64,
+    /// Between two times that old updates are forgotten (`-job_update_history_pruning_interval`).
+    pub update_history_interval_ms: i64,
+    /// How long updates are remembered (`-job_update_history_pruning_threshold`).
+    pub update_history_threshold_ms: i64,
+    /// Ended updates remembered per job (`-job_update_history_per_job_threshold`).
+    pub update_history_per_job: usize,
     /// How often what keeps drains from going on is looked at again
     /// (`-host_maintenance_polling_interval`).
     pub host_maintenance_polling_ms: i64,
@@ -171,10 +193,20 @@ impl Default for Settings {
             history_prune_threshold_ms: 48 * HOUR,
             history_min_retention_ms: HOUR,
             history_max_per_job: 100,
+            allow_gpu_resource: false,
+            allow_container_volumes: false,
             cron_time_zone: "GMT".to_owned(),
             cron_catch_up_limit: 100,
             unavailability_threshold_ms: 6 * MINUTE,
             told_whole: BTreeSet::new(),
+            max_update_instance_failures: 20_000,
+            enable_update_affinity: false,
+            update_affinity_hold_ms: 3 * MINUTE,
+            sla_retry_min_ms: MINUTE,
+            sla_retry_max_ms: 5 * MINUTE,
+            update_history_interval_ms: 15 * MINUTE,
+            update_history_threshold_ms: 30 * 24 * HOUR,
+            update_history_per_job: 10,
             host_maintenance_polling_ms: MINUTE,
             sla_aware_kill_non_prod: false,
             min_required_instances_for_sla_check: 20,

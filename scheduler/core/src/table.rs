@@ -1,4 +1,8 @@
 //! The task state machine (`scheduler.md` 3.2) as one table.
+//!
+//! Three rows differ from the original's, where the word of an agent was dropped: a task that is
+//! partitioned away before it has begun is partitioned, one whose end is told by an agent that is back
+//! has ended, and of these what runs for ever or was killed by nobody here is replaced.
 
 use aurora_model::job::TaskState;
 use aurora_model::job::TaskState::{
@@ -55,6 +59,7 @@ const TABLE: [Row; 15] = [
             (Some(Killing), &[Save, Kill]),
             (Some(Killed), &[Save, Reschedule]),
             (Some(Lost), &[Save, Reschedule, Kill]),
+            (Some(Partitioned), &[Save]),
         ],
     ),
     (
@@ -92,8 +97,9 @@ const TABLE: [Row; 15] = [
             (Some(Running), &[Save]),
             (Some(Starting), &[Save]),
             (Some(Assigned), &[Save]),
-            (Some(Finished), &[Save]),
+            (Some(Finished), &[Save, RescheduleService]),
             (Some(Failed), &[CountFailure, Save]),
+            (Some(Killed), &[Save, Reschedule]),
             (Some(Lost), &[Save, RescheduleUnlessKilled, Kill]),
             (Some(Restarting), &[Save, GoLost]),
             (Some(Draining), &[Save, GoLost]),

@@ -1,9 +1,12 @@
 //! Carries transitions of tasks out (`scheduler.md` 3.3 and 3.4).
 
+use std::collections::BTreeSet;
+
 use aurora_model::job::{TaskEvent, TaskState};
 use aurora_model::key::{AgentId, JobKey, TaskId};
 
 use crate::changes::TaskChange;
+use crate::ends::StatusResult;
 use crate::input::{Effect, Op};
 use crate::penalty::penalty_ms;
 use crate::scheduler::{Scheduler, Turn};
@@ -13,7 +16,7 @@ use crate::timers::Timer;
 impl Turn<'_> {
     /// Asks for a transition. Gives whether it happened.
     pub(crate) fn change(&mut self, id: &TaskId, to: TaskState, message: Option<&str>) -> bool {
-        self.change_reported(id, to, None, message)
+        self.change_reported(id, to, None, message) == StatusResult::Success
     }
 
     /// Asks for a transition if the task is in `from`.
@@ -36,20 +39,21 @@ impl Turn<'_> {
         to: TaskState,
         reported_by: Option<&AgentId>,
         message: Option<&str>,
-    ) -> bool {
+    ) -> StatusResult {
         let from = self.scheduler.state.task(id).map(|task| task.state);
         match verdict(from, Some(to)) {
-            Verdict::Already => false,
+            Verdict::Already => StatusResult::Noop,
             Verdict::Illegal(actions) => {
                 self.scheduler.count("scheduler_illegal_task_state_transitions", 1);
-                if actions.contains(&Action::Kill) {
-                    self.kill(id, reported_by);
+                if !actions.contains(&Action::Kill) {
+                    return StatusResult::Illegal;
                 }
-                false
+                self.kill(id, reported_by);
+                StatusResult::IllegalWithSideEffects
             }
             Verdict::Go(actions) => {
                 self.carry_out(id, to, actions, message);
-                true
+                StatusResult::Success
             }
         }
     }
@@ -91,6 +95,7 @@ impl Turn<'_> {
                 scheduler: Some(self.scheduler.host_name.clone()),
             };
             self.apply(Op::Transition { id: id.clone(), event });
+            self.count_end(&seen);
         }
         // Who watches hears of the end of a run before its replacement.
         self.step.effects.push(Effect::Changed(id.clone()));
@@ -128,7 +133,7 @@ impl Turn<'_> {
     fn replace(&mut self, id: &TaskId) {
         let Scheduler { state, settings, random, .. } = &mut *self.scheduler;
         let Some(task) = state.task(id) else { return };
-        let penalty = penalty_ms(state, task, settings, random);
+        let penalty = penalty_ms(state, task, settings);
         let new = TaskId::for_instance(&task.assigned.instance_key(), &random.uuid());
         self.apply(Op::Reschedule { ancestor: id.clone(), id: new.clone() });
         if penalty > 0 {
@@ -153,12 +158,12 @@ impl Turn<'_> {
                 groups.add(id.clone(), &config, settings);
             }
             TaskState::Throttled if restored => {
-                let Scheduler { state, settings, random, .. } = &mut *self.scheduler;
+                let Scheduler { state, settings, .. } = &mut *self.scheduler;
                 let ancestor = state
                     .task(id)
                     .and_then(|task| task.ancestor.as_ref())
                     .and_then(|a| state.task(a));
-                let penalty = ancestor.map_or(0, |task| penalty_ms(state, task, settings, random));
+                let penalty = ancestor.map_or(0, |task| penalty_ms(state, task, settings));
                 self.scheduler.timers.set(since.plus_ms(penalty), Timer::Unthrottle(id.clone()));
             }
             TaskState::Assigned
@@ -172,11 +177,22 @@ impl Turn<'_> {
                 }
             }
             TaskState::Partitioned => {
-                let policy = config.partition_policy;
-                if policy.is_none_or(|policy| policy.reschedule) {
-                    let delay = policy.map_or(0, |policy| {
-                        i64::try_from(policy.delay_secs).unwrap_or(i64::MAX).saturating_mul(1000)
-                    });
+                let delay = match config.partition_policy {
+                    None => Some(0),
+                    Some(policy) if policy.reschedule => {
+                        let secs = i64::try_from(policy.delay_secs).unwrap_or(i64::MAX);
+                        Some(secs.saturating_mul(1000))
+                    }
+                    // What has never begun has nothing that is worth waiting for without end.
+                    Some(_) => {
+                        let began = |event: &TaskEvent| {
+                            matches!(event.state, TaskState::Starting | TaskState::Running)
+                        };
+                        let has_begun = task.events.iter().any(began);
+                        (!has_begun).then_some(timeout)
+                    }
+                };
+                if let Some(delay) = delay {
                     let timer = Timer::EndPartition(id.clone(), since);
                     self.scheduler.timers.set(since.plus_ms(delay), timer);
                 }
@@ -233,6 +249,10 @@ impl Turn<'_> {
         }
         self.scheduler.count("tasks_pruned", ids.len() as u64);
         self.step.effects.extend(ids.iter().cloned().map(Effect::Changed));
+        let job_of = |id| self.scheduler.state.task(id).map(|task| task.job().clone());
+        let jobs: BTreeSet<JobKey> = ids.iter().filter_map(job_of).collect();
         self.apply(Op::Remove(ids));
+        let Scheduler { state, ends, .. } = &mut *self.scheduler;
+        jobs.iter().for_each(|job| ends.forget_job(job, state));
     }
 }

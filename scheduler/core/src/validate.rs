@@ -16,6 +16,9 @@ const MAX_EXECUTOR_DATA: usize = 4 << 20;
 /// What the id of a task's executor has before the task's.
 const EXECUTOR_PREFIX: &str = "thermos-";
 
+/// The ports that pages link to.
+const LINKED_PORTS: [&str; 2] = ["health", "http"];
+
 /// The longest name that a file can have, in bytes. Tasks and executors have folders by their ids.
 const MAX_NAME: usize = 255;
 
@@ -133,19 +136,25 @@ fn validate_task(task: &mut TaskConfig, settings: &Settings, problems: &mut Prob
             problems.add(format!("{name} must be more than 0"));
         }
     }
-    if resources.gpus > 0 {
+    if resources.gpus > 0 && !settings.allow_gpu_resource {
         problems.add("GPUs are not allowed on this cluster");
     }
     if !task.fetcher_uris.is_empty() {
         problems.add("fetcher URIs are not allowed on this cluster");
     }
-    if let Container::Mesos { volumes, .. } = &task.container
+    if !settings.allow_container_volumes
+        && let Container::Mesos { volumes, .. } = &task.container
         && let Some(volume) = volumes.first()
     {
         problems.add(format!(
             "container volumes are not allowed on this cluster (volume {:?})",
             volume.container_path
         ));
+    }
+    if task.task_links.is_empty() {
+        let named = LINKED_PORTS.into_iter().filter(|port| resources.ports.contains(*port));
+        task.task_links =
+            named.map(|port| (port.to_owned(), format!("http://%host%:%port:{port}%"))).collect();
     }
 }
 
@@ -157,9 +166,8 @@ pub(crate) fn check_ids(job: &JobKey, last: u32) -> Result<(), RequestError> {
     let length = EXECUTOR_PREFIX.len() + id.as_str().len();
     if length > MAX_NAME {
         return refuse(format!(
-            "role, environment and name of {} are {} bytes too long together: task ids are made of \
-             them",
-            job,
+            "role, environment and name of {job} are {} bytes too long together: task ids are made \
+             of them",
             length - MAX_NAME
         ));
     }

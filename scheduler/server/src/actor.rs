@@ -185,7 +185,7 @@ async fn act(
             }
             Message::Snapshot(asker) => {
                 askers.put(scheduler.state().version(), asker);
-                Work::Snapshot(Box::new(scheduler.state().clone()))
+                Work::Snapshot(Box::new(scheduler.state().frozen()))
             }
             Message::Query(query) => {
                 let then = Then::Answer(query(&scheduler));
@@ -196,7 +196,7 @@ async fn act(
             return;
         }
         if snapshot_due.swap(false, Ordering::Relaxed) {
-            let state = Box::new(scheduler.state().clone());
+            let state = Box::new(scheduler.state().frozen());
             if work.send(Work::Snapshot(state)).await.is_err() {
                 return;
             }
@@ -292,6 +292,10 @@ async fn sleep_until(at: Option<Timestamp>) {
     match at {
         Some(at) => {
             let ms = at.ms_since(now()).clamp(0, 3_600_000);
+            if ms == 0 {
+                // Sleeping for no time takes a tick of the timers all the same.
+                return;
+            }
             tokio::time::sleep(Duration::from_millis(u64::try_from(ms).unwrap_or(0))).await;
         }
         None => std::future::pending().await,

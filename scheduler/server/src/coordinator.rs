@@ -160,56 +160,7 @@ fn encoded(text: &str) -> String {
 
 /// What a coordinator is told; `docs/maintenance.md` describes it.
 fn body(key: &str, task: &ScheduledTask, params: &BTreeMap<String, String>) -> Value {
-    let config = &task.assigned.task;
-    let (agent, host) = match &task.assigned.agent {
-        Some((agent, host)) => (Some(agent.as_str()), Some(&**host)),
-        None => (None, None),
-    };
-    let events: Vec<Value> = task
-        .events
-        .iter()
-        .map(|event| {
-            json!({
-                "timestamp": event.timestamp.0,
-                "status": event.state.name(),
-                "message": event.message,
-                "scheduler": event.scheduler.as_deref(),
-            })
-        })
-        .collect();
-    let job = &config.job;
-    let metadata: Vec<Value> =
-        config.metadata.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
-    let mut body = json!({
-        "task": key,
-        "taskConfig": {
-            "assignedTask": {
-                "taskId": task.id().as_str(),
-                "slaveId": agent,
-                "slaveHost": host,
-                "instanceId": task.assigned.instance,
-                "assignedPorts": task.assigned.assigned_ports,
-                "task": {
-                    "job": {
-                        "role": job.role(),
-                        "environment": job.environment(),
-                        "name": job.name(),
-                    },
-                    "isService": config.is_service,
-                    "production": config.production,
-                    "priority": config.priority,
-                    "tier": config.tier,
-                    "contactEmail": config.contact_email,
-                    "metadata": metadata,
-                },
-            },
-            "status": task.state.name(),
-            "failureCount": task.failure_count,
-            "timesPartitioned": task.times_partitioned,
-            "ancestorId": task.ancestor.as_ref().map(|id| id.as_str()),
-            "taskEvents": events,
-        },
-    });
+    let mut body = json!({ "task": key, "taskConfig": crate::json::task(task) });
     if let Value::Object(body) = &mut body {
         for (name, value) in params {
             body.insert(name.clone(), Value::String(value.clone()));

@@ -1,5 +1,6 @@
 //! What an operator can choose. The names are the original's (`api-and-http.md` 6), with `-`.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -8,7 +9,7 @@ use aurora_mesos::executor::parse_duration;
 use aurora_model::cron::Zone;
 use aurora_model::job::{MilliCpus, ResourceBag};
 use aurora_model::quota::ResourceAggregate;
-use aurora_scheduler_core::Settings;
+use aurora_scheduler_core::{Settings, SlaCategory, SlaMetrics};
 
 use crate::webhook::Webhook;
 
@@ -113,6 +114,14 @@ pub struct Flags {
     /// How long before its maintenance a host takes no tasks, and is left.
     #[arg(long, value_name = "DURATION", default_value = "6mins", value_parser = whole_seconds)]
     pub unavailability_threshold: u32,
+    /// Whether jobs may ask for GPUs.
+    #[arg(long, value_name = "BOOL", default_value_t = false, action = clap::ArgAction::Set,
+        num_args = 0..=1, default_missing_value = "true")]
+    pub allow_gpu_resource: bool,
+    /// Whether jobs may mount folders of the machines they run on.
+    #[arg(long, value_name = "BOOL", default_value_t = false, action = clap::ArgAction::Set,
+        num_args = 0..=1, default_missing_value = "true")]
+    pub allow_container_volumes: bool,
     /// The time zone of cron jobs that name none.
     #[arg(long, value_name = "ZONE", default_value = "GMT")]
     pub cron_timezone: Zone,
@@ -138,6 +147,20 @@ pub struct Flags {
     /// How long an SLA coordinator may take to answer.
     #[arg(long, value_name = "DURATION", default_value = "1mins", value_parser = whole_seconds)]
     pub sla_coordinator_timeout: u32,
+    /// How often it is measured how well services are served, and of how much time.
+    #[arg(long, value_name = "DURATION", default_value = "1mins", value_parser = whole_seconds)]
+    pub sla_stat_refresh_interval: u32,
+    /// What is measured of services for production: any of JOB_UPTIMES, PLATFORM_UPTIME and MEDIANS,
+    /// separated by commas.
+    #[arg(long, value_name = "LIST", default_value = "JOB_UPTIMES,PLATFORM_UPTIME,MEDIANS",
+        value_parser = categories)]
+    pub sla_prod_metrics: Categories,
+    /// What is measured of other services.
+    #[arg(long, value_name = "LIST", default_value = "", value_parser = categories)]
+    pub sla_non_prod_metrics: Categories,
+    /// Where tasks go.
+    #[command(flatten)]
+    pub placement: crate::placement_flags::PlacementFlags,
 }
 
 /// What a role may use for which no quota was set.
@@ -159,6 +182,8 @@ pub struct Config {
     pub flags: Flags,
     /// The choices of the core.
     pub settings: Settings,
+    /// What is measured.
+    pub sla: SlaMetrics,
     /// Sent to the master.
     pub credential: Option<aurora_mesos::scheduler::Credential>,
     /// Where changes of tasks are sent.
@@ -228,6 +253,7 @@ impl TryFrom<Flags> for Config {
             ("host-maintenance-polling-interval", flags.host_maintenance_polling_interval),
             ("sla-coordinator-timeout", flags.sla_coordinator_timeout),
             ("max-parallel-coordinated-maintenance", flags.max_parallel_coordinated_maintenance),
+            ("sla-stat-refresh-interval", flags.sla_stat_refresh_interval),
         ] {
             if value == 0 {
                 return Err(FlagsError::Range { flag, value: value.to_string() });
@@ -243,7 +269,7 @@ impl TryFrom<Flags> for Config {
             .as_ref()
             .map(|path| read_file("webhook-config", path, Webhook::parse))
             .transpose()?;
-        let settings = Settings {
+        let mut settings = Settings {
             told_whole: webhook.as_ref().map(|webhook| webhook.states.clone()).unwrap_or_default(),
             cluster_name: flags.cluster_name.clone(),
             scheduler_host: hostname.clone(),
@@ -264,6 +290,8 @@ impl TryFrom<Flags> for Config {
             transient_timeout_ms: ms(flags.transient_task_state_timeout),
             initial_kill_retry_ms: ms(flags.initial_task_kill_retry_interval),
             unavailability_threshold_ms: ms(flags.unavailability_threshold),
+            allow_gpu_resource: flags.allow_gpu_resource,
+            allow_container_volumes: flags.allow_container_volumes,
             cron_time_zone: flags.cron_timezone.name().to_owned(),
             cron_catch_up_limit: flags.cron_catch_up_limit,
             host_maintenance_polling_ms: ms(flags.host_maintenance_polling_interval),
@@ -277,6 +305,12 @@ impl TryFrom<Flags> for Config {
             sla_coordinator_timeout_ms: ms(flags.sla_coordinator_timeout),
             ..Settings::default()
         };
+        let sla = SlaMetrics {
+            interval_ms: ms(flags.sla_stat_refresh_interval),
+            production: flags.sla_prod_metrics.0.clone(),
+            non_production: flags.sla_non_prod_metrics.0.clone(),
+        };
+        flags.placement.apply(&mut settings)?;
         let executor_user = match &flags.executor_user {
             Some(user) => user.clone(),
             None => current_user()?,
@@ -289,6 +323,7 @@ impl TryFrom<Flags> for Config {
                 .map(credential)
                 .transpose()?,
             settings,
+            sla,
             webhook,
             hostname,
             executor_user,
@@ -298,7 +333,7 @@ impl TryFrom<Flags> for Config {
 }
 
 /// Reads a file that a flag names.
-fn read_file<T>(
+pub(crate) fn read_file<T>(
     flag: &'static str,
     path: &std::path::Path,
     parse: impl FnOnce(&str) -> Result<T, String>,
@@ -309,6 +344,15 @@ fn read_file<T>(
         .map_err(|reason| FlagsError::File { flag, path: path.to_owned(), reason })
 }
 
+/// What is measured of services.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Categories(BTreeSet<SlaCategory>);
+
+fn categories(text: &str) -> Result<Categories, String> {
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    names.map(str::parse).collect::<Result<_, _>>().map(Categories)
+}
+
 /// A number of seconds, or a duration with its unit.
 fn seconds(text: &str) -> Result<f64, String> {
     text.parse()
@@ -317,7 +361,7 @@ fn seconds(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "give seconds, or a number with secs, mins, hrs or days".to_owned())
 }
 
-fn whole_seconds(text: &str) -> Result<u32, String> {
+pub(crate) fn whole_seconds(text: &str) -> Result<u32, String> {
     let seconds = seconds(text)?;
     let max = f64::from(u32::MAX);
     if seconds.fract() != 0.0 || !(0.0..=max).contains(&seconds) {
@@ -407,6 +451,7 @@ pub(crate) mod tests {
             "host-maintenance-polling-interval",
             "sla-coordinator-timeout",
             "max-parallel-coordinated-maintenance",
+            "sla-stat-refresh-interval",
         ] {
             let error = config(&[&format!("--{flag}=0")]).unwrap_err().to_string();
             assert_eq!(error, format!("--{flag} is out of range: 0"));
@@ -452,5 +497,16 @@ pub(crate) mod tests {
         for text in ["", "mins", "5parsecs", "-1", "1.5secs", "NaN", "inf", "200000days"] {
             assert!(whole_seconds(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_measured_is_given_by_name() {
+        let sla = |more: &[&str]| config(more).unwrap().sla;
+        assert_eq!(sla(&[]), SlaMetrics::default());
+        let some = sla(&["--sla-non-prod-metrics=MEDIANS, JOB_UPTIMES", "--sla-prod-metrics="]);
+        assert_eq!(some.production, [].into());
+        assert_eq!(some.non_production, [SlaCategory::Medians, SlaCategory::JobUptimes].into());
+        let error = categories("MEDIANS,SPEED").unwrap_err();
+        assert!(error.contains("\"SPEED\""), "{error}");
     }
 }

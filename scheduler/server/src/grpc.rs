@@ -82,7 +82,7 @@ pub(crate) fn other_answer() -> Status {
     failure(Code::InvalidArgument, "REQUEST_ID_REUSED", message)
 }
 
-fn refused(error: RequestError) -> Status {
+pub(crate) fn refused(error: RequestError) -> Status {
     let (code, reason) = match error.kind {
         ErrorKind::Invalid => (Code::InvalidArgument, "INVALID"),
         ErrorKind::NotFound => (Code::NotFound, "NOT_FOUND"),

@@ -112,6 +112,7 @@ impl Maintenance for Api {
             hosts: hosts(request.hosts)?,
             default_policy: SlaPolicy::try_from(policy).map_err(invalid)?,
             timeout_secs: request.timeout_secs,
+            surge: request.surge,
         };
         let (hosts, unknown_hosts) = self.maintain(request.request_id, ask).await?;
         Ok(Response::new(v1::SlaDrainHostsResponse { hosts, unknown_hosts }))

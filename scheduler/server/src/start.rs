@@ -11,6 +11,7 @@ use aurora_api::v1::jobs_server::JobsServer;
 use aurora_api::v1::maintenance_server::MaintenanceServer;
 use aurora_api::v1::plan_server::PlanServer;
 use aurora_api::v1::quotas_server::QuotasServer;
+use aurora_api::v1::updates_server::UpdatesServer;
 use aurora_daemon::listen::{ListenError, url_host};
 use aurora_daemon::ops::{self, Ops};
 use aurora_daemon::{serve, web};
@@ -137,7 +138,8 @@ pub async fn start_with_log(
     state: State,
     stop: CancellationToken,
 ) -> Result<Handle, Error> {
-    let Config { listen, flags, settings, credential, webhook, hostname, executor_user } = config;
+    let Config { listen, flags, settings, sla, credential, webhook, hostname, executor_user } =
+        config;
     let listener = listen.bind()?;
     let address = listener
         .local_addr()
@@ -156,6 +158,8 @@ pub async fn start_with_log(
             .filter(|(_, tier)| tier.revocable)
             .map(|(name, _)| name.clone())
             .collect(),
+        revocable_cpus: settings.revocable_cpus,
+        revocable_ram: settings.revocable_ram,
     };
     let info = Info {
         cluster: flags.cluster_name.clone(),
@@ -199,6 +203,7 @@ pub async fn start_with_log(
     let history = History::new(usize::try_from(samples).unwrap_or(usize::MAX));
     let quit = CancellationToken::new();
     let gauges = tokio::spawn(stats::run(core.clone(), metrics.clone(), history.clone(), sampling));
+    let measuring = tokio::spawn(crate::sla::measure(core.clone(), metrics.clone(), sla));
     let api = Api { core: core.clone(), dispatcher, info, stop: inner.clone(), events };
     let pages = Pages {
         core: core.clone(),
@@ -236,6 +241,7 @@ pub async fn start_with_log(
         };
         inner.cancel();
         gauges.abort();
+        measuring.abort();
         listening.abort();
         let served = serving.await;
         // What was taken is on disk before this ends.
@@ -280,10 +286,11 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     reporter.set_serving::<JobsServer<Api>>().await;
     reporter.set_serving::<ClusterServer<Api>>().await;
     reporter.set_serving::<QuotasServer<Api>>().await;
+    reporter.set_serving::<CronJobsServer<Api>>().await;
     reporter.set_serving::<EventsServer<Api>>().await;
     reporter.set_serving::<AdminServer<Api>>().await;
+    reporter.set_serving::<UpdatesServer<Api>>().await;
     reporter.set_serving::<PlanServer<Api>>().await;
-    reporter.set_serving::<CronJobsServer<Api>>().await;
     reporter.set_serving::<MaintenanceServer<Api>>().await;
     let reflection = |error: tonic_reflection::server::Error| Error::Io {
         action: "describe the API",
@@ -300,10 +307,13 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(usize::MAX);
     let quotas = QuotasServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
+    let crons = CronJobsServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let plan = PlanServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let admin = AdminServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let events = EventsServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
-    let crons = CronJobsServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
+    let updates = UpdatesServer::new(api.clone())
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(usize::MAX);
     let maintenance = MaintenanceServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let cluster = ClusterServer::new(api).max_decoding_message_size(MAX_MESSAGE);
     let router = pages::router(pages)
@@ -312,10 +322,11 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     let router = route(router, jobs);
     let router = route(router, cluster);
     let router = route(router, quotas);
+    let router = route(router, crons);
     let router = route(router, admin);
     let router = route(router, plan);
     let router = route(router, events);
-    let router = route(router, crons);
+    let router = route(router, updates);
     let router = route(router, maintenance);
     let router = route(router, health);
     let router = route(router, v1);

@@ -2,6 +2,7 @@
 //! are kept).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aurora_daemon::metrics::Metrics;
@@ -49,10 +50,16 @@ pub(crate) async fn run(core: Core, metrics: Metrics, history: History, sampling
 async fn read_gauges(core: &Core) -> bool {
     let found = core
         .ask(|scheduler| {
-            (scheduler.stats(), scheduler.counters().clone(), scheduler.state().version())
+            let statuses = scheduler.ends().statuses().clone();
+            let version = scheduler.state().version();
+            (scheduler.stats(), scheduler.counters().clone(), statuses, version)
         })
         .await;
-    let Ok((stats, counters, version)) = found else { return false };
+    let Ok((stats, counters, statuses, version)) = found else { return false };
+    for ((reason, result), count) in statuses {
+        let result = result.name();
+        metrics::counter!("status_update", "reason" => reason, "result" => result).absolute(count);
+    }
     metrics::gauge!("framework_registered").set(f64::from(u8::from(stats.registered)));
     #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
     {
@@ -82,10 +89,10 @@ async fn survey(core: &Core, metrics: &Metrics) -> bool {
                 .quotas()
                 .map(|(role, quota)| (role.to_string(), *quota))
                 .collect();
-            (roles, quotas, scheduler.cron_count(), scheduler.maintenance_countdowns(now()))
+            (roles, quotas, scheduler.cron_count())
         })
         .await;
-    let Ok((roles, quotas, crons, countdowns)) = found else { return false };
+    let Ok((roles, quotas, crons)) = found else { return false };
     let mut gauges = BTreeMap::new();
     let mut add = |prefix: &str, amounts: ResourceAggregate| {
         let ResourceAggregate { cpus, ram_mb, disk_mb } = amounts;
@@ -113,17 +120,15 @@ async fn survey(core: &Core, metrics: &Metrics) -> bool {
     for (role, quota) in &quotas {
         add(&format!("quota_per_role_{role}"), *quota);
     }
-    metrics.set_group("resources", gauges);
+    metrics.replace("resources", Arc::new(gauges));
     #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
     {
         metrics::gauge!("cron_jobs_loaded").set(crons as f64);
-        let countdowns = countdowns.into_iter().map(|(name, ms)| (name, ms as f64)).collect();
-        metrics.set_group("maintenance", countdowns);
     }
     let Ok(slots) = core.ask(|scheduler| scheduler.empty_slots()).await else { return false };
     #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
     let slots = slots.into_iter().map(|slots| (slots.name(), slots.slots as f64)).collect();
-    metrics.set_group("slots", slots);
+    metrics.replace("empty_slots", Arc::new(slots));
     true
 }
 

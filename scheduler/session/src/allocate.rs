@@ -24,6 +24,10 @@ pub struct Launcher {
     pub default_tier: String,
     /// The tiers whose tasks use revocable resources.
     pub revocable_tiers: Vec<String>,
+    /// Whether they use CPU that can be taken away.
+    pub revocable_cpus: bool,
+    /// Whether they use such memory.
+    pub revocable_ram: bool,
 }
 
 /// An agent's resources do not hold what was decided upon.
@@ -130,17 +134,14 @@ impl Launcher {
         let tier = config.tier.as_deref().unwrap_or(&self.default_tier);
         let revocable = self.revocable_tiers.iter().any(|name| name == tier);
         let wanted = &config.resources;
-        let mut resources = pool.take_scalar("cpus", wanted.cpus.0, revocable)?;
-        resources.extend(pool.take_scalar("mem", wanted.ram_mb.saturating_mul(1000), false)?);
+        let (cpus, ram) = (revocable && self.revocable_cpus, revocable && self.revocable_ram);
+        let mut resources = pool.take_scalar("cpus", wanted.cpus.0, cpus)?;
+        resources.extend(pool.take_scalar("mem", wanted.ram_mb.saturating_mul(1000), ram)?);
         resources.extend(pool.take_scalar("disk", wanted.disk_mb.saturating_mul(1000), false)?);
         resources.extend(pool.take_scalar("gpus", wanted.gpus.saturating_mul(1000), false)?);
         resources.extend(pool.take_ports(&task.assigned_ports)?);
-        let mut overhead = pool.take_scalar("cpus", self.overhead.cpus.0, revocable)?;
-        overhead.extend(pool.take_scalar(
-            "mem",
-            self.overhead.ram_mb.saturating_mul(1000),
-            false,
-        )?);
+        let mut overhead = pool.take_scalar("cpus", self.overhead.cpus.0, cpus)?;
+        overhead.extend(pool.take_scalar("mem", self.overhead.ram_mb.saturating_mul(1000), ram)?);
         let job = &config.job;
         let source =
             format!("{}.{}.{}.{}", job.role(), job.environment(), job.name(), task.instance);

@@ -215,6 +215,7 @@ fn lost(task: &AssignedTask, message: &str) -> StatusUpdate {
         state: TaskState::Lost,
         agent: None,
         message: Some(message.to_owned()),
+        reason: None,
         uuid: None,
     }
 }
@@ -244,15 +245,13 @@ fn status(status: v1::TaskStatus) -> Result<StatusUpdate, String> {
         Reason::ExecutorUnregistered => None,
         _ => message,
     };
-    if status.reason.is_some() {
-        let reason = status.reason().as_str_name();
-        metrics::counter!("status_update", "reason" => reason).increment(1);
-    }
+    let reason = status.reason.is_some().then(|| status.reason().as_str_name());
     Ok(StatusUpdate {
         task: TaskId::new(status.task_id.value).map_err(|error| error.to_string())?,
         state,
         agent: status.agent_id.and_then(|id| AgentId::new(id.value).ok()),
         message,
+        reason,
         uuid: status.uuid.map(|uuid| uuid.to_vec()),
     })
 }
@@ -326,6 +325,8 @@ mod tests {
             overhead: Default::default(),
             default_tier: "preemptible".to_owned(),
             revocable_tiers: Vec::new(),
+            revocable_cpus: true,
+            revocable_ram: false,
         };
         let mut session = Session::new(launcher, 5.0);
         let Ok(Some(Input::Offers(known))) = session.input(event) else { panic!("no offers") };

@@ -27,7 +27,7 @@ use aurora_model::key::JobKey;
 use aurora_scheduler_core::{Effect, Input, Op, Settings, StatusUpdate, TaskQuery, Tier};
 use aurora_scheduler_storage::{Log, Store};
 
-#[path = "../../core/benches/cluster.rs"]
+#[path = "../../core/benches/cluster/mod.rs"]
 #[allow(dead_code, reason = "the core's own benches use the rest")]
 mod cluster;
 
@@ -192,6 +192,7 @@ impl Through {
                             state,
                             agent: task.agent.as_ref().map(|(agent, _)| agent.clone()),
                             message: None,
+                            reason: None,
                             uuid: Some(vec![7; 16]),
                         })
                     }));
@@ -334,7 +335,7 @@ fn questions() {
                 };
                 assert!(kind == 2 || found > 0);
                 // As with the actor, the answer comes when what it may rest on is on disk.
-                let _ = answers.try_send(Work::Answer(Box::new(move || {
+                let _ = answers.send(Work::Answer(Box::new(move || {
                     let _ = tell.send(());
                 })));
             });
@@ -391,6 +392,7 @@ fn memory() {
                     state,
                     agent: None,
                     message: None,
+                    reason: None,
                     uuid: None,
                 }));
             }

@@ -8,7 +8,9 @@ use aurora_api::v1;
 use aurora_model::key::{AgentId, FrameworkId, JobKey, RequestId, Role, TaskId};
 use aurora_scheduler_core::{Op, RecordedResponse, TaskRecord};
 
-use crate::{convert_admin, convert_cron, convert_jobs, convert_maintenance, proto};
+use crate::{
+    convert_admin, convert_cron, convert_jobs, convert_maintenance, convert_updates, proto,
+};
 
 pub(crate) fn to_proto(op: &Op) -> proto::Op {
     use proto::op::Kind;
@@ -53,8 +55,8 @@ pub(crate) fn to_proto(op: &Op) -> proto::Op {
         }),
         Op::RemoveQuota(role) => Kind::Jobs(convert_jobs::remove_quota(role)),
         Op::Cron(op) => Kind::Cron(convert_cron::to_proto(op)),
-        Op::Update(op) => match *op {},
         Op::Version(version) => Kind::Version(*version),
+        Op::Update(op) => Kind::Update(convert_updates::to_proto(op)),
         Op::Maintenance(op) => Kind::Maintenance(convert_maintenance::to_proto(op)),
         Op::PutRequest { id, response } => Kind::PutRequest(proto::PutRequest {
             id: id.to_string(),
@@ -62,19 +64,21 @@ pub(crate) fn to_proto(op: &Op) -> proto::Op {
                 RecordedResponse::Cron(response) => {
                     proto::put_request::Response::Cron(convert_cron::response_to_proto(response))
                 }
-                RecordedResponse::Update(response) => match *response {},
+                RecordedResponse::Update(response) => proto::put_request::Response::Update(
+                    convert_updates::response_to_proto(response),
+                ),
                 RecordedResponse::Maintenance(response) => {
                     let response = convert_maintenance::response_to_proto(response);
                     proto::put_request::Response::Maintenance(response)
-                }
-                RecordedResponse::Admin(response) => {
-                    proto::put_request::Response::Admin(convert_admin::response_to_proto(response))
                 }
                 RecordedResponse::Added { .. }
                 | RecordedResponse::Restarted { .. }
                 | RecordedResponse::QuotaSet
                 | RecordedResponse::QuotaRemoved => {
                     proto::put_request::Response::Jobs(convert_jobs::response_to_proto(response))
+                }
+                RecordedResponse::Admin(response) => {
+                    proto::put_request::Response::Admin(convert_admin::response_to_proto(response))
                 }
                 RecordedResponse::Created { key, instances } => {
                     proto::put_request::Response::Created(proto::Created {
@@ -152,9 +156,10 @@ pub(crate) fn from_proto(op: proto::Op) -> Result<Op, ConvertError> {
             role: Role::new(&inner.role)?,
             quota: inner.quota.ok_or(ConvertError::Missing("put_quota.quota"))?.try_into()?,
         },
-        Kind::Version(version) => Op::Version(version),
         Kind::Jobs(op) => convert_jobs::from_proto(op)?,
         Kind::Cron(op) => Op::Cron(convert_cron::from_proto(op)?),
+        Kind::Update(op) => Op::Update(convert_updates::from_proto(op)?),
+        Kind::Version(version) => Op::Version(version),
         Kind::Maintenance(op) => Op::Maintenance(convert_maintenance::from_proto(op)?),
         Kind::PutRequest(inner) => Op::PutRequest {
             id: RequestId::new(inner.id)?,
@@ -168,14 +173,17 @@ pub(crate) fn from_proto(op: proto::Op) -> Result<Op, ConvertError> {
                 proto::put_request::Response::Killed(killed) => {
                     RecordedResponse::Killed { instances: killed.instances }
                 }
-                proto::put_request::Response::Admin(response) => {
-                    RecordedResponse::Admin(convert_admin::response_from_proto(response)?)
-                }
                 proto::put_request::Response::Cron(response) => {
                     RecordedResponse::Cron(convert_cron::response_from_proto(response)?)
                 }
                 proto::put_request::Response::Jobs(response) => {
                     convert_jobs::response_from_proto(response)?
+                }
+                proto::put_request::Response::Update(response) => {
+                    RecordedResponse::Update(convert_updates::response_from_proto(response)?)
+                }
+                proto::put_request::Response::Admin(response) => {
+                    RecordedResponse::Admin(convert_admin::response_from_proto(response)?)
                 }
                 proto::put_request::Response::Maintenance(response) => {
                     let response = convert_maintenance::response_from_proto(response)?;

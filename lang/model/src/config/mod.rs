@@ -118,6 +118,12 @@ declare! {
         /// instances of the job on machines with the same value, as in `{"host": "limit:1"}`.
         /// `dedicated` asks for machines set aside for the role.
         pub constraints: Option<BTreeMap<String, String>>,
+        /// Which machines should rather run the job, if there is a choice: from the name of an
+        /// attribute of the machines to a wish. `"spread"` has as few instances as possible on
+        /// machines with the same value, as in `{"rack": "spread"}`; `"a,b"` and `"!a"` are as in
+        /// `constraints`. A number makes a wish count more than the others, from 1, which it is
+        /// without, to 100: `{"rack": "spread 10", "disk": "ssd"}`.
+        pub preferences: Option<BTreeMap<String, String>>,
         /// Labels for other tools: they are kept with the job and shown. Pairs that are given twice
         /// count once.
         pub metadata: Option<Vec<Metadata>> = Vec::<Metadata>::new(),

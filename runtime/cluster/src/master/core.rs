@@ -261,7 +261,7 @@ impl Core {
     }
 
     /// Whether a framework's stream is open.
-    pub(crate) fn is_connected(&self, framework: &str) -> bool {
+    pub fn is_connected(&self, framework: &str) -> bool {
         self.frameworks.get(framework).is_some_and(|framework| framework.connected)
     }
 

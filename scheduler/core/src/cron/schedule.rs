@@ -49,7 +49,7 @@ impl Turn<'_> {
                 job.key
             )));
         }
-        self.check_not_updating(&job.key)?;
+        self.scheduler.check_not_updating(&job.key)?;
         check_instances(&job, settings)?;
         self.scheduler.check_cron_quota(&job)?;
         let is_new = self.scheduler.state.crons.get(&job.key).is_none();

@@ -19,7 +19,7 @@ impl Turn<'_> {
             return Err(RequestError::invalid("instance count must be positive"));
         }
         self.check_no_cron(job)?;
-        self.check_not_updating(job)?;
+        self.scheduler.check_not_updating(job)?;
         let state = &self.scheduler.state;
         let Some(template) = state.active_instance(job, like) else {
             return Err(RequestError {

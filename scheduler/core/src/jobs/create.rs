@@ -18,7 +18,7 @@ impl Turn<'_> {
                 job.key
             )));
         }
-        self.check_not_updating(&job.key)?;
+        self.scheduler.check_not_updating(&job.key)?;
         let state = &self.scheduler.state;
         if state.active_of(&job.key).next().is_some() || state.crons.get(&job.key).is_some() {
             return Err(RequestError {

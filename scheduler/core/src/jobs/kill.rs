@@ -17,7 +17,7 @@ impl Turn<'_> {
         user: &str,
         message: Option<&str>,
     ) -> Result<RecordedResponse, RequestError> {
-        self.check_not_updating(job)?;
+        self.scheduler.check_not_updating(job)?;
         let mut reason = format!("Killed by {user}");
         if let Some(text) = message.map(str::trim).filter(|text| !text.is_empty()) {
             reason.push_str(".\n");

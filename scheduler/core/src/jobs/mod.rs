@@ -14,11 +14,6 @@ use crate::input::{ErrorKind, Op, RequestError, TaskRecord};
 use crate::scheduler::Turn;
 
 impl Turn<'_> {
-    /// Whether a job may be changed: not while it is being updated.
-    pub(crate) fn check_not_updating(&self, _job: &JobKey) -> Result<(), RequestError> {
-        Ok(())
-    }
-
     /// Whether a job may be changed by instances: not if it is a cron job, whose runs come and go.
     fn check_no_cron(&self, job: &JobKey) -> Result<(), RequestError> {
         if self.scheduler.state.crons.get(job).is_none() {

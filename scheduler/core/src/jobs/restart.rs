@@ -20,7 +20,7 @@ impl Turn<'_> {
         if instances.is_empty() {
             return Err(RequestError::invalid("name at least one instance to restart"));
         }
-        self.check_not_updating(job)?;
+        self.scheduler.check_not_updating(job)?;
         let (mut found, mut missing) = (Vec::new(), Vec::new());
         for instance in instances {
             match self.scheduler.state.active_instance(job, *instance) {

@@ -11,6 +11,7 @@ use aurora_model::key::{JobKey, TaskId};
 use aurora_model::maintenance::{Drain, HostMaintenance, MaintenanceMode};
 
 use super::MaintenanceTimer;
+use super::surge::Cover;
 use crate::changes::TaskChange;
 use crate::scheduler::Turn;
 use crate::sla::{SlaPurpose, SlaVerdict};
@@ -111,6 +112,7 @@ impl Turn<'_> {
         for host in self.draining_hosts() {
             self.drain_host(&host);
         }
+        self.look_at_stand_ins();
     }
 
     /// Moves what may be moved away from a host, if it is being drained.
@@ -127,6 +129,13 @@ impl Turn<'_> {
         let tasks: Vec<TaskId> = tasks.into_iter().map(|task| task.id().clone()).collect();
         for task in tasks {
             self.drain_task(host, &task, &drain);
+        }
+    }
+
+    /// Moves one task away from a host if it may be, and the host is being drained.
+    pub(super) fn drain_one(&mut self, host: &str, id: &TaskId) {
+        if let Some(drain) = self.drain_of(host).cloned() {
+            self.drain_task(host, id, &drain);
         }
     }
 
@@ -153,7 +162,10 @@ impl Turn<'_> {
         let job = config.job.clone();
         let purpose = SlaPurpose::Drain { host: host.to_owned() };
         let (reason, retry_at, for_turn) = match self.sla_check(id, policy, purpose) {
-            SlaVerdict::Allowed => return self.move_away(id),
+            SlaVerdict::Allowed => match self.cover(id, drain) {
+                Cover::Fine => return self.move_away(id),
+                Cover::Wait(reason, retry_at) => (reason, retry_at, false),
+            },
             SlaVerdict::Denied(denial) => {
                 let is_outside = matches!(policy, SlaPolicy::Coordinator { .. });
                 (denial.reason, denial.retry_at, is_outside)

@@ -76,6 +76,7 @@ impl Turn<'_> {
             default_policy: Drain::demands_nothing(),
             created: self.now,
             timeout_secs: u64::try_from(left / 1000).unwrap_or(0),
+            surge: false,
         };
         let mode = MaintenanceMode::Draining;
         let cause = MaintenanceCause::Mesos;
@@ -95,6 +96,7 @@ impl Turn<'_> {
         if maintenance.is_some_and(|host| host.cause == MaintenanceCause::Mesos) {
             self.put_host(&offer.host, HostMaintenance::default());
             self.hosts_changed(&[offer.host.clone()].into());
+            self.look_at_stand_ins();
         }
     }
 }

@@ -7,11 +7,13 @@ mod drain;
 mod inverse;
 mod requests;
 mod status;
+mod surge;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aurora_model::job::SlaPolicy;
-use aurora_model::maintenance::{HostMaintenance, MaintenanceMode};
+use aurora_model::key::JobKey;
+use aurora_model::maintenance::{HostMaintenance, MaintenanceMode, StandIn};
 
 pub(crate) use drain::Drains;
 pub use inverse::InverseOffer;
@@ -27,6 +29,7 @@ use crate::timers::Timer;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Maintenance {
     hosts: BTreeMap<String, HostMaintenance>,
+    stand_ins: BTreeMap<JobKey, StandIn>,
 }
 
 /// A durable change.
@@ -38,6 +41,18 @@ pub enum MaintenanceOp {
         host: String,
         /// What is done.
         maintenance: HostMaintenance,
+    },
+    /// A job has a stand-in for its only instance.
+    PutStandIn {
+        /// The job.
+        job: JobKey,
+        /// Which instances these are.
+        stand_in: StandIn,
+    },
+    /// A job has none any more.
+    EndStandIn {
+        /// The job.
+        job: JobKey,
     },
 }
 
@@ -62,6 +77,8 @@ pub enum MaintenanceRequest {
         default_policy: SlaPolicy,
         /// How long policies are heeded, in seconds.
         timeout_secs: u64,
+        /// Whether services of a single instance are started elsewhere before they are stopped.
+        surge: bool,
     },
     /// Use the hosts as before.
     End {
@@ -91,26 +108,44 @@ pub(crate) enum MaintenanceTimer {
     Poll,
     /// A host is to be left, as the master has announced.
     Leave(String),
+    /// A stand-in, or who it stands in for, has run for long enough.
+    StandIn(JobKey),
     /// A coordinator has not answered.
     Unanswered(QuestionId),
 }
 
 impl Maintenance {
     pub(crate) fn apply(&mut self, op: &MaintenanceOp) -> Result<(), Misfit> {
-        let MaintenanceOp::Put { host, maintenance } = op;
-        if maintenance.mode == MaintenanceMode::None {
-            self.hosts.remove(host);
-        } else {
-            self.hosts.insert(host.clone(), maintenance.clone());
+        match op {
+            MaintenanceOp::Put { host, maintenance } => {
+                if maintenance.mode == MaintenanceMode::None {
+                    self.hosts.remove(host);
+                } else {
+                    self.hosts.insert(host.clone(), maintenance.clone());
+                }
+            }
+            MaintenanceOp::PutStandIn { job, stand_in } => {
+                self.stand_ins.insert(job.clone(), *stand_in);
+            }
+            MaintenanceOp::EndStandIn { job } => {
+                if self.stand_ins.remove(job).is_none() {
+                    return Err(Misfit { what: format!("the stand-in of {job}") });
+                }
+            }
         }
         Ok(())
     }
 
     pub(crate) fn to_ops(&self) -> impl Iterator<Item = MaintenanceOp> + '_ {
-        self.hosts.iter().map(|(host, maintenance)| MaintenanceOp::Put {
+        let hosts = self.hosts.iter().map(|(host, maintenance)| MaintenanceOp::Put {
             host: host.clone(),
             maintenance: maintenance.clone(),
-        })
+        });
+        let stand_ins = self.stand_ins.iter().map(|(job, stand_in)| MaintenanceOp::PutStandIn {
+            job: job.clone(),
+            stand_in: *stand_in,
+        });
+        hosts.chain(stand_ins)
     }
 
     /// What is done with a host, if anything.
@@ -151,6 +186,7 @@ impl Turn<'_> {
             MaintenanceTimer::Drain(host) => self.drain_host(&host),
             MaintenanceTimer::Poll => self.poll_drains(),
             MaintenanceTimer::Leave(host) => self.leave(&host),
+            MaintenanceTimer::StandIn(job) => self.look_at_stand_in(&job),
             MaintenanceTimer::Unanswered(id) => self.coordinator_unanswered(id),
         }
     }
@@ -158,6 +194,7 @@ impl Turn<'_> {
     /// Takes in what has become of a task.
     pub(crate) fn maintenance_see(&mut self, change: &TaskChange) {
         self.drains_see(change);
+        self.stand_ins_see(change);
     }
 
     /// Records what is done with a host, and sees to the deadline if it is drained.

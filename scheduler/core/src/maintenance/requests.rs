@@ -24,9 +24,9 @@ impl Turn<'_> {
             MaintenanceRequest::Drain { hosts } => {
                 (hosts, operator(MaintenanceMode::Draining, Some(Drain::at_once(self.now))))
             }
-            MaintenanceRequest::SlaDrain { hosts, default_policy, timeout_secs } => {
+            MaintenanceRequest::SlaDrain { hosts, default_policy, timeout_secs, surge } => {
                 validate_policy(&default_policy, &self.scheduler.settings)?;
-                let drain = Drain { default_policy, created: self.now, timeout_secs };
+                let drain = Drain { default_policy, created: self.now, timeout_secs, surge };
                 (hosts, operator(MaintenanceMode::Draining, Some(drain)))
             }
             MaintenanceRequest::End { hosts } => (hosts, HostMaintenance::default()),
@@ -45,6 +45,7 @@ impl Turn<'_> {
         for host in &known {
             self.drain_host(host);
         }
+        self.look_at_stand_ins();
         let modes = known
             .into_iter()
             .map(|host| {

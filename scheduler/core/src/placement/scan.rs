@@ -233,7 +233,9 @@ impl Scheduler {
                 return false;
             }
         }
-        if enough && self.reservations.group_of(&offer.agent).is_some_and(|kept| kept != *group) {
+        let is_kept = self.reservations.group_of(&offer.agent).is_some_and(|kept| kept != *group)
+            || (!self.affinity.is_empty() && self.affinity.is_kept(&offer.agent));
+        if enough && is_kept {
             let refusal = Refusal::Reserved;
             looked.note(refusal.score(&wanted.resources), slot, refusal);
             return false;

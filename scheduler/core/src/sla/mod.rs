@@ -5,6 +5,7 @@
 //! way out does not run, so the next one who asks finds one fewer.
 
 mod coordinator;
+mod metrics;
 mod policy;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,8 @@ use aurora_model::key::{JobKey, TaskId};
 
 pub(crate) use coordinator::Coordinators;
 pub use coordinator::{CoordinatorAnswer, CoordinatorQuestion, QuestionId};
-pub(crate) use policy::{validate, validate_policy};
+pub use metrics::{SlaCategory, SlaMetrics, SlaSample};
+pub(crate) use policy::{duration_secs, validate, validate_policy};
 
 use crate::scheduler::{Scheduler, Turn};
 

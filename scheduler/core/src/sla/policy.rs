@@ -41,14 +41,18 @@ fn millionths(percentage: f64) -> u64 {
     scaled.min(HUNDRED)
 }
 
-/// For how long an instance must have run to count as up, in milliseconds.
-fn duration_ms(policy: &SlaPolicy) -> i64 {
+/// For how long an instance must have run to count as up, in seconds.
+pub(crate) fn duration_secs(policy: &SlaPolicy) -> u64 {
     match *policy {
         SlaPolicy::Percentage { duration_secs, .. } | SlaPolicy::Count { duration_secs, .. } => {
-            i64::try_from(duration_secs).unwrap_or(i64::MAX).saturating_mul(1000)
+            duration_secs
         }
         SlaPolicy::Coordinator { .. } => 0,
     }
+}
+
+fn duration_ms(policy: &SlaPolicy) -> i64 {
+    i64::try_from(duration_secs(policy)).unwrap_or(i64::MAX).saturating_mul(1000)
 }
 
 /// Since when a task runs without a break; none if it does not run.

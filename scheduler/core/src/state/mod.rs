@@ -16,7 +16,7 @@ use crate::cron::Crons;
 use crate::input::{Op, RecordedResponse, TaskRecord};
 use crate::maintenance::Maintenance;
 use crate::quota::{Consumption, Usage};
-use crate::updates::Updates;
+use crate::updates::{UpdateOp, Updates};
 
 pub(crate) use self::index::HostLoad;
 use self::index::{Before, Index, JobTasks, host_of};
@@ -61,7 +61,8 @@ pub struct State {
     framework_id: Option<FrameworkId>,
     tasks: Tasks,
     index: Index,
-    hosts: Hosts,
+    /// Shared with frozen copies until it changes, which it hardly ever does.
+    hosts: Arc<Hosts>,
     quotas: BTreeMap<Role, ResourceAggregate>,
     pub(crate) crons: Crons,
     pub(crate) updates: Updates,
@@ -278,6 +279,11 @@ impl State {
         self.index.usage.keys()
     }
 
+    /// The updates of jobs.
+    pub fn updates(&self) -> &Updates {
+        &self.updates
+    }
+
     /// How a request was answered.
     pub fn answered(&self, id: &RequestId) -> Option<&RecordedResponse> {
         self.requests.get(id)
@@ -357,7 +363,14 @@ impl State {
                 self.quotas.remove(role).ok_or_else(misfit)?;
             }
             Op::Cron(op) => self.crons.apply(op)?,
-            Op::Update(op) => self.updates.apply(op)?,
+            Op::Update(op) => {
+                self.updates.apply(op)?;
+                if let UpdateOp::Add { key, instance, task: id } = op {
+                    let config = self.updates.config_for(key, *instance)?;
+                    let task = self.made(config, &TaskRecord::new(id.clone(), *instance));
+                    self.insert(task);
+                }
+            }
             Op::Maintenance(op) => self.maintenance.apply(op)?,
             Op::Version(version) => {
                 self.version = *version;
@@ -444,6 +457,7 @@ impl State {
                 }
             }
         }
+        let hosts = Arc::make_mut(hosts);
         match hosts.get_mut(name) {
             Some(known) => *known = host,
             None => {
@@ -486,6 +500,27 @@ impl State {
         }
     }
 
+    /// A copy to be written down while this one goes on: it shares the tasks, so that it is made at
+    /// once however many there are. It is good for [`State::to_ops`] only, as nothing in it can be
+    /// looked up.
+    #[must_use]
+    pub fn frozen(&self) -> Self {
+        Self {
+            framework_id: self.framework_id.clone(),
+            tasks: self.tasks.frozen(),
+            index: Index::default(),
+            hosts: self.hosts.clone(),
+            quotas: self.quotas.clone(),
+            crons: self.crons.clone(),
+            updates: self.updates.clone(),
+            maintenance: self.maintenance.clone(),
+            requests: self.requests.clone(),
+            request_order: self.request_order.clone(),
+            schedulers: BTreeSet::new(),
+            version: self.version,
+        }
+    }
+
     /// Ops that make this state from an empty one: a snapshot. Each is of moderate size.
     pub fn to_ops(&self) -> impl Iterator<Item = Op> + '_ {
         let framework = self.framework_id.iter().cloned().map(Op::SaveFrameworkId);
@@ -498,7 +533,7 @@ impl State {
             .quotas
             .iter()
             .map(|(role, quota)| Op::PutQuota { role: role.clone(), quota: *quota });
-        let tasks = self.index.keys().flat_map(|job| self.job_to_ops(job));
+        let tasks = self.tasks.by_job().into_iter().flat_map(job_to_ops);
         let requests = self.request_order.iter().filter_map(|id| {
             Some(Op::PutRequest { id: id.clone(), response: self.requests.get(id)?.clone() })
         });
@@ -515,19 +550,19 @@ impl State {
             .chain(requests)
             .chain(std::iter::once(Op::Version(self.version)))
     }
+}
 
-    /// One op for each configuration that the job's tasks share.
-    fn job_to_ops(&self, job: &JobKey) -> Vec<Op> {
-        let mut groups: Vec<(Arc<TaskConfig>, Vec<TaskRecord>)> = Vec::new();
-        for task in self.tasks_of(job) {
-            let record = record(task);
-            match groups.iter_mut().find(|(config, _)| Arc::ptr_eq(config, &task.assigned.task)) {
-                Some((_, records)) => records.push(record),
-                None => groups.push((task.assigned.task.clone(), vec![record])),
-            }
+/// One op for each configuration that the tasks of a job share.
+fn job_to_ops(tasks: Vec<&ScheduledTask>) -> Vec<Op> {
+    let mut groups: Vec<(Arc<TaskConfig>, Vec<TaskRecord>)> = Vec::new();
+    for task in tasks {
+        let record = record(task);
+        match groups.iter_mut().find(|(config, _)| Arc::ptr_eq(config, &task.assigned.task)) {
+            Some((_, records)) => records.push(record),
+            None => groups.push((task.assigned.task.clone(), vec![record])),
         }
-        groups.into_iter().map(|(config, tasks)| Op::PutTasks { config, tasks }).collect()
     }
+    groups.into_iter().map(|(config, tasks)| Op::PutTasks { config, tasks }).collect()
 }
 
 /// Lets a text be the one that is known already.

@@ -25,7 +25,7 @@ pub(super) struct Kept {
     pub(super) job: u32,
 }
 
-type Block = Vec<Option<Kept>>;
+pub(super) type Block = Vec<Option<Kept>>;
 
 /// All tasks.
 #[derive(Debug, Clone, Default)]
@@ -105,9 +105,36 @@ impl Tasks {
         Some((slot, kept))
     }
 
-    /// A copy that stays as it is, for next to nothing.
-    pub(super) fn frozen(&self) -> Vec<Arc<Block>> {
-        self.blocks.clone()
+    /// The same tasks in the same blocks, of which none is found by its id: a copy for next to
+    /// nothing.
+    pub(super) fn frozen(&self) -> Self {
+        Self { blocks: self.blocks.clone(), ..Self::default() }
+    }
+
+    /// Every task by its job, jobs and their tasks in an order of their own.
+    pub(super) fn by_job(&self) -> Vec<Vec<&ScheduledTask>> {
+        let mut jobs: Vec<Vec<&ScheduledTask>> = Vec::new();
+        for kept in self.blocks.iter().flat_map(|block| block.iter()).flatten() {
+            let place = kept.job as usize;
+            if place >= jobs.len() {
+                jobs.resize_with(place + 1, Vec::new);
+            }
+            if let Some(job) = jobs.get_mut(place) {
+                job.push(&kept.task);
+            }
+        }
+        jobs.retain(|tasks| !tasks.is_empty());
+        for tasks in &mut jobs {
+            tasks.sort_by(|a, b| {
+                let place =
+                    |task: &ScheduledTask| (task.state.is_terminal(), task.assigned.instance);
+                place(a).cmp(&place(b)).then_with(|| a.id().cmp(b.id()))
+            });
+        }
+        jobs.sort_by(|a, b| {
+            a.first().map(|task| task.job()).cmp(&b.first().map(|task| task.job()))
+        });
+        jobs
     }
 
     fn is_at(&self, slot: Slot, id: &TaskId) -> bool {

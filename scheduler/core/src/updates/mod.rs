@@ -1,68 +1,135 @@
-//! Updates of jobs (`updates.md`).
+//! Updates of jobs (`updates.md`): instance by instance to another version, and back if that is no
+//! good.
+//!
+//! How far an update has come is durable ([`store`], [`course`]), so that a scheduler that takes over,
+//! or one that resumes, goes on exactly where it was. What happens next follows from that and from
+//! the job's tasks: [`table`] says where an update may go, [`judge`] what one instance needs,
+//! [`strategy`] how many are taken up, [`plan`] puts these together and `act` carries it out.
 
-use aurora_model::key::{JobKey, TaskId};
+mod act;
+mod affinity;
+mod course;
+mod diff;
+mod history;
+mod judge;
+mod plan;
+mod queries;
+mod quota;
+mod requests;
+mod sla;
+mod start;
+mod store;
+mod strategy;
+mod table;
 
-use crate::changes::TaskChange;
-use crate::input::RequestError;
+use std::collections::{BTreeMap, BTreeSet};
+
+use aurora_model::job::TaskConfig;
+use aurora_model::key::InstanceKey;
+use aurora_model::update::{JobUpdateRequest, UpdateKey, UpdateStatus};
+
 use crate::scheduler::Turn;
-use crate::state::Misfit;
 
-/// What the log holds of them.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Updates {}
+pub use course::{Phase, Taken, Tally};
+pub use diff::{JobDiff, diff, unknown_in_scope};
+pub use judge::{Need, Observed, judge};
+pub use queries::{SlaKills, UpdateQuery, UpdateSummary};
+pub use store::{Update, UpdateOp, UpdateSnapshot, Updates};
+pub use strategy::group_size;
+pub use table::{ActionVerdict, UpdateAction, may_go, on_action};
 
-/// A durable change.
-#[derive(Debug, Clone, PartialEq)]
-pub enum UpdateOp {}
+pub(crate) use affinity::Affinity;
 
 /// What a client can ask for.
 #[derive(Debug, Clone, PartialEq)]
-pub enum UpdateRequest {}
+pub enum UpdateRequest {
+    /// A job is to become another.
+    Start {
+        /// What it is to be.
+        request: Box<JobUpdateRequest>,
+        /// Why.
+        message: Option<String>,
+    },
+    /// Something is to be done to an update.
+    Act {
+        /// The update.
+        key: UpdateKey,
+        /// What.
+        action: UpdateAction,
+        /// Why.
+        message: Option<String>,
+    },
+    /// An outside service says that an update may go on.
+    Pulse(UpdateKey),
+}
 
 /// What a client is told.
 #[derive(Debug, Clone, PartialEq)]
-pub enum UpdateResponse {}
+pub enum UpdateResponse {
+    /// The update has begun.
+    Started(UpdateKey),
+    /// The job is what it is to be already: there is no update.
+    Unchanged,
+    /// The update is in this status.
+    Acted(UpdateStatus),
+    /// The pulse has come.
+    Pulsed {
+        /// The update needs no more of them: it is over, never needed any, or is not known.
+        finished: bool,
+    },
+}
 
 /// Something that is due at a time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum UpdateTimer {}
+pub(crate) enum UpdateTimer {
+    /// An instance may have stayed up for long enough.
+    Watch(UpdateKey, u32),
+    /// A pulse may be missing.
+    Pulse(UpdateKey),
+    /// The SLA policy of an instance is to be asked again.
+    AskAgain(UpdateKey, u32),
+    /// An agent is kept for an instance no longer.
+    EndReservation(InstanceKey),
+    /// Old updates are to be forgotten.
+    Prune,
+}
 
-impl Updates {
-    pub(crate) fn apply(&mut self, op: &UpdateOp) -> Result<(), Misfit> {
-        match *op {}
-    }
-
-    pub(crate) fn to_ops(&self) -> impl Iterator<Item = UpdateOp> + '_ {
-        std::iter::empty()
-    }
+/// What is made anew at every start.
+#[derive(Debug, Default)]
+pub(crate) struct Updating {
+    /// The updates that have an [`UpdateTimer::Pulse`].
+    pulses: BTreeSet<UpdateKey>,
+    /// The instances that wait for their SLA policy.
+    asking: BTreeMap<(UpdateKey, u32), sla::Asking>,
+    /// Stops that an SLA policy was asked about, by job.
+    asked: BTreeMap<aurora_model::key::JobKey, queries::SlaKills>,
 }
 
 impl Turn<'_> {
     /// Makes anew what the log does not hold.
-    pub(crate) fn start_updates(&mut self) {}
-
-    pub(crate) fn updates_request(
-        &mut self,
-        _user: &str,
-        request: UpdateRequest,
-    ) -> Result<UpdateResponse, RequestError> {
-        match request {}
+    pub(crate) fn start_updates(&mut self) {
+        let active = self.scheduler.state.updates.active();
+        let keys: Vec<UpdateKey> = active.map(|update| update.update().key.clone()).collect();
+        for key in keys {
+            self.go_on_updating(&key);
+        }
+        let interval = self.scheduler.settings.update_history_interval_ms;
+        self.after(interval, crate::timers::Timer::Update(UpdateTimer::Prune));
     }
 
     pub(crate) fn run_updates_timer(&mut self, timer: UpdateTimer) {
-        match timer {}
+        match timer {
+            UpdateTimer::Watch(key, instance) => self.advance(&key, &[instance].into()),
+            UpdateTimer::Pulse(key) => self.miss_pulse(&key),
+            UpdateTimer::AskAgain(key, instance) => self.ask_again(&key, instance),
+            UpdateTimer::EndReservation(instance) => self.expire_reservation(&instance),
+            UpdateTimer::Prune => self.prune_updates(),
+        }
     }
+}
 
-    /// A coordinator has said whether a task may be stopped for the job's update.
-    pub(crate) fn update_sla_answered(
-        &mut self,
-        _job: &JobKey,
-        _instance: u32,
-        _task: &TaskId,
-        _is_allowed: bool,
-    ) {
-    }
-
-    /// Takes in what has become of a task.
-    pub(crate) fn updates_see(&mut self, _change: &TaskChange) {}
+/// Whether a run of `new` can take the place of one of `old`: it needs no more, and may run in the
+/// same places.
+fn fits_in_place_of(new: &TaskConfig, old: &TaskConfig) -> bool {
+    old.resources.bag().covers(&new.resources.bag()) && old.constraints == new.constraints
 }

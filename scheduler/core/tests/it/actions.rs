@@ -5,7 +5,12 @@ use aurora_model::job::{
 };
 use aurora_model::key::{JobKey, Role, TaskId};
 use aurora_model::quota::ResourceAggregate;
-use aurora_scheduler_core::{CronRequest, Effect, Input, MaintenanceRequest, Request};
+use aurora_model::update::{
+    Canary, InstanceRange, JobUpdateRequest, UpdateKey, UpdateSettings, UpdateStrategy,
+};
+use aurora_scheduler_core::{
+    CronRequest, Effect, Input, MaintenanceRequest, Request, UpdateAction, UpdateRequest,
+};
 use proptest::prelude::*;
 
 use crate::world::{World, job};
@@ -43,6 +48,15 @@ pub(crate) enum Action {
     Restart,
     /// What is done with a host: one of four things.
     Maintain(u8, u8),
+    Update {
+        name: u8,
+        instances: u8,
+        /// What it makes of the job's tasks.
+        version: u8,
+        settings: UpdateSettings,
+    },
+    ActOnUpdate(u8, UpdateAction),
+    Pulse(u8),
 }
 
 pub(crate) fn action() -> impl Strategy<Value = Action> {
@@ -104,7 +118,70 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
         1 => any::<bool>().prop_map(Action::Pause),
         1 => Just(Action::Restart),
         1 => (0_u8..3, 0_u8..4).prop_map(|(host, what)| Action::Maintain(host, what)),
+        2 => (0_u8..3, 1_u8..6, 0_u8..6, settings()).prop_map(
+            |(name, instances, version, settings)| Action::Update {
+                name,
+                instances,
+                version,
+                settings,
+            }
+        ),
+        1 => (0_u8..3, prop::sample::select(UpdateAction::ALL.to_vec()))
+            .prop_map(|(name, action)| Action::ActOnUpdate(name, action)),
+        1 => (0_u8..3).prop_map(Action::Pulse),
     ]
+}
+
+pub(crate) fn strategy() -> impl Strategy<Value = UpdateStrategy> {
+    let size = 1_u32..4;
+    prop_oneof![
+        size.clone().prop_map(|group_size| UpdateStrategy::Queue { group_size }),
+        (size.clone(), any::<bool>()).prop_map(|(group_size, autopause_after_batch)| {
+            UpdateStrategy::Batch { group_size, autopause_after_batch }
+        }),
+        (prop::collection::vec(size, 1..4), any::<bool>()).prop_map(
+            |(group_sizes, autopause_after_batch)| UpdateStrategy::VariableBatch {
+                group_sizes,
+                autopause_after_batch,
+            }
+        ),
+    ]
+}
+
+pub(crate) fn settings() -> impl Strategy<Value = UpdateSettings> {
+    let scope = prop::option::weighted(0.2, (0_u32..3, 0_u32..3));
+    let canary = prop::option::weighted(0.3, (1_u32..3, 0_u32..90_000));
+    (
+        strategy(),
+        (0_u32..3, 0_u32..3),
+        prop::sample::select(vec![0, 0, 45_000]),
+        any::<bool>(),
+        scope,
+        prop::option::weighted(0.3, 60_000_u32..200_000),
+        prop::sample::select(vec![0, 0, 1, 2]),
+        canary,
+    )
+        .prop_map(|(strategy, failures, wait, back, scope, pulse, surge, canary)| {
+            let (max_per_instance_failures, max_failed_instances) = failures;
+            let range = |(first, more)| InstanceRange { first, last: first + more };
+            UpdateSettings {
+                strategy,
+                max_per_instance_failures,
+                max_failed_instances,
+                min_wait_in_running_ms: wait,
+                rollback_on_failure: back,
+                only_instances: scope.into_iter().map(range).collect(),
+                pulse_timeout_ms: pulse,
+                sla_aware: false,
+                surge,
+                canary: canary.map(|(instances, watch_ms)| Canary { instances, watch_ms }),
+            }
+        })
+}
+
+fn update_of(world: &World, name: u8) -> Option<UpdateKey> {
+    let key = job(&format!("job{name}"), 1, true).key;
+    world.scheduler.update_of(&key).map(|update| update.update().key.clone())
 }
 
 fn key(name: u8) -> JobKey {
@@ -198,10 +275,38 @@ pub(crate) fn run(world: &mut World, action: &Action) -> Vec<Effect> {
                         hosts,
                         default_policy: SlaPolicy::Count { count: 1, duration_secs: 60 },
                         timeout_secs: 600,
+                        surge: true,
                     },
                     _ => MaintenanceRequest::End { hosts },
                 }),
             );
+            Vec::new()
+        }
+        Action::Update { name, instances, version, settings } => {
+            let mut task = job(&format!("job{name}"), 1, true).task;
+            task.tier = (version % 2 == 0).then(|| "preferred".into());
+            task.resources.cpus = MilliCpus(500 * u64::from(1 + version % 3));
+            task.executor.as_mut().unwrap().data = format!("v{version}");
+            let request = Box::new(JobUpdateRequest {
+                task,
+                instance_count: u32::from(*instances),
+                settings: settings.clone(),
+                metadata: [("version".to_owned(), version.to_string())].into(),
+            });
+            let _ = world.ask(Request::Update(UpdateRequest::Start { request, message: None }));
+            Vec::new()
+        }
+        Action::ActOnUpdate(name, action) => {
+            if let Some(key) = update_of(world, *name) {
+                let (action, message) = (*action, Some("because".to_owned()));
+                let _ = world.ask(Request::Update(UpdateRequest::Act { key, action, message }));
+            }
+            Vec::new()
+        }
+        Action::Pulse(name) => {
+            if let Some(key) = update_of(world, *name) {
+                let _ = world.ask(Request::Update(UpdateRequest::Pulse(key)));
+            }
             Vec::new()
         }
     }

@@ -234,3 +234,114 @@ fn usage_is_counted_by_role() {
     assert_eq!(used("www"), amounts(2000, 200, 200));
     assert_eq!(used("www2"), amounts(1000, 100, 100));
 }
+
+fn nightly(instances: u32) -> aurora_scheduler_core::CronRequest {
+    let mut nightly = job("nightly", instances, false);
+    nightly.task.tier = Some("preferred".into());
+    nightly.cron_schedule = Some("0 3 * * *".into());
+    aurora_scheduler_core::CronRequest::Schedule(Box::new(nightly))
+}
+
+#[test]
+fn a_cron_job_has_room_for_a_run_at_any_time() {
+    use aurora_scheduler_core::CronRequest;
+    let mut world = World::registered();
+    set(&mut world, amounts(5000, 500, 500)).unwrap();
+    world.ask(Request::Cron(nightly(3))).unwrap();
+    assert_eq!(used(&world), amounts(3000, 300, 300), "though nothing runs");
+    assert!(world.create(production("web", 3)).is_err());
+    world.create(production("web", 2)).unwrap();
+    let key = JobKey::new("www", "prod", "nightly").unwrap();
+    world.ask(Request::Cron(CronRequest::Start(key.clone()))).unwrap();
+    assert_eq!(used(&world), amounts(5000, 500, 500), "what runs has taken that room");
+    // A smaller one makes room when what runs has ended.
+    world.ask(Request::Cron(nightly(1))).unwrap();
+    assert_eq!(used(&world), amounts(5000, 500, 500));
+    world.kill("nightly").unwrap();
+    assert_eq!(used(&world), amounts(3000, 300, 300));
+    let refused = world.ask(Request::Cron(nightly(4))).unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::QuotaExceeded);
+    assert!(refused.message.contains("CPU quota exceeded by 1.00 core(s)"), "{refused}");
+    assert!(set(&mut world, amounts(2000, 300, 300)).is_err());
+    world.ask(Request::Cron(CronRequest::Deschedule(key))).unwrap();
+    assert_eq!(used(&world), amounts(2000, 200, 200));
+}
+
+#[test]
+fn each_kind_of_resource_counts_as_a_run_needs_or_as_runs_use_whichever_is_more() {
+    use aurora_scheduler_core::CronRequest;
+    let mut world = World::registered();
+    set(&mut world, amounts(9000, 9000, 9000)).unwrap();
+    world.ask(Request::Cron(nightly(2))).unwrap();
+    let key = JobKey::new("www", "prod", "nightly").unwrap();
+    world.ask(Request::Cron(CronRequest::Start(key))).unwrap();
+    let mut other = job("nightly", 1, false);
+    other.task.tier = Some("preferred".into());
+    other.task.resources.ram_mb = 1000;
+    other.cron_schedule = Some("0 3 * * *".into());
+    world.ask(Request::Cron(CronRequest::Schedule(Box::new(other)))).unwrap();
+    assert_eq!(used(&world), amounts(2000, 1000, 200));
+}
+
+#[test]
+fn cron_jobs_of_other_tiers_and_on_dedicated_hosts_are_free() {
+    use aurora_scheduler_core::CronRequest;
+    let mut world = World::registered();
+    let mut cron = dedicated(production("nightly", 2));
+    cron.task.is_service = false;
+    cron.cron_schedule = Some("0 3 * * *".into());
+    world.ask(Request::Cron(CronRequest::Schedule(Box::new(cron.clone())))).unwrap();
+    let consumption = world.scheduler.role_quota("www").consumption;
+    assert_eq!(consumption.production_dedicated, amounts(2000, 200, 200));
+    assert_eq!(consumption.production_shared, ResourceAggregate::default());
+    // In place of it one that needs quota is not cheaper by what that used elsewhere.
+    cron.task.constraints.clear();
+    let refused = world.ask(Request::Cron(CronRequest::Schedule(Box::new(cron)))).unwrap_err();
+    assert!(refused.message.contains("CPU quota exceeded by 2.00 core(s)"), "{refused}");
+}
+
+#[test]
+fn a_run_that_no_quota_covers_any_more_is_skipped() {
+    let unlimited = Settings { unset_quota: None, ..Settings::default() };
+    let mut world = World::with(unlimited);
+    world.ask(Request::Cron(nightly(3))).unwrap();
+    let mut limited = World::with(Settings::default());
+    limited.take_over(world.scheduler.state().clone());
+    limited.wait(24 * 3_600_000);
+    limited.wait(24 * 3_600_000);
+    assert!(limited.tasks("nightly").is_empty());
+    let key = JobKey::new("www", "prod", "nightly").unwrap();
+    let runs = limited.scheduler.cron(&key).unwrap().runs;
+    assert!(!runs.is_empty());
+    for run in runs {
+        assert!(format!("{run:?}").contains("reason: Quota"), "{run:?}");
+    }
+}
+
+#[test]
+fn a_quota_can_be_removed_if_what_is_used_is_within_what_others_have() {
+    let mut world = World::registered();
+    let remove = || Request::RemoveQuota { role: Role::new("www").unwrap() };
+    set(&mut world, amounts(2000, 200, 200)).unwrap();
+    world.create(production("web", 2)).unwrap();
+    let refused = world.ask(remove()).unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::FailedPrecondition);
+    assert!(refused.message.contains("CPU quota exceeded by 2.00 core(s)"), "{refused}");
+    assert_eq!(world.scheduler.role_quota("www").set, Some(amounts(2000, 200, 200)));
+    world.kill("web").unwrap();
+    assert_eq!(world.ask(remove()), Ok(Response::QuotaRemoved));
+    assert_eq!(world.scheduler.role_quota("www").set, None);
+    assert_eq!(world.ask(remove()), Ok(Response::QuotaRemoved));
+    assert!(world.log.last().unwrap().is_empty());
+}
+
+#[test]
+fn all_roles_that_have_or_use_something_are_told() {
+    let mut world = World::registered();
+    world.create(job("web", 1, true)).unwrap();
+    let quota = amounts(1, 1, 1);
+    world.ask(Request::SetQuota { role: Role::new("ads").unwrap(), quota }).unwrap();
+    let roles: Vec<String> =
+        world.scheduler.role_quotas().iter().map(|(role, _)| role.to_string()).collect();
+    assert_eq!(roles, ["ads", "www"]);
+}

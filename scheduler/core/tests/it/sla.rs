@@ -285,6 +285,7 @@ fn policies_that_make_no_sense_are_refused_by_name() {
         hosts: ["host-A".into()].into(),
         default_policy: percentage(-1.0, 0),
         timeout_secs: 1,
+        surge: false,
     };
     assert!(world.maintain(request).unwrap_err().message.contains("between 0 and 100"));
 }

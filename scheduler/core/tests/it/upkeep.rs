@@ -99,7 +99,21 @@ impl World {
 
     pub(crate) fn sla_drain(&mut self, hosts: &[&str], policy: SlaPolicy, timeout_secs: u64) {
         let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
-        let request = MaintenanceRequest::SlaDrain { hosts, default_policy: policy, timeout_secs };
+        let request = MaintenanceRequest::SlaDrain {
+            hosts,
+            default_policy: policy,
+            timeout_secs,
+            surge: false,
+        };
+        self.maintain(request).unwrap();
+    }
+
+    /// As [`World::sla_drain`], with stand-ins for services of a single instance.
+    pub(crate) fn surge_drain(&mut self, host: &str, policy: SlaPolicy, timeout_secs: u64) {
+        let hosts = [host.to_owned()].into();
+        let surge = true;
+        let request =
+            MaintenanceRequest::SlaDrain { hosts, default_policy: policy, timeout_secs, surge };
         self.maintain(request).unwrap();
     }
 

@@ -79,7 +79,10 @@ fn act(world: &mut World, event: &Event) {
                 duration_secs: 30,
             };
             let timeout_secs = *timeout_secs;
-            maintain(world, MaintenanceRequest::SlaDrain { hosts, default_policy, timeout_secs });
+            maintain(
+                world,
+                MaintenanceRequest::SlaDrain { hosts, default_policy, timeout_secs, surge: true },
+            );
         }
         Event::Start(index) => {
             maintain(world, MaintenanceRequest::Start { hosts: [host(*index)].into() })

@@ -20,6 +20,8 @@ pub(crate) struct World {
     /// Every offer that was ever made.
     pub(crate) offers: BTreeMap<OfferId, Offer>,
     settings: Settings,
+    /// Where the next scheduler's randomness comes from: ids are never drawn twice.
+    seed: u64,
 }
 
 pub(crate) fn job(name: &str, instances: u32, service: bool) -> JobConfiguration {
@@ -74,8 +76,9 @@ impl World {
             effects: Vec::new(),
             offers: BTreeMap::new(),
             settings,
+            seed: 42,
         };
-        world.put(Input::Started { seed: 42 });
+        world.put(Input::Started { seed: world.seed });
         world
     }
 
@@ -88,7 +91,8 @@ impl World {
     /// A scheduler with another one's state takes its place.
     pub(crate) fn take_over(&mut self, state: State) -> Vec<Effect> {
         self.scheduler = Scheduler::new(self.settings.clone(), state);
-        self.put(Input::Started { seed: 43 })
+        self.seed += 1;
+        self.put(Input::Started { seed: self.seed })
     }
 
     pub(crate) fn register(&mut self) -> Vec<Effect> {
@@ -188,6 +192,7 @@ impl World {
             state,
             agent: Some(AgentId::new("A").unwrap()),
             message: None,
+            reason: None,
             uuid: Some(vec![1; 16]),
         }))
     }

@@ -8,12 +8,14 @@
     reason = "tests talk to sockets and files, and fail by panicking"
 )]
 
-mod cron;
 mod admin;
+mod cron;
 mod disk;
 mod events;
 mod http;
+mod inverse;
 mod jobs;
+mod maintenance;
 mod plan;
 mod queries;
 mod quotas;

@@ -42,6 +42,7 @@ pub struct Cluster {
     overhead: ResourceBag,
     pub launched: u64,
     pub killed: u64,
+    again: usize,
 }
 
 /// What every agent has.
@@ -144,6 +145,7 @@ impl Cluster {
             overhead,
             launched: 0,
             killed: 0,
+            again: 0,
         };
         let _ = cluster.put(Input::Started { seed: 1 });
         let _ = cluster.put(Input::Registered { framework_id: FrameworkId::new("F").unwrap() });
@@ -182,6 +184,7 @@ impl Cluster {
                         state: TaskState::Killed,
                         agent,
                         message: None,
+                        reason: None,
                         uuid: None,
                     }));
                 }
@@ -255,6 +258,13 @@ impl Cluster {
             inputs.push(Input::Offers(offers));
         }
         inputs
+    }
+
+    /// Has the next agent make its offer anew.
+    pub fn offer_again(&mut self) {
+        let next = self.again % self.agents.len();
+        self.again += 1;
+        self.to_offer.insert(next);
     }
 
     /// Forgets what the agents have, which is the benchmark's memory and not the scheduler's.

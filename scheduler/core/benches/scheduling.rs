@@ -1,0 +1,293 @@
+//! What the core itself costs: the shapes of the original's benchmarks (`api-and-http.md` 9), with
+//! what those measured by accident measured on purpose, and those of kube-scheduler's.
+//!
+//! ```text
+//! cargo bench -p aurora-scheduler-core
+//! ```
+//!
+//! There is no log here: see `placement` of `aurora-scheduler-storage` for what is durable.
+
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot run ends")]
+
+mod cluster;
+
+use aurora_model::job::{JobConfiguration, MilliCpus, ResourceBag, TaskState};
+use aurora_model::key::JobKey;
+use aurora_scheduler_core::{Input, Request, Scheduler, State, StatusUpdate, TaskQuery, Ticket};
+use cluster::{Cluster, job, limit, machine, settings, value};
+use divan::counter::ItemsCount;
+use divan::{Bencher, black_box};
+
+fn main() {
+    divan::main();
+}
+
+/// A host of the original's benchmarks: one of its tasks fills it.
+fn original_host() -> ResourceBag {
+    ResourceBag {
+        cpus: MilliCpus(8000),
+        ram_mb: 16 * 1024,
+        disk_mb: 256 * 1024,
+        ..ResourceBag::default()
+    }
+}
+
+/// A task of the original's benchmarks.
+fn original_job(role: &str, name: &str, instances: u32, tier: &str) -> JobConfiguration {
+    let mut job = job(role, name, instances);
+    job.task.tier = Some(tier.to_owned());
+    job.task.resources.cpus = MilliCpus(6000);
+    job.task.resources.ram_mb = 8 * 1024;
+    job.task.resources.disk_mb = 128 * 1024;
+    job
+}
+
+fn run(cluster: &mut Cluster, job: JobConfiguration) {
+    let step = cluster.put(Cluster::create(job));
+    cluster.carry_out(step.effects);
+    cluster.settle();
+}
+
+/// Hosts of which a share, in percent, is filled with production tasks of the same role, and another
+/// with preemptible ones of another role.
+fn original(hosts: u32, siblings: u32, victims: u32) -> Cluster {
+    let mut cluster = Cluster::new(hosts as usize, original_host(), settings());
+    cluster.settle();
+    for (role, name, share, tier) in
+        [("jmh", "sibling", siblings, "preferred"), ("victim", "victim", victims, "preemptible")]
+    {
+        let instances = hosts * share / 100;
+        if instances > 0 {
+            run(&mut cluster, original_job(role, name, instances, tier));
+        }
+    }
+    cluster
+}
+
+fn waiting(change: impl Fn(&mut JobConfiguration)) -> JobConfiguration {
+    let mut job = original_job("jmh", "benchmark", 1, "preferred");
+    change(&mut job);
+    job
+}
+
+/// Ten new tasks each time, in a cluster that fills as it runs.
+#[divan::bench(args = [5_000, 200_000], max_time = 5)]
+fn fill_cluster(bencher: Bencher<'_, '_>, hosts: u32) {
+    let mut cluster = original(hosts, 1, 1);
+    let mut number = 0;
+    bencher.counter(ItemsCount::new(10_u32)).bench_local(|| {
+        number += 1;
+        let job = original_job("jmh", &format!("job-{number}"), 10, "preferred");
+        let step = cluster.put(Cluster::create(job));
+        cluster.carry_out(step.effects)
+    });
+}
+
+/// A task that fits nowhere, when it first looks: every offer is looked at.
+#[divan::bench(args = ["resources", "value", "limit"], max_time = 2)]
+fn mismatch_cold(bencher: Bencher<'_, '_>, what: &str) {
+    let mut cluster = original(1_000, 25, 25);
+    let mut number = 0;
+    bencher.bench_local(|| {
+        number += 1;
+        let mut job = mismatched(what);
+        job.key = JobKey::new("jmh", "prod", &format!("job-{number}")).unwrap();
+        job.task.job = job.key.clone();
+        let key = job.key.clone();
+        let _ = black_box(cluster.put(Cluster::create(job)));
+        kill(&mut cluster, key);
+    });
+}
+
+fn mismatched(what: &str) -> JobConfiguration {
+    waiting(|job| match what {
+        "resources" => job.task.resources.cpus = MilliCpus(32_000),
+        "value" => drop(job.task.constraints.insert(value("host", "denied"))),
+        _ => drop(job.task.constraints.insert(limit("host", 0))),
+    })
+}
+
+fn kill(cluster: &mut Cluster, job: JobKey) {
+    let step = cluster.put(Input::Request {
+        ticket: Ticket(0),
+        request_id: None,
+        user: "bench".into(),
+        request: Request::KillTasks { job, instances: [].into(), message: None },
+    });
+    cluster.carry_out(step.effects);
+}
+
+/// The same when one offer has changed since it last looked.
+#[divan::bench(args = ["resources", "value", "limit"], max_time = 2)]
+fn mismatch_warm(bencher: Bencher<'_, '_>, what: &str) {
+    let mut cluster = original(1_000, 25, 25);
+    let step = cluster.put(Cluster::create(mismatched(what)));
+    cluster.carry_out(step.effects);
+    bencher.with_inputs(|| ()).bench_local_values(|()| {
+        cluster.offer_again();
+        for input in cluster.offers(1) {
+            let _ = black_box(cluster.put(input));
+        }
+    });
+}
+
+/// A task that is created when nothing is on offer.
+#[divan::bench(max_time = 2)]
+fn full_cluster(bencher: Bencher<'_, '_>) {
+    let mut cluster = original(10_000, 10, 90);
+    let mut number = 0;
+    bencher.bench_local(|| {
+        number += 1;
+        let job = original_job("jmh", &format!("job-{number}"), 1, "preferred");
+        let key = job.key.clone();
+        let _ = black_box(cluster.put(Cluster::create(job)));
+        kill(&mut cluster, key);
+    });
+}
+
+/// A search for room on all hosts: in vain, and with success for each of the tasks.
+#[divan::bench(args = [("in vain", 1), ("in vain", 1000), ("found", 1), ("found", 1000)],
+    max_time = 5)]
+fn preemptor(bencher: Bencher<'_, '_>, (what, tasks): (&str, u32)) {
+    bencher
+        .with_inputs(|| {
+            let mut cluster = original(10_000, 10, 90);
+            let mut job = original_job("jmh", "benchmark", tasks, "preferred");
+            if what == "in vain" {
+                job.task.constraints.insert(value("host", "denied"));
+            }
+            let _ = cluster.put(Cluster::create(job));
+            cluster.now = cluster.now.plus_ms(3 * 60_000);
+            cluster
+        })
+        .bench_local_values(|mut cluster| {
+            // Each wakeup makes room for a few.
+            for _ in 0..tasks.div_ceil(5) {
+                let _ = black_box(cluster.put(Input::Wakeup));
+                cluster.now = cluster.now.plus_ms(1);
+            }
+            cluster
+        });
+}
+
+/// A job of so many instances is created; nothing is on offer.
+#[divan::bench(args = [1_000, 10_000, 50_000], max_time = 5)]
+fn insert_pending(bencher: Bencher<'_, '_>, instances: u32) {
+    bencher
+        .counter(ItemsCount::new(instances))
+        .with_inputs(|| (Cluster::new(1, machine(1), settings()), job("jmh", "job", instances)))
+        .bench_local_values(|(mut cluster, job)| {
+            let step = cluster.put(Cluster::create(job));
+            (cluster, step)
+        });
+}
+
+/// So many waiting tasks are killed, which forgets them.
+#[divan::bench(args = [1_000, 10_000, 50_000], max_time = 5)]
+fn delete(bencher: Bencher<'_, '_>, instances: u32) {
+    bencher
+        .counter(ItemsCount::new(instances))
+        .with_inputs(|| {
+            let mut cluster = Cluster::new(1, machine(1), settings());
+            let _ = cluster.put(Cluster::create(job("jmh", "job", instances)));
+            cluster
+        })
+        .bench_local_values(|mut cluster| {
+            kill(&mut cluster, JobKey::new("jmh", "prod", "job").unwrap());
+            cluster
+        });
+}
+
+/// A thousand tasks report that they run.
+#[divan::bench(max_time = 5)]
+fn status_updates(bencher: Bencher<'_, '_>) {
+    bencher
+        .counter(ItemsCount::new(1000_u32))
+        .with_inputs(|| {
+            let mut cluster = Cluster::new(100, machine(32), settings());
+            run(&mut cluster, job("jmh", "job", 1000));
+            let ids: Vec<_> =
+                cluster.scheduler.state().tasks().map(|task| task.id().clone()).collect();
+            (cluster, ids)
+        })
+        .bench_local_values(|(mut cluster, ids)| {
+            for task in ids {
+                let state = TaskState::Running;
+                let (agent, message, uuid) = (None, None, None);
+                let update = StatusUpdate { task, state, agent, message, uuid };
+                let _ = black_box(cluster.put(Input::Status(update)));
+            }
+            cluster
+        });
+}
+
+/// One job with so many tasks: all of it, and one instance of it.
+#[divan::bench(args = [10_000, 100_000], max_time = 3)]
+fn fetch_all(bencher: Bencher<'_, '_>, tasks: u32) {
+    let mut cluster = Cluster::new(1, machine(1), settings());
+    let _ = cluster.put(Cluster::create(job("jmh", "job", tasks)));
+    bencher.bench_local(|| cluster.scheduler.tasks(&TaskQuery::default()).len());
+}
+
+/// See [`fetch_all`].
+#[divan::bench(args = [10_000, 100_000], max_time = 3)]
+fn fetch_instance(bencher: Bencher<'_, '_>, tasks: u32) {
+    let mut cluster = Cluster::new(1, machine(1), settings());
+    let _ = cluster.put(Cluster::create(job("jmh", "job", tasks)));
+    let key = JobKey::new("jmh", "prod", "job").unwrap();
+    bencher.bench_local(|| cluster.scheduler.state().active_instance(&key, 0).is_some());
+}
+
+/// What a role's jobs do, of 500 roles with five jobs of 100 instances each.
+#[divan::bench(max_time = 3)]
+fn role_summary(bencher: Bencher<'_, '_>) {
+    let mut cluster = Cluster::new(1, machine(1), settings());
+    for role in 0..500 {
+        for name in 0..5 {
+            let job = job(&format!("role-{role}"), &format!("job-{name}"), 100);
+            let _ = cluster.put(Cluster::create(job));
+        }
+    }
+    let scheduler: &Scheduler = &cluster.scheduler;
+    bencher.bench_local(|| scheduler.jobs_page("role-250", None, 100).len());
+}
+
+/// A state is made of its snapshot: what a start costs apart from reading and decoding.
+#[divan::bench(args = [100_000], max_time = 5)]
+fn restore(bencher: Bencher<'_, '_>, tasks: u32) {
+    let mut cluster = Cluster::new(1, machine(1), settings());
+    for number in 0..tasks / 1000 {
+        let _ = cluster.put(Cluster::create(job("jmh", &format!("job-{number}"), 1000)));
+    }
+    let ops: Vec<_> = cluster.scheduler.state().to_ops().collect();
+    bencher.counter(ItemsCount::new(tasks)).bench_local(|| {
+        let mut state = State::default();
+        for op in &ops {
+            state.apply(op).unwrap();
+        }
+        state
+    });
+}
+
+/// kube-scheduler's shapes: a thousand tasks come into a cluster of 5,000 nodes.
+#[divan::bench(args = ["plain", "hard spread", "one a host", "node constraint"], max_time = 5)]
+fn kube(bencher: Bencher<'_, '_>, shape: &str) {
+    let mut cluster = Cluster::new(5_000, machine(32), settings());
+    cluster.settle();
+    let mut number = 0;
+    bencher.counter(ItemsCount::new(1000_u32)).bench_local(|| {
+        number += 1;
+        let mut job = job("kube", &format!("job-{number}"), 1000);
+        match shape {
+            "hard spread" => drop(job.task.constraints.insert(limit("rack", 8))),
+            "one a host" => drop(job.task.constraints.insert(limit("host", 1))),
+            "node constraint" => drop(job.task.constraints.insert(value("pool", "pool-1"))),
+            _ => {}
+        }
+        let key = job.key.clone();
+        run(&mut cluster, job);
+        // Room for the next ones.
+        kill(&mut cluster, key);
+        cluster.settle();
+    });
+}

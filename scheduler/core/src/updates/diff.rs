@@ -1,0 +1,129 @@
+//! What would have to change for a job to become another (`updates.md` 3).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aurora_model::job::TaskConfig;
+use aurora_model::update::{InstanceConfig, InstanceRange, to_ranges};
+
+/// What separates a job from what it is to be; in each group the instances that share a
+/// configuration.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct JobDiff {
+    /// Instances that are not there yet, with what they are to be.
+    pub add: Vec<InstanceConfig>,
+    /// Instances that are to go, with what they are.
+    pub remove: Vec<InstanceConfig>,
+    /// Instances that are to become something else, with what they are now.
+    pub update: Vec<InstanceConfig>,
+    /// Instances that stay what they are.
+    pub unchanged: Vec<InstanceConfig>,
+}
+
+impl JobDiff {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.add.is_empty() && self.remove.is_empty() && self.update.is_empty()
+    }
+}
+
+/// Compares what runs, instance by instance, with `instance_count` instances of `proposed`. Only the
+/// instances in `scope`, or all if it is empty, may change; the others are unchanged.
+///
+/// Configurations are compared whole, so both sides must be as the scheduler stores them.
+pub fn diff(
+    current: &BTreeMap<u32, Arc<TaskConfig>>,
+    proposed: &Arc<TaskConfig>,
+    instance_count: u32,
+    scope: &[InstanceRange],
+) -> JobDiff {
+    let is_in_scope =
+        |instance| scope.is_empty() || scope.iter().any(|range| range.contains(instance));
+    let mut groups = [Groups::default(), Groups::default(), Groups::default(), Groups::default()];
+    let [add, remove, update, unchanged] = &mut groups;
+    for (instance, config) in current {
+        let group = match (*instance < instance_count, is_in_scope(*instance)) {
+            (_, false) => &mut *unchanged,
+            (false, true) => &mut *remove,
+            (true, true) if same(config, proposed) => &mut *unchanged,
+            (true, true) => &mut *update,
+        };
+        group.add(*instance, config);
+    }
+    for instance in 0..instance_count {
+        if is_in_scope(instance) && !current.contains_key(&instance) {
+            add.add(instance, proposed);
+        }
+    }
+    let [add, remove, update, unchanged] = groups.map(Groups::into_configs);
+    JobDiff { add, remove, update, unchanged }
+}
+
+/// The instances of `scope` that neither run nor are to run.
+pub fn unknown_in_scope(
+    current: &BTreeMap<u32, Arc<TaskConfig>>,
+    instance_count: u32,
+    scope: &[InstanceRange],
+) -> Vec<InstanceRange> {
+    let known = to_ranges(current.keys().copied().chain(0..instance_count));
+    let mut unknown = Vec::new();
+    for range in scope {
+        // What is left of the range, after the known ones that have been passed.
+        let mut first = u64::from(range.first);
+        for known in known.iter().filter(|known| known.last >= range.first) {
+            push(&mut unknown, first, u64::from(known.first).min(u64::from(range.last) + 1));
+            first = first.max(u64::from(known.last) + 1);
+        }
+        push(&mut unknown, first, u64::from(range.last) + 1);
+    }
+    unknown
+}
+
+/// Adds the instances from `first` to before `end`, if there are any.
+fn push(ranges: &mut Vec<InstanceRange>, first: u64, end: u64) {
+    if first < end
+        && let (Ok(first), Ok(last)) = (u32::try_from(first), u32::try_from(end - 1))
+    {
+        ranges.push(InstanceRange { first, last });
+    }
+}
+
+/// Whether two configurations are the same. Instances mostly share theirs.
+pub(super) fn same(one: &Arc<TaskConfig>, other: &Arc<TaskConfig>) -> bool {
+    Arc::ptr_eq(one, other) || one == other
+}
+
+/// Instances by their configurations, in the order in which those were met.
+#[derive(Debug, Default)]
+struct Groups(Vec<(Arc<TaskConfig>, Vec<u32>)>);
+
+impl Groups {
+    fn add(&mut self, instance: u32, config: &Arc<TaskConfig>) {
+        match self.0.iter_mut().find(|(known, _)| same(known, config)) {
+            Some((_, instances)) => instances.push(instance),
+            None => self.0.push((config.clone(), vec![instance])),
+        }
+    }
+
+    fn into_configs(self) -> Vec<InstanceConfig> {
+        let groups = self.0.into_iter();
+        groups
+            .map(|(task, instances)| InstanceConfig { task, instances: to_ranges(instances) })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_scope_names_but_nobody_knows_is_found_without_counting_to_it() {
+        let range = |first, last| InstanceRange { first, last };
+        let unknown =
+            |count, scope: &[InstanceRange]| unknown_in_scope(&BTreeMap::new(), count, scope);
+        assert_eq!(unknown(3, &[range(0, 2)]), []);
+        assert_eq!(unknown(3, &[range(1, 3), range(7, 8)]), [range(3, 3), range(7, 8)]);
+        assert_eq!(unknown(1, &[range(0, u32::MAX)]), [range(1, u32::MAX)]);
+    }
+}

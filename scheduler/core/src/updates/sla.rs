@@ -1,0 +1,151 @@
+//! Asks the SLA policy of an instance before it is stopped (`updates.md` 13).
+
+use aurora_model::job::{SlaPolicy, Timestamp};
+use aurora_model::key::{JobKey, TaskId};
+use aurora_model::update::{InstanceAction, UpdateKey};
+
+use super::UpdateTimer;
+use super::judge::{Need, judge};
+use crate::scheduler::Turn;
+use crate::sla::{SlaPurpose, SlaVerdict};
+use crate::timers::Timer;
+
+/// An instance that waits for its policy.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Asking {
+    /// When it is to be asked again; nothing while an answer is on its way.
+    at: Option<Timestamp>,
+    /// How long the last wait was.
+    wait: i64,
+}
+
+impl Turn<'_> {
+    /// Stops what an instance is, as soon as that is allowed.
+    pub(super) fn stop(&mut self, key: &UpdateKey, instance: u32) {
+        if self.policy_to_ask(key, instance).is_none() {
+            self.scheduler.updating.asking.remove(&(key.clone(), instance));
+            return self.stop_now(key, instance);
+        }
+        let asking = &mut self.scheduler.updating.asking;
+        if asking.contains_key(&(key.clone(), instance)) {
+            return;
+        }
+        asking.insert((key.clone(), instance), Asking::default());
+        self.note(key, instance, "Checking SLA before continuing.");
+        self.ask(key, instance);
+    }
+
+    /// The policy that protects an instance from this update. What does not run needs no protection.
+    fn policy_to_ask(&self, key: &UpdateKey, instance: u32) -> Option<(TaskId, SlaPolicy)> {
+        let state = &self.scheduler.state;
+        let update = state.updates.get(key).filter(|update| update.settings().sla_aware)?;
+        let policy = update.wanted(instance)?.sla_policy.clone()?;
+        let task = state.active_instance(&key.job, instance)?;
+        task.state.is_slave_assigned().then(|| (task.id().clone(), policy))
+    }
+
+    fn ask(&mut self, key: &UpdateKey, instance: u32) {
+        let Some((task, policy)) = self.policy_to_ask(key, instance) else {
+            return self.stop(key, instance);
+        };
+        self.scheduler.updating.asked.entry(key.job.clone()).or_default().attempts += 1;
+        if let Some(asking) = self.scheduler.updating.asking.get_mut(&(key.clone(), instance)) {
+            asking.at = None;
+        }
+        let purpose = SlaPurpose::Update { job: key.job.clone(), instance };
+        match self.sla_check(&task, &policy, purpose) {
+            SlaVerdict::Allowed => self.pass(key, instance),
+            SlaVerdict::Denied(denial) => self.put_off(key, instance, denial.retry_at),
+            SlaVerdict::Asked => {}
+        }
+    }
+
+    /// The policy allows it.
+    fn pass(&mut self, key: &UpdateKey, instance: u32) {
+        self.scheduler.updating.asking.remove(&(key.clone(), instance));
+        self.scheduler.updating.asked.entry(key.job.clone()).or_default().passed += 1;
+        self.note(key, instance, "SLA check passed, continuing.");
+        self.stop_now(key, instance);
+    }
+
+    /// The policy does not allow it yet.
+    fn put_off(&mut self, key: &UpdateKey, instance: u32, retry_at: Option<Timestamp>) {
+        let settings = &self.scheduler.settings;
+        let (min, max) = (settings.sla_retry_min_ms, settings.sla_retry_max_ms);
+        let Some(asking) = self.scheduler.updating.asking.get_mut(&(key.clone(), instance)) else {
+            return;
+        };
+        asking.wait = self.scheduler.random.backoff(asking.wait, min, max);
+        let latest = self.now.plus_ms(asking.wait.max(1));
+        let at = retry_at.map_or(latest, |at| at.clamp(self.now.plus_ms(1), latest));
+        asking.at = Some(at);
+        let timer = Timer::Update(UpdateTimer::AskAgain(key.clone(), instance));
+        self.scheduler.timers.set(at, timer);
+    }
+
+    pub(super) fn ask_again(&mut self, key: &UpdateKey, instance: u32) {
+        let asking = self.scheduler.updating.asking.get(&(key.clone(), instance));
+        if !asking.is_some_and(|asking| asking.at.is_some_and(|at| at <= self.now)) {
+            return;
+        }
+        if self.is_to_stop(key, instance) {
+            self.ask(key, instance);
+        } else {
+            self.scheduler.updating.asking.remove(&(key.clone(), instance));
+        }
+    }
+
+    /// A coordinator has answered.
+    pub(crate) fn update_sla_answered(
+        &mut self,
+        job: &JobKey,
+        instance: u32,
+        task: &TaskId,
+        allowed: bool,
+    ) {
+        let state = &self.scheduler.state;
+        let Some(update) = state.updates.active_of(job) else { return };
+        let key = update.update().key.clone();
+        let is_meant = state.active_instance(job, instance).is_some_and(|found| found.id() == task)
+            && self.scheduler.updating.asking.contains_key(&(key.clone(), instance))
+            && self.is_to_stop(&key, instance);
+        match (is_meant, allowed) {
+            (true, true) => self.pass(&key, instance),
+            (true, false) => self.put_off(&key, instance, None),
+            (false, _) => {
+                self.scheduler.updating.asking.remove(&(key, instance));
+            }
+        }
+    }
+
+    /// Whether the update still moves and still wants the instance stopped.
+    fn is_to_stop(&self, key: &UpdateKey, instance: u32) -> bool {
+        let Some(update) = self.scheduler.state.updates.get(key) else { return false };
+        update.status().is_rolling()
+            && update.course.working().contains(&instance)
+            && judge(
+                update.wanted(instance).is_some(),
+                self.scheduler.observe(update, instance, self.now),
+                0,
+            ) == Need::Kill
+    }
+
+    /// The update stands: nothing is to be stopped.
+    pub(super) fn stop_asking(&mut self, key: &UpdateKey) {
+        let all = (key.clone(), 0)..=(key.clone(), u32::MAX);
+        let asking = &mut self.scheduler.updating.asking;
+        let found: Vec<(UpdateKey, u32)> = asking.range(all).map(|(at, _)| at.clone()).collect();
+        for at in found {
+            asking.remove(&at);
+        }
+    }
+
+    fn note(&mut self, key: &UpdateKey, instance: u32, message: &str) {
+        let is_back = self.scheduler.state.updates.get(key).is_some_and(|update| update.is_back());
+        let action = match is_back {
+            true => InstanceAction::InstanceRollingBack,
+            false => InstanceAction::InstanceUpdating,
+        };
+        self.record(key, instance, action, Some(message));
+    }
+}
