@@ -62,7 +62,6 @@ impl Run {
 pub(crate) struct Agent {
     pub(crate) host: String,
     pub(crate) id: Option<String>,
-    pub(crate) rack: String,
     attributes: Vec<v1::Attribute>,
     resources: Vec<v1::Resource>,
     /// Thousandths of CPU, memory and disk.
@@ -130,7 +129,6 @@ impl Agent {
                 let (has, _) = amounts(&resources);
                 Self {
                     host,
-                    rack,
                     id: None,
                     attributes,
                     resources,
@@ -385,7 +383,7 @@ impl World {
 
     /// An update is written down, and sent when it is its turn.
     fn report(&mut self, index: usize, task: &str, state: v1::TaskState, message: &str) {
-        let uuid = self.rng.bytes();
+        let uuid = self.rng.uuid();
         #[expect(clippy::cast_precision_loss, reason = "Mesos gives times as floats")]
         let seconds = (EPOCH_MS as f64 + self.now as f64) / 1000.0;
         let agent = &mut self.agents[index];

@@ -3,11 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aurora_model::job::{JobConfiguration, MilliCpus};
-use aurora_model::key::{JobKey, RequestId, Role};
+use aurora_model::job::{JobConfiguration, MilliCpus, SlaPolicy, TaskState};
+use aurora_model::key::{JobKey, RequestId, Role, TaskId};
 use aurora_model::quota::ResourceAggregate;
-use aurora_scheduler_core::{Input, Request, RequestError, Response, Ticket};
+use aurora_model::update::UpdateKey;
+use aurora_scheduler_core::{
+    AdminRequest, CronRequest, Input, MaintenanceRequest, Request, RequestError, Response, Ticket,
+    UpdateAction, UpdateRequest, UpdateResponse,
+};
 
+use crate::check::rules;
 use crate::jobs;
 use crate::rng::Rng;
 use crate::world::{Event, Violation, World, broken};
@@ -34,6 +39,12 @@ pub(crate) struct Job {
     pub(crate) config: JobConfiguration,
     /// The instances that should be.
     pub(crate) wanted: BTreeSet<u32>,
+    /// The instances that may be or not: somebody has forced a state upon them.
+    pub(crate) unsure: BTreeSet<u32>,
+    /// It was updated: which instances there should be depends on how far that came.
+    pub(crate) updated: bool,
+    /// Its last update.
+    update: Option<UpdateKey>,
 }
 
 /// All clients.
@@ -67,41 +78,162 @@ impl Clients {
         self.busy.contains(job)
     }
 
-    fn think(&mut self) -> Option<(&'static str, Request, Option<JobKey>)> {
+    /// What somebody does about updates.
+    fn think_of_updates(&mut self) -> Option<Thought> {
         let rng = &mut self.rng;
-        match rng.below(100) {
-            0..40 => {
+        let jobs: Vec<(JobKey, Option<UpdateKey>)> =
+            self.jobs.iter().map(|(key, job)| (key.clone(), job.update.clone())).collect();
+        let (job, update) = rng.pick(&jobs)?.clone();
+        let key = match update {
+            Some(key) if rng.chance(750) => key,
+            _ => {
+                let request = Box::new(jobs::update(rng, job.clone()));
+                let request = UpdateRequest::Start { request, message: None };
+                return Some(("update start", Request::Update(request), Some(job)));
+            }
+        };
+        let act = |action| UpdateRequest::Act { key: key.clone(), action, message: None };
+        let (kind, request) = match rng.below(16) {
+            0..2 => ("update pause", act(UpdateAction::Pause)),
+            2..6 => ("update resume", act(UpdateAction::Resume)),
+            6 => ("update abort", act(UpdateAction::Abort)),
+            7 => ("update roll back", act(UpdateAction::RollBack)),
+            _ => ("update pulse", UpdateRequest::Pulse(key)),
+        };
+        Some((kind, Request::Update(request), Some(job)))
+    }
+
+    /// What somebody asks for next. `known` are tasks that the scheduler tells of.
+    fn think(&mut self, hosts: &[String], known: &[Known]) -> Option<Thought> {
+        if self.rng.chance(400) {
+            return self.think_of_updates();
+        }
+        let rng = &mut self.rng;
+        let kind = rng.below(100);
+        let wanted = |jobs: &BTreeMap<JobKey, Job>| -> Vec<(JobKey, BTreeSet<u32>)> {
+            jobs.iter().map(|(key, job)| (key.clone(), job.wanted.clone())).collect()
+        };
+        Some(match kind {
+            0..26 => {
                 let key = jobs::key(rng)?;
                 let job = jobs::job(rng, key.clone());
-                Some(("create", Request::CreateJob(Box::new(job)), Some(key)))
+                ("create", Request::CreateJob(Box::new(job)), Some(key))
             }
-            40..75 => {
-                let jobs: Vec<(JobKey, BTreeSet<u32>)> =
-                    self.jobs.iter().map(|(key, job)| (key.clone(), job.wanted.clone())).collect();
-                let (job, wanted) = rng.pick(&jobs)?.clone();
+            26..42 => {
+                let (job, wanted) = rng.pick(&wanted(&self.jobs))?.clone();
                 let instances =
                     if rng.chance(600) { BTreeSet::new() } else { subset(rng, &wanted) };
                 let message = rng.chance(300).then(|| "not needed".to_owned());
                 let request = Request::KillTasks { job: job.clone(), instances, message };
-                Some(("kill", request, Some(job)))
+                ("kill", request, Some(job))
             }
-            75..90 => {
+            42..48 => {
+                let (job, wanted) = rng.pick(&wanted(&self.jobs))?.clone();
+                let like = wanted.first().copied().unwrap_or(0);
+                let count = u32::try_from(rng.below(4)).unwrap_or(1);
+                ("add", Request::AddInstances { job: job.clone(), like, count }, Some(job))
+            }
+            48..56 => {
+                let (job, wanted) = rng.pick(&wanted(&self.jobs))?.clone();
+                let instances = subset(rng, &wanted);
+                ("restart", Request::RestartTasks { job: job.clone(), instances }, Some(job))
+            }
+            56..62 => {
                 let role = Role::new(rng.pick(&jobs::ROLES)?).ok()?;
+                if rng.chance(100) {
+                    return Some(("remove quota", Request::RemoveQuota { role }, None));
+                }
                 let quota = ResourceAggregate {
                     cpus: MilliCpus(rng.below(20) * 1000),
                     ram_mb: rng.below(20) * 1024,
                     disk_mb: rng.below(20) * 1024,
                 };
-                Some(("set quota", Request::SetQuota { role, quota }, None))
+                ("set quota", Request::SetQuota { role, quota }, None)
             }
-            _ => {
+            62..64 => {
                 let key = jobs::key(rng)?;
                 let job = jobs::job(rng, key);
-                Some(("validate", Request::ValidateJob(Box::new(job)), None))
+                ("validate", Request::ValidateJob(Box::new(job)), None)
             }
-        }
+            64..76 => {
+                let key = jobs::cron_key(rng)?;
+                let (kind, request) = match rng.below(8) {
+                    0..3 => (
+                        "cron schedule",
+                        CronRequest::Schedule(Box::new(jobs::cron(rng, key.clone()))),
+                    ),
+                    3 => (
+                        "cron replace",
+                        CronRequest::Replace(Box::new(jobs::cron(rng, key.clone()))),
+                    ),
+                    4 => ("cron deschedule", CronRequest::Deschedule(key.clone())),
+                    5 => {
+                        let instances = BTreeSet::new();
+                        let request =
+                            Request::KillTasks { job: key.clone(), instances, message: None };
+                        return Some(("cron kill", request, Some(key)));
+                    }
+                    _ => ("cron start", CronRequest::Start(key.clone())),
+                };
+                (kind, Request::Cron(request), Some(key))
+            }
+            76..88 => {
+                let mut some: BTreeSet<String> =
+                    hosts.iter().filter(|_| rng.chance(200)).cloned().collect();
+                some.extend(rng.pick(hosts).cloned());
+                let (kind, request) = match rng.below(8) {
+                    0 => ("maintenance start", MaintenanceRequest::Start { hosts: some }),
+                    1 => ("drain", MaintenanceRequest::Drain { hosts: some }),
+                    2 | 3 => {
+                        let default_policy =
+                            SlaPolicy::Percentage { percentage: 60.0, duration_secs: 60 };
+                        let timeout_secs = rng.below(40) * 60;
+                        let surge = rng.chance(300);
+                        let request = MaintenanceRequest::SlaDrain {
+                            hosts: some,
+                            default_policy,
+                            timeout_secs,
+                            surge,
+                        };
+                        ("sla drain", request)
+                    }
+                    _ => ("maintenance end", MaintenanceRequest::End { hosts: some }),
+                };
+                (kind, Request::Maintenance(request), None)
+            }
+            88..94 => {
+                let (task, job, state, instance) = rng.pick(known)?.clone();
+                let targets: Vec<TaskState> = rules::targets(state).collect();
+                let to = *rng.pick(&targets)?;
+                if to == TaskState::Killing
+                    && let Some(job) = self.jobs.get_mut(&job)
+                {
+                    // Whatever comes of it, nobody counts on this one any more.
+                    job.unsure.insert(instance);
+                }
+                let request = AdminRequest::ForceState { task, state: to };
+                ("force", Request::Admin(request), Some(job))
+            }
+            _ => {
+                let request = match rng.below(3) {
+                    0 => AdminRequest::ReconcileExplicit { batch_size: Some(5) },
+                    1 => AdminRequest::ReconcileImplicit,
+                    _ => {
+                        let query = aurora_scheduler_core::TaskQuery::of_job(&jobs::key(rng)?);
+                        AdminRequest::Prune { query, limit: Some(3) }
+                    }
+                };
+                ("admin", Request::Admin(request), None)
+            }
+        })
     }
 }
+
+/// What somebody asks for: what it is called, the request, and the job that it is about.
+type Thought = (&'static str, Request, Option<JobKey>);
+
+/// A task as the scheduler tells of it.
+type Known = (TaskId, JobKey, TaskState, u32);
 
 fn subset(rng: &mut Rng, of: &BTreeSet<u32>) -> BTreeSet<u32> {
     let all: Vec<u32> = of.iter().copied().collect();
@@ -120,14 +252,27 @@ impl World {
         }
         let wait = self.clients.rng.around(self.profile.between_acts_ms);
         self.at(wait, Event::Act);
-        let Some((kind, request, job)) = self.clients.think() else { return };
+        let hosts: Vec<String> = self.agents.iter().map(|agent| agent.host.clone()).collect();
+        let leader = self.leader.and_then(|leader| self.processes.get(&leader));
+        let known: Vec<Known> = leader
+            .into_iter()
+            .flat_map(|process| process.scheduler.state().tasks())
+            .filter(|task| task.state.is_active())
+            .map(|task| (task.id().clone(), task.job().clone(), task.state, task.assigned.instance))
+            .collect();
+        let Some(thought) = self.clients.think(&hosts, &known) else { return };
+        self.ask(thought);
+    }
+
+    /// A request is made.
+    pub(crate) fn ask(&mut self, (kind, request, job): Thought) {
         if let Some(job) = &job
             && !self.clients.busy.insert(job.clone())
         {
             return;
         }
         let id = self.clients.next_id();
-        let is_remembered = !matches!(kind, "validate" | "set quota");
+        let is_remembered = kind != "validate";
         let asked = Asked { kind, request, job, is_remembered, answered: None };
         self.clients.asked.insert(id, asked);
         self.send_request(id);
@@ -222,7 +367,23 @@ impl Clients {
         match (request, response) {
             (Request::CreateJob(config), Response::Created { key, instances }) => {
                 let wanted = (0..*instances).collect();
-                self.jobs.insert(key.clone(), Job { config: *config, wanted });
+                let unsure = BTreeSet::new();
+                self.jobs.insert(
+                    key.clone(),
+                    Job { config: *config, wanted, unsure, updated: false, update: None },
+                );
+            }
+            (Request::AddInstances { job, .. }, Response::Added { instances }) => {
+                if let Some(known) = self.jobs.get_mut(&job) {
+                    known.wanted.extend(instances);
+                    known.unsure.retain(|instance| !instances.contains(instance));
+                }
+            }
+            (Request::Update(_), Response::Update(UpdateResponse::Started(key))) => {
+                if let Some(known) = self.jobs.get_mut(&key.job) {
+                    known.updated = true;
+                    known.update = Some(key.clone());
+                }
             }
             (Request::KillTasks { job, instances, .. }, Response::Killed { .. }) => {
                 if let Some(known) = self.jobs.get_mut(&job) {

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use aurora_scheduler_core::{MaintenanceRequest, Request};
+
 use crate::disk::DiskFaults;
 use crate::process::FOLDER;
 use crate::rng::Rng;
@@ -269,6 +271,9 @@ impl World {
         }
         self.mend(Fault::Disk);
         self.mend(Fault::MasterDown);
+        let hosts = self.agents.iter().map(|agent| agent.host.clone()).collect();
+        let end = MaintenanceRequest::End { hosts };
+        self.ask(("maintenance end", Request::Maintenance(end), None));
         for agent in 0..self.agents.len() {
             self.mend(Fault::AgentDown(agent));
             self.mend(Fault::AgentPartition(agent));

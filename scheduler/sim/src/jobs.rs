@@ -3,11 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aurora_model::job::{
-    Constraint, ConstraintRule, ExecutorConfig, JobConfiguration, MilliCpus, PartitionPolicy,
-    TaskConfig, TaskResources,
+    Constraint, ConstraintRule, CronCatchUp, CronCollisionPolicy, ExecutorConfig, JobConfiguration,
+    MilliCpus, PartitionPolicy, SlaPolicy, TaskConfig, TaskResources,
 };
 use aurora_model::key::JobKey;
+use aurora_model::update::{
+    Canary, InstanceRange, JobUpdateRequest, UpdateSettings, UpdateStrategy,
+};
 
+use crate::check::cron::Plan;
 use crate::rng::Rng;
 
 /// The roles.
@@ -24,11 +28,53 @@ pub(crate) fn key(rng: &mut Rng) -> Option<JobKey> {
     JobKey::new(role, environment, name).ok()
 }
 
+/// A cron job's name.
+pub(crate) fn cron_key(rng: &mut Rng) -> Option<JobKey> {
+    let role = rng.pick(&ROLES)?;
+    let name = rng.pick(&["batch-nightly", "batch-often"])?;
+    JobKey::new(role, "prod", name).ok()
+}
+
+/// A cron job of that name.
+pub(crate) fn cron(rng: &mut Rng, key: JobKey) -> JobConfiguration {
+    let plan = match rng.below(4) {
+        0 => Plan::Daily(2, 30),
+        1 => Plan::Daily(i64::try_from(rng.below(24)).unwrap_or(0), 15),
+        2 => Plan::Every(5),
+        _ => Plan::Every(30),
+    };
+    let mut job = job(rng, key);
+    job.cron_schedule = Some(plan.schedule());
+    job.cron_collision_policy = match rng.below(2) {
+        0 => CronCollisionPolicy::KillExisting,
+        _ => CronCollisionPolicy::CancelNew,
+    };
+    job.cron_time_zone = rng.chance(500).then(|| "Europe/Rome".to_owned());
+    job.cron_catch_up = match rng.below(3) {
+        0 => CronCatchUp::RunLatest,
+        1 => CronCatchUp::RunAll,
+        _ => CronCatchUp::Skip,
+    };
+    job.task.sla_policy = None;
+    job
+}
+
 /// A job of that name.
 pub(crate) fn job(rng: &mut Rng, key: JobKey) -> JobConfiguration {
     let is_batch = key.name().starts_with("batch");
-    let task = task(rng, key.clone());
+    let mut task = task(rng, key.clone());
     let count = rng.range(1, if is_batch { 4 } else { 8 });
+    if task.tier.as_deref() == Some("preferred") && count >= 3 && rng.chance(600) {
+        let duration_secs = rng.pick(&[0, 60, 300]).copied().unwrap_or(0);
+        task.sla_policy = Some(match rng.below(3) {
+            0 => SlaPolicy::Count { count: rng.range(1, count - 1), duration_secs },
+            1 => SlaPolicy::Percentage { percentage: 50.0, duration_secs },
+            _ => SlaPolicy::Coordinator {
+                coordinator_url: "http://coordinator/".to_owned(),
+                status_key: "drain".to_owned(),
+            },
+        });
+    }
     JobConfiguration {
         key,
         owner: "me".to_owned(),
@@ -39,6 +85,42 @@ pub(crate) fn job(rng: &mut Rng, key: JobKey) -> JobConfiguration {
         task,
         instance_count: u32::try_from(count).unwrap_or(1),
     }
+}
+
+/// Another version of a job, and how to get there.
+pub(crate) fn update(rng: &mut Rng, key: JobKey) -> JobUpdateRequest {
+    let small = |rng: &mut Rng, high| u32::try_from(rng.range(1, high)).unwrap_or(1);
+    let group_size = small(rng, 3);
+    let autopause_after_batch = rng.chance(400);
+    let strategy = match rng.below(3) {
+        0 => UpdateStrategy::Queue { group_size },
+        1 => UpdateStrategy::Batch { group_size, autopause_after_batch },
+        _ => {
+            let group_sizes = vec![1, group_size, small(rng, 4)];
+            UpdateStrategy::VariableBatch { group_sizes, autopause_after_batch }
+        }
+    };
+    let only_instances = match rng.below(5) {
+        0 => vec![InstanceRange { first: 0, last: small(rng, 3) }],
+        _ => Vec::new(),
+    };
+    let canary = rng.chance(200).then(|| Canary { instances: small(rng, 2), watch_ms: 60_000 });
+    let settings = UpdateSettings {
+        strategy,
+        max_per_instance_failures: u32::try_from(rng.below(3)).unwrap_or(0),
+        max_failed_instances: u32::try_from(rng.below(3)).unwrap_or(0),
+        min_wait_in_running_ms: u32::try_from(rng.below(4)).unwrap_or(0) * 30_000,
+        rollback_on_failure: rng.chance(700),
+        surge: if only_instances.is_empty() && rng.chance(200) { small(rng, 2) } else { 0 },
+        only_instances,
+        pulse_timeout_ms: rng.chance(250).then_some(600_000),
+        sla_aware: rng.chance(200),
+        canary,
+    };
+    // What is only asked for once more is no update.
+    let mut task = task(rng, key);
+    task.priority += 1;
+    JobUpdateRequest { task, instance_count: small(rng, 8), settings, metadata: BTreeSet::new() }
 }
 
 /// What the instances of a job of that name are.

@@ -34,5 +34,6 @@ pub use world::{Outcome, Violation};
 
 /// Runs the cluster of one seed for a time; `tracing` keeps the last events.
 pub fn simulate(seed: u64, duration_ms: u64, tracing: bool) -> Outcome {
+    let tracing = if tracing { world::Tracing::Keep } else { world::Tracing::Off };
     world::World::run(seed, duration_ms, tracing)
 }

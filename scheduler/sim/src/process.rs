@@ -7,10 +7,13 @@ use std::path::Path;
 use aurora_mesos::v1;
 use aurora_model::job::{ResourceBag, Timestamp};
 use aurora_model::key::FrameworkId;
-use aurora_scheduler_core::{Effect, Input, Op, Scheduler, Settings};
+use aurora_scheduler_core::{
+    CoordinatorAnswer, CoordinatorQuestion, Effect, Input, Op, Scheduler, Settings,
+};
 use aurora_scheduler_session::{Identity, Launcher, Sent, Session};
 use aurora_scheduler_storage::{Log, OpenError, Store, Work, commit};
 
+use crate::check::voluntary::MIN_INSTANCES;
 use crate::check::watch::Watch;
 use crate::disk::SimDisk;
 use crate::world::{EPOCH_MS, Event, Violation, World, broken};
@@ -57,7 +60,12 @@ pub(crate) struct Process {
 }
 
 pub(crate) fn settings(machine: usize) -> Settings {
-    Settings { scheduler_host: format!("scheduler{machine}"), ..Settings::default() }
+    Settings {
+        scheduler_host: format!("scheduler{machine}"),
+        min_required_instances_for_sla_check: MIN_INSTANCES,
+        cron_time_zone: "Europe/Rome".to_owned(),
+        ..Settings::default()
+    }
 }
 
 impl World {
@@ -308,6 +316,10 @@ impl World {
             self.answer(ticket, result);
             return Ok(());
         }
+        if let Effect::AskCoordinator(question) = effect {
+            self.ask_coordinator(id, &question);
+            return Ok(());
+        }
         let Some(process) = self.processes.get_mut(&id) else { return Ok(()) };
         let Sent { call, lost } = process.session.send(effect);
         if let Some(call) = call {
@@ -317,6 +329,19 @@ impl World {
             self.feed(id, Input::Status(update))?;
         }
         Ok(())
+    }
+
+    /// A coordinator mostly says yes, now and then no, and sometimes nothing for long.
+    fn ask_coordinator(&mut self, process: u64, question: &CoordinatorQuestion) {
+        let fails = !self.calm && self.rng.chance(200);
+        let (answer, wait) = match self.rng.below(3) {
+            _ if fails => (CoordinatorAnswer::Failed("nobody answers".to_owned()), 70_000),
+            0 => (CoordinatorAnswer::Denied, 500),
+            _ => (CoordinatorAnswer::Allowed, 500),
+        };
+        self.cover.path(format!("coordinator: {answer:?}"));
+        let wait = self.rng.range(10, wait);
+        self.at(wait, Event::Coordinator { process, id: question.id, answer });
     }
 
     fn send_call(&mut self, id: u64, call: v1::scheduler::Call) {

@@ -5,8 +5,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use crate::check::rules;
+use crate::check::{rules, updates};
 use crate::cover::{Coverage, Place};
+use crate::world::Tracing;
 use crate::{Outcome, simulate};
 
 /// A cluster in virtual time under faults, its invariants checked at every step.
@@ -25,6 +26,9 @@ pub struct Options {
     /// How many run at a time.
     #[arg(long, value_name = "COUNT", default_value_t = 2)]
     pub jobs: u64,
+    /// Print every event that contains this, of one seed.
+    #[arg(long, value_name = "TEXT")]
+    pub trace: Option<String>,
     /// Fail if something that can be reached was not.
     #[arg(long)]
     pub require_coverage: bool,
@@ -54,6 +58,15 @@ struct Sum {
 
 /// Runs the seeds and prints what came of them; `false` if something is wrong.
 pub fn run(options: &Options) -> bool {
+    if let Some(text) = &options.trace {
+        let outcome = crate::world::World::run(
+            options.seed,
+            options.duration_ms(),
+            Tracing::Print(text.clone()),
+        );
+        println!("{:?}", outcome.violation);
+        return outcome.violation.is_none();
+    }
     let began = Instant::now();
     let duration = options.duration_ms();
     let next = AtomicU64::new(0);
@@ -131,10 +144,14 @@ fn place(place: Place) -> &'static str {
 
 /// The transitions that can be reached and were not.
 fn missing(coverage: &Coverage) -> Vec<String> {
+    let updates = updates::all()
+        .map(|(from, to)| updates::path(from, to))
+        .filter(|path| !coverage.paths.contains_key(path));
     rules::all()
         .filter(|(from, to)| !rules::is_out_of_reach(*from, *to))
         .filter(|(from, to)| !coverage.transitions.contains_key(&(Some(*from), *to)))
         .map(|(from, to)| format!("{from} -> {}", place(to)))
+        .chain(updates)
         .collect()
 }
 

@@ -52,10 +52,13 @@ impl Rng {
             .clamp(1, mean.saturating_mul(8).max(1))
     }
 
-    pub(crate) fn bytes(&mut self) -> [u8; 16] {
+    /// A random UUID (RFC 9562, version 4).
+    pub(crate) fn uuid(&mut self) -> [u8; 16] {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&self.next().to_le_bytes());
         bytes[8..].copy_from_slice(&self.next().to_le_bytes());
+        bytes[6] = (bytes[6] & 0x0f) | 0x40;
+        bytes[8] = (bytes[8] & 0x3f) | 0x80;
         bytes
     }
 }

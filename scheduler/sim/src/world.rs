@@ -5,6 +5,7 @@ use std::fmt;
 
 use aurora_cluster::master::core::Output;
 use aurora_mesos::v1;
+use aurora_scheduler_core::{CoordinatorAnswer, Input, QuestionId};
 
 use crate::agent::{Agent, ExecutorStep, FromAgent};
 use crate::check::log::LogModel;
@@ -17,9 +18,9 @@ use crate::master::Master;
 use crate::process::Process;
 use crate::rng::Rng;
 
-/// The wall clock at the beginning of every run, in milliseconds since the Unix epoch: a day before
-/// clocks change in Europe.
-pub(crate) const EPOCH_MS: i64 = 1_774_656_000_000;
+/// The wall clock at the beginning of every run, in milliseconds since the Unix epoch: in the evening
+/// before clocks change in Europe.
+pub(crate) const EPOCH_MS: i64 = 1_774_728_000_000;
 
 /// How many of the last events a failure shows.
 const SHOWN: usize = 50;
@@ -70,8 +71,8 @@ pub(crate) enum Event {
     Call { stream: u64, call: Box<v1::scheduler::Call> },
     /// A timer of the master is due.
     MasterTick { turn: u64 },
-    /// The master is there again.
-    MasterStart,
+    /// A coordinator answers.
+    Coordinator { process: u64, id: QuestionId, answer: CoordinatorAnswer },
     /// An agent calls the master.
     Join { agent: usize },
     /// A message of the master arrives at an agent.
@@ -137,10 +138,21 @@ pub(crate) struct World {
     pub(crate) clients: Clients,
     pub(crate) cover: Coverage,
     pub(crate) steps: u64,
-    tracing: bool,
+    tracing: Tracing,
     shown: VecDeque<String>,
     /// What was found to be wrong where it could not be told.
     found: Option<Violation>,
+}
+
+/// What is done with the story of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Tracing {
+    /// It is not told.
+    Off,
+    /// Its end is kept.
+    Keep,
+    /// What contains a text is printed.
+    Print(String),
 }
 
 /// How a run went.
@@ -160,7 +172,7 @@ pub struct Outcome {
 
 impl World {
     /// Runs the cluster of a seed for a time.
-    pub(crate) fn run(seed: u64, duration_ms: u64, tracing: bool) -> Outcome {
+    pub(crate) fn run(seed: u64, duration_ms: u64, tracing: Tracing) -> Outcome {
         let mut rng = Rng::new(seed);
         // Seeds that are next to each other have nothing else in common.
         rng.next();
@@ -244,23 +256,26 @@ impl World {
 
     /// Writes down what happens, for who wants to read of a failure.
     pub(crate) fn note(&mut self, what: impl FnOnce() -> String) {
-        if !self.tracing {
+        if self.tracing == Tracing::Off {
             return;
-        }
-        if self.shown.len() == SHOWN {
-            self.shown.pop_front();
         }
         let (seconds, ms) = (self.now / 1000, self.now % 1000);
         let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
-        self.shown.push_back(format!(
-            "{hours:02}:{minutes:02}:{:02}.{ms:03} {}",
-            seconds % 60,
-            what()
-        ));
+        let line = format!("{hours:02}:{minutes:02}:{:02}.{ms:03} {}", seconds % 60, what());
+        match &self.tracing {
+            Tracing::Print(text) if line.contains(text) => println!("{line}"),
+            Tracing::Print(_) | Tracing::Off => {}
+            Tracing::Keep => {
+                if self.shown.len() == SHOWN {
+                    self.shown.pop_front();
+                }
+                self.shown.push_back(line);
+            }
+        }
     }
 
     pub(crate) fn tracing_steps(&self) -> bool {
-        self.tracing
+        self.tracing != Tracing::Off
     }
 
     /// Tells of something wrong after the event that is happening.
@@ -293,9 +308,8 @@ impl World {
                 self.master_tick(turn);
                 Ok(())
             }
-            Event::MasterStart => {
-                self.master.up = true;
-                Ok(())
+            Event::Coordinator { process, id, answer } => {
+                self.feed(process, Input::CoordinatorAnswered { id, answer })
             }
             Event::Join { agent } => {
                 self.join(agent);

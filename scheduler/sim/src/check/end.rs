@@ -48,12 +48,12 @@ impl World {
 
     /// T1: everything that was granted is there, and nothing that was taken away.
     fn check_wanted(&self, scheduler: &Scheduler) -> Result<(), Violation> {
-        for (key, job) in &self.clients.jobs {
+        for (key, job) in self.clients.jobs.iter().filter(|(_, job)| !job.updated) {
             if self.clients.is_busy(key) {
                 return broken("V1", format!("nobody answers what was asked about {key}"));
             }
             let tasks = scheduler.tasks(&TaskQuery::of_job(key));
-            for instance in &job.wanted {
+            for instance in job.wanted.difference(&job.unsure) {
                 let of_instance =
                     || tasks.iter().filter(|task| task.assigned.instance == *instance);
                 let is_active = of_instance().any(|task| task.state.is_active());
@@ -72,8 +72,14 @@ impl World {
                     );
                 }
             }
+            let stand_in =
+                scheduler.state().maintenance().stand_in(key).map(|stand_in| stand_in.number);
             let unwanted = tasks.iter().find(|task| {
-                task.state.is_active() && !job.wanted.contains(&task.assigned.instance)
+                let instance = task.assigned.instance;
+                task.state.is_active()
+                    && !job.wanted.contains(&instance)
+                    && !job.unsure.contains(&instance)
+                    && stand_in != Some(instance)
             });
             if let Some(task) = unwanted {
                 return broken("T1", format!("{} is {} and was killed", task.id(), task.state));

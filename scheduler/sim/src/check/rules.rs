@@ -47,6 +47,7 @@ const ROWS: &[(TaskState, &[(TaskState, &str)])] = &[
             (Killing, "K"),
             (Killed, "R"),
             (Lost, "RK"),
+            (Partitioned, ""),
         ],
     ),
     (
@@ -84,8 +85,9 @@ const ROWS: &[(TaskState, &[(TaskState, &str)])] = &[
             (Running, ""),
             (Starting, ""),
             (Assigned, ""),
-            (Finished, ""),
+            (Finished, "S"),
             (Failed, "F"),
+            (Killed, "R"),
             (Lost, "KU"),
             (Restarting, "L"),
             (Draining, "L"),
@@ -126,6 +128,12 @@ pub(crate) fn row(from: TaskState, to: TaskState) -> Option<Row> {
     Some(row)
 }
 
+/// Where a task may go.
+pub(crate) fn targets(from: TaskState) -> impl Iterator<Item = TaskState> {
+    let row = ROWS.iter().find(|(state, _)| *state == from);
+    row.into_iter().flat_map(|(_, targets)| targets.iter().map(|(to, _)| *to))
+}
+
 /// Every transition that there is; `None` is "forgotten".
 pub(crate) fn all() -> impl Iterator<Item = (TaskState, Place)> {
     let rows =
@@ -142,11 +150,8 @@ pub(crate) fn is_zombie(from: Place, reported: TaskState) -> bool {
     over && matches!(reported, Assigned | Starting | Running)
 }
 
-/// Transitions that nothing which is simulated leads to.
+/// Transitions that nothing leads to.
 pub(crate) fn is_out_of_reach(from: TaskState, to: Place) -> bool {
-    let never = |state: TaskState| matches!(state, Restarting | Draining | Preempting);
-    never(from)
-        || to.is_some_and(never)
-        // Mesos has no state that means ASSIGNED.
-        || (from, to) == (Partitioned, Some(Assigned))
+    // What waits is never LOST, and has no penalty that is forgotten with it but by chance.
+    (from, to) == (Init, None)
 }

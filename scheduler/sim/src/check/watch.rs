@@ -7,9 +7,12 @@ use aurora_model::job::{ResourceBag, TaskConfig, TaskState, Timestamp};
 use aurora_model::key::{JobKey, TaskId};
 use aurora_scheduler_core::{Effect, Input, Op, Scheduler, State, Step};
 
+use super::cron::Crons;
 use super::offers::Held;
 use super::quota::Quotas;
 use super::rules::{Again, is_zombie, row};
+use super::updates::Updates;
+use super::voluntary::Voluntary;
 use crate::cover::Coverage;
 use crate::world::{Violation, broken};
 
@@ -23,7 +26,7 @@ pub(crate) struct Task {
     pub(crate) instance: u32,
     pub(crate) state: TaskState,
     pub(crate) host: Option<String>,
-    since: Timestamp,
+    pub(crate) since: Timestamp,
     was_killed: bool,
     failures: u32,
 }
@@ -43,14 +46,16 @@ impl Tasks {
         self.active.values().flatten().filter_map(|id| self.by_id.get(id))
     }
 
+    /// The runs of a job that have not ended.
+    pub(crate) fn of_job(&self, job: &JobKey) -> impl Iterator<Item = &Task> {
+        let (from, to) = ((job.clone(), 0), (job.clone(), u32::MAX));
+        let ids = self.active.range(from..=to).flat_map(|(_, ids)| ids);
+        ids.filter_map(|id| self.by_id.get(id))
+    }
+
     /// How many tasks of a job agents have on hosts that are meant.
     pub(crate) fn on_hosts_with(&self, job: &JobKey, is_meant: impl Fn(&str) -> bool) -> usize {
-        let from = (job.clone(), 0);
-        let to = (job.clone(), u32::MAX);
-        self.active
-            .range(from..=to)
-            .flat_map(|(_, ids)| ids)
-            .filter_map(|id| self.by_id.get(id))
+        self.of_job(job)
             .filter(|task| task.state.is_slave_assigned())
             .filter(|task| task.host.as_deref().is_some_and(&is_meant))
             .count()
@@ -116,6 +121,9 @@ pub(crate) struct Watch {
     pub(crate) tasks: Tasks,
     held: Held,
     quotas: Quotas,
+    crons: Crons,
+    voluntary: Voluntary,
+    updates: Updates,
     began: Timestamp,
 }
 
@@ -159,7 +167,10 @@ impl Watch {
             }
         }
         let quotas = state.quotas().map(|(role, quota)| (role.to_string(), *quota)).collect();
-        Self { tasks, held: Held::new(hosts, overhead), quotas: Quotas(quotas), began }
+        let (held, quotas) = (Held::new(hosts, overhead), Quotas(quotas));
+        let (crons, voluntary) = (Crons::new(state), Voluntary::new(state));
+        let updates = Updates::new(state);
+        Self { tasks, held, quotas, crons, voluntary, updates, began }
     }
 
     pub(crate) fn after(
@@ -176,7 +187,7 @@ impl Watch {
             _ => None,
         };
         for op in &step.ops {
-            self.take(now, op, &mut owed, cover)?;
+            self.take(now, input, op, &mut owed, cover)?;
         }
         self.settle(&owed, step, scheduler)?;
         if let Input::Status(update) = input {
@@ -223,6 +234,9 @@ impl Watch {
             }
         }
         self.held.after(input, &step.effects, &self.tasks)?;
+        self.crons.after(now, step, cover)?;
+        self.updates.after(now, step, &self.tasks, cover)?;
+        self.voluntary.after(now, input, &self.tasks)?;
         if owed.quota_matters {
             self.quotas.check(&self.tasks)?;
         }
@@ -239,6 +253,7 @@ impl Watch {
     fn take(
         &mut self,
         now: Timestamp,
+        input: &Input,
         op: &Op,
         owed: &mut Owed,
         cover: &mut Coverage,
@@ -246,6 +261,9 @@ impl Watch {
         match op {
             Op::PutTasks { config, tasks } => {
                 owed.quota_matters = true;
+                if self.crons.has(&config.job) && self.tasks.of_job(&config.job).next().is_some() {
+                    return broken("C2", format!("{} is run while a run goes on", config.job));
+                }
                 for record in tasks {
                     if record.state != TaskState::Init || !record.events.is_empty() {
                         return broken("T3", format!("{} begins as {}", record.id, record.state));
@@ -283,8 +301,19 @@ impl Watch {
                 owed.replaced.insert(ancestor.clone());
             }
             Op::Transition { id, event } => {
-                self.transition(id, event.state, event.timestamp, owed, cover)?
+                let message = event.message.as_deref().unwrap_or_default();
+                let task = self.tasks.by_id.get(id);
+                if let Some(task) = task.filter(|_| !message.starts_with("Transition forced")) {
+                    let (voluntary, tasks) = (&self.voluntary, &self.tasks);
+                    match event.state {
+                        TaskState::Draining => voluntary.drained(now, input, task, tasks)?,
+                        TaskState::Preempting => voluntary.preempted(now, input, task, tasks)?,
+                        _ => {}
+                    }
+                }
+                self.transition(id, event.state, event.timestamp, owed, cover)?;
             }
+            Op::Maintenance(op) => self.voluntary.take(op),
             Op::Assign { id, host, .. } => {
                 let Some(task) = self.tasks.by_id.get_mut(id) else {
                     return broken("T3", format!("{id} is assigned and not known"));
@@ -292,7 +321,7 @@ impl Watch {
                 if task.state != TaskState::Pending {
                     return broken("T3", format!("{id} is assigned while it is {}", task.state));
                 }
-                task.host = Some(host.clone());
+                task.host = Some(host.to_string());
                 owed.launches.insert(id.clone());
             }
             Op::CountFailure(id) => {
@@ -320,6 +349,10 @@ impl Watch {
             Op::PutQuota { role, quota } => {
                 owed.quota_matters = true;
                 self.quotas.0.insert(role.to_string(), *quota);
+            }
+            Op::RemoveQuota(role) => {
+                owed.quota_matters = true;
+                self.quotas.0.remove(role.as_str());
             }
             Op::PutHost { name, attributes, .. } => {
                 self.held.hosts.insert(name.clone(), attributes.clone());

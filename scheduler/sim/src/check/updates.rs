@@ -1,0 +1,392 @@
+//! U1 to U7: how far updates come, and what they do on their way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use aurora_model::job::Timestamp;
+use aurora_model::update::UpdateStatus::{self, *};
+use aurora_model::update::{JobUpdate, UpdateKey, UpdateSettings, UpdateStrategy};
+use aurora_scheduler_core::{Op, Phase, State, Step, UpdateOp};
+
+use super::watch::Tasks;
+use crate::cover::Coverage;
+use crate::world::{Violation, broken};
+
+/// Where an update may go, written down once more.
+const ROWS: &[(UpdateStatus, &[UpdateStatus])] = &[
+    (RollForwardPaused, &[RollForwardAwaitingPulse, RollingForward, RollingBack, Aborted, Error]),
+    (RollBackPaused, &[RollBackAwaitingPulse, RollingBack, Aborted, Error]),
+    (RollForwardAwaitingPulse, &[RollForwardPaused, RollingForward, RollingBack, Aborted, Error]),
+    (RollBackAwaitingPulse, &[RollBackPaused, RollingBack, Aborted, Error]),
+    (
+        RollingForward,
+        &[
+            Aborted,
+            Error,
+            Failed,
+            RollForwardAwaitingPulse,
+            RollForwardPaused,
+            RolledForward,
+            RollingBack,
+        ],
+    ),
+    (RollingBack, &[Aborted, Error, Failed, RollBackAwaitingPulse, RollBackPaused, RolledBack]),
+];
+
+/// Transitions that are in the table and that nothing leads to: no update ends in ERROR but by a
+/// mistake of the program.
+fn is_out_of_reach(to: UpdateStatus) -> bool {
+    to == Error
+}
+
+/// Every transition that can be reached.
+pub(crate) fn all() -> impl Iterator<Item = (UpdateStatus, UpdateStatus)> {
+    ROWS.iter()
+        .flat_map(|(from, targets)| targets.iter().map(|to| (*from, *to)))
+        .filter(|(_, to)| !is_out_of_reach(*to))
+}
+
+/// The name of a transition among the paths that were taken.
+pub(crate) fn path(from: UpdateStatus, to: UpdateStatus) -> String {
+    format!("update: {from} -> {to}")
+}
+
+#[derive(Debug)]
+struct Update {
+    update: Arc<JobUpdate>,
+    status: UpdateStatus,
+    phases: BTreeMap<u32, (Phase, u32)>,
+    last_pulse: Option<Timestamp>,
+    /// The instances that go first of all, and must not fail.
+    canary: BTreeSet<u32>,
+    /// Something was done since the last pause between two batches.
+    acted: bool,
+}
+
+impl Update {
+    fn settings(&self) -> &UpdateSettings {
+        &self.update.instructions.settings
+    }
+
+    fn is_back(&self) -> bool {
+        matches!(self.status, RollingBack | RollBackPaused | RollBackAwaitingPulse | RolledBack)
+    }
+
+    fn is_surge(&self, instance: u32) -> bool {
+        self.update.instructions.surge.is_some_and(|range| range.contains(instance))
+    }
+
+    fn working(&self) -> usize {
+        self.phases.values().filter(|(phase, _)| *phase == Phase::Working).count()
+    }
+
+    fn failed(&self) -> BTreeSet<u32> {
+        let failed = self.phases.iter().filter(|(_, (phase, _))| *phase == Phase::Failed);
+        failed.map(|(instance, _)| *instance).collect()
+    }
+
+    /// How many instances may be on their way.
+    fn limit(&self) -> usize {
+        let size = match &self.settings().strategy {
+            UpdateStrategy::Queue { group_size } | UpdateStrategy::Batch { group_size, .. } => {
+                *group_size
+            }
+            UpdateStrategy::VariableBatch { group_sizes, .. } => {
+                group_sizes.iter().copied().max().unwrap_or(1)
+            }
+        };
+        let surge = self.update.instructions.surge.map_or(0, |range| range.count());
+        let size = u64::from(size).max(surge).max(self.canary.len() as u64);
+        usize::try_from(size).unwrap_or(usize::MAX)
+    }
+
+    fn is_in_scope(&self, instance: u32) -> bool {
+        let instructions = &self.update.instructions;
+        let listed = instructions.initial.iter().chain(&instructions.desired);
+        (listed.into_iter().any(|config| config.contains(instance))
+            && self.settings().is_in_scope(instance))
+            || self.is_surge(instance)
+    }
+
+    fn must_be_forgiven(&self, instance: u32) -> u32 {
+        if !self.is_back() && self.canary.contains(&instance) {
+            0
+        } else {
+            self.settings().max_per_instance_failures
+        }
+    }
+}
+
+/// The updates of one scheduler that are not over.
+#[derive(Debug, Default)]
+pub(crate) struct Updates(BTreeMap<UpdateKey, Update>);
+
+impl Updates {
+    pub(crate) fn new(state: &State) -> Self {
+        let mut updates = Self::default();
+        // A snapshot tells of updates as ops do.
+        for op in state.to_ops() {
+            if let Op::Update(op) = op {
+                // What was wrong with it was found when it was written.
+                let _ = updates.take(&op, true, &Tasks::default(), &mut Coverage::default());
+            }
+        }
+        updates
+    }
+
+    pub(crate) fn after(
+        &mut self,
+        now: Timestamp,
+        step: &Step,
+        tasks: &Tasks,
+        cover: &mut Coverage,
+    ) -> Result<(), Violation> {
+        let busy: BTreeMap<UpdateKey, (usize, bool)> = self
+            .0
+            .iter()
+            .map(|(key, update)| (key.clone(), (update.working(), update.acted)))
+            .collect();
+        let mut touched = false;
+        for op in &step.ops {
+            let Op::Update(op) = op else { continue };
+            touched = true;
+            if let UpdateOp::Phase { key, instance, phase: Phase::Working } = op
+                && let Some(update) = self.0.get(key)
+                && update.status == RollingForward
+                && update.settings().strategy.autopauses()
+                && !update.is_surge(*instance)
+                && busy.get(key) == Some(&(0, true))
+            {
+                return broken("U7", format!("{key} goes on to the next batch and did not pause"));
+            }
+            self.take(op, false, tasks, cover)?;
+        }
+        for (key, update) in &self.0 {
+            if let Some(timeout) = update.settings().pulse_timeout_ms
+                && update.status.is_rolling()
+                && update.last_pulse.is_none_or(|last| now.ms_since(last) > i64::from(timeout) + 1)
+            {
+                return broken("U6", format!("{key} goes on without a pulse"));
+            }
+            if touched {
+                check_budgets(key, update)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take(
+        &mut self,
+        op: &UpdateOp,
+        restored: bool,
+        tasks: &Tasks,
+        cover: &mut Coverage,
+    ) -> Result<(), Violation> {
+        match op {
+            UpdateOp::Put(snapshot) => {
+                let status = snapshot.events.last().map_or(Error, |event| event.status);
+                let key = snapshot.update.key.clone();
+                if status.is_terminal() {
+                    return Ok(());
+                }
+                if let Some(other) = self.0.keys().find(|other| other.job == key.job) {
+                    return broken("U6", format!("{key} begins while {other} goes on"));
+                }
+                let update = snapshot.update.clone();
+                let canary = canary(&update);
+                let phases = snapshot
+                    .taken
+                    .iter()
+                    .map(|(instance, taken)| (*instance, (taken.phase, taken.failures)))
+                    .collect();
+                let (last_pulse, acted) = (snapshot.last_pulse, snapshot.acted);
+                self.0.insert(key, Update { update, status, phases, last_pulse, canary, acted });
+                if !restored {
+                    cover.path("update: begun");
+                }
+            }
+            UpdateOp::Status { key, event, between_batches } => {
+                let Some(update) = self.0.get_mut(key) else {
+                    return broken("U6", format!("{key} goes to {} and is over", event.status));
+                };
+                let (from, to) = (update.status, event.status);
+                let is_row = ROWS.iter().any(|(row, to_all)| *row == from && to_all.contains(&to));
+                if !is_row {
+                    return broken("U4", format!("{key} goes from {from} to {to}"));
+                }
+                cover.path(path(from, to));
+                if *between_batches {
+                    cover.path("update: paused between batches");
+                    update.acted = false;
+                }
+                let by_itself = event.user.is_none();
+                if by_itself && from == RollingForward && matches!(to, RollingBack | Failed) {
+                    let failed = update.failed();
+                    let max = usize::try_from(update.settings().max_failed_instances);
+                    let is_over = failed.len() > max.unwrap_or(usize::MAX)
+                        || failed.iter().any(|instance| update.canary.contains(instance));
+                    if !is_over {
+                        return broken(
+                            "U2",
+                            format!("{key} goes to {to} with {} failed instances", failed.len()),
+                        );
+                    }
+                }
+                check_end(key, update, to, tasks)?;
+                let was_back = update.is_back();
+                update.status = to;
+                if update.is_back() && !was_back {
+                    update.phases.clear();
+                    update.acted = false;
+                }
+                if to.is_terminal() {
+                    self.0.remove(key);
+                }
+            }
+            UpdateOp::Phase { key, instance, phase } => {
+                let Some(update) = self.0.get_mut(key) else {
+                    return broken("U4", format!("{key} is over and works on {instance}"));
+                };
+                if *phase == Phase::Working {
+                    if !update.status.is_rolling() {
+                        return broken(
+                            "U4",
+                            format!("{key} is {} and takes up {instance}", update.status),
+                        );
+                    }
+                    if !update.is_surge(*instance) {
+                        update.acted = true;
+                    }
+                }
+                if !update.is_in_scope(*instance) {
+                    return broken("U3", format!("{key} works on {instance}"));
+                }
+                update.phases.entry(*instance).or_insert((*phase, 0)).0 = *phase;
+            }
+            UpdateOp::Failure { key, instance } => {
+                if let Some(update) = self.0.get_mut(key)
+                    && let Some((_, failures)) = update.phases.get_mut(instance)
+                {
+                    *failures += 1;
+                    cover.path("update: an instance failed");
+                }
+            }
+            UpdateOp::Pulse { key, at } => {
+                if let Some(update) = self.0.get_mut(key) {
+                    update.last_pulse = Some(*at);
+                }
+            }
+            UpdateOp::Add { key, instance, .. } => {
+                let Some(update) = self.0.get(key) else {
+                    return broken("U4", format!("{key} is over and adds {instance}"));
+                };
+                if !update.status.is_rolling() {
+                    return broken("U4", format!("{key} is {} and adds {instance}", update.status));
+                }
+                if !update.is_in_scope(*instance) {
+                    return broken("U3", format!("{key} adds {instance}"));
+                }
+            }
+            UpdateOp::Events { .. } | UpdateOp::Remove(_) => {}
+        }
+        Ok(())
+    }
+}
+
+/// The first instances, in order, that the new version is to be in.
+fn canary(update: &JobUpdate) -> BTreeSet<u32> {
+    let instructions = &update.instructions;
+    let count = instructions.settings.canary.map_or(0, |canary| canary.instances);
+    let all: BTreeSet<u32> = instructions
+        .desired
+        .iter()
+        .flat_map(|desired| desired.iter())
+        .filter(|instance| instructions.settings.is_in_scope(*instance))
+        .collect();
+    all.into_iter().take(usize::try_from(count).unwrap_or(usize::MAX)).collect()
+}
+
+/// U1 and U2, whenever something has happened.
+fn check_budgets(key: &UpdateKey, update: &Update) -> Result<(), Violation> {
+    if update.working() > update.limit() {
+        return broken(
+            "U1",
+            format!(
+                "{key} has {} instances on their way; at most {}",
+                update.working(),
+                update.limit()
+            ),
+        );
+    }
+    for (instance, (phase, failures)) in &update.phases {
+        let forgiven = update.must_be_forgiven(*instance);
+        if *failures > forgiven && *phase != Phase::Failed {
+            return broken(
+                "U2",
+                format!("{key}: {instance} has failed {failures} times and is {phase:?}"),
+            );
+        }
+        if *phase == Phase::Failed && *failures != forgiven + 1 {
+            return broken(
+                "U2",
+                format!(
+                    "{key}: {instance} is given up after {failures} failures, not {}",
+                    forgiven + 1
+                ),
+            );
+        }
+    }
+    let max = usize::try_from(update.settings().max_failed_instances).unwrap_or(usize::MAX);
+    if update.failed().len() > max && update.status.is_rolling() {
+        return broken(
+            "U2",
+            format!("{key} goes on with {} failed instances", update.failed().len()),
+        );
+    }
+    Ok(())
+}
+
+/// U5, and the like for the way forward: at its end everything is as it should be.
+fn check_end(
+    key: &UpdateKey,
+    update: &Update,
+    to: UpdateStatus,
+    tasks: &Tasks,
+) -> Result<(), Violation> {
+    let instructions = &update.instructions_of(to);
+    let Some(wanted) = instructions else { return Ok(()) };
+    let failed = update.failed();
+    for (instance, (phase, _)) in &update.phases {
+        if *phase != Phase::Good || failed.contains(instance) || update.is_surge(*instance) {
+            continue;
+        }
+        let there = tasks.of_job(&key.job).find(|task| task.instance == *instance);
+        let expected = wanted.iter().find(|config| config.contains(*instance));
+        let is_right = match (there, expected) {
+            (Some(task), Some(config)) => task.config == config.task,
+            // One that ends by itself may be over.
+            (None, Some(config)) => !config.task.is_service,
+            (Some(task), None) => task.state == aurora_model::job::TaskState::Killing,
+            (None, None) => true,
+        };
+        if !is_right {
+            return broken("U5", format!("{key} is {to} and {instance} is not what it should be"));
+        }
+    }
+    Ok(())
+}
+
+impl Update {
+    /// What each instance is to be at the end, if that end promises anything.
+    fn instructions_of(
+        &self,
+        to: UpdateStatus,
+    ) -> Option<Vec<aurora_model::update::InstanceConfig>> {
+        let instructions = &self.update.instructions;
+        match to {
+            RolledForward => Some(instructions.desired.iter().cloned().collect()),
+            RolledBack => Some(instructions.initial.clone()),
+            _ => None,
+        }
+    }
+}
