@@ -116,7 +116,18 @@ struct Through {
     steps: Vec<Duration>,
     /// Whether tasks report that they start and run.
     runs: bool,
+    writer: Option<std::thread::JoinHandle<()>>,
     _folder: tempfile::TempDir,
+}
+
+/// The log is written to its end before its folder goes.
+impl Drop for Through {
+    fn drop(&mut self) {
+        self.work = mpsc::sync_channel(0).0;
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
 }
 
 impl Through {
@@ -125,7 +136,7 @@ impl Through {
         let (store, _) = Store::open(folder.path()).unwrap();
         let (work, to_write) = mpsc::sync_channel(UNWRITTEN);
         let (release, released) = mpsc::channel();
-        std::thread::spawn(move || write(store, to_write, release));
+        let writer = Some(std::thread::spawn(move || write(store, to_write, release)));
         Self {
             cluster,
             work,
@@ -133,6 +144,7 @@ impl Through {
             queries: None,
             steps: Vec::new(),
             runs: false,
+            writer,
             _folder: folder,
         }
     }
