@@ -51,6 +51,7 @@ fn dies(world: &mut World, id: &TaskId) {
         task: id.clone(),
         state: TaskState::Killed,
         agent: Some(AgentId::new("A").unwrap()),
+        reason: None,
         message: None,
         uuid: None,
     }));
