@@ -243,8 +243,8 @@ impl Model {
                         task,
                         state,
                         agent: Some(agent),
-                        reason: None,
                         message: None,
+                        reason: None,
                         uuid: None,
                     };
                     self.step(|world| drop(world.put(Input::Status(update))));

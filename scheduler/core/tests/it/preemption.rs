@@ -53,6 +53,7 @@ fn dies(world: &mut World, id: &TaskId) {
         agent: Some(AgentId::new("A").unwrap()),
         reason: None,
         message: None,
+        reason: None,
         uuid: None,
     }));
 }
