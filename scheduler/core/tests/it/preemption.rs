@@ -51,7 +51,6 @@ fn dies(world: &mut World, id: &TaskId) {
         task: id.clone(),
         state: TaskState::Killed,
         agent: Some(AgentId::new("A").unwrap()),
-        reason: None,
         message: None,
         reason: None,
         uuid: None,
