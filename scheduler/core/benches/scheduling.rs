@@ -213,8 +213,8 @@ fn status_updates(bencher: Bencher<'_, '_>) {
         .bench_local_values(|(mut cluster, ids)| {
             for task in ids {
                 let state = TaskState::Running;
-                let (agent, message, uuid) = (None, None, None);
-                let update = StatusUpdate { task, state, agent, message, uuid };
+                let (agent, message, reason, uuid) = (None, None, None, None);
+                let update = StatusUpdate { task, state, agent, message, reason, uuid };
                 let _ = black_box(cluster.put(Input::Status(update)));
             }
             cluster

@@ -161,6 +161,9 @@ pub struct Flags {
     /// Where tasks go.
     #[command(flatten)]
     pub placement: crate::placement_flags::PlacementFlags,
+    /// How updates go.
+    #[command(flatten)]
+    pub updates: crate::update_flags::UpdateFlags,
 }
 
 /// What a role may use for which no quota was set.
@@ -311,6 +314,7 @@ impl TryFrom<Flags> for Config {
             non_production: flags.sla_non_prod_metrics.0.clone(),
         };
         flags.placement.apply(&mut settings)?;
+        let settings = flags.updates.choose(settings)?;
         let executor_user = match &flags.executor_user {
             Some(user) => user.clone(),
             None => current_user()?,

@@ -20,6 +20,7 @@ mod sla;
 mod surge;
 mod table;
 mod updates;
+mod updates_beyond;
 mod updates_properties;
 mod updates_tables;
 mod updates_world;

@@ -239,8 +239,14 @@ impl Model {
                     .filter_map(|task| Some((task.id().clone(), task.assigned.agent.clone()?.0)))
                     .collect();
                 if let Some((task, agent)) = tasks.get(index.index(tasks.len().max(1))).cloned() {
-                    let update =
-                        StatusUpdate { task, state, agent: Some(agent), message: None, uuid: None };
+                    let update = StatusUpdate {
+                        task,
+                        state,
+                        agent: Some(agent),
+                        message: None,
+                        reason: None,
+                        uuid: None,
+                    };
                     self.step(|world| drop(world.put(Input::Status(update))));
                 }
             }

@@ -52,6 +52,7 @@ fn dies(world: &mut World, id: &TaskId) {
         state: TaskState::Killed,
         agent: Some(AgentId::new("A").unwrap()),
         message: None,
+        reason: None,
         uuid: None,
     }));
 }

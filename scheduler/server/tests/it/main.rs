@@ -20,5 +20,6 @@ mod plan;
 mod queries;
 mod quotas;
 mod services;
+mod updates;
 mod webhook;
 mod world;
