@@ -339,3 +339,44 @@ fn a_large_job_is_updated_without_writing_its_configuration_again() {
     let puts = ops.filter(|op| matches!(op, aurora_scheduler_core::Op::PutTasks { .. })).count();
     assert_eq!(puts, 1);
 }
+
+#[test]
+fn the_agent_of_an_instance_is_kept_for_what_replaces_it() {
+    let settings = Settings {
+        enable_update_affinity: true,
+        executor_overhead: Default::default(),
+        ..Settings::default()
+    };
+    let mut world = World::with(settings);
+    world.register();
+    world.create_web(1);
+    let agent = |world: &World| {
+        let task = world.instance(0).unwrap();
+        task.assigned.agent.as_ref().map(|(agent, _)| agent.to_string())
+    };
+    world.started(1, queue(1));
+    world.set(0, TaskState::Killed);
+    world.offer("B", 100);
+    assert_eq!(agent(&world), None, "it waits for where it was");
+    world.create(job("other", 1, true)).unwrap();
+    world.obey_once();
+    assert_eq!(agent(&world).as_deref(), Some("A"));
+    world.obey();
+    assert_eq!(world.at(), UpdateStatus::RolledForward);
+    // It does not wait for ever.
+    world.start(version("v3"), 1, queue(1)).unwrap();
+    world.set(0, TaskState::Killed);
+    world.offer("B", 100);
+    world.wait(179_000);
+    assert_eq!(agent(&world), None);
+    world.wait(1_000);
+    assert_eq!(agent(&world).as_deref(), Some("B"));
+    // A larger one would not fit where it was.
+    world.obey();
+    let mut large = version("v4");
+    large.resources.cpus = MilliCpus(2000);
+    world.start(large, 1, queue(1)).unwrap();
+    world.set(0, TaskState::Killed);
+    world.offer("C", 100);
+    assert_eq!(agent(&world).as_deref(), Some("C"));
+}

@@ -73,7 +73,7 @@ async fn the_endpoints_of_the_original_are_there() {
         ("/scheduler", 200, "/scheduler/www"),
         ("/scheduler/www", 200, "/scheduler/www/prod/a"),
         ("/scheduler/www/prod", 200, "/scheduler/www/prod/a"),
-        ("/scheduler/www/devel", 200, "Jobs of www/devel"),
+        ("/scheduler/www/devel", 404, "This role has no jobs."),
         ("/scheduler/nobody", 404, "This role has no jobs."),
         ("/scheduler/www/prod/a", 200, "Waiting for a Mesos master"),
         ("/scheduler/www/prod/none", 404, "There is no such job."),

@@ -16,6 +16,8 @@ use crate::world::{Violation, World, broken};
 
 /// How large the log may be: a snapshot, what is appended until the next one, and what one group has.
 const MAX_LOG: usize = 4 << 20;
+/// How long a task may be on its way when nothing breaks, in milliseconds.
+const SETTLED_MS: i64 = 10 * 60_000;
 /// How many ended tasks of one job are remembered beside those that ended in the last hour.
 const HISTORY: usize = 100;
 
@@ -107,12 +109,14 @@ impl World {
         }
         for task in scheduler.state().tasks() {
             let (id, state) = (task.id(), task.state);
-            // Batch jobs go on running and ending, so that some are on their way at any time.
-            let settles = task.assigned.task.is_service;
-            if settles && state.is_slave_assigned() && !alive.contains(id.as_str()) {
+            // Batch jobs and updates go on, so that some are on their way at any time.
+            let since = task
+                .latest_event()
+                .map_or(0, |event| self.wall(self.home).ms_since(event.timestamp));
+            if since > SETTLED_MS && state.is_slave_assigned() && !alive.contains(id.as_str()) {
                 return broken("T5", format!("{id} is {state}, and no agent has it"));
             }
-            if settles
+            if since > SETTLED_MS
                 && state.is_active()
                 && !matches!(state, TaskState::Running | TaskState::Pending)
             {
