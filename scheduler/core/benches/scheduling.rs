@@ -9,6 +9,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot run ends")]
 
+#[allow(dead_code, reason = "the benchmark of the log uses the rest")]
 mod cluster;
 
 use aurora_model::job::{JobConfiguration, MilliCpus, ResourceBag, TaskState};

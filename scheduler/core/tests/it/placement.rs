@@ -301,7 +301,8 @@ impl Model {
         happen(&mut self.world);
         let ops: Vec<Op> = self.world.log[log..].iter().flatten().cloned().collect();
         self.check_ops(before, &ops);
-        for effect in self.world.effects[effects..].to_vec() {
+        let effects: Vec<Effect> = self.world.effects.iter().skip(effects).cloned().collect();
+        for effect in effects {
             match effect {
                 Effect::Launch { offers, tasks } => {
                     let offers: Vec<Offer> = offers
