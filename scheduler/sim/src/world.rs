@@ -69,6 +69,8 @@ pub(crate) enum Event {
     StreamUnread { stream: u64 },
     /// A call arrives at the master.
     Call { stream: u64, call: Box<v1::scheduler::Call> },
+    /// A scheduler finds that a call about offers has failed.
+    GiveBack { stream: u64, call: Box<v1::scheduler::Call> },
     /// A timer of the master is due.
     MasterTick { turn: u64 },
     /// A coordinator answers.
@@ -302,6 +304,10 @@ impl World {
             }
             Event::Call { stream, call } => {
                 self.call(stream, *call);
+                Ok(())
+            }
+            Event::GiveBack { stream, call } => {
+                self.give_back(stream, *call);
                 Ok(())
             }
             Event::MasterTick { turn } => {
