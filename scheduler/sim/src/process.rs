@@ -90,6 +90,7 @@ impl World {
             Err(error) => return self.not_opened(machine, id, &error),
         };
         self.note(|| format!("scheduler {id} starts on machine {machine}"));
+        self.cover.path("scheduler started");
         // What was turned round did no harm: it was in what nobody had been told of.
         self.rot = None;
         self.log.recovered(&state)?;
