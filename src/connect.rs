@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use aurora_api::v1;
 use aurora_api::v1::cluster_client::ClusterClient;
 use aurora_api::v1::jobs_client::JobsClient;
+use aurora_api::v1::plan_client::PlanClient;
 use aurora_api::v1::quotas_client::QuotasClient;
 use aurora_model::key::{JobKey, Role};
 use tonic::transport::{Channel, Endpoint};
@@ -29,6 +30,7 @@ pub(crate) struct Scheduler {
     jobs: JobsClient<Channel>,
     cluster: ClusterClient<Channel>,
     quotas: QuotasClient<Channel>,
+    plan: PlanClient<Channel>,
     retry_for: Duration,
 }
 
@@ -81,7 +83,8 @@ impl Scheduler {
             address: full,
             jobs: JobsClient::new(channel.clone()).max_decoding_message_size(MAX_ANSWER),
             cluster: ClusterClient::new(channel.clone()),
-            quotas: QuotasClient::new(channel),
+            quotas: QuotasClient::new(channel.clone()),
+            plan: PlanClient::new(channel).max_decoding_message_size(MAX_ANSWER),
             retry_for,
         })
     }
@@ -173,6 +176,23 @@ impl Scheduler {
         };
         let answer = self.call(refused, act).await?;
         answer.job.ok_or_else(|| Failure::new(Code::Api, "the scheduler gave back no job"))
+    }
+
+    /// What submitting a job would change, without changing it. Places are not looked for.
+    pub(crate) async fn plan(
+        &self,
+        job: v1::JobConfiguration,
+    ) -> Result<v1::PlanJobResponse, Failure> {
+        let request = v1::PlanJobRequest {
+            job: Some(job),
+            without_placement: true,
+            ..v1::PlanJobRequest::default()
+        };
+        let act = |mut to: Self| {
+            let request = request.clone();
+            async move { to.plan.plan_job(request).await }
+        };
+        self.call(Code::InvalidConfiguration, act).await
     }
 
     /// Kills instances, or all if none is named. Gives those that are being killed.

@@ -16,6 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "aurora/v1/events.proto",
         "aurora/v1/job.proto",
         "aurora/v1/maintenance.proto",
+        "aurora/v1/plan.proto",
         "aurora/v1/updates.proto",
     ];
     let files = protox::compile(names, ["proto"])?;

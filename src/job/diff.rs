@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
+use aurora_api::convert::ConvertError;
 use aurora_api::v1;
 use aurora_model::job::{JobConfiguration, ScheduledTask, TaskConfig};
 use aurora_model::key::{ClusterJobKey, JobKey};
@@ -86,8 +87,27 @@ pub(crate) async fn against(
     job: &JobConfiguration,
     named: Option<&BTreeSet<u32>>,
 ) -> Result<Comparison, Failure> {
-    let wanted = as_kept(scheduler, job).await?;
-    Ok(compare(&wanted, &running(scheduler, &job.key).await?, named))
+    let plan = scheduler.plan(v1::JobConfiguration::from(job)).await?;
+    if !plan.problems.is_empty() {
+        return Err(Failure::new(Code::InvalidConfiguration, plan.problems.join("; ")));
+    }
+    let unusable = |error: ConvertError| Failure::new(Code::Api, error.to_string());
+    let kept = plan.job.ok_or_else(|| unusable(ConvertError::Missing("job")))?;
+    let kept = JobConfiguration::try_from(kept).map_err(unusable)?;
+    // Those that go are compared with nothing; those that stay are what they would be.
+    let mut running: BTreeMap<u32, TaskConfig> = BTreeMap::new();
+    for range in plan.remove.iter().chain(&plan.unchanged) {
+        running.extend((range.first..=range.last).map(|instance| (instance, kept.task.clone())));
+    }
+    for change in plan.update {
+        let config = change.running.ok_or_else(|| unusable(ConvertError::Missing("running")))?;
+        let config = TaskConfig::try_from(config).map_err(unusable)?;
+        for range in &change.instances {
+            let all = range.first..=range.last;
+            running.extend(all.map(|instance| (instance, config.clone())));
+        }
+    }
+    Ok(compare(&kept, &running, named))
 }
 
 /// The job with what the scheduler fills in.
@@ -111,7 +131,7 @@ async fn running(
     let read = |task: v1::ScheduledTask| {
         let task = ScheduledTask::try_from(task)?;
         let config = std::sync::Arc::unwrap_or_clone(task.assigned.task);
-        Ok::<_, aurora_api::convert::ConvertError>((task.assigned.instance, config))
+        Ok::<_, ConvertError>((task.assigned.instance, config))
     };
     tasks
         .into_iter()

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::config;
-use crate::job::{ConstraintRule, CronCatchUp, CronCollisionPolicy};
+use crate::job::{ConstraintRule, CronCatchUp, CronCollisionPolicy, PreferenceRule};
 use crate::rules::Checked;
 
 /// A job as it is submitted, to be written. `D` is what the executor is told.
@@ -53,6 +53,8 @@ struct TaskConfig<'a, D> {
     tier: Option<&'a str>,
     resources: Vec<Resource<'a>>,
     constraints: Vec<Constraint<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    preferences: Vec<Preference<'a>>,
     container: Container<'a>,
     metadata: BTreeSet<Metadata<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,6 +89,20 @@ struct Constraint<'a> {
 #[serde(rename_all = "camelCase")]
 enum TaskConstraint<'a> {
     Limit { limit: i32 },
+    Value { negated: bool, values: &'a BTreeSet<String> },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Preference<'a> {
+    preference: TaskPreference<'a>,
+    name: &'a str,
+    weight: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum TaskPreference<'a> {
+    Spread,
     Value { negated: bool, values: &'a BTreeSet<String> },
 }
 
@@ -190,6 +206,7 @@ impl<'a, D> Request<'a, D> {
             tier: job.tier.as_deref(),
             resources,
             constraints: constraints(checked),
+            preferences: preferences(checked),
             container: container(job),
             metadata: job
                 .metadata
@@ -224,6 +241,23 @@ impl<'a, D> Request<'a, D> {
             task_config,
         }
     }
+}
+
+fn preferences(checked: &Checked) -> Vec<Preference<'_>> {
+    checked
+        .preferences
+        .iter()
+        .map(|preference| Preference {
+            preference: match &preference.rule {
+                PreferenceRule::Spread => TaskPreference::Spread,
+                PreferenceRule::Value { negated, values } => {
+                    TaskPreference::Value { negated: *negated, values }
+                }
+            },
+            name: &preference.attribute,
+            weight: preference.weight,
+        })
+        .collect()
 }
 
 fn constraints(checked: &Checked) -> Vec<Constraint<'_>> {

@@ -370,8 +370,15 @@ impl TryFrom<&config::UpdateConfig> for UpdateSettings {
                 .map(|seconds| millis("pulse_interval_secs", seconds))
                 .transpose()?,
             sla_aware: update.sla_aware,
-            surge: 0,
-            canary: None,
+            surge: number("surge", update.surge.unwrap_or(0))?,
+            canary: match number("canary", update.canary.unwrap_or(0))? {
+                0 => None,
+                instances => {
+                    let watch = update.canary_watch_secs.unwrap_or(update.watch_secs);
+                    let watch_ms = millis("canary_watch_secs", watch)?;
+                    Some(Canary { instances, watch_ms })
+                }
+            },
         })
     }
 }
@@ -494,6 +501,8 @@ mod tests {
             batch_size: 3,
             wait_for_batch_completion: true,
             pulse_interval_secs: Some(60),
+            surge: Some(2),
+            canary: Some(1),
             ..config::UpdateConfig::default()
         };
         let settings = UpdateSettings::try_from(&config).unwrap();
@@ -501,6 +510,8 @@ mod tests {
         assert_eq!(settings.strategy, batch);
         assert_eq!(settings.min_wait_in_running_ms, 45_000);
         assert_eq!(settings.pulse_timeout_ms, Some(60_000));
+        assert_eq!(settings.surge, 2);
+        assert_eq!(settings.canary, Some(Canary { instances: 1, watch_ms: 45_000 }));
         let config = config::UpdateConfig { watch_secs: 1 << 40, ..Default::default() };
         let error = UpdateSettings::try_from(&config).unwrap_err();
         assert_eq!(error.to_string(), "update_config.watch_secs is out of range: 1099511627776");

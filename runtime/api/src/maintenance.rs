@@ -131,7 +131,9 @@ mod tests {
 
     #[test]
     fn what_means_nothing_is_refused_by_name() {
-        let error = |host| model::HostMaintenance::try_from(host).unwrap_err().to_string();
+        let error = |host: v1::HostMaintenance| {
+            model::HostMaintenance::try_from(host).unwrap_err().to_string()
+        };
         let none = v1::HostMaintenance { mode: 1, ..Default::default() };
         assert!(error(v1::HostMaintenance { mode: 0, ..none.clone() }).contains("mode"));
         assert!(error(v1::HostMaintenance { cause: 9, ..none.clone() }).contains("cause"));

@@ -30,6 +30,7 @@ mod jobs;
 mod maintenance;
 mod penalty;
 mod placement;
+mod plan;
 mod preemption;
 mod queries;
 mod quota;
@@ -61,6 +62,7 @@ pub use maintenance::{
 pub use placement::{
     EmptySlots, OfferOrder, PendingReason, SlotSize, Trial, UnknownOrder, VetoCount, VetoKind,
 };
+pub use plan::{Plan, PlanAction, QuotaEffect};
 pub use queries::{JobCounts, PendingGroup, Stats, TaskCursor, TaskQuery};
 pub use quota::{Consumption, RoleQuota};
 pub use scheduler::Scheduler;

@@ -94,6 +94,7 @@ impl Scheduler {
         turn.settle();
         turn.place();
         turn.settle();
+        turn.place_again();
         turn.tell_reasons();
         turn.step
     }

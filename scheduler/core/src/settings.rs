@@ -81,6 +81,10 @@ pub struct Settings {
     pub history_min_retention_ms: i64,
     /// Ended tasks remembered per job (`-history_max_per_job_threshold`).
     pub history_max_per_job: usize,
+    /// Whether jobs may ask for GPUs (`-allow_gpu_resource`).
+    pub allow_gpu_resource: bool,
+    /// Whether jobs may mount folders of hosts (`-allow_container_volumes`).
+    pub allow_container_volumes: bool,
     /// The time zone of cron jobs that name none (`-cron_timezone`).
     pub cron_time_zone: String,
     /// How many missed runs of a cron job are made up for at most.
@@ -189,6 +193,8 @@ impl Default for Settings {
             history_prune_threshold_ms: 48 * HOUR,
             history_min_retention_ms: HOUR,
             history_max_per_job: 100,
+            allow_gpu_resource: false,
+            allow_container_volumes: false,
             cron_time_zone: "GMT".to_owned(),
             cron_catch_up_limit: 100,
             unavailability_threshold_ms: 6 * MINUTE,

@@ -16,38 +16,65 @@ const MAX_EXECUTOR_DATA: usize = 4 << 20;
 /// What the id of a task's executor has before the task's.
 const EXECUTOR_PREFIX: &str = "thermos-";
 
+/// The ports that pages link to.
+const LINKED_PORTS: [&str; 2] = ["health", "http"];
+
 /// The longest name that a file can have, in bytes. Tasks and executors have folders by their ids.
 const MAX_NAME: usize = 255;
 
+/// Fills in what the scheduler decides.
+///
+/// # Errors
+/// The first of what is wrong.
 pub(crate) fn validate(
     job: &mut JobConfiguration,
     settings: &Settings,
 ) -> Result<(), RequestError> {
+    problems(job, settings).into_iter().next().map_or(Ok(()), Err)
+}
+
+/// Fills in what the scheduler decides, and gives everything that is wrong.
+pub(crate) fn problems(job: &mut JobConfiguration, settings: &Settings) -> Vec<RequestError> {
+    let mut problems = Problems::default();
     if job.instance_count == 0 {
-        return refuse("instance count must be positive");
+        problems.add("instance count must be positive");
     }
     if job.task.job != job.key {
-        return refuse(format!("the task is of job {}, not of {}", job.task.job, job.key));
+        problems.add(format!("the task is of job {}, not of {}", job.task.job, job.key));
     }
     let environment = job.key.environment();
     if !is_environment(environment) {
-        return refuse(format!(
+        problems.add(format!(
             "environment {environment:?} is not allowed: use prod, devel, test, or staging with an \
              optional number"
         ));
     }
     for owner in [&job.owner, &job.task.owner] {
         if !owner.is_empty() && !is_identifier(owner) {
-            return refuse(format!("invalid user {owner:?}"));
+            problems.add(format!("invalid user {owner:?}"));
         }
     }
-    validate_task(&mut job.task, settings)?;
-    crate::sla::validate(&job.task, job.instance_count, settings)?;
+    validate_task(&mut job.task, settings, &mut problems);
+    problems.note(crate::sla::validate(&job.task, job.instance_count, settings));
     let has_schedule = job.cron_schedule.as_deref().is_some_and(|schedule| !schedule.is_empty());
     if has_schedule && job.task.is_service {
-        return refuse("a job cannot be a service and have a cron schedule");
+        problems.add("a job cannot be a service and have a cron schedule");
     }
-    Ok(())
+    problems.0
+}
+
+/// What is wrong, in the order in which it is looked for.
+#[derive(Default)]
+struct Problems(Vec<RequestError>);
+
+impl Problems {
+    fn add(&mut self, message: impl Into<String>) {
+        self.0.push(RequestError::invalid(message));
+    }
+
+    fn note(&mut self, found: Result<(), RequestError>) {
+        self.0.extend(found.err());
+    }
 }
 
 /// Whether a job may have so many instances.
@@ -65,7 +92,7 @@ pub(crate) fn check_instances(
     check_ids(&job.key, job.instance_count.saturating_sub(1))
 }
 
-fn validate_task(task: &mut TaskConfig, settings: &Settings) -> Result<(), RequestError> {
+fn validate_task(task: &mut TaskConfig, settings: &Settings, problems: &mut Problems) {
     // Without a tier, what the job says of production chooses it, as the original's client does
     // (`client.md` 11, step 7); ours need not ask for the tiers.
     let production = task.production;
@@ -75,27 +102,29 @@ fn validate_task(task: &mut TaskConfig, settings: &Settings) -> Result<(), Reque
         found.unwrap_or(&settings.default_tier).clone()
     };
     let name = task.tier.get_or_insert_with(fitting);
-    let Some(tier) = settings.tiers.get(name) else {
-        let known: Vec<&str> = settings.tiers.keys().map(String::as_str).collect();
-        return refuse(format!("unknown tier {name:?}: use one of {}", known.join(", ")));
-    };
-    task.production = !tier.preemptible && !tier.revocable;
+    match settings.tiers.get(name) {
+        Some(tier) => task.production = !tier.preemptible && !tier.revocable,
+        None => {
+            let known: Vec<&str> = settings.tiers.keys().map(String::as_str).collect();
+            problems.add(format!("unknown tier {name:?}: use one of {}", known.join(", ")));
+        }
+    }
     match &task.executor {
         Some(executor) if executor.name != AURORA_EXECUTOR => {
-            return refuse(format!("unknown executor {:?}: use {AURORA_EXECUTOR}", executor.name));
+            problems.add(format!("unknown executor {:?}: use {AURORA_EXECUTOR}", executor.name));
         }
         Some(executor) if executor.data.len() > MAX_EXECUTOR_DATA => {
-            return refuse(format!(
+            problems.add(format!(
                 "the description of the task is {} bytes long; at most {MAX_EXECUTOR_DATA} are allowed",
                 executor.data.len()
             ));
         }
         Some(_) => {}
-        None => return refuse("a task needs an executor"),
+        None => problems.add("a task needs an executor"),
     }
-    validate_dedicated(task)?;
+    problems.note(validate_dedicated(task));
     if let Container::Docker { image, .. } = &task.container {
-        return refuse(format!("container type DOCKER is not allowed here (image {image:?})"));
+        problems.add(format!("container type DOCKER is not allowed here (image {image:?})"));
     }
     let resources = &task.resources;
     for (name, is_zero) in [
@@ -104,24 +133,29 @@ fn validate_task(task: &mut TaskConfig, settings: &Settings) -> Result<(), Reque
         ("disk", resources.disk_mb == 0),
     ] {
         if is_zero {
-            return refuse(format!("{name} must be more than 0"));
+            problems.add(format!("{name} must be more than 0"));
         }
     }
-    if resources.gpus > 0 {
-        return refuse("GPUs are not allowed on this cluster");
+    if resources.gpus > 0 && !settings.allow_gpu_resource {
+        problems.add("GPUs are not allowed on this cluster");
     }
     if !task.fetcher_uris.is_empty() {
-        return refuse("fetcher URIs are not allowed on this cluster");
+        problems.add("fetcher URIs are not allowed on this cluster");
     }
-    if let Container::Mesos { volumes, .. } = &task.container
+    if !settings.allow_container_volumes
+        && let Container::Mesos { volumes, .. } = &task.container
         && let Some(volume) = volumes.first()
     {
-        return refuse(format!(
+        problems.add(format!(
             "container volumes are not allowed on this cluster (volume {:?})",
             volume.container_path
         ));
     }
-    Ok(())
+    if task.task_links.is_empty() {
+        let named = LINKED_PORTS.into_iter().filter(|port| resources.ports.contains(*port));
+        task.task_links =
+            named.map(|port| (port.to_owned(), format!("http://%host%:%port:{port}%"))).collect();
+    }
 }
 
 /// Whether the ids of the job's tasks up to instance `last`, and the folders that agents make of them,
@@ -132,9 +166,8 @@ pub(crate) fn check_ids(job: &JobKey, last: u32) -> Result<(), RequestError> {
     let length = EXECUTOR_PREFIX.len() + id.as_str().len();
     if length > MAX_NAME {
         return refuse(format!(
-            "role, environment and name of {} are {} bytes too long together: task ids are made of \
-             them",
-            job,
+            "role, environment and name of {job} are {} bytes too long together: task ids are made \
+             of them",
             length - MAX_NAME
         ));
     }

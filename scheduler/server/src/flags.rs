@@ -114,6 +114,14 @@ pub struct Flags {
     /// How long before its maintenance a host takes no tasks, and is left.
     #[arg(long, value_name = "DURATION", default_value = "6mins", value_parser = whole_seconds)]
     pub unavailability_threshold: u32,
+    /// Whether jobs may ask for GPUs.
+    #[arg(long, value_name = "BOOL", default_value_t = false, action = clap::ArgAction::Set,
+        num_args = 0..=1, default_missing_value = "true")]
+    pub allow_gpu_resource: bool,
+    /// Whether jobs may mount folders of the machines they run on.
+    #[arg(long, value_name = "BOOL", default_value_t = false, action = clap::ArgAction::Set,
+        num_args = 0..=1, default_missing_value = "true")]
+    pub allow_container_volumes: bool,
     /// The time zone of cron jobs that name none.
     #[arg(long, value_name = "ZONE", default_value = "GMT")]
     pub cron_timezone: Zone,
@@ -153,6 +161,9 @@ pub struct Flags {
     /// Where tasks go.
     #[command(flatten)]
     pub placement: crate::placement_flags::PlacementFlags,
+    /// How updates go.
+    #[command(flatten)]
+    pub updates: crate::update_flags::UpdateFlags,
 }
 
 /// What a role may use for which no quota was set.
@@ -282,6 +293,8 @@ impl TryFrom<Flags> for Config {
             transient_timeout_ms: ms(flags.transient_task_state_timeout),
             initial_kill_retry_ms: ms(flags.initial_task_kill_retry_interval),
             unavailability_threshold_ms: ms(flags.unavailability_threshold),
+            allow_gpu_resource: flags.allow_gpu_resource,
+            allow_container_volumes: flags.allow_container_volumes,
             cron_time_zone: flags.cron_timezone.name().to_owned(),
             cron_catch_up_limit: flags.cron_catch_up_limit,
             host_maintenance_polling_ms: ms(flags.host_maintenance_polling_interval),
@@ -301,6 +314,7 @@ impl TryFrom<Flags> for Config {
             non_production: flags.sla_non_prod_metrics.0.clone(),
         };
         flags.placement.apply(&mut settings)?;
+        let settings = flags.updates.choose(settings)?;
         let executor_user = match &flags.executor_user {
             Some(user) => user.clone(),
             None => current_user()?,

@@ -53,13 +53,12 @@ pub(crate) struct Job {
 #[derive(Debug, Clone)]
 pub(crate) struct Schedule {
     pub(crate) schedule: String,
-    pub(crate) zone: String,
     pub(crate) next: Option<Timestamp>,
 }
 
 fn schedule(cron: CronStatus) -> Schedule {
-    let CronStatus { job, zone, next, .. } = cron;
-    Schedule { schedule: job.cron_schedule.clone().unwrap_or_default(), zone, next }
+    let CronStatus { job, next, .. } = cron;
+    Schedule { schedule: job.cron_schedule.clone().unwrap_or_default(), next }
 }
 
 /// Some jobs.
@@ -312,8 +311,12 @@ pub(crate) fn job_to_proto(job: &Job) -> v1::JobSummary {
 }
 
 pub(crate) fn reason_to_proto(id: &TaskId, reason: &PendingReason) -> v1::PendingReason {
+    reason_parts(id.to_string(), reason)
+}
+
+pub(crate) fn reason_parts(task_id: String, reason: &PendingReason) -> v1::PendingReason {
     v1::PendingReason {
-        task_id: id.to_string(),
+        task_id,
         reason: reason.text.clone(),
         vetoes: reason.vetoes.iter().map(veto_to_proto).collect(),
         nearest_host: reason.nearest.clone(),

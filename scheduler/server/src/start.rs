@@ -9,6 +9,7 @@ use aurora_api::v1::cron_jobs_server::CronJobsServer;
 use aurora_api::v1::events_server::EventsServer;
 use aurora_api::v1::jobs_server::JobsServer;
 use aurora_api::v1::maintenance_server::MaintenanceServer;
+use aurora_api::v1::plan_server::PlanServer;
 use aurora_api::v1::quotas_server::QuotasServer;
 use aurora_api::v1::updates_server::UpdatesServer;
 use aurora_daemon::listen::{ListenError, url_host};
@@ -208,7 +209,6 @@ pub async fn start_with_log(
         core: core.clone(),
         cluster: flags.cluster_name.as_str().into(),
         observer_port: flags.observer_port,
-        metrics: metrics.clone(),
         history: history.clone(),
         quit: quit.clone(),
     };
@@ -290,6 +290,7 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     reporter.set_serving::<EventsServer<Api>>().await;
     reporter.set_serving::<AdminServer<Api>>().await;
     reporter.set_serving::<UpdatesServer<Api>>().await;
+    reporter.set_serving::<PlanServer<Api>>().await;
     reporter.set_serving::<MaintenanceServer<Api>>().await;
     let reflection = |error: tonic_reflection::server::Error| Error::Io {
         action: "describe the API",
@@ -307,6 +308,7 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
         .max_encoding_message_size(usize::MAX);
     let quotas = QuotasServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let crons = CronJobsServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
+    let plan = PlanServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let admin = AdminServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let events = EventsServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let updates = UpdatesServer::new(api.clone())
@@ -322,6 +324,7 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     let router = route(router, quotas);
     let router = route(router, crons);
     let router = route(router, admin);
+    let router = route(router, plan);
     let router = route(router, events);
     let router = route(router, updates);
     let router = route(router, maintenance);

@@ -351,4 +351,29 @@ mod tests {
         assert_eq!(known, ["1", "3"]);
         assert!(session.offers.keys().eq(["1", "3"]));
     }
+
+    #[test]
+    fn reasons_are_kept_and_give_words_only_where_there_are_none() {
+        use v1::task_status::Reason;
+        let told = |reason: Option<Reason>, message: Option<&str>| {
+            let found = status(v1::TaskStatus {
+                task_id: v1::TaskId { value: "t".to_owned() },
+                state: v1::TaskState::TaskFailed as i32,
+                reason: reason.map(|reason| reason as i32),
+                message: message.map(str::to_owned),
+                ..v1::TaskStatus::default()
+            });
+            let found = found.unwrap();
+            (found.reason, found.message)
+        };
+        let memory = Some(Reason::ContainerLimitationMemory);
+        let name = Some("REASON_CONTAINER_LIMITATION_MEMORY");
+        let used = |what: &str| Some(format!("Task used more {what} than requested."));
+        assert_eq!(told(memory, None), (name, used("memory")));
+        assert_eq!(told(memory, Some("")), (name, used("memory")));
+        assert_eq!(told(memory, Some("by 3 MB")), (name, Some("by 3 MB".to_owned())));
+        assert_eq!(told(Some(Reason::ContainerLimitationDisk), None).1, used("disk"));
+        assert_eq!(told(Some(Reason::ExecutorUnregistered), Some("gave up")).1, None);
+        assert_eq!(told(None, Some("x")), (None, Some("x".to_owned())));
+    }
 }

@@ -35,6 +35,19 @@ declare! {
         /// How instances are put into batches. By default a window of `batch_size` instances that
         /// slides on.
         pub update_strategy: Option<UpdateStrategy>,
+        /// How many instances of the new version run beside the others during the update: they are
+        /// started before the first instance is stopped, and are ended when the update is over, so
+        /// that as much runs as before. They have numbers of their own, after those of all others.
+        /// Not more of them are started than instances are replaced. The role's quota must have
+        /// room for them.
+        pub surge: Option<i64> [AtLeast(0)],
+        /// How many instances try the new version before the others. When each of them has stayed up
+        /// for `canary_watch_secs` the others follow by themselves; if any of them fails, the update
+        /// has failed, whatever else may fail.
+        pub canary: Option<i64> [AtLeast(0)],
+        /// How long the instances of the `canary` must stay up. By default `watch_secs`; never less
+        /// than that.
+        pub canary_watch_secs: Option<i64> [Seconds, AtLeast(0)],
     }
 }
 

@@ -221,6 +221,11 @@ impl Groups {
         std::mem::take(&mut self.untold)
     }
 
+    /// Whether something has happened since groups were last tried.
+    pub(super) fn has_news(&self) -> bool {
+        !(self.changed.is_empty() && self.touched.is_empty() && self.gone.is_empty())
+    }
+
     /// The groups that may find a place which they did not find before: all if any offer has
     /// changed, otherwise those to which something has happened.
     pub(super) fn take_changed(&mut self, version: u64) -> Vec<u64> {

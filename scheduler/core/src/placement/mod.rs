@@ -18,13 +18,13 @@ mod wishes;
 
 use std::collections::BTreeMap;
 
-use aurora_model::job::{AssignedTask, TaskState};
+use aurora_model::job::{AssignedTask, TaskState, Timestamp};
 use aurora_model::key::{AgentId, TaskId};
 use aurora_model::maintenance::MaintenanceMode;
 
 pub use self::fit::VetoKind;
 pub(crate) use self::fit::{Moment, Site, Veto, Wanted, refusal};
-pub(crate) use self::groups::Groups;
+pub(crate) use self::groups::{Group, Groups};
 pub(crate) use self::offers::{HostUse, Offers, Piece};
 pub use self::order::{OfferOrder, UnknownOrder};
 pub use self::reasons::{PendingReason, VetoCount};
@@ -37,7 +37,7 @@ use crate::scheduler::{Scheduler, Turn};
 use crate::timers::Timer;
 
 /// Tasks that are placed in one step: others than those who wait for places want to be heard too.
-const TASKS_AT_ONCE: usize = 100;
+const TASKS_AT_ONCE: usize = 50;
 
 /// The tasks that go to each agent, by its place among the offers.
 type Launches = BTreeMap<u32, Vec<TaskId>>;
@@ -53,6 +53,15 @@ impl Turn<'_> {
         while room > 0 && self.place_round(&mut room) {}
         if room == 0 {
             self.scheduler.timers.set(self.now, Timer::Place);
+        }
+    }
+
+    /// Sees to it that what came of placing is placed too: who was told of it may have let go of
+    /// something.
+    pub(crate) fn place_again(&mut self) {
+        let Scheduler { registered, launching, groups, timers, .. } = &mut *self.scheduler;
+        if *registered && *launching && groups.has_news() {
+            timers.set(self.now, Timer::Place);
         }
     }
 
@@ -141,13 +150,31 @@ impl Turn<'_> {
     ) -> bool {
         let Some(found) = self.scheduler.groups.get(group) else { return false };
         let batch = self.scheduler.settings.max_tasks_per_schedule_attempt.max(1).min(*room);
-        let ids: Vec<TaskId> = found.tasks().take(batch).cloned().collect();
         let (config, wanted) = (found.config.clone(), found.wanted);
+        // Whoever waits for a place that is kept for it goes nowhere else.
+        let ids: Vec<(TaskId, Option<u32>)> = found
+            .tasks()
+            .filter_map(|id| Some((id.clone(), self.scheduler.kept_place(id, found, self.now)?)))
+            .take(batch)
+            .collect();
         self.scheduler.count("schedule_attempts_fired", ids.len() as u64);
-        for (done, id) in ids.iter().enumerate() {
+        let mut is_any_placed = false;
+        for (done, (id, kept)) in ids.iter().enumerate() {
             // What does not wait any more leaves the group: nothing is taken for it.
             if self.scheduler.state.task(id).is_none_or(|task| task.state != TaskState::Pending) {
                 self.scheduler.groups.remove(id);
+                continue;
+            }
+            if let Some(slot) = *kept {
+                let found = self.scheduler.groups.get(group);
+                let still = found.and_then(|found| self.scheduler.kept_place(id, found, self.now));
+                if still == Some(Some(slot))
+                    && self.assign(id, slot, &config.resources.ports, &wanted)
+                {
+                    launches.entry(slot).or_default().push(id.clone());
+                    *room -= 1;
+                    is_any_placed = true;
+                }
                 continue;
             }
             let Some(slot) = self.find(group, &config, &wanted, scan) else {
@@ -158,10 +185,11 @@ impl Turn<'_> {
             if self.assign(id, slot, &config.resources.ports, &wanted) {
                 launches.entry(slot).or_default().push(id.clone());
                 *room -= 1;
+                is_any_placed = true;
             }
             self.placed(group, slot, &config, scan);
         }
-        self.scheduler.groups.get(group).is_some()
+        is_any_placed && self.scheduler.groups.get(group).is_some()
     }
 
     /// Gives a task its place.
@@ -191,6 +219,22 @@ impl Turn<'_> {
 }
 
 impl Scheduler {
+    /// Whether a task may look for a place, and where if one is kept for it because an update has
+    /// stopped what it replaces: nothing if it has to wait for that.
+    fn kept_place(&self, id: &TaskId, group: &Group, now: Timestamp) -> Option<Option<u32>> {
+        if self.affinity.is_empty() {
+            return Some(None);
+        }
+        let instance = self.state.task(id)?.assigned.instance_key();
+        let Some(agent) = self.affinity.agent_of(&instance) else { return Some(None) };
+        let offer = self.offers.of(agent)?;
+        let site = Site::of(offer, &group.wanted);
+        let spread = self.state.spread_of(&group.config.job);
+        let fits = self.reservations.group_of(agent).is_none()
+            && refusal(&group.config, &group.wanted, &site, spread, self.moment(now)).is_none();
+        fits.then_some(Some(offer.key().slot))
+    }
+
     /// What the host of an agent is used for.
     pub(crate) fn host_use_of(&self, agent: &AgentId) -> HostUse {
         self.offers.of(agent).map_or(HostUse::Open, |offer| self.host_use(offer.host()))
@@ -207,7 +251,7 @@ impl Scheduler {
     }
 
     /// What refusals depend on beside offers.
-    pub(crate) fn moment(&self, now: aurora_model::job::Timestamp) -> Moment {
+    pub(crate) fn moment(&self, now: Timestamp) -> Moment {
         Moment { now, unavailability_threshold_ms: self.settings.unavailability_threshold_ms }
     }
 }

@@ -29,7 +29,9 @@ impl Scheduler {
             if fits >= instances {
                 break;
             }
-            if self.reservations.group_of(&offer.agent).is_some() {
+            if self.reservations.group_of(&offer.agent).is_some()
+                || self.affinity.is_kept(&offer.agent)
+            {
                 continue;
             }
             let mut site = Site::of(offer, &wanted);

@@ -74,7 +74,7 @@ impl Scheduler {
         moment: Moment,
     ) -> Option<Vec<(TaskId, bool)>> {
         // What is kept for one is not cleared for another.
-        if self.reservations.group_of(agent).is_some() {
+        if self.reservations.group_of(agent).is_some() || self.affinity.is_kept(agent) {
             return None;
         }
         let mut victims: Vec<Victim<'_>> =

@@ -274,11 +274,6 @@ impl State {
         &self.crons
     }
 
-    /// Every role whose tasks use something.
-    pub(crate) fn roles_in_use(&self) -> impl Iterator<Item = &Role> {
-        self.index.usage.keys()
-    }
-
     /// The updates of jobs.
     pub fn updates(&self) -> &Updates {
         &self.updates

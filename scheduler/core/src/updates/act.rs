@@ -159,9 +159,7 @@ impl Turn<'_> {
         let event = UpdateEvent { status: to, timestamp: self.now, user, message };
         self.apply(Op::Update(UpdateOp::Status { key: key.clone(), event, between_batches }));
         self.scheduler.count(counter(to), 1);
-        if !to.is_rolling() {
-            self.stop_asking(key);
-        }
+        self.stop_asking(key);
         if to.is_terminal() {
             self.end_surge(key);
         } else {

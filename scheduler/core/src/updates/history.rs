@@ -27,6 +27,8 @@ impl Turn<'_> {
             old.extend(forgotten.map(|update| update.update().key.clone()));
         }
         let interval = settings.update_history_interval_ms;
+        let Scheduler { state, updating, .. } = &mut *self.scheduler;
+        updating.asked.retain(|job, _| state.updates.of_job(job).next().is_some());
         if !old.is_empty() {
             self.scheduler.count("job_updates_pruned", old.len() as u64);
             self.apply(Op::Update(UpdateOp::Remove(old)));

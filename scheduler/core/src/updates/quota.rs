@@ -32,7 +32,8 @@ impl Scheduler {
             let update = update.update();
             (&update.key.job, &update.instructions)
         });
-        for (job, instructions) in active.chain(more) {
+        let others = active.filter(|(job, _)| more.is_none_or(|(instead, _)| instead != *job));
+        for (job, instructions) in others.chain(more) {
             for (instance, configs) in configs_of(instructions) {
                 let task = self.state.active_instance(job, instance);
                 let now = task.map(|task| &*task.assigned.task);

@@ -10,6 +10,9 @@ use crate::scheduler::Turn;
 use crate::sla::{SlaPurpose, SlaVerdict};
 use crate::timers::Timer;
 
+/// A policy that says when it will allow something is asked again no sooner than this.
+const SOONEST_MS: i64 = 1000;
+
 /// An instance that waits for its policy.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Asking {
@@ -77,7 +80,7 @@ impl Turn<'_> {
         };
         asking.wait = self.scheduler.random.backoff(asking.wait, min, max);
         let latest = self.now.plus_ms(asking.wait.max(1));
-        let at = retry_at.map_or(latest, |at| at.clamp(self.now.plus_ms(1), latest));
+        let at = retry_at.map_or(latest, |at| at.max(self.now.plus_ms(SOONEST_MS)).min(latest));
         asking.at = Some(at);
         let timer = Timer::Update(UpdateTimer::AskAgain(key.clone(), instance));
         self.scheduler.timers.set(at, timer);
@@ -130,7 +133,7 @@ impl Turn<'_> {
             ) == Need::Kill
     }
 
-    /// The update stands: nothing is to be stopped.
+    /// The update stands, or goes another way: what was to be stopped is not, or for other reasons.
     pub(super) fn stop_asking(&mut self, key: &UpdateKey) {
         let all = (key.clone(), 0)..=(key.clone(), u32::MAX);
         let asking = &mut self.scheduler.updating.asking;

@@ -232,7 +232,7 @@ type ByChange = BTreeSet<(Reverse<Timestamp>, UpdateKey)>;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Updates {
     /// Never with a job that has none.
-    jobs: BTreeMap<JobKey, BTreeMap<UpdateId, Update>>,
+    jobs: BTreeMap<JobKey, BTreeMap<UpdateId, Arc<Update>>>,
     /// By role, the update that each job is in: at most one. Never with a role that has none.
     active: BTreeMap<String, BTreeMap<JobKey, UpdateId>>,
     by_change: ByChange,
@@ -252,7 +252,7 @@ impl Updates {
                 let key = update.update.key.clone();
                 self.unlist(&key);
                 let updates = self.jobs.entry(key.job.clone()).or_default();
-                updates.insert(key.id.clone(), update);
+                updates.insert(key.id.clone(), Arc::new(update));
                 self.list(&key);
             }
             UpdateOp::Status { key, event, between_batches } => self.change(key, |update| {
@@ -307,7 +307,9 @@ impl Updates {
 
     fn known(&mut self, key: &UpdateKey) -> Result<&mut Update, Misfit> {
         let updates = self.jobs.get_mut(&key.job);
-        updates.and_then(|updates| updates.get_mut(&key.id)).ok_or_else(|| misfit(key))
+        let update = updates.and_then(|updates| updates.get_mut(&key.id));
+        // A copy that is being written down keeps what it had.
+        update.map(Arc::make_mut).ok_or_else(|| misfit(key))
     }
 
     fn list(&mut self, key: &UpdateKey) {
@@ -355,12 +357,12 @@ impl Updates {
 
     /// An update.
     pub fn get(&self, key: &UpdateKey) -> Option<&Update> {
-        self.jobs.get(&key.job)?.get(&key.id)
+        self.jobs.get(&key.job)?.get(&key.id).map(|update| &**update)
     }
 
     /// The update that a job is in.
     pub fn active_of(&self, job: &JobKey) -> Option<&Update> {
-        self.jobs.get(job)?.get(self.active.get(job.role())?.get(job)?)
+        self.jobs.get(job)?.get(self.active.get(job.role())?.get(job)?).map(|update| &**update)
     }
 
     /// Every update that is not over, by job.
@@ -377,7 +379,7 @@ impl Updates {
 
     /// The updates of a job, those that are over included, by id.
     pub(super) fn of_job(&self, job: &JobKey) -> impl Iterator<Item = &Update> + use<'_> {
-        self.jobs.get(job).into_iter().flat_map(BTreeMap::values)
+        self.jobs.get(job).into_iter().flat_map(BTreeMap::values).map(|update| &**update)
     }
 
     /// The updates of a role, or all if none is given, the last changed first; only those that come
@@ -424,6 +426,6 @@ impl Updates {
     }
 
     pub(crate) fn to_ops(&self) -> impl Iterator<Item = UpdateOp> + '_ {
-        self.jobs.values().flat_map(BTreeMap::values).flat_map(Update::to_ops)
+        self.jobs.values().flat_map(BTreeMap::values).flat_map(|update| update.to_ops())
     }
 }

@@ -141,3 +141,50 @@ fn every_change_is_made_once_however_often_it_is_asked_for() {
         assert_eq!(world.shown("web"), shown);
     }
 }
+
+#[test]
+fn what_a_cluster_must_allow_is_allowed_by_its_settings() {
+    use aurora_model::job::{Container, Volume};
+    let mut greedy = job("web", 1, true);
+    greedy.task.resources.gpus = 1;
+    let mut nosy = job("web", 1, true);
+    nosy.task.container = Container::Mesos {
+        image: None,
+        volumes: vec![Volume {
+            container_path: "/c".into(),
+            host_path: "/h".into(),
+            read_only: true,
+        }],
+    };
+    for job in [greedy, nosy] {
+        let mut world = World::registered();
+        let refused = world.create(job.clone()).unwrap_err();
+        assert!(refused.message.contains("not allowed on this cluster"), "{refused}");
+        let settings = Settings {
+            allow_gpu_resource: true,
+            allow_container_volumes: true,
+            ..Settings::default()
+        };
+        World::with(settings).create(job).unwrap();
+    }
+}
+
+#[test]
+fn ports_that_pages_know_are_linked_unless_the_job_has_links() {
+    let mut world = World::registered();
+    let mut linked = job("web", 1, true);
+    linked.task.resources.ports = ["http", "health", "admin"].map(str::to_owned).into();
+    let mut links = |job: &aurora_model::job::JobConfiguration| {
+        let validated = world.ask(Request::ValidateJob(Box::new(job.clone())));
+        let Ok(Response::Validated(job)) = validated else { panic!("{validated:?}") };
+        job.task.task_links
+    };
+    let expected =
+        [("health", "http://%host%:%port:health%"), ("http", "http://%host%:%port:http%")]
+            .map(|(name, link)| (name.to_owned(), link.to_owned()));
+    assert_eq!(links(&linked), expected.into());
+    let own = [("mine".to_owned(), "http://x".to_owned())];
+    linked.task.task_links = own.clone().into();
+    assert_eq!(links(&linked), own.into());
+    assert!(links(&job("web", 1, true)).is_empty());
+}

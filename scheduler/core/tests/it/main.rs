@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
 
 mod actions;
+mod admin;
 mod cron;
 mod events;
 mod history;
 mod jobs;
 mod maintenance;
+mod orders;
 mod partitions;
 mod placement;
 mod preemption;
@@ -19,6 +21,7 @@ mod sla;
 mod surge;
 mod table;
 mod updates;
+mod updates_beyond;
 mod updates_properties;
 mod updates_tables;
 mod updates_world;

@@ -131,7 +131,7 @@ fn bad_ends_are_counted_by_job_and_rack_and_forgotten_with_the_job() {
 #[test]
 fn what_comes_of_each_reason_is_counted() {
     let (mut world, id) = World::with_running(job("web", 1, true));
-    let mut say = |world: &mut World, task: &TaskId, state| {
+    let say = |world: &mut World, task: &TaskId, state| {
         world.put(Input::Status(StatusUpdate {
             task: task.clone(),
             state,

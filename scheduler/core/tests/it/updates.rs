@@ -23,7 +23,7 @@ fn an_update_goes_from_instance_to_instance() {
     world.started(3, queue(1));
     assert_eq!(world.at(), UpdateStatus::RollingForward);
     assert_eq!(world.web(), ["0:v1:KILLING", "1:v1:RUNNING", "2:v1:RUNNING"]);
-    world.run_all();
+    world.obey();
     assert_eq!(world.at(), UpdateStatus::RolledForward);
     assert_eq!(world.web(), ["0:v2:RUNNING", "1:v2:RUNNING", "2:v2:RUNNING"]);
     assert_eq!(
@@ -124,7 +124,7 @@ fn section_2_a_job_that_is_what_it_is_to_be_needs_no_update() {
 fn section_2_a_job_that_is_not_there_is_created() {
     let mut world = World::registered();
     world.started(2, queue(5));
-    world.run_all();
+    world.obey();
     assert_eq!(world.web(), ["0:v2:RUNNING", "1:v2:RUNNING"]);
     assert_eq!(world.at(), UpdateStatus::RolledForward);
     let status = world.statuses();
@@ -142,7 +142,7 @@ fn section_1_everything_else_is_kept_from_a_job_that_is_updated() {
     let error = world.create(job("web", 1, true)).unwrap_err();
     assert_eq!(error.kind, ErrorKind::JobUpdating);
     world.create(job("other", 1, true)).unwrap();
-    world.run_all();
+    world.obey();
     world.kill("web").unwrap();
 }
 
@@ -180,7 +180,7 @@ fn section_3_a_diff_says_what_would_change() {
     // Some instances have the new version already.
     let scope = UpdateSettings { only_instances: vec![range(1, 2)], ..queue(2) };
     world.started(4, scope);
-    world.run_all();
+    world.obey();
     assert_eq!(world.web(), ["0:v1:RUNNING", "1:v2:RUNNING", "2:v2:RUNNING", "3:v1:RUNNING"]);
     assert_eq!(diff(&world, 4, &[]), ["", "", "v1:0-0 v1:3-3", "v2:1-2"]);
     // An instance that is being ended is not there any more.
@@ -199,16 +199,16 @@ fn section_5_users_stop_resume_undo_and_give_up() {
     assert_eq!(world.act(UpdateAction::Pause), Ok(UpdateStatus::RollForwardPaused));
     assert_eq!(world.act(UpdateAction::Pause), Ok(UpdateStatus::RollForwardPaused));
     // What was begun goes on; nothing else is begun.
-    world.run_all();
+    world.obey();
     assert_eq!(world.web(), ["1:v1:RUNNING", "2:v1:RUNNING"]);
     assert_eq!(world.act(UpdateAction::Resume), Ok(UpdateStatus::RollingForward));
-    world.run_some();
-    world.run_some();
+    world.obey_once();
+    world.obey_once();
     assert_eq!(world.act(UpdateAction::RollBack), Ok(UpdateStatus::RollingBack));
     assert_eq!(world.act(UpdateAction::RollBack), Ok(UpdateStatus::RollingBack));
     assert_eq!(world.act(UpdateAction::Pause), Ok(UpdateStatus::RollBackPaused));
     assert_eq!(world.act(UpdateAction::Resume), Ok(UpdateStatus::RollingBack));
-    world.run_all();
+    world.obey();
     assert_eq!(world.at(), UpdateStatus::RolledBack);
     assert_eq!(world.web(), ["0:v1:RUNNING", "1:v1:RUNNING", "2:v1:RUNNING"]);
     for action in UpdateAction::ALL {
@@ -218,7 +218,7 @@ fn section_5_users_stop_resume_undo_and_give_up() {
     }
     world.started(3, queue(1));
     assert_eq!(world.act(UpdateAction::Abort), Ok(UpdateStatus::Aborted));
-    world.run_all();
+    world.obey();
     assert_eq!(world.web(), ["1:v1:RUNNING", "2:v1:RUNNING"]);
     let key = UpdateKey { job: web(), id: UpdateId::new("none").unwrap() };
     let act = UpdateRequest::Act { key, action: UpdateAction::Pause, message: None };
@@ -234,7 +234,7 @@ fn section_6_so_many_instances_may_fail_and_no_more() {
         let settings =
             UpdateSettings { max_failed_instances: max, rollback_on_failure: false, ..queue(1) };
         world.started(5, settings);
-        world.run_all_but("v2");
+        world.obey_but("v2");
         assert_eq!(world.at(), UpdateStatus::Failed, "{max}");
         let tally = world.update().tally();
         assert_eq!((tally.failed, tally.working), (max + 1, 0));
@@ -247,7 +247,7 @@ fn section_6_so_many_instances_may_fail_and_no_more() {
     // All may fail if all may fail.
     let mut world = World::with_web(2);
     world.started(2, UpdateSettings { max_failed_instances: 2, ..queue(1) });
-    world.run_all_but("v2");
+    world.obey_but("v2");
     assert_eq!(world.at(), UpdateStatus::RolledForward);
     assert_eq!(world.update().tally().failed, 2);
 }
@@ -256,7 +256,7 @@ fn section_6_so_many_instances_may_fail_and_no_more() {
 fn section_7_so_many_failures_of_an_instance_are_forgiven() {
     let mut world = World::with_web(1);
     world.started(1, UpdateSettings { max_per_instance_failures: 2, ..queue(1) });
-    world.run_some();
+    world.obey_once();
     for failures in 1..=3 {
         world.offer("A", 100);
         if world.instance(0).unwrap().state == TaskState::Throttled {
@@ -276,7 +276,7 @@ fn section_7_so_many_failures_of_an_instance_are_forgiven() {
         }
     }
     assert_eq!(world.statuses().last(), Some(&"ROLLING_BACK"));
-    world.run_all();
+    world.obey();
     assert_eq!(world.at(), UpdateStatus::RolledBack);
     assert_eq!(world.web(), ["0:v1:RUNNING"]);
     let events = world.instance_events();
@@ -288,20 +288,20 @@ fn section_7_failures_count_while_an_update_stands_and_act_when_it_goes_on() {
     let mut world = World::with_web(2);
     let settings = UpdateSettings { min_wait_in_running_ms: 60_000, ..queue(1) };
     world.started(2, settings);
-    world.run_all();
+    world.obey();
     assert_eq!(world.web(), ["0:v2:RUNNING", "1:v1:RUNNING"]);
     world.act(UpdateAction::Pause).unwrap();
     world.set(0, TaskState::Failed);
     assert_eq!(world.at(), UpdateStatus::RollForwardPaused);
     world.restart();
     world.register();
-    world.run_all();
+    world.obey();
     // The run that took its place is not taken for the one that failed.
     world.wait(100_000);
     assert_eq!(world.act(UpdateAction::Resume), Ok(UpdateStatus::RollingBack));
-    world.run_all();
+    world.obey();
     world.wait(60_000);
-    world.run_all();
+    world.obey();
     world.wait(60_000);
     assert_eq!(world.at(), UpdateStatus::RolledBack);
     assert_eq!(world.web(), ["0:v1:RUNNING", "1:v1:RUNNING"]);
@@ -312,7 +312,7 @@ fn section_7_a_failed_instance_is_not_tried_again() {
     let mut world = World::with_web(3);
     let settings = UpdateSettings { max_failed_instances: 1, ..queue(1) };
     world.started(3, settings);
-    world.run_some();
+    world.obey_once();
     world.offer("A", 100);
     world.set(0, TaskState::Failed);
     assert_eq!(world.update().tally().failed, 1);
@@ -320,7 +320,7 @@ fn section_7_a_failed_instance_is_not_tried_again() {
     world.restart();
     world.register();
     world.act(UpdateAction::Resume).unwrap();
-    world.run_all();
+    world.obey();
     assert_eq!(world.at(), UpdateStatus::RolledForward);
     assert_eq!(world.update().tally().failed, 1);
     let failed = world.instance_events().iter().filter(|event| event.ends_with("FAILED")).count();
@@ -331,12 +331,12 @@ fn section_7_a_failed_instance_is_not_tried_again() {
 fn section_7_what_the_scheduler_ends_itself_is_no_failure() {
     let mut world = World::with_web(2);
     world.started(2, UpdateSettings { min_wait_in_running_ms: 60_000, ..queue(1) });
-    world.run_all();
+    world.obey();
     // Its agent is lost, and the task with it.
     world.set(0, TaskState::Partitioned);
     world.wait(1);
     assert_eq!(world.instance(0).unwrap().state, TaskState::Pending);
-    world.run_all();
+    world.obey();
     assert_eq!(world.at(), UpdateStatus::RollingForward);
     // Its host is drained.
     let drain =
@@ -358,7 +358,7 @@ fn section_7_what_the_scheduler_ends_itself_is_no_failure() {
 fn section_7_an_instance_is_watched_for_as_long_as_it_has_to_stay_up() {
     let mut world = World::with_web(2);
     world.started(2, UpdateSettings { min_wait_in_running_ms: 10_000, ..queue(1) });
-    world.run_all();
+    world.obey();
     world.wait(9_999);
     assert_eq!(world.update().tally().good, 0);
     // Another scheduler knows for how long it has been up.
@@ -366,12 +366,12 @@ fn section_7_an_instance_is_watched_for_as_long_as_it_has_to_stay_up() {
     world.register();
     world.wait(1);
     assert_eq!(world.update().tally().good, 1);
-    world.run_all();
+    world.obey();
     // A watch begins anew with each run.
     world.wait(5_000);
     world.set(1, TaskState::Partitioned);
     world.wait(1);
-    world.run_all();
+    world.obey();
     world.wait(9_000);
     assert_eq!(world.at(), UpdateStatus::RollingForward);
     world.wait(1_000);
@@ -387,7 +387,7 @@ fn section_7_an_old_task_that_waits_makes_room_at_once() {
     world.started(2, queue(1));
     assert_eq!(world.web(), ["0:v2:PENDING", "1:v1:PENDING"]);
     assert_eq!(world.tasks("web").len(), 2);
-    world.run_all();
+    world.obey();
     assert_eq!(world.at(), UpdateStatus::RolledForward);
 }
 
@@ -396,9 +396,9 @@ fn section_8_new_instances_come_first_then_changed_ones_then_those_that_go() {
     let mut world = World::with_web(4);
     let job = web();
     world.ask(Request::KillTasks { job, instances: [0].into(), message: None }).unwrap();
-    world.run_all();
+    world.obey();
     world.started(3, queue(1));
-    world.run_all();
+    world.obey();
     let updating: Vec<String> =
         world.instance_events().into_iter().filter(|event| event.ends_with("UPDATING")).collect();
     assert_eq!(updating, ["0:UPDATING", "1:UPDATING", "2:UPDATING", "3:UPDATING"]);
@@ -414,7 +414,7 @@ fn section_8_batches_wait_for_each_other_and_windows_slide() {
     world.offer("A", 100);
     world.set(0, TaskState::Running);
     assert_eq!(world.web()[..3], ["0:v2:RUNNING", "1:v1:KILLING", "2:v1:RUNNING"]);
-    world.run_all();
+    world.obey();
     world.act(UpdateAction::Abort).unwrap_err();
 
     let mut world = World::with_web(4);
@@ -432,7 +432,7 @@ fn section_10_an_update_pauses_before_each_batch_but_the_first() {
         world.started(5, batch(2, true));
         let mut good = Vec::new();
         while !world.at().is_terminal() {
-            world.run_all();
+            world.obey();
             if restart {
                 world.restart();
                 world.register();
@@ -444,7 +444,7 @@ fn section_10_an_update_pauses_before_each_batch_but_the_first() {
                 assert_eq!(world.update().tally().working, 0);
                 // Only a resumption lets it go on.
                 world.wait(600_000);
-                world.run_all();
+                world.obey();
                 assert_eq!(world.update().tally().good, *good.last().unwrap());
                 if restart {
                     world.restart();
@@ -463,14 +463,14 @@ fn section_10_a_pause_of_a_user_is_not_one_between_batches() {
     let mut world = World::with_web(4);
     world.started(4, batch(2, true));
     world.act(UpdateAction::Pause).unwrap();
-    world.run_all();
+    world.obey();
     world.act(UpdateAction::Resume).unwrap();
-    world.run_all();
+    world.obey();
     assert_eq!(world.at(), UpdateStatus::RollForwardPaused);
     assert_eq!(world.update().tally().good, 2);
     // Nobody waits between the batches of the way back.
     world.act(UpdateAction::RollBack).unwrap();
-    world.run_all();
+    world.obey();
     assert_eq!(world.at(), UpdateStatus::RolledBack);
     assert_eq!(world.statuses().len(), 6);
 }
@@ -481,7 +481,7 @@ fn section_11_an_update_that_needs_pulses_stands_without_them() {
     let settings = UpdateSettings { pulse_timeout_ms: Some(60_000), ..queue(1) };
     world.started(3, settings);
     assert_eq!(world.at(), UpdateStatus::RollForwardAwaitingPulse);
-    world.run_all();
+    world.obey();
     assert_eq!(world.web()[0], "0:v1:RUNNING");
     assert_eq!(world.act(UpdateAction::Resume), Ok(UpdateStatus::RollForwardAwaitingPulse));
     assert!(!world.pulse());
@@ -513,7 +513,7 @@ fn section_11_an_update_that_needs_pulses_stands_without_them() {
     // The way back needs them as well.
     assert_eq!(world.act(UpdateAction::RollBack), Ok(UpdateStatus::RollBackAwaitingPulse));
     world.pulse();
-    world.run_all();
+    world.obey();
     assert_eq!(world.at(), UpdateStatus::RolledBack);
     assert!(world.pulse(), "an update that is over needs no more");
     world.started(3, queue(1));
@@ -525,21 +525,21 @@ fn section_12_what_is_undone_is_what_it_was() {
     // Two instances of one version, one of another; one is added, one is removed.
     let mut world = World::with_web(4);
     world.started(4, UpdateSettings { only_instances: vec![range(1, 1)], ..queue(1) });
-    world.run_all();
+    world.obey();
     let job = web();
     world.ask(Request::KillTasks { job, instances: [2].into(), message: None }).unwrap();
-    world.run_all();
+    world.obey();
     let before = world.web();
     assert_eq!(before, ["0:v1:RUNNING", "1:v2:RUNNING", "3:v1:RUNNING"]);
     world.start(version("v3"), 3, queue(1)).unwrap();
-    world.run_all();
+    world.obey();
     assert_eq!(world.web(), ["0:v3:RUNNING", "1:v3:RUNNING", "2:v3:RUNNING"]);
     assert_eq!(world.at(), UpdateStatus::RolledForward);
 
     let mut world = World::with_web(4);
     world.started(2, batch(4, false));
     world.act(UpdateAction::RollBack).unwrap();
-    world.run_all();
+    world.obey();
     assert_eq!(world.web().len(), 4);
     assert!(world.web().iter().all(|shown| shown.ends_with("v1:RUNNING")));
     let back: Vec<String> =
@@ -551,11 +551,11 @@ fn section_12_what_is_undone_is_what_it_was() {
 fn section_12_a_way_back_that_fails_is_the_end() {
     let mut world = World::with_web(2);
     world.started(2, queue(1));
-    world.run_some();
+    world.obey_once();
     world.offer("A", 100);
     world.set(0, TaskState::Failed);
     assert_eq!(world.at(), UpdateStatus::RollingBack);
-    world.run_all_but("v1");
+    world.obey_but("v1");
     assert_eq!(world.statuses(), ["ROLLING_FORWARD", "ROLLING_BACK", "FAILED"]);
     assert!(world.instance_events().contains(&"0:ROLLBACK_FAILED".to_owned()));
 }
@@ -565,7 +565,7 @@ fn section_15_old_updates_are_forgotten() {
     let mut world = World::with_web(1);
     for number in 0..12 {
         world.start(version(&format!("w{number}")), 1, queue(1)).unwrap();
-        world.run_all();
+        world.obey();
         world.wait(1);
     }
     world.start(version("last"), 1, queue(1)).unwrap();
@@ -575,7 +575,7 @@ fn section_15_old_updates_are_forgotten() {
     // Ten that are over, and the one that is not.
     assert_eq!(count(&world), 11);
     assert_eq!(world.scheduler.counters()["job_updates_pruned"], 2);
-    world.run_all();
+    world.obey();
     world.wait(31 * 24 * 3_600_000);
     assert_eq!(count(&world), 0);
 }
@@ -585,13 +585,13 @@ fn updates_are_found_by_what_is_known_of_them() {
     let mut world = World::with_web(1);
     for name in ["a", "b", "c"] {
         world.create(job(name, 1, true)).unwrap();
-        world.run_all();
+        world.obey();
         let mut task = version("v2");
         task.job = JobKey::new("www", "prod", name).unwrap();
         world.wait(1);
         world.start(task, 1, queue(1)).unwrap();
     }
-    world.run_all();
+    world.obey();
     world.wait(1);
     world.started(1, queue(1));
     let found = |query: UpdateQuery| -> Vec<String> {

@@ -174,7 +174,7 @@ impl Model {
 fn run(world: &mut World, happening: &Happening) {
     match happening {
         Happening::Run => {
-            world.run_some();
+            world.obey_once();
         }
         Happening::Task(instance, state) => {
             if world.instance(*instance).is_some() {
@@ -212,7 +212,7 @@ fn prepared(instances: u32, settings: UpdateSettings, wanted: u32) -> Option<Wor
     first.task = version("v1");
     first.task.tier = Some("preferred".into());
     world.create(first).unwrap();
-    world.run_all();
+    world.obey();
     let mut task = version("v2");
     task.tier = Some("preferred".into());
     task.resources.cpus = MilliCpus(700);
@@ -278,11 +278,11 @@ proptest! {
             if world.at().name().ends_with("PAUSED") {
                 world.act(UpdateAction::Resume).unwrap();
             }
-            world.run_all();
+            world.obey();
             world.wait(50_000);
         }
         prop_assert!(world.at().is_terminal(), "{} since {started:?}", world.at());
-        world.run_all();
+        world.obey();
         // U5, and the same for the way forward.
         if world.at() == UpdateStatus::RolledBack && world.update().tally().failed == 0 {
             for instance in touched {

@@ -46,7 +46,7 @@ impl World {
         let mut first = job("web", instances, true);
         first.task = version("v1");
         self.create(first).unwrap();
-        self.run_all();
+        self.obey();
     }
 
     pub(crate) fn start(
@@ -134,7 +134,7 @@ impl World {
 
     /// What agents do: whatever was launched runs, whatever is to end ends, and there is room.
     /// Gives whether anything was left to do.
-    pub(crate) fn run_some(&mut self) -> bool {
+    pub(crate) fn obey_once(&mut self) -> bool {
         let tasks: Vec<(TaskId, TaskState)> =
             self.scheduler.state().tasks().map(|task| (task.id().clone(), task.state)).collect();
         let mut did = false;
@@ -158,12 +158,12 @@ impl World {
         did
     }
 
-    pub(crate) fn run_all(&mut self) {
-        while self.run_some() {}
+    pub(crate) fn obey(&mut self) {
+        while self.obey_once() {}
     }
 
     /// The same, but instances that run this version fail instead of running.
-    pub(crate) fn run_all_but(&mut self, bad: &str) {
+    pub(crate) fn obey_but(&mut self, bad: &str) {
         loop {
             let failing: Vec<TaskId> = self
                 .active_web()
@@ -175,7 +175,7 @@ impl World {
                 self.status(id, TaskState::Failed);
             }
             let over = self.update().status().is_terminal();
-            if over || (failing.is_empty() && !self.run_some()) {
+            if over || (failing.is_empty() && !self.obey_once()) {
                 // What is throttled comes back.
                 if over || !self.active_web().iter().any(|task| task.state == TaskState::Throttled)
                 {

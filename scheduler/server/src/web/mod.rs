@@ -12,7 +12,6 @@ pub(crate) mod utilization;
 
 use std::sync::Arc;
 
-use aurora_daemon::metrics::Metrics;
 use aurora_daemon::web::{Crumb, Page};
 use axum::Router;
 use axum::http::{StatusCode, Uri};
@@ -31,7 +30,6 @@ pub(crate) struct Pages {
     pub(crate) core: Core,
     pub(crate) cluster: Arc<str>,
     pub(crate) observer_port: u16,
-    pub(crate) metrics: Metrics,
     pub(crate) history: History,
     /// Cancelled to end this scheduler.
     pub(crate) quit: CancellationToken,

@@ -8,13 +8,18 @@
     reason = "tests talk to sockets and files, and fail by panicking"
 )]
 
+mod admin;
 mod cron;
 mod disk;
 mod events;
 mod http;
+mod inverse;
 mod jobs;
 mod maintenance;
+mod plan;
+mod queries;
 mod quotas;
 mod services;
+mod updates;
 mod webhook;
 mod world;

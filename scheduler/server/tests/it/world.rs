@@ -27,7 +27,8 @@ pub(crate) fn config_with(folder: &Path, more: &[&str]) -> Config {
         "--thermos-executor-path",
         "/bin/true",
     ];
-    let command = Flags::augment_args(Command::new("test").no_binary_name(true));
+    let command =
+        Flags::augment_args(Command::new("test").no_binary_name(true).args_override_self(true));
     let matches = command.try_get_matches_from(words.iter().chain(more)).unwrap();
     Config::try_from(Flags::from_arg_matches(&matches).unwrap()).unwrap()
 }
