@@ -169,6 +169,23 @@ impl Session {
         Sent { call: Some(call), lost: Vec::new() }
     }
 
+    /// What is to be sent, and again until the master has it, when nobody knows whether a call has
+    /// arrived. Offers of which the master was not told that they are given back or used would be kept
+    /// from everybody for as long as the connection lasts. One that has used them after all knows
+    /// them no more. Everything else comes again by itself.
+    pub fn instead(call: &Call) -> Option<Call> {
+        let (offer_ids, filters) = match (&call.accept, &call.decline) {
+            (Some(accept), _) => (accept.offer_ids.clone(), accept.filters.clone()),
+            (None, Some(decline)) => (decline.offer_ids.clone(), decline.filters.clone()),
+            (None, None) => return None,
+        };
+        Some(Call {
+            r#type: Some(call::Type::Decline as i32),
+            decline: Some(call::Decline { offer_ids, filters }),
+            ..Call::default()
+        })
+    }
+
     /// An ACCEPT of offers with tasks; none if the offers are gone.
     fn accept(&mut self, ids: &[OfferId], tasks: &[AssignedTask]) -> Sent {
         let open: Vec<v1::Offer> =

@@ -97,6 +97,13 @@ impl World {
         }
         let mut alive = BTreeSet::new();
         for agent in &self.agents {
+            let booked = agent.id.iter().flat_map(|id| self.master.core.running_on(id));
+            let ghost =
+                booked.into_iter().find(|id| agent.runs.get(*id).is_none_or(|run| !run.is_alive()));
+            if let Some(id) = ghost {
+                let why = "the master keeps room for it";
+                return broken("V2", format!("{} has no {id}, and {why}", agent.host));
+            }
             for (id, _) in agent.runs.iter().filter(|(_, run)| run.is_alive()) {
                 let task = TaskId::new(id).ok().and_then(|id| scheduler.state().task(&id));
                 let is_known = task.is_some_and(|task| task.state.is_slave_assigned());
@@ -113,6 +120,11 @@ impl World {
             let since = task
                 .latest_event()
                 .map_or(0, |event| self.wall(self.home).ms_since(event.timestamp));
+            // Its job wants it to be waited for, however long.
+            let policy = task.assigned.task.partition_policy;
+            if state == TaskState::Partitioned && policy.is_some_and(|policy| !policy.reschedule) {
+                continue;
+            }
             if since > SETTLED_MS && state.is_slave_assigned() && !alive.contains(id.as_str()) {
                 return broken("T5", format!("{id} is {state}, and no agent has it"));
             }

@@ -57,8 +57,10 @@ struct Update {
     status: UpdateStatus,
     phases: BTreeMap<u32, (Phase, u32)>,
     last_pulse: Option<Timestamp>,
-    /// The instances that go first of all, and must not fail.
+    /// The instances that were taken up first of all, and must not fail. Which these were is not
+    /// known of an update that was far when its scheduler began.
     canary: BTreeSet<u32>,
+    canary_unknown: bool,
     /// Something was done since the last pause between two batches.
     acted: bool,
 }
@@ -96,7 +98,7 @@ impl Update {
             }
         };
         let surge = self.update.instructions.surge.map_or(0, |range| range.count());
-        let size = u64::from(size).max(surge).max(self.canary.len() as u64);
+        let size = u64::from(size).max(surge).max(canaries(&self.update) as u64);
         usize::try_from(size).unwrap_or(usize::MAX)
     }
 
@@ -215,15 +217,21 @@ impl Updates {
                     return broken("U6", format!("{key} begins while {other} goes on"));
                 }
                 let update = snapshot.update.clone();
-                let canary = canary(&update);
-                let phases = snapshot
+                let count = canaries(&update);
+                let mut first = snapshot.taken.iter().map(|(instance, _)| *instance);
+                let is_far = snapshot.taken.len() > count;
+                let canary = first.by_ref().filter(|_| !is_far).collect();
+                let canary_unknown = count > 0 && is_far;
+                let phases: BTreeMap<u32, (Phase, u32)> = snapshot
                     .taken
                     .iter()
                     .map(|(instance, taken)| (*instance, (taken.phase, taken.failures)))
                     .collect();
                 let (last_pulse, acted) = (snapshot.last_pulse, snapshot.acted);
-                self.going
-                    .insert(key, Update { update, status, phases, last_pulse, canary, acted });
+                self.going.insert(
+                    key,
+                    Update { update, status, phases, last_pulse, canary, canary_unknown, acted },
+                );
                 if !restored {
                     cover.path("update: begun");
                 }
@@ -247,6 +255,7 @@ impl Updates {
                     let failed = update.failed();
                     let max = usize::try_from(update.settings().max_failed_instances);
                     let is_over = failed.len() > max.unwrap_or(usize::MAX)
+                        || update.canary_unknown
                         || failed.iter().any(|instance| update.canary.contains(instance));
                     if !is_over {
                         return broken(
@@ -284,6 +293,15 @@ impl Updates {
                 if !update.is_in_scope(*instance) {
                     return broken("U3", format!("{key} works on {instance}"));
                 }
+                let is_new = !update.phases.contains_key(instance);
+                let is_canary = is_new
+                    && !update.is_back()
+                    && !update.is_surge(*instance)
+                    && update.update.instructions.desired.iter().any(|d| d.contains(*instance))
+                    && update.canary.len() < canaries(&update.update);
+                if is_canary {
+                    update.canary.insert(*instance);
+                }
                 update.phases.entry(*instance).or_insert((*phase, 0)).0 = *phase;
             }
             UpdateOp::Failure { key, instance } => {
@@ -316,17 +334,10 @@ impl Updates {
     }
 }
 
-/// The first instances, in order, that the new version is to be in.
-fn canary(update: &JobUpdate) -> BTreeSet<u32> {
-    let instructions = &update.instructions;
-    let count = instructions.settings.canary.map_or(0, |canary| canary.instances);
-    let all: BTreeSet<u32> = instructions
-        .desired
-        .iter()
-        .flat_map(|desired| desired.iter())
-        .filter(|instance| instructions.settings.is_in_scope(*instance))
-        .collect();
-    all.into_iter().take(usize::try_from(count).unwrap_or(usize::MAX)).collect()
+/// How many instances go first.
+fn canaries(update: &JobUpdate) -> usize {
+    let count = update.instructions.settings.canary.map_or(0, |canary| canary.instances);
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 /// U1 and U2, whenever something has happened.
@@ -343,6 +354,9 @@ fn check_budgets(key: &UpdateKey, update: &Update) -> Result<(), Violation> {
     }
     for (instance, (phase, failures)) in &update.phases {
         let forgiven = update.must_be_forgiven(*instance);
+        if update.canary_unknown && !update.is_back() {
+            continue;
+        }
         if *failures > forgiven && *phase != Phase::Failed {
             return broken(
                 "U2",
