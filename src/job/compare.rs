@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use anstyle::AnsiColor;
 use aurora_model::job::{
-    Constraint, ConstraintRule, Container, FetcherUri, Image, JobConfiguration, SlaPolicy,
-    TaskConfig,
+    Constraint, ConstraintRule, Container, FetcherUri, Image, JobConfiguration, Preference,
+    PreferenceRule, SlaPolicy, TaskConfig,
 };
 use serde_json::{Map, Value, json};
 use similar::{Algorithm, DiffOp, DiffTag, capture_diff_slices_deadline, group_diff_ops};
@@ -167,6 +167,7 @@ fn shown(task: &TaskConfig) -> Value {
         tier,
         resources,
         constraints,
+        preferences,
         fetcher_uris,
         task_links,
         contact_email,
@@ -206,6 +207,7 @@ fn shown(task: &TaskConfig) -> Value {
             "ports": resources.ports,
         },
         "constraints": constraints.iter().map(constraint).collect::<Vec<_>>(),
+        "preferences": preferences.iter().map(preference).collect::<Vec<_>>(),
         "fetcher_uris": fetched,
         "task_links": task_links,
         "contact_email": contact_email,
@@ -229,6 +231,17 @@ fn constraint(constraint: &Constraint) -> String {
         }
     };
     format!("{}: {rule}", constraint.attribute)
+}
+
+fn preference(preference: &Preference) -> String {
+    let rule = match &preference.rule {
+        PreferenceRule::Spread => "spread".to_owned(),
+        PreferenceRule::Value { negated, values } => {
+            let values = values.iter().map(String::as_str).collect::<Vec<_>>().join(",");
+            format!("{}{values}", if *negated { "!" } else { "" })
+        }
+    };
+    format!("{}: {rule}, weight {}", preference.attribute, preference.weight)
 }
 
 fn sla(policy: &SlaPolicy) -> Value {

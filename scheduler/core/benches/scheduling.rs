@@ -9,6 +9,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot run ends")]
 
+#[allow(dead_code, reason = "the benchmark of the log uses the rest")]
 mod cluster;
 
 use aurora_model::job::{JobConfiguration, MilliCpus, ResourceBag, TaskState};
@@ -213,8 +214,8 @@ fn status_updates(bencher: Bencher<'_, '_>) {
         .bench_local_values(|(mut cluster, ids)| {
             for task in ids {
                 let state = TaskState::Running;
-                let (agent, message, uuid) = (None, None, None);
-                let update = StatusUpdate { task, state, agent, message, uuid };
+                let (agent, message, reason, uuid) = (None, None, None, None);
+                let update = StatusUpdate { task, state, agent, message, reason, uuid };
                 let _ = black_box(cluster.put(Input::Status(update)));
             }
             cluster

@@ -2,8 +2,11 @@
 //! calls.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use aurora_mesos::CallError;
 use aurora_mesos::scheduler::{Calls, SessionEvent};
+use aurora_mesos::v1::scheduler::Call;
 use aurora_model::key::FrameworkId;
 use aurora_scheduler_core::{Effect, Input};
 use aurora_scheduler_session::{Sent, Session};
@@ -11,6 +14,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::actor::Core;
+
+/// How long after a failed call offers are given back, and the longest time between two attempts.
+const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// Sends calls.
 pub(crate) struct Mesos {
@@ -84,11 +90,40 @@ impl Mesos {
             let _ = self.core.put(Input::Status(update)).await;
         }
         let Some(call) = call else { return };
+        let instead = Session::instead(&call);
+        let Err(error) = self.send(call).await else { return };
+        if let Some(instead) = instead
+            && is_unclear(&error)
+        {
+            tokio::spawn(give_back(self.calls.clone(), instead));
+        }
+    }
+
+    async fn send(&self, call: Call) -> Result<(), CallError> {
         let what = call.r#type().as_str_name();
-        if let Err(error) = self.calls.send(call).await {
+        let sent = self.calls.send(call).await;
+        if let Err(error) = &sent {
             metrics::counter!("mesos_call_failures", "call" => what.to_ascii_lowercase())
                 .increment(1);
             tracing::warn!(%error, call = what, "a call to the master has failed");
+        }
+        sent
+    }
+}
+
+/// Whether the master may have taken a call or not, and still has the offers that it was about.
+fn is_unclear(error: &CallError) -> bool {
+    !matches!(error, CallError::NotSubscribed | CallError::Refused { .. })
+}
+
+/// Gives offers back until the master has heard it, or has forgotten them with the connection.
+async fn give_back(calls: Calls, call: Call) {
+    let mut wait = AGAIN.0;
+    loop {
+        tokio::time::sleep(wait).await;
+        match calls.send(call.clone()).await {
+            Err(error) if is_unclear(&error) => wait = (wait * 2).min(AGAIN.1),
+            _ => return,
         }
     }
 }

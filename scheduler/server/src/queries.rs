@@ -53,13 +53,12 @@ pub(crate) struct Job {
 #[derive(Debug, Clone)]
 pub(crate) struct Schedule {
     pub(crate) schedule: String,
-    pub(crate) zone: String,
     pub(crate) next: Option<Timestamp>,
 }
 
 fn schedule(cron: CronStatus) -> Schedule {
-    let CronStatus { job, zone, next, .. } = cron;
-    Schedule { schedule: job.cron_schedule.clone().unwrap_or_default(), zone, next }
+    let CronStatus { job, next, .. } = cron;
+    Schedule { schedule: job.cron_schedule.clone().unwrap_or_default(), next }
 }
 
 /// Some jobs.

@@ -209,7 +209,6 @@ pub async fn start_with_log(
         core: core.clone(),
         cluster: flags.cluster_name.as_str().into(),
         observer_port: flags.observer_port,
-        metrics: metrics.clone(),
         history: history.clone(),
         quit: quit.clone(),
     };

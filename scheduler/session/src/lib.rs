@@ -169,6 +169,23 @@ impl Session {
         Sent { call: Some(call), lost: Vec::new() }
     }
 
+    /// What is to be sent, and again until the master has it, when nobody knows whether a call has
+    /// arrived. Offers of which the master was not told that they are given back or used would be kept
+    /// from everybody for as long as the connection lasts. One that has used them after all knows
+    /// them no more. Everything else comes again by itself.
+    pub fn instead(call: &Call) -> Option<Call> {
+        let (offer_ids, filters) = match (&call.accept, &call.decline) {
+            (Some(accept), _) => (accept.offer_ids.clone(), accept.filters.clone()),
+            (None, Some(decline)) => (decline.offer_ids.clone(), decline.filters.clone()),
+            (None, None) => return None,
+        };
+        Some(Call {
+            r#type: Some(call::Type::Decline as i32),
+            decline: Some(call::Decline { offer_ids, filters }),
+            ..Call::default()
+        })
+    }
+
     /// An ACCEPT of offers with tasks; none if the offers are gone.
     fn accept(&mut self, ids: &[OfferId], tasks: &[AssignedTask]) -> Sent {
         let open: Vec<v1::Offer> =
@@ -333,5 +350,30 @@ mod tests {
         let known: Vec<&str> = known.iter().map(|offer| offer.id.as_str()).collect();
         assert_eq!(known, ["1", "3"]);
         assert!(session.offers.keys().eq(["1", "3"]));
+    }
+
+    #[test]
+    fn reasons_are_kept_and_give_words_only_where_there_are_none() {
+        use v1::task_status::Reason;
+        let told = |reason: Option<Reason>, message: Option<&str>| {
+            let found = status(v1::TaskStatus {
+                task_id: v1::TaskId { value: "t".to_owned() },
+                state: v1::TaskState::TaskFailed as i32,
+                reason: reason.map(|reason| reason as i32),
+                message: message.map(str::to_owned),
+                ..v1::TaskStatus::default()
+            });
+            let found = found.unwrap();
+            (found.reason, found.message)
+        };
+        let memory = Some(Reason::ContainerLimitationMemory);
+        let name = Some("REASON_CONTAINER_LIMITATION_MEMORY");
+        let used = |what: &str| Some(format!("Task used more {what} than requested."));
+        assert_eq!(told(memory, None), (name, used("memory")));
+        assert_eq!(told(memory, Some("")), (name, used("memory")));
+        assert_eq!(told(memory, Some("by 3 MB")), (name, Some("by 3 MB".to_owned())));
+        assert_eq!(told(Some(Reason::ContainerLimitationDisk), None).1, used("disk"));
+        assert_eq!(told(Some(Reason::ExecutorUnregistered), Some("gave up")).1, None);
+        assert_eq!(told(None, Some("x")), (None, Some("x".to_owned())));
     }
 }

@@ -45,6 +45,29 @@ pub(crate) enum Fault {
     ExecutorKill(usize),
 }
 
+/// Something that breaks when it is planned to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Breakage {
+    /// Nothing gets from the scheduler to the master, from the master to the scheduler, or both, for
+    /// so long, in milliseconds.
+    Partition {
+        /// From the scheduler to the master.
+        up: bool,
+        /// From the master to the scheduler.
+        down: bool,
+        /// For how long.
+        ms: u64,
+    },
+    /// The scheduler is killed.
+    Crash,
+    /// The machine with the log loses power.
+    PowerLoss,
+    /// Another scheduler takes over while the one that leads goes on.
+    TakeOver,
+    /// The master is away for so long, in milliseconds, and knows nothing when it is back.
+    MasterDown(u64),
+}
+
 /// How much breaks in a run. Each run has its own: some things never break in it, others often.
 #[derive(Debug, Clone)]
 pub(crate) struct Profile {
@@ -54,10 +77,23 @@ pub(crate) struct Profile {
     pub(crate) delay_per_mille: u64,
     pub(crate) duplicate_per_mille: u64,
     pub(crate) crash_per_million: u64,
-    kinds: Vec<u8>,
+    pub(crate) kinds: Vec<u8>,
 }
 
 impl Profile {
+    /// Nothing breaks by chance.
+    pub(crate) fn calm() -> Self {
+        Self {
+            between_faults_ms: 60_000,
+            between_acts_ms: 60_000,
+            drop_per_mille: 0,
+            delay_per_mille: 0,
+            duplicate_per_mille: 0,
+            crash_per_million: 0,
+            kinds: Vec::new(),
+        }
+    }
+
     pub(crate) fn draw(rng: &mut Rng) -> Self {
         let often = |rng: &mut Rng, choices: &[u64]| rng.pick(choices).copied().unwrap_or(0);
         let kinds: Vec<u8> = (0..13).filter(|_| rng.chance(600)).collect();
@@ -208,6 +244,25 @@ impl World {
                 self.fault("executor killed");
                 self.kill_executor(agent);
             }
+        }
+    }
+
+    pub(crate) fn break_as_planned(&mut self, what: Breakage) {
+        self.note(|| format!("breaks: {what:?}"));
+        match what {
+            Breakage::Partition { up, down, ms } => {
+                let machine = self.home;
+                self.fault("scheduler cut off");
+                self.machines[machine].cut_up |= up;
+                if down {
+                    self.cut_down(machine);
+                }
+                self.at(ms, Event::Mend(Fault::Partition(machine)));
+            }
+            Breakage::Crash => self.break_this(Fault::Crash),
+            Breakage::PowerLoss => self.break_this(Fault::PowerLoss),
+            Breakage::TakeOver => self.break_this(Fault::TakeOver),
+            Breakage::MasterDown(ms) => self.restart_master(ms),
         }
     }
 

@@ -29,11 +29,18 @@ mod rng;
 mod world;
 
 pub use cover::{Coverage, Place};
+pub use faults::Breakage;
 pub use report::{Options, run};
 pub use world::{Outcome, Violation};
 
 /// Runs the cluster of one seed for a time; `tracing` keeps the last events.
 pub fn simulate(seed: u64, duration_ms: u64, tracing: bool) -> Outcome {
     let tracing = if tracing { world::Tracing::Keep } else { world::Tracing::Off };
-    world::World::run(seed, duration_ms, tracing)
+    world::World::run(seed, duration_ms, tracing, None)
+}
+
+/// Runs the cluster of one seed for a time, in which nothing breaks but what is planned: at which time,
+/// in milliseconds, and what.
+pub fn simulate_planned(seed: u64, duration_ms: u64, plan: &[(u64, Breakage)]) -> Outcome {
+    world::World::run(seed, duration_ms, world::Tracing::Keep, Some(plan))
 }

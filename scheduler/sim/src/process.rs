@@ -26,6 +26,8 @@ const SNAPSHOT_AFTER: u64 = 48 << 10;
 const GROUP: usize = 512;
 /// How long a scheduler is away that was ended, until it is started again.
 const RESTART_MS: u64 = 2000;
+/// How long a call may take.
+const CALL_LIMIT_MS: u64 = 10_000;
 /// The longest time between two attempts to subscribe.
 const MAX_BACKOFF_MS: u64 = 5000;
 
@@ -88,6 +90,7 @@ impl World {
             Err(error) => return self.not_opened(machine, id, &error),
         };
         self.note(|| format!("scheduler {id} starts on machine {machine}"));
+        self.cover.path("scheduler started");
         // What was turned round did no harm: it was in what nobody had been told of.
         self.rot = None;
         self.log.recovered(&state)?;
@@ -349,18 +352,21 @@ impl World {
         let (Some(stream), machine) = (process.stream, process.machine) else { return };
         if self.machines[machine].cut_up || !self.master.up {
             self.fault("call lost in a partition");
-            return;
+            return self.call_fails(stream, &call);
         }
         let accepts = call.accept.is_some();
         if !self.calm && self.rng.chance(self.profile.drop_per_mille) {
             self.fault("call dropped");
-            return;
+            return self.call_fails(stream, &call);
         }
         let delay = self.rng.range(1, 5);
         // A call that takes longer than its time limit is overtaken by the next ones.
         if !self.calm && self.rng.chance(self.profile.delay_per_mille) {
             self.fault("call delayed and overtaken");
             let delay = self.rng.range(100, 20_000);
+            if delay > CALL_LIMIT_MS {
+                self.call_fails(stream, &call);
+            }
             self.at(delay, Event::Call { stream, call: Box::new(call) });
             return;
         }
@@ -373,6 +379,21 @@ impl World {
             self.at_time(at + later, Event::Call { stream, call: Box::new(call.clone()) });
         }
         self.at_time(at, Event::Call { stream, call: Box::new(call) });
+    }
+
+    /// What is sent again is, after the time that a call may take.
+    fn call_fails(&mut self, stream: u64, call: &v1::scheduler::Call) {
+        if let Some(instead) = Session::instead(call) {
+            let call = Box::new(instead);
+            self.at(CALL_LIMIT_MS, Event::GiveBack { stream, call });
+        }
+    }
+
+    pub(crate) fn give_back(&mut self, stream: u64, call: v1::scheduler::Call) {
+        if let Some(id) = self.reader_of(stream) {
+            self.fault("offers given back once more");
+            self.send_call(id, call);
+        }
     }
 
     pub(crate) fn subscribe(&mut self, id: u64, wait: u64) -> Result<(), Violation> {

@@ -63,6 +63,7 @@ pub fn run(options: &Options) -> bool {
             options.seed,
             options.duration_ms(),
             Tracing::Print(text.clone()),
+            None,
         );
         println!("{:?}", outcome.violation);
         return outcome.violation.is_none();

@@ -13,7 +13,7 @@ use crate::check::truth::Truth;
 use crate::client::Clients;
 use crate::cover::Coverage;
 use crate::disk::{Rot, SimDisk};
-use crate::faults::{Fault, Profile};
+use crate::faults::{Breakage, Fault, Profile};
 use crate::master::Master;
 use crate::process::Process;
 use crate::rng::Rng;
@@ -69,6 +69,8 @@ pub(crate) enum Event {
     StreamUnread { stream: u64 },
     /// A call arrives at the master.
     Call { stream: u64, call: Box<v1::scheduler::Call> },
+    /// A scheduler finds that a call about offers has failed.
+    GiveBack { stream: u64, call: Box<v1::scheduler::Call> },
     /// A timer of the master is due.
     MasterTick { turn: u64 },
     /// A coordinator answers.
@@ -95,6 +97,8 @@ pub(crate) enum Event {
     Answer { request: u64, answer: Box<crate::client::Answer> },
     /// Something breaks.
     Break,
+    /// Something breaks that was planned.
+    Script(Breakage),
     /// Something is mended.
     Mend(Fault),
     /// From here on nothing breaks.
@@ -172,11 +176,19 @@ pub struct Outcome {
 
 impl World {
     /// Runs the cluster of a seed for a time.
-    pub(crate) fn run(seed: u64, duration_ms: u64, tracing: Tracing) -> Outcome {
+    pub(crate) fn run(
+        seed: u64,
+        duration_ms: u64,
+        tracing: Tracing,
+        script: Option<&[(u64, Breakage)]>,
+    ) -> Outcome {
         let mut rng = Rng::new(seed);
         // Seeds that are next to each other have nothing else in common.
         rng.next();
-        let profile = Profile::draw(&mut rng.fork());
+        let mut profile = Profile::draw(&mut rng.fork());
+        if script.is_some() {
+            profile = Profile { between_acts_ms: profile.between_acts_ms, ..Profile::calm() };
+        }
         let agents = Agent::some(&mut rng.fork());
         let mut world = Self {
             disk: SimDisk::new(rng.fork()),
@@ -203,6 +215,9 @@ impl World {
             shown: VecDeque::new(),
             found: None,
         };
+        for (at, what) in script.into_iter().flatten() {
+            world.at(*at, Event::Script(*what));
+        }
         let violation = world.go().err();
         for (what, times) in world.disk.happened() {
             world.cover.faults.entry(what).and_modify(|known| *known += times).or_insert(times);
@@ -304,6 +319,10 @@ impl World {
                 self.call(stream, *call);
                 Ok(())
             }
+            Event::GiveBack { stream, call } => {
+                self.give_back(stream, *call);
+                Ok(())
+            }
             Event::MasterTick { turn } => {
                 self.master_tick(turn);
                 Ok(())
@@ -344,6 +363,10 @@ impl World {
             Event::Answer { request, answer } => self.take_answer(request, *answer),
             Event::Break => {
                 self.break_something();
+                Ok(())
+            }
+            Event::Script(what) => {
+                self.break_as_planned(what);
                 Ok(())
             }
             Event::Mend(fault) => {

@@ -112,9 +112,22 @@ struct Through {
     work: mpsc::SyncSender<Work>,
     released: mpsc::Receiver<Vec<Effect>>,
     queries: Option<mpsc::Receiver<Query>>,
+    /// How long each step of the core took.
+    steps: Vec<Duration>,
     /// Whether tasks report that they start and run.
     runs: bool,
+    writer: Option<std::thread::JoinHandle<()>>,
     _folder: tempfile::TempDir,
+}
+
+/// The log is written to its end before its folder goes.
+impl Drop for Through {
+    fn drop(&mut self) {
+        self.work = mpsc::sync_channel(0).0;
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
 }
 
 impl Through {
@@ -123,12 +136,23 @@ impl Through {
         let (store, _) = Store::open(folder.path()).unwrap();
         let (work, to_write) = mpsc::sync_channel(UNWRITTEN);
         let (release, released) = mpsc::channel();
-        std::thread::spawn(move || write(store, to_write, release));
-        Self { cluster, work, released, queries: None, runs: false, _folder: folder }
+        let writer = Some(std::thread::spawn(move || write(store, to_write, release)));
+        Self {
+            cluster,
+            work,
+            released,
+            queries: None,
+            steps: Vec::new(),
+            runs: false,
+            writer,
+            _folder: folder,
+        }
     }
 
     fn step(&mut self, input: Input) {
+        let began = Instant::now();
         let step = self.cluster.put(input);
+        self.steps.push(began.elapsed());
         if !step.ops.is_empty() || !step.effects.is_empty() {
             self.work.send(Work::Step(step.ops, step.effects)).unwrap();
         }
@@ -304,7 +328,7 @@ fn scale(agents: usize, tasks: u32) -> f64 {
 
 /// How long questions wait at a million tasks while others are placed.
 fn questions() {
-    let cluster = filled(50_000, 980_000, settings());
+    let cluster = filled(50_000, 900_000, settings());
     let mut through = Through::new(cluster);
     let (ask, queries) = mpsc::channel::<Query>();
     through.queries = Some(queries);
@@ -350,10 +374,22 @@ fn questions() {
         }
         waits
     });
-    let took = through.place(jobs(|_, _| {}), 20_000);
+    let took = through.place(jobs(|_, _| {}), 100_000);
     done.store(1, Ordering::Relaxed);
-    report("to 1000000 tasks, being asked", 20_000, took);
+    report("to 1000000 tasks, being asked", 100_000, took);
     through.queries = None;
+    through.steps.sort();
+    let at = |share: f64| {
+        through.steps[((through.steps.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3
+    };
+    println!(
+        "{:<40} {:>5} steps: median {:.2} ms, p99 {:.2} ms, longest {:.2} ms",
+        "a step of the core",
+        through.steps.len(),
+        at(0.5),
+        at(0.99),
+        at(1.0)
+    );
     let names = ["a page of a role's jobs", "one job's tasks", "one agent's tasks"];
     for (name, mut waits) in names.into_iter().zip(asking.join().unwrap()) {
         waits.sort();

@@ -674,6 +674,12 @@ impl Core {
         ]
     }
 
+    /// The tasks that are thought to use an agent's resources, for those who ask.
+    pub fn running_on<'a>(&'a self, agent: &'a str) -> impl Iterator<Item = &'a str> + 'a {
+        let on_agent = self.tasks.iter().filter(move |(_, task)| task.agent == agent);
+        on_agent.filter(|(_, task)| !task.is_over()).map(|((_, id), _)| id.as_str())
+    }
+
     /// The agents, for those who ask.
     pub(crate) fn agents(&self) -> impl Iterator<Item = (&v1::AgentInfo, bool)> {
         self.agents.values().map(|agent| (&agent.info, agent.connected))

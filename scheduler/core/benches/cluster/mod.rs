@@ -17,9 +17,9 @@ use aurora_scheduler_core::{
 };
 
 /// Hosts of one rack.
-pub const RACK: usize = 40;
+pub(crate) const RACK: usize = 40;
 /// Values of the attribute `pool`.
-pub const POOLS: usize = 5;
+pub(crate) const POOLS: usize = 5;
 
 struct Agent {
     id: AgentId,
@@ -32,21 +32,21 @@ struct Agent {
 }
 
 /// See the module.
-pub struct Cluster {
-    pub scheduler: Scheduler,
-    pub now: Timestamp,
+pub(crate) struct Cluster {
+    pub(crate) scheduler: Scheduler,
+    pub(crate) now: Timestamp,
     agents: Vec<Agent>,
     by_id: BTreeMap<AgentId, usize>,
     /// Agents with something free and no offer.
     to_offer: BTreeSet<usize>,
     overhead: ResourceBag,
-    pub launched: u64,
-    pub killed: u64,
+    pub(crate) launched: u64,
+    pub(crate) killed: u64,
     again: usize,
 }
 
 /// What every agent has.
-pub fn machine(cores: u64) -> ResourceBag {
+pub(crate) fn machine(cores: u64) -> ResourceBag {
     ResourceBag {
         cpus: MilliCpus(cores * 1000),
         ram_mb: cores * 4096,
@@ -57,7 +57,7 @@ pub fn machine(cores: u64) -> ResourceBag {
 }
 
 /// Settings under which nothing but placement happens.
-pub fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings {
         unset_quota: None,
         hold_offers_forever: true,
@@ -67,7 +67,7 @@ pub fn settings() -> Settings {
 }
 
 /// A service of one core, 1 GB and 4 GB for each instance.
-pub fn job(role: &str, name: &str, instances: u32) -> JobConfiguration {
+pub(crate) fn job(role: &str, name: &str, instances: u32) -> JobConfiguration {
     let key = JobKey::new(role, "prod", name).unwrap();
     JobConfiguration {
         key: key.clone(),
@@ -110,11 +110,11 @@ pub fn job(role: &str, name: &str, instances: u32) -> JobConfiguration {
     }
 }
 
-pub fn limit(attribute: &str, limit: i32) -> Constraint {
+pub(crate) fn limit(attribute: &str, limit: i32) -> Constraint {
     Constraint { attribute: attribute.to_owned(), rule: ConstraintRule::Limit(limit) }
 }
 
-pub fn value(attribute: &str, value: &str) -> Constraint {
+pub(crate) fn value(attribute: &str, value: &str) -> Constraint {
     let values = BTreeSet::from([value.to_owned()]);
     let rule = ConstraintRule::Value { negated: false, values };
     Constraint { attribute: attribute.to_owned(), rule }
@@ -122,7 +122,7 @@ pub fn value(attribute: &str, value: &str) -> Constraint {
 
 impl Cluster {
     /// A cluster in which nothing runs, and a scheduler that is registered.
-    pub fn new(agents: usize, machine: ResourceBag, settings: Settings) -> Self {
+    pub(crate) fn new(agents: usize, machine: ResourceBag, settings: Settings) -> Self {
         let agents: Vec<Agent> = (0..agents)
             .map(|number| Agent {
                 id: AgentId::new(format!("6c2e5a9e-1d0b-4e51-a0a5-4b1d9d1f2f10-S{number}"))
@@ -152,12 +152,12 @@ impl Cluster {
         cluster
     }
 
-    pub fn put(&mut self, input: Input) -> Step {
+    pub(crate) fn put(&mut self, input: Input) -> Step {
         self.scheduler.handle(self.now, input)
     }
 
     /// The creation of a job.
-    pub fn create(job: JobConfiguration) -> Input {
+    pub(crate) fn create(job: JobConfiguration) -> Input {
         Input::Request {
             ticket: Ticket(0),
             request_id: None,
@@ -167,7 +167,7 @@ impl Cluster {
     }
 
     /// Carries out what the scheduler asks for; gives what tasks say of it.
-    pub fn carry_out(&mut self, effects: Vec<Effect>) -> Vec<Input> {
+    pub(crate) fn carry_out(&mut self, effects: Vec<Effect>) -> Vec<Input> {
         let mut said = Vec::new();
         for effect in effects {
             match effect {
@@ -222,7 +222,7 @@ impl Cluster {
 
     /// Offers of what has come free, at most so many at once. What was on offer before is
     /// rescinded.
-    pub fn offers(&mut self, most: usize) -> Vec<Input> {
+    pub(crate) fn offers(&mut self, most: usize) -> Vec<Input> {
         let mut inputs = Vec::new();
         let mut offers = Vec::new();
         while offers.len() < most
@@ -261,21 +261,21 @@ impl Cluster {
     }
 
     /// Has the next agent make its offer anew.
-    pub fn offer_again(&mut self) {
+    pub(crate) fn offer_again(&mut self) {
         let next = self.again % self.agents.len();
         self.again += 1;
         self.to_offer.insert(next);
     }
 
     /// Forgets what the agents have, which is the benchmark's memory and not the scheduler's.
-    pub fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         for agent in &mut self.agents {
             agent.tasks.clear();
         }
     }
 
     /// Goes on until nothing happens any more, without a log.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         let mut inputs = self.offers(500);
         loop {
             let is_due = self.scheduler.next_wakeup().is_some_and(|at| at <= self.now);

@@ -37,7 +37,7 @@ use crate::scheduler::{Scheduler, Turn};
 use crate::timers::Timer;
 
 /// Tasks that are placed in one step: others than those who wait for places want to be heard too.
-const TASKS_AT_ONCE: usize = 100;
+const TASKS_AT_ONCE: usize = 50;
 
 /// The tasks that go to each agent, by its place among the offers.
 type Launches = BTreeMap<u32, Vec<TaskId>>;

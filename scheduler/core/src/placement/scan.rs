@@ -223,13 +223,14 @@ impl Scheduler {
     ) -> bool {
         looked.agents += 1;
         let Search { group, config, wanted, known_score, known_slot } = search;
-        let site = Site::of(offer, wanted);
+        let free = wanted.usable(&offer.fixed, &offer.revocable);
         let slot = offer.key().slot;
-        let enough = site.free.covers(&wanted.resources);
+        let enough = free.covers(&wanted.resources);
         if !enough && *known_slot != Some(slot) {
-            // Most agents are full. Whatever else speaks against one counts more than a lack.
+            // Most agents are full, and of those nothing else is looked at: it lies elsewhere in
+            // memory. Whatever else speaks against one counts more than a lack.
             let best = looked.best.map_or(*known_score, |(best, ..)| best.min(*known_score));
-            if lack_score(&wanted.resources, &site.free) >= best && best <= 10_000 {
+            if lack_score(&wanted.resources, &free) >= best && best <= 10_000 {
                 return false;
             }
         }
@@ -240,6 +241,7 @@ impl Scheduler {
             looked.note(refusal.score(&wanted.resources), slot, refusal);
             return false;
         }
+        let site = Site::of(offer, wanted);
         let spread = self.state.spread_of(&config.job);
         match refusal(config, wanted, &site, spread, moment) {
             Some(refusal) => {

@@ -223,7 +223,9 @@ impl Index {
         if let Some(host) = &was.host
             && will_be.is_none_or(|now| now.host.as_ref() != Some(host))
         {
-            if let Some(known) = hosts.get(host) {
+            if !job.spread.is_empty()
+                && let Some(known) = hosts.get(host)
+            {
                 job.spread.remove(&known.attributes);
             }
             if let Some(on) = self.on_host.get_mut(host) {
@@ -268,7 +270,9 @@ impl Index {
         if let Some(host) = host_of(task)
             && was.is_none_or(|was| was.host.as_ref() != Some(host))
         {
-            if let Some(known) = hosts.get(host) {
+            if !job.spread.is_empty()
+                && let Some(known) = hosts.get(host)
+            {
                 job.spread.add(&known.attributes);
             }
             let on = self.on_host.entry(host.clone()).or_default();

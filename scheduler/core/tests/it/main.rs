@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
 
 mod actions;
+mod admin;
 mod cron;
 mod events;
 mod history;

@@ -193,7 +193,7 @@ fn agents_that_share_a_host_are_drained_together() {
     second.host = "host-A".into();
     world.put(Input::Offers(vec![first, second]));
     world.create(job("web", 2, true)).unwrap();
-    world.run_all();
+    world.run_placed();
     world.drain("host-A");
     assert_eq!(world.count_in(TaskState::Draining), 2);
     world.end_all();

@@ -66,7 +66,7 @@ fn room_is_made_after_a_while_and_kept_for_whom_it_was_made() {
     world.create(preferred("web", 2)).unwrap();
     assert_eq!(killed(&world.wait(DELAY - 1)), []);
     let effects = world.wait(1);
-    assert_eq!(killed(&effects), [victim.clone()]);
+    assert_eq!(killed(&effects), std::slice::from_ref(&victim));
     let waiting = world.task_in("web", TaskState::Pending);
     let message = world.tasks("batch")[0].latest_event().unwrap().message.clone().unwrap();
     assert_eq!(message, format!("Stopped to make room for {waiting}"));

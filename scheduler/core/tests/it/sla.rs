@@ -2,6 +2,7 @@
 
 use aurora_model::job::{SlaPolicy, TaskState};
 use aurora_model::maintenance::MaintenanceMode;
+use aurora_model::update::{UpdateSettings, UpdateStatus, UpdateStrategy};
 use aurora_scheduler_core::{
     CoordinatorAnswer, CoordinatorQuestion, Effect, ErrorKind, Input, MaintenanceRequest,
     QuestionId, Settings,
@@ -45,7 +46,7 @@ fn a_drain_goes_on_as_soon_as_the_policy_allows() {
     world.end_all();
     world.offer("C", 20);
     world.wait(1);
-    world.run_all();
+    world.run_placed();
     // The replacement must have run for more than 30 seconds.
     world.wait(30_000);
     assert_eq!(world.count_in(TaskState::Draining), 0);
@@ -89,7 +90,7 @@ fn small_jobs_and_those_not_for_production_are_not_protected() {
         world.register();
         world.offer("A", 25);
         world.create(job("web", 25, true)).unwrap();
-        world.run_all();
+        world.run_placed();
         world.wait(10 * MINUTE);
         world.sla_drain(&["host-A"], percentage(100.0, 60), HOUR_SECS);
         assert_eq!(world.count_in(TaskState::Draining), drained);
@@ -143,7 +144,7 @@ fn a_run_that_has_just_begun_is_not_taken_for_broken() {
     service.task.sla_policy = Some(percentage(90.0, 300));
     world.offer("A", 20);
     world.create(service).unwrap();
-    world.run_all();
+    world.run_placed();
     world.wait(1000);
     world.sla_drain(&["host-A"], percentage(0.0, 0), HOUR_SECS);
     assert_eq!(world.count_in(TaskState::Draining), 0);
@@ -219,7 +220,7 @@ fn only_so_many_coordinators_are_asked_at_a_time() {
         service.task.sla_policy = Some(coordinator(&format!("http://{name}/")));
         world.create(service).unwrap();
     }
-    world.run_all();
+    world.run_placed();
     world.wait(MINUTE);
     world.effects.clear();
     world.sla_drain(&["host-A"], percentage(0.0, 0), HOUR_SECS);
@@ -288,4 +289,34 @@ fn policies_that_make_no_sense_are_refused_by_name() {
         surge: false,
     };
     assert!(world.maintain(request).unwrap_err().message.contains("between 0 and 100"));
+}
+
+#[test]
+fn a_drain_and_an_update_draw_on_one_account() {
+    let mut world = World::with_service(&[10, 10], Some(percentage(95.0, 60)));
+    let mut next = world.tasks("web")[0].assigned.task.as_ref().clone();
+    next.executor.as_mut().unwrap().data = "v2".to_owned();
+    let settings = UpdateSettings {
+        strategy: UpdateStrategy::Queue { group_size: 5 },
+        sla_aware: true,
+        ..UpdateSettings::default()
+    };
+    let down = |world: &World| 20 - world.count_in(TaskState::Running);
+    world.start(next, 20, settings).unwrap();
+    assert_eq!(down(&world), 1);
+    world.sla_drain(&["host-A"], percentage(0.0, 0), HOUR_SECS);
+    assert_eq!(down(&world), 1, "what the update has stopped, the drain cannot stop again");
+    // Both go on in turn, and never is more than one down.
+    for round in 0..1000 {
+        world.end_all();
+        assert!(down(&world) <= 1, "{round}");
+        if world.count_in(TaskState::Pending) > 0 {
+            world.offer("C", 1);
+        }
+        world.run_placed();
+        world.wait(20_000);
+        assert!(down(&world) <= 1, "{round}");
+    }
+    assert_eq!(world.mode("host-A"), MaintenanceMode::Drained);
+    assert_eq!(world.at(), UpdateStatus::RolledForward);
 }

@@ -19,7 +19,7 @@ fn a_stand_in_serves_while_the_only_instance_is_moved() {
     assert_eq!(shown(&world), ["0:RUNNING", "1:PENDING"]);
     assert_eq!(world.reasons("host-A"), ["its stand-in is being started elsewhere"]);
     world.offer("B", 1);
-    world.run_all();
+    world.run_placed();
     assert_eq!(shown(&world), ["0:RUNNING", "1:RUNNING"]);
     assert_eq!(world.on("host-B").len(), 1);
     world.wait(9_999);
@@ -29,7 +29,7 @@ fn a_stand_in_serves_while_the_only_instance_is_moved() {
     world.end_all();
     assert_eq!(world.mode("host-A"), MaintenanceMode::Drained);
     world.offer("C", 1);
-    world.run_all();
+    world.run_placed();
     world.wait(9_999);
     assert_eq!(shown(&world), ["0:KILLED", "0:RUNNING", "1:RUNNING"]);
     world.wait(1);
@@ -55,14 +55,14 @@ fn it_goes_on_after_a_restart_at_every_step() {
     world.surge_drain("host-A", percentage(0.0, 10), 3600);
     again(&mut world);
     world.offer("B", 1);
-    world.run_all();
+    world.run_placed();
     again(&mut world);
     world.wait(10_000);
     assert_eq!(shown(&world), ["0:DRAINING", "1:RUNNING"]);
     again(&mut world);
     world.end_all();
     world.offer("C", 1);
-    world.run_all();
+    world.run_placed();
     again(&mut world);
     world.wait(10_000);
     assert_eq!(shown(&world), ["0:KILLED", "0:RUNNING", "1:KILLING"]);
@@ -93,7 +93,7 @@ fn a_drain_that_is_called_off_needs_no_stand_in() {
     let mut world = World::with_service(&[1], None);
     world.surge_drain("host-A", percentage(0.0, 10), 3600);
     world.offer("B", 1);
-    world.run_all();
+    world.run_placed();
     world.end("host-A");
     assert_eq!(shown(&world), ["0:RUNNING", "1:KILLING"]);
 }
@@ -108,11 +108,11 @@ fn the_deadline_is_kept_with_or_without_a_stand_in() {
     // The first place there is goes to who has waited longest; in the end the instance is back and
     // alone.
     world.offer("B", 2);
-    world.run_all();
+    world.run_placed();
     world.wait(10_000);
     world.end_all();
     world.offer("C", 2);
-    world.run_all();
+    world.run_placed();
     world.wait(10_000);
     world.end_all();
     let running = world.ids_in(&[TaskState::Running]);
@@ -131,7 +131,7 @@ fn without_quota_the_instance_waits_for_the_deadline_and_says_why() {
     let mut service = job("web", 1, true);
     service.task.tier = Some("preferred".into());
     world.create(service).unwrap();
-    world.run_all();
+    world.run_placed();
     world.surge_drain("host-A", percentage(0.0, 0), 60);
     assert_eq!(shown(&world), ["0:RUNNING"]);
     let reasons = world.reasons("host-A");
@@ -149,7 +149,7 @@ fn a_job_that_is_killed_takes_its_stand_in_with_it() {
         let mut world = World::with_service(&[1], None);
         world.surge_drain("host-A", percentage(0.0, 10), 3600);
         world.offer("B", 1);
-        world.run_all();
+        world.run_placed();
         world.kill_instances("web", instances);
         world.end_all();
         world.end_all();
@@ -171,7 +171,7 @@ proptest! {
             match what {
                 0 => { world.offer("B", 1); }
                 1 => { world.offer("C", 1); }
-                2 => world.run_all(),
+                2 => world.run_placed(),
                 3 => world.end_all(),
                 4 => { world.restart(); world.register(); }
                 5 => { world.offer("A", 1); }
@@ -189,7 +189,7 @@ proptest! {
             for agent in ["D", "E", "F"] {
                 world.offer(agent, 1);
             }
-            world.run_all();
+            world.run_placed();
             world.wait(MINUTE);
             world.end_all();
         }

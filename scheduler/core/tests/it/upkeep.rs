@@ -42,13 +42,13 @@ impl World {
         for (agent, count) in ('A'..).zip(per_host) {
             world.offer(&agent.to_string(), u64::from(*count));
         }
-        world.run_all();
+        world.run_placed();
         world.wait(24 * 60 * MINUTE);
         world
     }
 
     /// Lets every task run that has a place.
-    pub(crate) fn run_all(&mut self) {
+    pub(crate) fn run_placed(&mut self) {
         for id in self.ids_in(&[TaskState::Assigned, TaskState::Starting]) {
             self.status(&id, TaskState::Running);
         }

@@ -268,7 +268,7 @@ proptest! {
         for agent in AGENTS {
             world.offer(agent, 7);
         }
-        world.run_all();
+        world.run_placed();
         let mut state = State::default();
         let mut seen = 0;
         judge(&world, &mut state, &mut seen);

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 
 use aurora_daemon::telemetry;
 use aurora_daemon::web::{Crumb, Page};
+use axum::extract::rejection::FormRejection;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -78,11 +79,15 @@ pub(super) async fn log_filter() -> Response {
 pub(super) async fn set_log_filter(
     peer: Option<Extension<ConnectInfo<SocketAddr>>>,
     headers: HeaderMap,
-    Form(asked): Form<BTreeMap<String, String>>,
+    asked: Result<Form<BTreeMap<String, String>>, FormRejection>,
 ) -> Response {
     if let Err(refusal) = guard(peer, &headers) {
         return refusal;
     }
+    let asked = match asked {
+        Ok(Form(asked)) => asked,
+        Err(rejection) => return rejection.into_response(),
+    };
     let filter = match (asked.get("filter"), asked.get("logger"), asked.get("level")) {
         (Some(filter), ..) => filter.clone(),
         (None, logger, Some(level)) => {

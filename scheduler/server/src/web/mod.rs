@@ -12,7 +12,6 @@ pub(crate) mod utilization;
 
 use std::sync::Arc;
 
-use aurora_daemon::metrics::Metrics;
 use aurora_daemon::web::{Crumb, Page};
 use axum::Router;
 use axum::http::{StatusCode, Uri};
@@ -31,7 +30,6 @@ pub(crate) struct Pages {
     pub(crate) core: Core,
     pub(crate) cluster: Arc<str>,
     pub(crate) observer_port: u16,
-    pub(crate) metrics: Metrics,
     pub(crate) history: History,
     /// Cancelled to end this scheduler.
     pub(crate) quit: CancellationToken,
@@ -48,6 +46,7 @@ pub(crate) fn router(pages: Pages) -> Router {
         .route("/pending", get(lists::pending))
         .route("/quota", get(lists::quota))
         .route("/crons", get(lists::crons))
+        .route("/updates", get(lists::updates))
         .route("/agents", get(agents::page))
         .route("/slaves", get(|| async { Redirect::permanent("/agents") }))
         .route("/pendingtasks", get(endpoints::pending))

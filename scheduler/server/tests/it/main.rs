@@ -8,6 +8,7 @@
     reason = "tests talk to sockets and files, and fail by panicking"
 )]
 
+mod admin;
 mod cron;
 mod disk;
 mod events;
@@ -15,6 +16,8 @@ mod http;
 mod inverse;
 mod jobs;
 mod maintenance;
+mod plan;
+mod queries;
 mod quotas;
 mod services;
 mod updates;

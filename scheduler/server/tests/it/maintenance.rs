@@ -159,7 +159,7 @@ async fn what_makes_no_sense_is_refused_by_name() {
     for (default_policy, timeout_secs, expected) in [
         (None, 1, "default_policy is missing"),
         (Some(policy(95.0)), 0, "at least 1"),
-        (Some(policy(101.0)), 1, "between 0 and 100"),
+        (Some(policy(101.0)), 1, "percentage is out of range"),
         (Some(v1::SlaPolicy::default()), 1, "missing"),
     ] {
         let hosts = names(&["host-a"]);

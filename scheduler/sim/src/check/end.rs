@@ -16,6 +16,8 @@ use crate::world::{Violation, World, broken};
 
 /// How large the log may be: a snapshot, what is appended until the next one, and what one group has.
 const MAX_LOG: usize = 4 << 20;
+/// How long a task may be on its way when nothing breaks, in milliseconds.
+const SETTLED_MS: i64 = 10 * 60_000;
 /// How many ended tasks of one job are remembered beside those that ended in the last hour.
 const HISTORY: usize = 100;
 
@@ -95,6 +97,13 @@ impl World {
         }
         let mut alive = BTreeSet::new();
         for agent in &self.agents {
+            let booked = agent.id.iter().flat_map(|id| self.master.core.running_on(id));
+            let ghost =
+                booked.into_iter().find(|id| agent.runs.get(*id).is_none_or(|run| !run.is_alive()));
+            if let Some(id) = ghost {
+                let why = "the master keeps room for it";
+                return broken("V2", format!("{} has no {id}, and {why}", agent.host));
+            }
             for (id, _) in agent.runs.iter().filter(|(_, run)| run.is_alive()) {
                 let task = TaskId::new(id).ok().and_then(|id| scheduler.state().task(&id));
                 let is_known = task.is_some_and(|task| task.state.is_slave_assigned());
@@ -107,12 +116,19 @@ impl World {
         }
         for task in scheduler.state().tasks() {
             let (id, state) = (task.id(), task.state);
-            // Batch jobs go on running and ending, so that some are on their way at any time.
-            let settles = task.assigned.task.is_service;
-            if settles && state.is_slave_assigned() && !alive.contains(id.as_str()) {
+            // Batch jobs and updates go on, so that some are on their way at any time.
+            let since = task
+                .latest_event()
+                .map_or(0, |event| self.wall(self.home).ms_since(event.timestamp));
+            // Its job wants it to be waited for, however long.
+            let policy = task.assigned.task.partition_policy;
+            if state == TaskState::Partitioned && policy.is_some_and(|policy| !policy.reschedule) {
+                continue;
+            }
+            if since > SETTLED_MS && state.is_slave_assigned() && !alive.contains(id.as_str()) {
                 return broken("T5", format!("{id} is {state}, and no agent has it"));
             }
-            if settles
+            if since > SETTLED_MS
                 && state.is_active()
                 && !matches!(state, TaskState::Running | TaskState::Pending)
             {

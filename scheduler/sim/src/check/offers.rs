@@ -3,8 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aurora_model::job::{AssignedTask, ConstraintRule, DEDICATED_ATTRIBUTE, ResourceBag};
-use aurora_model::key::OfferId;
+use aurora_model::job::{
+    AssignedTask, ConstraintRule, DEDICATED_ATTRIBUTE, ResourceBag, TaskConfig,
+};
+use aurora_model::key::{OfferId, TaskId};
 use aurora_scheduler_core::{Effect, Input, Offer};
 
 use super::watch::Tasks;
@@ -26,19 +28,13 @@ impl Held {
         Self { open: BTreeMap::new(), hosts, overhead }
     }
 
-    pub(crate) fn after(
-        &mut self,
-        input: &Input,
-        effects: &[Effect],
-        tasks: &Tasks,
-    ) -> Result<(), Violation> {
+    pub(crate) fn after(&mut self, input: &Input, effects: &[Effect]) -> Result<(), Violation> {
         // A timer that was due may have given an offer back before the master took it.
         let before = match input {
             Input::Registered { .. } | Input::Disconnected => std::mem::take(&mut self.open),
             Input::Rescinded(id) => self.open.remove_entry(id).into_iter().collect(),
             Input::Offers(offers) => {
                 for offer in offers {
-                    self.hosts.insert(offer.host.clone(), offer.attributes.clone());
                     self.open.insert(offer.id.clone(), offer.clone());
                 }
                 BTreeMap::new()
@@ -52,21 +48,14 @@ impl Held {
                         return broken("R4", format!("offer {id} is declined and was not held"));
                     }
                 }
-                Effect::Launch { offers, tasks: launched } => {
-                    self.launch(offers, launched, tasks)?
-                }
+                Effect::Launch { offers, tasks: launched } => self.launch(offers, launched)?,
                 _ => {}
             }
         }
         Ok(())
     }
 
-    fn launch(
-        &mut self,
-        ids: &[OfferId],
-        launched: &[AssignedTask],
-        tasks: &Tasks,
-    ) -> Result<(), Violation> {
+    fn launch(&mut self, ids: &[OfferId], launched: &[AssignedTask]) -> Result<(), Violation> {
         let mut offers = Vec::new();
         for id in ids {
             match self.open.remove(id) {
@@ -106,44 +95,50 @@ impl Held {
             if task.agent.as_ref().map(|(agent, _)| agent) != Some(&latest.agent) {
                 return broken("R4", format!("{} is launched on another agent", task.task_id));
             }
-            self.suits(task, &latest.host, &latest.attributes, tasks)?;
         }
         Ok(())
     }
 
-    /// R6.
-    fn suits(
-        &self,
-        task: &AssignedTask,
-        host: &str,
-        attributes: &Attributes,
-        tasks: &Tasks,
-    ) -> Result<(), Violation> {
-        match constraint_against(task.task.constraints.iter(), attributes) {
-            None => {}
-            Some(why) => {
-                return broken("R6", format!("{} goes to {host}: {why}", task.task_id));
+    /// The hosts of offers are known before anything is put into them.
+    pub(crate) fn before(&mut self, input: &Input) {
+        if let Input::Offers(offers) = input {
+            for offer in offers {
+                self.hosts.insert(offer.host.clone(), offer.attributes.clone());
             }
         }
-        if attributes.contains_key(DEDICATED_ATTRIBUTE) && !task.task.is_dedicated() {
-            return broken("R6", format!("{} goes to dedicated {host}", task.task_id));
+    }
+
+    /// R6: a task is about to get its place.
+    pub(crate) fn suits(
+        &self,
+        id: &TaskId,
+        config: &TaskConfig,
+        host: &str,
+        tasks: &Tasks,
+    ) -> Result<(), Violation> {
+        let Some(attributes) = self.hosts.get(host) else {
+            return broken("R6", format!("{id} goes to {host}, which has never made an offer"));
+        };
+        if let Some(why) = constraint_against(config.constraints.iter(), attributes) {
+            return broken("R6", format!("{id} goes to {host}: {why}"));
         }
-        for constraint in &task.task.constraints {
+        if attributes.contains_key(DEDICATED_ATTRIBUTE) && !config.is_dedicated() {
+            return broken("R6", format!("{id} goes to dedicated {host}"));
+        }
+        for constraint in &config.constraints {
             let ConstraintRule::Limit(limit) = constraint.rule else { continue };
             let name = &constraint.attribute;
             for value in attributes.get(name).into_iter().flatten() {
-                let there = tasks.on_hosts_with(&task.task.job, |host| {
-                    self.hosts
-                        .get(host)
-                        .and_then(|has| has.get(name))
-                        .is_some_and(|v| v.contains(value))
-                });
-                if there > usize::try_from(limit).unwrap_or(0) {
+                let has = |host: &str| {
+                    let has = self.hosts.get(host).and_then(|has| has.get(name));
+                    has.is_some_and(|has| has.contains(value))
+                };
+                let there = tasks.on_hosts_with(&config.job, has);
+                if there >= usize::try_from(limit).unwrap_or(0) {
                     return broken(
                         "R6",
                         format!(
-                            "{there} of {} where {name} is {value}; at most {limit}",
-                            task.task.job
+                            "{id} joins {there} where {name} is {value}; at most {limit} may be"
                         ),
                     );
                 }

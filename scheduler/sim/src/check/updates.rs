@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aurora_model::job::Timestamp;
+use aurora_model::job::{TaskConfig, Timestamp};
 use aurora_model::update::UpdateStatus::{self, *};
 use aurora_model::update::{JobUpdate, UpdateKey, UpdateSettings, UpdateStrategy};
-use aurora_scheduler_core::{Op, Phase, State, Step, UpdateOp};
+use aurora_scheduler_core::{Op, Phase, State, UpdateOp};
 
 use super::watch::Tasks;
 use crate::cover::Coverage;
@@ -57,8 +57,10 @@ struct Update {
     status: UpdateStatus,
     phases: BTreeMap<u32, (Phase, u32)>,
     last_pulse: Option<Timestamp>,
-    /// The instances that go first of all, and must not fail.
+    /// The instances that were taken up first of all, and must not fail. Which these were is not
+    /// known of an update that was far when its scheduler began.
     canary: BTreeSet<u32>,
+    canary_unknown: bool,
     /// Something was done since the last pause between two batches.
     acted: bool,
 }
@@ -96,7 +98,7 @@ impl Update {
             }
         };
         let surge = self.update.instructions.surge.map_or(0, |range| range.count());
-        let size = u64::from(size).max(surge).max(self.canary.len() as u64);
+        let size = u64::from(size).max(surge).max(canaries(&self.update) as u64);
         usize::try_from(size).unwrap_or(usize::MAX)
     }
 
@@ -119,7 +121,13 @@ impl Update {
 
 /// The updates of one scheduler that are not over.
 #[derive(Debug, Default)]
-pub(crate) struct Updates(BTreeMap<UpdateKey, Update>);
+pub(crate) struct Updates {
+    going: BTreeMap<UpdateKey, Update>,
+    /// How many instances of each were on their way when the step began, and whether anything was
+    /// done since its last pause.
+    before: BTreeMap<UpdateKey, (usize, bool)>,
+    touched: bool,
+}
 
 impl Updates {
     pub(crate) fn new(state: &State) -> Self {
@@ -134,41 +142,57 @@ impl Updates {
         updates
     }
 
-    pub(crate) fn after(
+    /// A step begins.
+    pub(crate) fn before(&mut self) {
+        let going = self.going.iter();
+        self.before =
+            going.map(|(key, update)| (key.clone(), (update.working(), update.acted))).collect();
+        self.touched = false;
+    }
+
+    /// What an instance is to be, in the direction in which its update goes.
+    pub(crate) fn wanted(&self, key: &UpdateKey, instance: u32) -> Option<Arc<TaskConfig>> {
+        let update = self.going.get(key)?;
+        let instructions = &update.update.instructions;
+        let found = if update.is_back() {
+            instructions.initial.iter().find(|config| config.contains(instance))
+        } else {
+            let desired = instructions.desired.as_ref();
+            desired.filter(|desired| desired.contains(instance) || update.is_surge(instance))
+        };
+        found.map(|config| config.task.clone())
+    }
+
+    /// An op of the step.
+    pub(crate) fn live(
         &mut self,
-        now: Timestamp,
-        step: &Step,
+        op: &UpdateOp,
         tasks: &Tasks,
         cover: &mut Coverage,
     ) -> Result<(), Violation> {
-        let busy: BTreeMap<UpdateKey, (usize, bool)> = self
-            .0
-            .iter()
-            .map(|(key, update)| (key.clone(), (update.working(), update.acted)))
-            .collect();
-        let mut touched = false;
-        for op in &step.ops {
-            let Op::Update(op) = op else { continue };
-            touched = true;
-            if let UpdateOp::Phase { key, instance, phase: Phase::Working } = op
-                && let Some(update) = self.0.get(key)
-                && update.status == RollingForward
-                && update.settings().strategy.autopauses()
-                && !update.is_surge(*instance)
-                && busy.get(key) == Some(&(0, true))
-            {
-                return broken("U7", format!("{key} goes on to the next batch and did not pause"));
-            }
-            self.take(op, false, tasks, cover)?;
+        self.touched = true;
+        if let UpdateOp::Phase { key, instance, phase: Phase::Working } = op
+            && let Some(update) = self.going.get(key)
+            && update.status == RollingForward
+            && update.settings().strategy.autopauses()
+            && !update.is_surge(*instance)
+            && self.before.get(key) == Some(&(0, true))
+        {
+            return broken("U7", format!("{key} goes on to the next batch and did not pause"));
         }
-        for (key, update) in &self.0 {
+        self.take(op, false, tasks, cover)
+    }
+
+    /// The step is over.
+    pub(crate) fn after(&self, now: Timestamp) -> Result<(), Violation> {
+        for (key, update) in &self.going {
             if let Some(timeout) = update.settings().pulse_timeout_ms
                 && update.status.is_rolling()
                 && update.last_pulse.is_none_or(|last| now.ms_since(last) > i64::from(timeout) + 1)
             {
                 return broken("U6", format!("{key} goes on without a pulse"));
             }
-            if touched {
+            if self.touched {
                 check_budgets(key, update)?;
             }
         }
@@ -189,24 +213,31 @@ impl Updates {
                 if status.is_terminal() {
                     return Ok(());
                 }
-                if let Some(other) = self.0.keys().find(|other| other.job == key.job) {
+                if let Some(other) = self.going.keys().find(|other| other.job == key.job) {
                     return broken("U6", format!("{key} begins while {other} goes on"));
                 }
                 let update = snapshot.update.clone();
-                let canary = canary(&update);
-                let phases = snapshot
+                let count = canaries(&update);
+                let mut first = snapshot.taken.iter().map(|(instance, _)| *instance);
+                let is_far = snapshot.taken.len() > count;
+                let canary = first.by_ref().filter(|_| !is_far).collect();
+                let canary_unknown = count > 0 && is_far;
+                let phases: BTreeMap<u32, (Phase, u32)> = snapshot
                     .taken
                     .iter()
                     .map(|(instance, taken)| (*instance, (taken.phase, taken.failures)))
                     .collect();
                 let (last_pulse, acted) = (snapshot.last_pulse, snapshot.acted);
-                self.0.insert(key, Update { update, status, phases, last_pulse, canary, acted });
+                self.going.insert(
+                    key,
+                    Update { update, status, phases, last_pulse, canary, canary_unknown, acted },
+                );
                 if !restored {
                     cover.path("update: begun");
                 }
             }
             UpdateOp::Status { key, event, between_batches } => {
-                let Some(update) = self.0.get_mut(key) else {
+                let Some(update) = self.going.get_mut(key) else {
                     return broken("U6", format!("{key} goes to {} and is over", event.status));
                 };
                 let (from, to) = (update.status, event.status);
@@ -224,6 +255,7 @@ impl Updates {
                     let failed = update.failed();
                     let max = usize::try_from(update.settings().max_failed_instances);
                     let is_over = failed.len() > max.unwrap_or(usize::MAX)
+                        || update.canary_unknown
                         || failed.iter().any(|instance| update.canary.contains(instance));
                     if !is_over {
                         return broken(
@@ -240,11 +272,11 @@ impl Updates {
                     update.acted = false;
                 }
                 if to.is_terminal() {
-                    self.0.remove(key);
+                    self.going.remove(key);
                 }
             }
             UpdateOp::Phase { key, instance, phase } => {
-                let Some(update) = self.0.get_mut(key) else {
+                let Some(update) = self.going.get_mut(key) else {
                     return broken("U4", format!("{key} is over and works on {instance}"));
                 };
                 if *phase == Phase::Working {
@@ -261,10 +293,19 @@ impl Updates {
                 if !update.is_in_scope(*instance) {
                     return broken("U3", format!("{key} works on {instance}"));
                 }
+                let is_new = !update.phases.contains_key(instance);
+                let is_canary = is_new
+                    && !update.is_back()
+                    && !update.is_surge(*instance)
+                    && update.update.instructions.desired.iter().any(|d| d.contains(*instance))
+                    && update.canary.len() < canaries(&update.update);
+                if is_canary {
+                    update.canary.insert(*instance);
+                }
                 update.phases.entry(*instance).or_insert((*phase, 0)).0 = *phase;
             }
             UpdateOp::Failure { key, instance } => {
-                if let Some(update) = self.0.get_mut(key)
+                if let Some(update) = self.going.get_mut(key)
                     && let Some((_, failures)) = update.phases.get_mut(instance)
                 {
                     *failures += 1;
@@ -272,12 +313,12 @@ impl Updates {
                 }
             }
             UpdateOp::Pulse { key, at } => {
-                if let Some(update) = self.0.get_mut(key) {
+                if let Some(update) = self.going.get_mut(key) {
                     update.last_pulse = Some(*at);
                 }
             }
             UpdateOp::Add { key, instance, .. } => {
-                let Some(update) = self.0.get(key) else {
+                let Some(update) = self.going.get(key) else {
                     return broken("U4", format!("{key} is over and adds {instance}"));
                 };
                 if !update.status.is_rolling() {
@@ -293,17 +334,10 @@ impl Updates {
     }
 }
 
-/// The first instances, in order, that the new version is to be in.
-fn canary(update: &JobUpdate) -> BTreeSet<u32> {
-    let instructions = &update.instructions;
-    let count = instructions.settings.canary.map_or(0, |canary| canary.instances);
-    let all: BTreeSet<u32> = instructions
-        .desired
-        .iter()
-        .flat_map(|desired| desired.iter())
-        .filter(|instance| instructions.settings.is_in_scope(*instance))
-        .collect();
-    all.into_iter().take(usize::try_from(count).unwrap_or(usize::MAX)).collect()
+/// How many instances go first.
+fn canaries(update: &JobUpdate) -> usize {
+    let count = update.instructions.settings.canary.map_or(0, |canary| canary.instances);
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 /// U1 and U2, whenever something has happened.
@@ -320,6 +354,9 @@ fn check_budgets(key: &UpdateKey, update: &Update) -> Result<(), Violation> {
     }
     for (instance, (phase, failures)) in &update.phases {
         let forgiven = update.must_be_forgiven(*instance);
+        if update.canary_unknown && !update.is_back() {
+            continue;
+        }
         if *failures > forgiven && *phase != Phase::Failed {
             return broken(
                 "U2",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aurora_model::job::{ResourceBag, TaskConfig, TaskState, Timestamp};
 use aurora_model::key::{JobKey, TaskId};
-use aurora_scheduler_core::{Effect, Input, Op, Scheduler, State, Step};
+use aurora_scheduler_core::{Effect, Input, Op, Scheduler, State, Step, UpdateOp};
 
 use super::cron::Crons;
 use super::offers::Held;
@@ -29,6 +29,13 @@ pub(crate) struct Task {
     pub(crate) since: Timestamp,
     was_killed: bool,
     failures: u32,
+}
+
+impl Task {
+    fn new(config: Arc<TaskConfig>, instance: u32, now: Timestamp) -> Self {
+        let (state, host) = (TaskState::Init, None);
+        Self { config, instance, state, host, since: now, was_killed: false, failures: 0 }
+    }
 }
 
 /// Tasks by id.
@@ -186,6 +193,8 @@ impl Watch {
             Input::Status(update) => self.tasks.by_id.get(&update.task).map(|task| task.state),
             _ => None,
         };
+        self.updates.before();
+        self.held.before(input);
         for op in &step.ops {
             self.take(now, input, op, &mut owed, cover)?;
         }
@@ -233,9 +242,9 @@ impl Watch {
                 }
             }
         }
-        self.held.after(input, &step.effects, &self.tasks)?;
+        self.held.after(input, &step.effects)?;
         self.crons.after(now, step, cover)?;
-        self.updates.after(now, step, &self.tasks, cover)?;
+        self.updates.after(now)?;
         self.voluntary.after(now, input, &self.tasks)?;
         if owed.quota_matters {
             self.quotas.check(&self.tasks)?;
@@ -268,15 +277,7 @@ impl Watch {
                     if record.state != TaskState::Init || !record.events.is_empty() {
                         return broken("T3", format!("{} begins as {}", record.id, record.state));
                     }
-                    let task = Task {
-                        config: config.clone(),
-                        instance: record.instance,
-                        state: TaskState::Init,
-                        host: None,
-                        since: now,
-                        was_killed: false,
-                        failures: record.failure_count,
-                    };
+                    let task = Task::new(config.clone(), record.instance, now);
                     self.tasks.insert(record.id.clone(), task)?;
                 }
             }
@@ -314,13 +315,26 @@ impl Watch {
                 self.transition(id, event.state, event.timestamp, owed, cover)?;
             }
             Op::Maintenance(op) => self.voluntary.take(op),
+            Op::Update(op) => {
+                self.updates.live(op, &self.tasks, cover)?;
+                if let UpdateOp::Add { key, instance, task } = op {
+                    owed.quota_matters = true;
+                    let Some(config) = self.updates.wanted(key, *instance) else {
+                        return broken("U3", format!("{key} adds {instance}, which is not wanted"));
+                    };
+                    self.tasks.insert(task.clone(), Task::new(config, *instance, now))?;
+                }
+            }
             Op::Assign { id, host, .. } => {
-                let Some(task) = self.tasks.by_id.get_mut(id) else {
+                let Some(task) = self.tasks.by_id.get(id) else {
                     return broken("T3", format!("{id} is assigned and not known"));
                 };
                 if task.state != TaskState::Pending {
                     return broken("T3", format!("{id} is assigned while it is {}", task.state));
                 }
+                let config = task.config.clone();
+                self.held.suits(id, &config, host, &self.tasks)?;
+                let Some(task) = self.tasks.by_id.get_mut(id) else { return Ok(()) };
                 task.host = Some(host.to_string());
                 owed.launches.insert(id.clone());
             }
