@@ -13,12 +13,14 @@ use aurora_model::job::{ScheduledTask, TaskState, Timestamp};
 use aurora_model::key::{AgentId, JobKey, Role, TaskId};
 use aurora_model::maintenance::MaintenanceMode;
 use aurora_model::quota::ResourceAggregate;
+use aurora_model::update::{InstanceEvent, UpdateEvent, UpdateKey};
 
 use crate::cron::CronOp;
 use crate::input::Op;
 use crate::maintenance::MaintenanceOp;
 use crate::settings::Settings;
 use crate::state::State;
+use crate::updates::UpdateOp;
 
 /// A durable change that somebody may watch for.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,6 +62,20 @@ pub enum Change {
         host: String,
         /// Its mode.
         mode: MaintenanceMode,
+    },
+    /// A job update is new, or has gone to another status.
+    UpdateStatus {
+        /// The update.
+        key: UpdateKey,
+        /// Which status, when and why.
+        event: UpdateEvent,
+    },
+    /// Something was done to instances for a job update.
+    UpdateInstances {
+        /// The update.
+        key: UpdateKey,
+        /// What, oldest first.
+        events: Vec<InstanceEvent>,
     },
     /// A cron job is new, or has been replaced.
     CronScheduled(JobKey),
@@ -178,6 +194,19 @@ pub(crate) fn event(
             }
             Change::HostMode { host: host.clone(), mode }
         }
+        (Op::Update(op), _) => match op {
+            UpdateOp::Put(new) => Change::UpdateStatus {
+                key: new.update.key.clone(),
+                event: new.events.last()?.clone(),
+            },
+            UpdateOp::Status { key, event, .. } => {
+                Change::UpdateStatus { key: key.clone(), event: event.clone() }
+            }
+            UpdateOp::Events { key, events } if !events.is_empty() => {
+                Change::UpdateInstances { key: key.clone(), events: events.clone() }
+            }
+            _ => return None,
+        },
         (Op::Cron(op), _) => match op {
             CronOp::Put { job, .. } => Change::CronScheduled(job.key.clone()),
             CronOp::Remove(job) => Change::CronDescheduled(job.clone()),

@@ -11,6 +11,7 @@ use aurora_api::v1::watch_events_response::Message;
 use aurora_model::cron::CronRun;
 use aurora_model::job::TaskState;
 use aurora_model::key::{JobKey, Role};
+use aurora_model::update::{InstanceEvent, UpdateEvent, UpdateKey};
 use aurora_scheduler_core::{Change, Event, Forgotten, Moved};
 use futures::Stream;
 use tokio::sync::mpsc;
@@ -125,11 +126,31 @@ impl Filter {
                     ..v1::HostChanged::default()
                 })
             })?,
+            Change::UpdateStatus { key, event } => self.update(key, Some(event), &[])?,
+            Change::UpdateInstances { key, events } => self.update(key, None, events)?,
             Change::CronScheduled(job) => self.cron(job, v1::CronChange::Scheduled, &[])?,
             Change::CronDescheduled(job) => self.cron(job, v1::CronChange::Descheduled, &[])?,
             Change::CronRuns { job, runs } => self.cron(job, v1::CronChange::Run, runs)?,
         };
         Some(v1::Event { version: event.version, timestamp_ms: event.at.0, change: Some(change) })
+    }
+
+    fn update(
+        &self,
+        key: &UpdateKey,
+        status: Option<&UpdateEvent>,
+        instances: &[InstanceEvent],
+    ) -> Option<v1::event::Change> {
+        let is_meant = self.has_kind(v1::EventKind::Update)
+            && self.states.is_empty()
+            && self.is_of(Some(key.job.role()), Some(&key.job), None);
+        is_meant.then(|| {
+            v1::event::Change::Update(v1::UpdateChanged {
+                key: Some(v1::UpdateKey::from(key)),
+                status: status.map(v1::UpdateEvent::from),
+                instances: instances.iter().map(v1::InstanceEvent::from).collect(),
+            })
+        })
     }
 
     fn cron(

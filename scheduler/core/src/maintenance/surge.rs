@@ -149,6 +149,14 @@ impl Turn<'_> {
         }
     }
 
+    /// Ends a job's stand-in before the job itself changes: its number may be wanted.
+    pub(crate) fn give_up_stand_in(&mut self, job: &JobKey) {
+        let state = &self.scheduler.state;
+        let Some(stand_in) = state.maintenance.stand_in(job).copied() else { return };
+        let task = state.active_instance(job, stand_in.number).map(|task| task.id().clone());
+        self.end_stand_in(job, task.as_ref());
+    }
+
     fn end_stand_in(&mut self, job: &JobKey, task: Option<&TaskId>) {
         self.apply(Op::Maintenance(MaintenanceOp::EndStandIn { job: job.clone() }));
         if let Some(task) = task {

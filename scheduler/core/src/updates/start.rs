@@ -63,6 +63,7 @@ impl Turn<'_> {
         self.scheduler.check_update_quota(&job, &instructions)?;
         check_message(message.as_deref())?;
         self.scheduler.check_not_updating(&job)?;
+        self.give_up_stand_in(&job);
 
         let id = UpdateId::new(self.scheduler.random.uuid())
             .map_err(|error| RequestError::invalid(error.to_string()))?;
@@ -132,11 +133,14 @@ impl Scheduler {
         Ok(diff(&current, &task, instance_count, &settings.only_instances))
     }
 
-    /// What the instances of a job are that are not being ended, as [`diff`] takes it.
+    /// What the instances of a job are, as [`diff`] takes it. Those that are being ended do not
+    /// belong to it any more; one that stands in for another while that is moved never did.
     pub fn current_configs(&self, job: &JobKey) -> BTreeMap<u32, Arc<TaskConfig>> {
+        let stand_in = self.state.maintenance.stand_in(job).map(|stand_in| stand_in.number);
         let active = self.state.active_of(job);
         active
             .filter(|task| task.state != aurora_model::job::TaskState::Killing)
+            .filter(|task| Some(task.assigned.instance) != stand_in)
             .map(|task| (task.assigned.instance, task.assigned.task.clone()))
             .collect()
     }

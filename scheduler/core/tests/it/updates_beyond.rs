@@ -380,3 +380,26 @@ fn the_agent_of_an_instance_is_kept_for_what_replaces_it() {
     world.offer("C", 100);
     assert_eq!(agent(&world).as_deref(), Some("C"));
 }
+
+#[test]
+fn what_stands_in_for_an_instance_is_no_part_of_an_update() {
+    let mut world = World::with_web(1);
+    let drain = aurora_scheduler_core::MaintenanceRequest::SlaDrain {
+        hosts: ["host-A".into()].into(),
+        default_policy: SlaPolicy::Count { count: 1, duration_secs: 0 },
+        timeout_secs: 3600,
+        surge: true,
+    };
+    world.ask(Request::Maintenance(drain)).unwrap();
+    assert_eq!(world.web(), ["0:v1:RUNNING", "1:v1:PENDING"]);
+    world.offer("B", 100);
+    world.started(2, queue(1));
+    let initial = &world.update().update().instructions.initial;
+    assert_eq!(initial.iter().flat_map(|config| config.iter()).collect::<Vec<_>>(), [0]);
+    for _ in 0..20 {
+        world.obey_once();
+        world.offer("B", 100);
+    }
+    assert_eq!(world.at(), UpdateStatus::RolledForward);
+    assert_eq!(world.web(), ["0:v2:RUNNING", "1:v2:RUNNING"]);
+}

@@ -8,13 +8,15 @@ use aurora_model::cron::CronOutcome;
 use aurora_model::job::{ScheduledTask, TaskConfig, TaskState, Timestamp};
 use aurora_model::key::{JobKey, Role};
 use aurora_model::quota::ResourceAggregate;
-use aurora_scheduler_core::{CronStatus, JobCounts, RoleQuota, TaskCursor, TaskQuery};
+use aurora_scheduler_core::{
+    CronStatus, JobCounts, RoleQuota, TaskCursor, TaskQuery, UpdateQuery, UpdateSummary,
+};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
 
-use super::lists::why;
+use super::lists::{update_rows, why};
 use super::{Pages, SERVICE, ending};
 use crate::actor::now;
 use crate::queries::{self, Found, Job};
@@ -23,6 +25,8 @@ use crate::queries::{self, Found, Job};
 const JOBS: usize = 250;
 /// Tasks of a page.
 const TASKS: usize = 500;
+/// Updates of a job that are shown.
+const UPDATES: usize = 10;
 /// Tasks on the same host that are shown beside one.
 const NEIGHBOURS: usize = 50;
 
@@ -41,6 +45,7 @@ pub(super) async fn roles(State(pages): State<Pages>) -> Response {
         }
         nav.pager aria-label="Lists" {
             a href="/pending" { "Waiting tasks" }
+            a href="/updates" { "Updates" }
             a href="/crons" { "Cron jobs" }
             a href="/quota" { "Quota" }
             a href="/utilization" { "Utilization" }
@@ -217,11 +222,20 @@ pub(super) async fn job(
         .ask(move |scheduler| {
             let job = queries::job(scheduler, &wanted)?;
             let cron = scheduler.cron(&wanted);
-            Some((job, cron, queries::config_groups(scheduler, &wanted)))
+            let updates = scheduler
+                .updates(
+                    &UpdateQuery { job: Some(wanted.clone()), ..Default::default() },
+                    None,
+                    UPDATES,
+                )
+                .into_iter()
+                .map(UpdateSummary::from)
+                .collect::<Vec<_>>();
+            Some((job, cron, queries::config_groups(scheduler, &wanted), updates))
         })
         .await;
     let Ok(about) = about else { return ending() };
-    let Some((job, cron, groups)) = about else {
+    let Some((job, cron, groups, updates)) = about else {
         return page.error(StatusCode::NOT_FOUND, "There is no such job.");
     };
     let after = asked.get("after").and_then(|after| TaskCursor::parse(after));
@@ -257,6 +271,10 @@ pub(super) async fn job(
         }
         @if let Some(next) = &tasks.next {
             nav.pager { a href={ "?after=" (segment(&next.to_text())) } { "More tasks" } }
+        }
+        @if !updates.is_empty() {
+            h2 { "Updates" }
+            (update_rows(&updates))
         }
     })
 }

@@ -1,12 +1,13 @@
 //! Lists over all roles: what waits, what roles may use, what runs by the clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use aurora_daemon::web::{Crumb, Page, segment, utc};
+use aurora_daemon::web::{Crumb, Page, segment, state_badge, utc};
 use aurora_model::key::JobKey;
-use aurora_scheduler_core::PendingReason;
+use aurora_model::update::UpdateStatus;
+use aurora_scheduler_core::{PendingReason, UpdateQuery, UpdateSummary};
 use axum::extract::{Query, State};
 use axum::response::Response;
 use maud::{Markup, html};
@@ -16,6 +17,9 @@ use crate::queries::PATIENCE;
 
 /// Rows of a page.
 const ROWS: usize = 200;
+
+/// Updates of a list.
+const UPDATES: usize = 100;
 
 /// Why tasks wait, those that are alike together.
 pub(super) async fn pending(State(pages): State<Pages>) -> Response {
@@ -164,4 +168,49 @@ pub(super) async fn crons(
             }
         }
     })
+}
+
+/// The updates that go on, and those that were changed last.
+pub(super) async fn updates(State(pages): State<Pages>) -> Response {
+    let found = pages
+        .core
+        .ask(|scheduler| {
+            let list = |statuses: BTreeSet<UpdateStatus>| {
+                let query = UpdateQuery { statuses, ..UpdateQuery::default() };
+                let found = scheduler.updates(&query, None, UPDATES);
+                found.into_iter().map(UpdateSummary::from).collect::<Vec<_>>()
+            };
+            let (active, ended) =
+                UpdateStatus::ALL.into_iter().partition(|status| !status.is_terminal());
+            (list(active), list(ended))
+        })
+        .await;
+    let Ok((active, ended)) = found else { return ending() };
+    let crumbs = [Crumb::link("Roles", "/scheduler"), Crumb::here("Updates")];
+    let page = Page { service: SERVICE, title: "Updates", crumbs: &crumbs };
+    page.render(&html! {
+        h2 { "In progress" }
+        @if active.is_empty() { p.empty { "No job is being updated." } } @else { (update_rows(&active)) }
+        h2 { "Ended" }
+        @if ended.is_empty() { p.empty { "No update has ended yet." } } @else { (update_rows(&ended)) }
+    })
+}
+
+/// Updates, a row each.
+pub(super) fn update_rows(updates: &[UpdateSummary]) -> Markup {
+    html! {
+        div.scroll { table {
+            thead { tr { th { "Job" } th { "Update" } th { "Status" } th { "User" } th { "Began" } th { "Changed" } } }
+            tbody { @for update in updates {
+                tr {
+                    td { a href={ "/scheduler/" (update.key.job) } { (update.key.job) } }
+                    td { (update.key.id) }
+                    td { (state_badge(update.status.name())) }
+                    td { (update.user) }
+                    td { (utc(update.created.0)) }
+                    td { (utc(update.modified.0)) }
+                }
+            } }
+        } }
+    }
 }

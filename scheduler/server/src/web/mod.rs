@@ -46,6 +46,7 @@ pub(crate) fn router(pages: Pages) -> Router {
         .route("/pending", get(lists::pending))
         .route("/quota", get(lists::quota))
         .route("/crons", get(lists::crons))
+        .route("/updates", get(lists::updates))
         .route("/agents", get(agents::page))
         .route("/slaves", get(|| async { Redirect::permanent("/agents") }))
         .route("/pendingtasks", get(endpoints::pending))

@@ -59,8 +59,10 @@ async fn forced_states_are_told_truthfully_and_ended_tasks_pruned() {
         assert!(refused.message().contains(wanted), "{wanted}: {refused}");
     }
 
-    let prune = |query, limit| v1::PruneTasksRequest { query: Some(query), limit, request_id: None };
-    let active = v1::TaskQuery { states: vec![v1::TaskState::Pending as i32], ..Default::default() };
+    let prune =
+        |query, limit| v1::PruneTasksRequest { query: Some(query), limit, request_id: None };
+    let active =
+        v1::TaskQuery { states: vec![v1::TaskState::Pending as i32], ..Default::default() };
     let refused = admin.prune_tasks(prune(active, None)).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
     assert!(refused.message().contains("PENDING"), "{refused}");

@@ -46,7 +46,10 @@ async fn the_endpoints_of_the_original_are_there() {
             } }),
         ),
         ("/state", json!({ "taskConfigs": {}, "agents": {} })),
-        ("/graphdata?metrics=nothing&since=9999999999999", json!({ "names": ["time", "nothing"], "data": [] })),
+        (
+            "/graphdata?metrics=nothing&since=9999999999999",
+            json!({ "names": ["time", "nothing"], "data": [] }),
+        ),
     ] {
         assert_eq!(page(&scheduler, path).await, wanted, "{path}");
     }
@@ -82,6 +85,7 @@ async fn the_endpoints_of_the_original_are_there() {
         ("/pending", 200, "Waiting for a Mesos master"),
         ("/quota", 200, "/scheduler/www"),
         ("/crons", 200, "There are no cron jobs."),
+        ("/updates", 200, "No job is being updated."),
         ("/logconfig", 200, "Filter"),
         ("/graphview", 200, "Numbers"),
         ("/graphdata?metrics=a&since=x", 400, "since must be"),
@@ -108,7 +112,10 @@ async fn the_endpoints_of_the_original_are_there() {
     ] {
         assert!(vars.lines().any(|line| line.starts_with(name)), "{name}\n{vars}");
     }
-    assert!(!vars.contains("PATH") && !vars.contains("native-log"), "nothing of the process's setting");
+    assert!(
+        !vars.contains("PATH") && !vars.contains("native-log"),
+        "nothing of the process's setting"
+    );
     stop.cancel();
     scheduler.wait().await.unwrap();
 }

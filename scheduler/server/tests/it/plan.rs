@@ -23,7 +23,8 @@ async fn a_plan_tells_everything_and_changes_nothing() {
     let mut jobs = JobsClient::new(channel_to.clone());
     let mut quotas = QuotasClient::new(channel_to.clone());
     let mut plans = PlanClient::new(channel_to);
-    let plan = |job: v1::JobConfiguration| v1::PlanJobRequest { job: Some(job), ..Default::default() };
+    let plan =
+        |job: v1::JobConfiguration| v1::PlanJobRequest { job: Some(job), ..Default::default() };
 
     // A new production job for which there is no quota.
     let mut production = job("a");
@@ -48,7 +49,11 @@ async fn a_plan_tells_everything_and_changes_nothing() {
     assert!(list.jobs.is_empty(), "a plan changes nothing");
 
     // What runs and what would: more instances, one of them otherwise.
-    let set = v1::SetQuotaRequest { role: "www".into(), quota: Some(amounts(1.0, 100, 100)), request_id: None };
+    let set = v1::SetQuotaRequest {
+        role: "www".into(),
+        quota: Some(amounts(1.0, 100, 100)),
+        request_id: None,
+    };
     quotas.set_quota(set).await.unwrap();
     let mut request = create("one", "a");
     request.job = Some(production.clone());
@@ -74,10 +79,7 @@ async fn a_plan_tells_everything_and_changes_nothing() {
             format!("{}: {} > {}", field.path, side(&field.old), side(&field.new))
         })
         .collect();
-    assert_eq!(
-        fields,
-        ["executorConfig.data.name: - > \"new\"", "resources[1].ramMb: 16 > 40"]
-    );
+    assert_eq!(fields, ["executorConfig.data.name: - > \"new\"", "resources[1].ramMb: 16 > 40"]);
     let effect = found.quota.unwrap();
     assert_eq!(effect.before, Some(amounts(0.2, 32, 32)));
     assert_eq!(effect.after, Some(amounts(0.3, 120, 48)));
@@ -102,7 +104,8 @@ async fn a_plan_tells_everything_and_changes_nothing() {
     task.tier = Some("golden".into());
     task.resources.as_mut().unwrap().disk_mb = 0;
     let found = plans.plan_job(plan(wrong)).await.unwrap().into_inner();
-    let wanted = ["instance count", "environment \"nowhere\"", "unknown tier \"golden\"", "disk must"];
+    let wanted =
+        ["instance count", "environment \"nowhere\"", "unknown tier \"golden\"", "disk must"];
     assert_eq!(found.problems.len(), wanted.len(), "{:?}", found.problems);
     for (problem, wanted) in found.problems.iter().zip(wanted) {
         assert!(problem.contains(wanted), "{wanted}: {problem}");

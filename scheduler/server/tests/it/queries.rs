@@ -87,8 +87,21 @@ async fn pages_hold_everything_once_whatever_changes_meanwhile() {
     assert_eq!(names, ["b", "c", "d", "e"]);
 
     for (query, count) in [
-        (v1::TaskQuery { jobs: vec![job("b").key.unwrap(), job("e").key.unwrap()], ..Default::default() }, 6),
-        (v1::TaskQuery { jobs: vec![job("b").key.unwrap()], instances: vec![2], ..Default::default() }, 1),
+        (
+            v1::TaskQuery {
+                jobs: vec![job("b").key.unwrap(), job("e").key.unwrap()],
+                ..Default::default()
+            },
+            6,
+        ),
+        (
+            v1::TaskQuery {
+                jobs: vec![job("b").key.unwrap()],
+                instances: vec![2],
+                ..Default::default()
+            },
+            1,
+        ),
         (v1::TaskQuery { name: "c".into(), ..Default::default() }, 3),
         (v1::TaskQuery { environment: "devel".into(), ..Default::default() }, 0),
         (v1::TaskQuery { agent_hosts: vec!["h".into()], ..Default::default() }, 0),
@@ -120,7 +133,8 @@ async fn jobs_roles_configurations_and_tiers_are_summarised() {
     let missing = jobs.get_job(v1::GetJobRequest { job: job("b").key }).await.unwrap_err();
     assert_eq!((missing.code(), reason(&missing)), (Code::NotFound, "NOT_FOUND"));
     let roles = jobs.list_roles(v1::ListRolesRequest {}).await.unwrap().into_inner().roles;
-    let expected = v1::RoleSummary { role: "www".into(), jobs: 1, pending: 2, ..Default::default() };
+    let expected =
+        v1::RoleSummary { role: "www".into(), jobs: 1, pending: 2, ..Default::default() };
     assert_eq!(roles, [expected]);
     let request = v1::GetConfigSummaryRequest { job: job("a").key };
     let groups = jobs.get_config_summary(request).await.unwrap().into_inner().groups;

@@ -176,7 +176,7 @@ async fn bad_requests_about_updates_name_what_is_wrong() {
             start_with(|update| update.settings.as_mut().unwrap().strategy = None),
             "update.settings.strategy is missing",
         ),
-        (start_with(|update| update.instance_count = 0), "instance count must be positive"),
+        (start_with(|update| update.instance_count = 4001), "at most 4000"),
         (start_with(|update| update.task.as_mut().unwrap().is_service = false), "not a service"),
     ] {
         let refused = updates.start_update(request).await.unwrap_err();
