@@ -27,6 +27,7 @@ type Query = Box<dyn FnOnce(&Scheduler) -> Answer + Send>;
 /// Says what a question found, once that may be said.
 type Answer = Box<dyn FnOnce() + Send>;
 
+#[expect(clippy::large_enum_variant, reason = "nearly all messages are inputs")]
 enum Message {
     Input(Input),
     Query(Query),
@@ -284,7 +285,10 @@ impl Snapshots {
         self.asked = false;
         let began = Instant::now();
         let written = log.snapshot(state);
-        let told = written.as_ref().map(|()| ()).map_err(ToString::to_string);
+        let told = match &written {
+            Ok(()) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        };
         self.askers.tell(state.version(), &told);
         match written {
             Ok(()) => {

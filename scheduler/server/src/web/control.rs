@@ -19,7 +19,7 @@ use super::{Pages, SERVICE};
 fn guard(
     peer: Option<Extension<ConnectInfo<SocketAddr>>>,
     headers: &HeaderMap,
-) -> Result<(), Response> {
+) -> Result<(), (StatusCode, &'static str)> {
     let is_here =
         peer.is_some_and(|Extension(ConnectInfo(peer))| peer.ip().to_canonical().is_loopback());
     // A browser on this machine may have been told to by anybody's page; a proxy speaks for others.
@@ -31,7 +31,7 @@ fn guard(
     }
     let text =
         "this is allowed only from the scheduler's own machine, without a browser or a proxy\n";
-    Err((StatusCode::FORBIDDEN, text).into_response())
+    Err((StatusCode::FORBIDDEN, text))
 }
 
 /// Ends this scheduler as it should end.
@@ -41,7 +41,7 @@ pub(super) async fn quit(
     headers: HeaderMap,
 ) -> Response {
     if let Err(refusal) = guard(peer, &headers) {
-        return refusal;
+        return refusal.into_response();
     }
     tracing::warn!("told to end through /quitquitquit");
     pages.quit.cancel();
@@ -54,7 +54,7 @@ pub(super) async fn abort(
     headers: HeaderMap,
 ) -> Response {
     if let Err(refusal) = guard(peer, &headers) {
-        return refusal;
+        return refusal.into_response();
     }
     tracing::error!("told to abort through /abortabortabort");
     std::process::abort()
@@ -82,7 +82,7 @@ pub(super) async fn set_log_filter(
     asked: Result<Form<BTreeMap<String, String>>, FormRejection>,
 ) -> Response {
     if let Err(refusal) = guard(peer, &headers) {
-        return refusal;
+        return refusal.into_response();
     }
     let asked = match asked {
         Ok(Form(asked)) => asked,
