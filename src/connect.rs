@@ -218,7 +218,7 @@ impl Scheduler {
     /// The jobs of a role; of all if it is empty.
     pub(crate) async fn list(&self, role: &str) -> Result<Vec<v1::JobSummary>, Failure> {
         let act = |mut to: Self| {
-            let request = v1::ListJobsRequest { role: role.to_owned() };
+            let request = v1::ListJobsRequest { role: role.to_owned(), ..Default::default() };
             async move { to.jobs.list_jobs(request).await }
         };
         Ok(self.call(Code::CommandFailure, act).await?.jobs)
@@ -229,7 +229,7 @@ impl Scheduler {
         query: v1::TaskQuery,
     ) -> Result<v1::ListTasksResponse, Failure> {
         let act = |mut to: Self| {
-            let request = v1::ListTasksRequest { query: Some(query.clone()) };
+            let request = v1::ListTasksRequest { query: Some(query.clone()), ..Default::default() };
             async move { to.jobs.list_tasks(request).await }
         };
         self.call(Code::InvalidParameter, act).await

@@ -38,7 +38,10 @@ pub enum TelemetryError {
 }
 
 /// The filter of this process's log, and how another one is put in its place.
-static FILTER: Mutex<Option<(String, Box<dyn Fn(EnvFilter) -> bool + Send>)>> = Mutex::new(None);
+static FILTER: Mutex<Option<(String, Replace)>> = Mutex::new(None);
+
+/// Puts another filter in place; `false` if that cannot be done.
+type Replace = Box<dyn Fn(EnvFilter) -> bool + Send>;
 
 /// What is logged; nothing if no log is kept.
 pub fn filter() -> Option<String> {

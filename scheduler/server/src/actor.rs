@@ -28,7 +28,7 @@ type Query = Box<dyn FnOnce(&Scheduler) -> Answer + Send>;
 type Answer = Box<dyn FnOnce() + Send>;
 
 enum Message {
-    Input(Input),
+    Input(Box<Input>),
     Query(Query),
     Snapshot(Asker),
 }
@@ -68,7 +68,7 @@ pub(crate) struct Ended;
 impl Core {
     /// Gives the core an input.
     pub(crate) async fn put(&self, input: Input) -> Result<(), Ended> {
-        self.inbox.send(Message::Input(input)).await.map_err(|_| Ended)
+        self.inbox.send(Message::Input(Box::new(input))).await.map_err(|_| Ended)
     }
 
     /// Asks the core. The answer comes when everything it may rest on is durable.
@@ -177,11 +177,11 @@ async fn act(
                 Some(message) => message,
                 None => return,
             },
-            () = sleep_until(wakeup) => Message::Input(Input::Wakeup),
+            () = sleep_until(wakeup) => Message::Input(Box::new(Input::Wakeup)),
         };
         let item = match next {
             Message::Input(input) => {
-                let step = scheduler.handle(now(), input);
+                let step = scheduler.handle(now(), *input);
                 if step.ops.is_empty() && step.effects.is_empty() {
                     continue;
                 }
@@ -284,7 +284,7 @@ impl Snapshots {
         self.asked = false;
         let began = Instant::now();
         let written = log.snapshot(state);
-        let told = written.as_ref().map(|()| ()).map_err(ToString::to_string);
+        let told = written.as_ref().copied().map_err(ToString::to_string);
         self.askers.tell(state.version(), &told);
         match written {
             Ok(()) => {

@@ -127,7 +127,8 @@ impl Update {
             tally: *tally,
             last_pulse: *last_pulse,
             status: latest.status,
-            modified: latest.timestamp,
+            // A clock that went back must not make it older than the ops, one by one, do.
+            modified: events.iter().map(|event| event.timestamp).max().unwrap_or(latest.timestamp),
         })
     }
 

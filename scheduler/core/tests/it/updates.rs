@@ -580,6 +580,21 @@ fn section_15_old_updates_are_forgotten() {
     assert_eq!(count(&world), 0);
 }
 
+/// L4: found by the simulation.
+#[test]
+fn a_clock_that_goes_back_makes_a_snapshot_no_other_state() {
+    let mut world = World::with_web(2);
+    world.started(2, queue(1));
+    world.wait(60_000);
+    world.act(UpdateAction::Pause).unwrap();
+    world.now = world.now.plus_ms(-600_000);
+    world.act(UpdateAction::Abort).unwrap();
+    let state = world.scheduler.state();
+    let mut restored = aurora_scheduler_core::State::default();
+    state.to_ops().for_each(|op| restored.apply(&op).unwrap());
+    assert_eq!(restored, *state);
+}
+
 #[test]
 fn updates_are_found_by_what_is_known_of_them() {
     let mut world = World::with_web(1);

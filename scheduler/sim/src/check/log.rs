@@ -55,9 +55,8 @@ impl LogModel {
             "L1",
             format!(
                 "the log holds neither what was acknowledged nor that and some of the {count} \
-                 steps given to it since: {} tasks instead of {}",
-                found.tasks().count(),
-                self.acknowledged.tasks().count()
+                 steps given to it since: {}",
+                difference(found, &self.acknowledged)
             ),
         )
     }
@@ -99,6 +98,39 @@ impl LogModel {
         }
         Ok(())
     }
+}
+
+/// The first ways in which two states differ, as the ops that make them.
+fn difference(found_state: &State, expected_state: &State) -> String {
+    let shown = |op: Option<&Op>| {
+        let mut text = format!("{op:?}");
+        text.truncate(2000);
+        text
+    };
+    // Which tasks go together in an op depends on which configurations are shared.
+    let each = |op: Op| match op {
+        Op::PutTasks { config, tasks } => tasks
+            .into_iter()
+            .map(|task| Op::PutTasks { config: config.clone(), tasks: vec![task] })
+            .collect(),
+        op => vec![op],
+    };
+    let ops = |state: &State| state.to_ops().flat_map(each).collect::<Vec<Op>>();
+    let (found, expected) = (ops(found_state), ops(expected_state));
+    let extra = found.iter().find(|op| !expected.contains(op));
+    let missing = expected.iter().find(|op| !found.contains(op));
+    if extra.is_none() && missing.is_none() {
+        // What is worked out from the ops differs.
+        let parts = |state: &State| {
+            let (updates, crons) = (state.updates(), state.crons());
+            format!("{updates:#?}\n{crons:#?}\n{:#?}", state.maintenance())
+        };
+        let (found, expected) = (parts(found_state), parts(expected_state));
+        let mut lines = found.lines().zip(expected.lines());
+        let differing = lines.find(|(found, expected)| found != expected);
+        return format!("made of the same ops, they differ in {differing:?}");
+    }
+    format!("it has {}, and should have {}", shown(extra), shown(missing))
 }
 
 fn apply(state: &mut State, step: &[Op]) -> Result<(), Violation> {
