@@ -207,7 +207,9 @@ fn shown(task: &TaskConfig) -> Value {
             "ports": resources.ports,
         },
         "constraints": constraints.iter().map(constraint).collect::<Vec<_>>(),
-        "preferences": preferences.iter().map(preference).collect::<Vec<_>>(),
+        // Most jobs have none.
+        "preferences": (!preferences.is_empty())
+            .then(|| preferences.iter().map(preference).collect::<Vec<_>>()),
         "fetcher_uris": fetched,
         "task_links": task_links,
         "contact_email": contact_email,

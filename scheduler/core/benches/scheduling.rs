@@ -14,7 +14,9 @@ mod cluster;
 
 use aurora_model::job::{JobConfiguration, MilliCpus, ResourceBag, TaskState};
 use aurora_model::key::JobKey;
-use aurora_scheduler_core::{Input, Request, Scheduler, State, StatusUpdate, TaskQuery, Ticket};
+use aurora_scheduler_core::{
+    Input, Request, Scheduler, Settings, State, StatusUpdate, TaskQuery, Ticket, Tier,
+};
 use cluster::{Cluster, job, limit, machine, settings, value};
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
@@ -268,6 +270,38 @@ fn restore(bencher: Bencher<'_, '_>, tasks: u32) {
         }
         state
     });
+}
+
+/// kube-scheduler's preemption: 5,000 nodes are full, four tasks on each, and each of a thousand new
+/// ones needs another to be stopped.
+#[divan::bench(max_time = 5)]
+fn kube_preemption(bencher: Bencher<'_, '_>) {
+    bencher
+        .counter(ItemsCount::new(1000_u32))
+        .with_inputs(|| {
+            let tiers = [("preemptible", true), ("preferred", false)].map(|(name, preemptible)| {
+                (name.to_owned(), Tier { preemptible, revocable: false })
+            });
+            let settings = Settings { preemption_delay_ms: 1, tiers: tiers.into(), ..settings() };
+            let mut cluster = Cluster::new(5_000, machine(4), settings);
+            for number in 0..20 {
+                let mut job = job("kube", &format!("old-{number}"), 1000);
+                job.task.tier = Some("preemptible".into());
+                run(&mut cluster, job);
+            }
+            assert_eq!(cluster.launched, 20_000);
+            cluster
+        })
+        .bench_local_values(|mut cluster| {
+            let mut job = job("kube", "new", 1000);
+            job.task.tier = Some("preferred".into());
+            run(&mut cluster, job);
+            while cluster.launched < 21_000 {
+                cluster.now = cluster.now.plus_ms(1);
+                cluster.settle();
+            }
+            cluster
+        });
 }
 
 /// kube-scheduler's shapes: a thousand tasks come into a cluster of 5,000 nodes.

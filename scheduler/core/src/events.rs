@@ -3,20 +3,21 @@
 //!
 //! Events are made of ops where these are applied, so that there is none without its change and no
 //! change without its event. Each has the version of the state that its op has made
-//! ([`State::version`]): versions grow, go on after a restart, and tell a reader where to continue.
+//! ([`State::version`]), and of tasks that are made together each its own: versions grow, go on after a
+//! restart, and tell a reader where to continue.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aurora_model::cron::CronRun;
-use aurora_model::job::{ScheduledTask, TaskState, Timestamp};
+use aurora_model::job::{ScheduledTask, TaskEvent, TaskState, Timestamp};
 use aurora_model::key::{AgentId, JobKey, Role, TaskId};
 use aurora_model::maintenance::MaintenanceMode;
 use aurora_model::quota::ResourceAggregate;
 use aurora_model::update::{InstanceEvent, UpdateEvent, UpdateKey};
 
 use crate::cron::CronOp;
-use crate::input::Op;
+use crate::input::{Op, TaskRecord};
 use crate::maintenance::MaintenanceOp;
 use crate::settings::Settings;
 use crate::state::State;
@@ -154,6 +155,42 @@ pub(crate) fn before(state: &State, op: &Op) -> Before {
     }
 }
 
+/// What tasks tell that have just been made, all by one op: each has a version of its own.
+pub(crate) fn made<'a>(
+    state: &'a State,
+    settings: &'a Settings,
+    now: Timestamp,
+    tasks: &'a [TaskRecord],
+) -> impl Iterator<Item = Event> + 'a {
+    let before = state.version() - tasks.len() as u64;
+    (before + 1..).zip(tasks).filter_map(move |(version, record)| {
+        let change = moved(state, settings, &record.id, TaskState::Init, record.events.last()?)?;
+        Some(Event { version, at: now, change })
+    })
+}
+
+/// A task that has gone to another state.
+fn moved(
+    state: &State,
+    settings: &Settings,
+    id: &TaskId,
+    from: TaskState,
+    event: &TaskEvent,
+) -> Option<Change> {
+    let task = state.task(id)?;
+    let whole = settings.told_whole.contains(&event.state);
+    Some(Change::Task(Moved {
+        id: id.clone(),
+        job: task.job().clone(),
+        instance: task.assigned.instance,
+        from,
+        to: event.state,
+        message: event.message.clone(),
+        host: task.assigned.agent.as_ref().map(|(_, host)| host.clone()),
+        task: whole.then(|| Arc::new(task.clone())),
+    }))
+}
+
 /// What an op that has just been applied tells, if anything.
 pub(crate) fn event(
     state: &State,
@@ -164,18 +201,7 @@ pub(crate) fn event(
 ) -> Option<Event> {
     let change = match (op, before) {
         (Op::Transition { id, event }, Before::Task(from)) => {
-            let task = state.task(id)?;
-            let whole = settings.told_whole.contains(&event.state);
-            Change::Task(Moved {
-                id: id.clone(),
-                job: task.job().clone(),
-                instance: task.assigned.instance,
-                from,
-                to: event.state,
-                message: event.message.clone(),
-                host: task.assigned.agent.as_ref().map(|(_, host)| host.clone()),
-                task: whole.then(|| Arc::new(task.clone())),
-            })
+            moved(state, settings, id, from, event)?
         }
         (Op::Remove(_), Before::Forgotten(tasks)) => Change::Forgotten(tasks),
         (Op::PutHost { name, agent, attributes }, _) => Change::Host {

@@ -343,7 +343,7 @@ impl TaskRecord {
 pub enum Op {
     /// The id the master knows this scheduler by.
     SaveFrameworkId(FrameworkId),
-    /// Tasks of one configuration, new or as a snapshot has them.
+    /// Tasks of one configuration: new ones, which wait for a place, or as a snapshot has them.
     PutTasks {
         /// What they are.
         config: Arc<TaskConfig>,

@@ -138,7 +138,12 @@ impl Turn<'_> {
         debug_assert_eq!(applied, Ok(()), "a change is made of what is there");
         if applied.is_ok() {
             let Scheduler { state, settings, .. } = &*self.scheduler;
-            self.step.events.extend(events::event(state, settings, self.now, &op, before));
+            match &op {
+                Op::PutTasks { tasks, .. } => {
+                    self.step.events.extend(events::made(state, settings, self.now, tasks));
+                }
+                _ => self.step.events.extend(events::event(state, settings, self.now, &op, before)),
+            }
             self.step.ops.push(op);
         }
     }

@@ -71,7 +71,7 @@ impl Scheduler {
     /// after so many. The order changes with every offer.
     pub fn held_offers(&self, skip: usize, limit: usize) -> Vec<HeldOffer> {
         self.offers
-            .from(None)
+            .iter()
             .skip(skip)
             .take(limit)
             .map(|offer| HeldOffer {

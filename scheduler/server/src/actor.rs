@@ -1,6 +1,6 @@
 //! The core, the clock and the disk.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -28,7 +28,7 @@ type Query = Box<dyn FnOnce(&Scheduler) -> Answer + Send>;
 type Answer = Box<dyn FnOnce() + Send>;
 
 enum Message {
-    Input(Input),
+    Input(Box<Input>),
     Query(Query),
     Snapshot(Asker),
 }
@@ -68,7 +68,7 @@ pub(crate) struct Ended;
 impl Core {
     /// Gives the core an input.
     pub(crate) async fn put(&self, input: Input) -> Result<(), Ended> {
-        self.inbox.send(Message::Input(input)).await.map_err(|_| Ended)
+        self.inbox.send(Message::Input(Box::new(input))).await.map_err(|_| Ended)
     }
 
     /// Asks the core. The answer comes when everything it may rest on is durable.
@@ -138,10 +138,12 @@ pub(crate) fn start(
     let askers = Askers::default();
     let to_tell = askers.clone();
     let due = snapshot_due.clone();
+    let released_steps = Arc::new(AtomicU64::new(0));
+    let count = released_steps.clone();
     let failed = stop.clone();
     std::thread::Builder::new().name("log".to_owned()).spawn(move || {
         let snapshots = Snapshots { askers: to_tell, ..Snapshots::default() };
-        let result = write(log, to_write, &released, &event_log, snapshots, &due);
+        let result = write(log, to_write, &released, &event_log, snapshots, &due, &count);
         // The actor must not go on without a log.
         failed.cancel();
         let _ = report.send(result);
@@ -149,21 +151,23 @@ pub(crate) fn start(
     tokio::spawn(async move {
         let step = scheduler.handle(now(), Input::Started { seed });
         if work.send(of_step(step, &scheduler)).await.is_ok() {
-            act(scheduler, messages, work, &snapshot_due, &askers, stop).await;
+            act(scheduler, messages, work, &snapshot_due, &released_steps, &askers, stop).await;
         }
     });
     Ok(Running { core: Core { inbox }, effects, ended })
 }
 
-/// Handles one message after the other.
+/// Handles one message after the other, from after the step that begins everything.
 async fn act(
     mut scheduler: Scheduler,
     mut messages: mpsc::Receiver<Message>,
     work: mpsc::Sender<Work<Then>>,
     snapshot_due: &AtomicBool,
+    released_steps: &AtomicU64,
     askers: &Askers,
     stop: CancellationToken,
 ) {
+    let mut steps = 1;
     loop {
         let wakeup = scheduler.next_wakeup();
         let next = tokio::select! {
@@ -173,14 +177,15 @@ async fn act(
                 Some(message) => message,
                 None => return,
             },
-            () = sleep_until(wakeup) => Message::Input(Input::Wakeup),
+            () = sleep_until(wakeup) => Message::Input(Box::new(Input::Wakeup)),
         };
         let item = match next {
             Message::Input(input) => {
-                let step = scheduler.handle(now(), input);
+                let step = scheduler.handle(now(), *input);
                 if step.ops.is_empty() && step.effects.is_empty() {
                     continue;
                 }
+                steps += 1;
                 of_step(step, &scheduler)
             }
             Message::Snapshot(asker) => {
@@ -188,8 +193,13 @@ async fn act(
                 Work::Snapshot(Box::new(scheduler.state().frozen()))
             }
             Message::Query(query) => {
-                let then = Then::Answer(query(&scheduler));
-                Work::Step { ops: Vec::new(), then }
+                let answer = query(&scheduler);
+                // All that it may rest on is on disk, and those who watch have been told of it.
+                if released_steps.load(Ordering::Acquire) == steps {
+                    answer();
+                    continue;
+                }
+                Work::Step { ops: Vec::new(), then: Then::Answer(answer) }
             }
         };
         if work.send(item).await.is_err() {
@@ -212,11 +222,20 @@ fn write(
     event_log: &EventLog,
     mut snapshots: Snapshots,
     snapshot_due: &AtomicBool,
+    released_steps: &AtomicU64,
 ) -> Result<(), StoreError> {
     let mut group = Vec::new();
     loop {
         if work.blocking_recv_many(&mut group, GROUP) == 0 {
             return Ok(());
+        }
+        // What was found before any of these steps was made need not wait for them.
+        let is_answer = |item: &Work<Then>| matches!(item, Work::Step { ops, then: Then::Answer(_) } if ops.is_empty());
+        let first = group.iter().position(|item| !is_answer(item)).unwrap_or(group.len());
+        for item in group.drain(..first) {
+            if let Work::Step { then: Then::Answer(answer), .. } = item {
+                answer();
+            }
         }
         let then = commit(log.as_mut(), group.drain(..), append, |log, state| {
             snapshots.write(log, state);
@@ -233,6 +252,7 @@ fn write(
                         // Without a dispatcher the scheduler is ending.
                         let _ = released.send(effect);
                     }
+                    released_steps.fetch_add(1, Ordering::Release);
                 }
             }
         }
@@ -264,7 +284,7 @@ impl Snapshots {
         self.asked = false;
         let began = Instant::now();
         let written = log.snapshot(state);
-        let told = written.as_ref().map(|()| ()).map_err(ToString::to_string);
+        let told = written.as_ref().copied().map_err(ToString::to_string);
         self.askers.tell(state.version(), &told);
         match written {
             Ok(()) => {

@@ -175,8 +175,8 @@ impl Session {
     /// them no more. Everything else comes again by itself.
     pub fn instead(call: &Call) -> Option<Call> {
         let (offer_ids, filters) = match (&call.accept, &call.decline) {
-            (Some(accept), _) => (accept.offer_ids.clone(), accept.filters.clone()),
-            (None, Some(decline)) => (decline.offer_ids.clone(), decline.filters.clone()),
+            (Some(accept), _) => (accept.offer_ids.clone(), accept.filters),
+            (None, Some(decline)) => (decline.offer_ids.clone(), decline.filters),
             (None, None) => return None,
         };
         Some(Call {

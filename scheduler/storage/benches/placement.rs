@@ -19,7 +19,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use aurora_model::job::{JobConfiguration, TaskState, Timestamp};
@@ -63,16 +63,29 @@ const JOB: u32 = 1000;
 /// Jobs whose tasks may wait at the same time.
 const JOBS_AT_ONCE: u64 = 4;
 
-type Query = Box<dyn FnOnce(&aurora_scheduler_core::Scheduler) + Send>;
+type Answer = Box<dyn FnOnce() + Send>;
+type Query = Box<dyn FnOnce(&aurora_scheduler_core::Scheduler) -> Answer + Send>;
 
 enum Work {
     Step(Vec<Op>, Vec<Effect>),
-    Answer(Box<dyn FnOnce() + Send>),
+    Answer(Answer),
 }
 
 /// The log's thread: many steps with one sync, and then their effects.
-fn write(mut log: impl Log, work: mpsc::Receiver<Work>, released: mpsc::Sender<Vec<Effect>>) {
+fn write(
+    mut log: impl Log,
+    work: mpsc::Receiver<Work>,
+    released: mpsc::Sender<Vec<Effect>>,
+    written: &AtomicU64,
+) {
     while let Ok(first) = work.recv() {
+        let first = match first {
+            Work::Answer(answer) => {
+                answer();
+                continue;
+            }
+            step @ Work::Step(..) => step,
+        };
         let mut group = vec![first];
         while group.len() < GROUP
             && let Ok(more) = work.try_recv()
@@ -99,6 +112,7 @@ fn write(mut log: impl Log, work: mpsc::Receiver<Work>, released: mpsc::Sender<V
             match item {
                 Ok(effects) => {
                     let _ = released.send(effects);
+                    written.fetch_add(1, Ordering::Release);
                 }
                 Err(answer) => answer(),
             }
@@ -112,6 +126,9 @@ struct Through {
     work: mpsc::SyncSender<Work>,
     released: mpsc::Receiver<Vec<Effect>>,
     queries: Option<mpsc::Receiver<Query>>,
+    /// How many steps have gone to the log, and how many of them are on disk.
+    sent: u64,
+    written: Arc<AtomicU64>,
     /// How long each step of the core took.
     steps: Vec<Duration>,
     /// Whether tasks report that they start and run.
@@ -136,12 +153,16 @@ impl Through {
         let (store, _) = Store::open(folder.path()).unwrap();
         let (work, to_write) = mpsc::sync_channel(UNWRITTEN);
         let (release, released) = mpsc::channel();
-        let writer = Some(std::thread::spawn(move || write(store, to_write, release)));
+        let written = Arc::new(AtomicU64::new(0));
+        let count = written.clone();
+        let writer = Some(std::thread::spawn(move || write(store, to_write, release, &count)));
         Self {
             cluster,
             work,
             released,
             queries: None,
+            sent: 0,
+            written,
             steps: Vec::new(),
             runs: false,
             writer,
@@ -154,11 +175,18 @@ impl Through {
         let step = self.cluster.put(input);
         self.steps.push(began.elapsed());
         if !step.ops.is_empty() || !step.effects.is_empty() {
+            self.sent += 1;
             self.work.send(Work::Step(step.ops, step.effects)).unwrap();
         }
         if let Some(queries) = &self.queries {
             while let Ok(query) = queries.try_recv() {
-                query(&self.cluster.scheduler);
+                let answer = query(&self.cluster.scheduler);
+                // As with the actor, the answer comes when what it may rest on is on disk.
+                if self.written.load(Ordering::Acquire) == self.sent {
+                    answer();
+                } else {
+                    self.work.send(Work::Answer(answer)).unwrap();
+                }
             }
         }
     }
@@ -332,8 +360,7 @@ fn questions() {
     let mut through = Through::new(cluster);
     let (ask, queries) = mpsc::channel::<Query>();
     through.queries = Some(queries);
-    let answers = through.work.clone();
-    let done = std::sync::Arc::new(AtomicU64::new(0));
+    let done = Arc::new(AtomicU64::new(0));
     let is_done = done.clone();
     let asking = std::thread::spawn(move || {
         let mut waits: [Vec<Duration>; 3] = Default::default();
@@ -341,7 +368,6 @@ fn questions() {
         while is_done.load(Ordering::Relaxed) == 0 {
             let kind = number % 3;
             let (tell, told) = mpsc::channel();
-            let answers = answers.clone();
             let began = Instant::now();
             let query: Query = Box::new(move |scheduler| {
                 let role = format!("role-{}", number % 100);
@@ -358,10 +384,9 @@ fn questions() {
                     }
                 };
                 assert!(kind == 2 || found > 0);
-                // As with the actor, the answer comes when what it may rest on is on disk.
-                let _ = answers.send(Work::Answer(Box::new(move || {
+                Box::new(move || {
                     let _ = tell.send(());
-                })));
+                })
             });
             if ask.send(query).is_err() {
                 break;
@@ -403,6 +428,22 @@ fn questions() {
             at(1.0)
         );
     }
+}
+
+/// What a snapshot of a million tasks costs: to be written, and to begin with.
+fn restore() {
+    let cluster = filled(50_000, 1_000_000, settings());
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let (mut store, _) = Store::open(folder.path()).unwrap();
+    let began = Instant::now();
+    store.snapshot(cluster.scheduler.state()).unwrap();
+    report("tasks written to a snapshot", 1_000_000, began.elapsed());
+    drop(store);
+    drop(cluster);
+    let began = Instant::now();
+    let (_store, state) = Store::open(folder.path()).unwrap();
+    report("tasks read from a snapshot", 1_000_000, began.elapsed());
+    assert_eq!(state.len(), 1_000_000);
 }
 
 /// The memory of tasks that run, of jobs with 1,000 instances.
@@ -463,6 +504,9 @@ fn main() {
         let small = scale(5_000, 50_000);
         let large = scale(50_000, 1_000_000);
         println!("{:<40} {:>8.0} % of the rate", "twenty times the cluster", large / small * 100.0);
+    }
+    if wanted("restore") {
+        restore();
     }
     if wanted("questions") {
         questions();

@@ -28,7 +28,7 @@ struct Agent {
     /// How often it has been offered.
     offered: u64,
     offer: Option<OfferId>,
-    tasks: BTreeMap<TaskId, ResourceBag>,
+    tasks: Vec<(TaskId, ResourceBag)>,
 }
 
 /// See the module.
@@ -36,13 +36,17 @@ pub(crate) struct Cluster {
     pub(crate) scheduler: Scheduler,
     pub(crate) now: Timestamp,
     agents: Vec<Agent>,
-    by_id: BTreeMap<AgentId, usize>,
     /// Agents with something free and no offer.
     to_offer: BTreeSet<usize>,
     overhead: ResourceBag,
     pub(crate) launched: u64,
     pub(crate) killed: u64,
     again: usize,
+}
+
+/// The number in an agent's id: looking it up would cost as much as what is measured.
+fn number_of(agent: &AgentId) -> usize {
+    agent.as_str().rsplit_once('S').unwrap().1.parse().unwrap()
 }
 
 /// What every agent has.
@@ -131,17 +135,15 @@ impl Cluster {
                 free: machine,
                 offered: 0,
                 offer: None,
-                tasks: BTreeMap::new(),
+                tasks: Vec::new(),
             })
             .collect();
-        let by_id = agents.iter().enumerate().map(|(i, agent)| (agent.id.clone(), i)).collect();
         let overhead = settings.executor_overhead;
         let mut cluster = Self {
             scheduler: Scheduler::new(settings, State::default()),
             now: Timestamp(1_000_000),
             to_offer: (0..agents.len()).collect(),
             agents,
-            by_id,
             overhead,
             launched: 0,
             killed: 0,
@@ -175,8 +177,7 @@ impl Cluster {
                 Effect::Decline(_) => {}
                 Effect::Kill { task, agent } => {
                     self.killed += 1;
-                    let index = agent.as_ref().and_then(|agent| self.by_id.get(agent)).copied();
-                    if let Some(index) = index {
+                    if let Some(index) = agent.as_ref().map(number_of) {
                         self.end(index, &task);
                     }
                     said.push(Input::Status(StatusUpdate {
@@ -200,13 +201,13 @@ impl Cluster {
     fn launch(&mut self, tasks: Vec<AssignedTask>) {
         for task in tasks {
             let Some((agent, _)) = task.agent else { continue };
-            let index = self.by_id[&agent];
+            let index = number_of(&agent);
             let agent = &mut self.agents[index];
             let uses = task.task.resources.bag().plus(self.overhead);
             assert!(agent.free.covers(&uses), "more was launched than there is");
             agent.free = agent.free.minus(uses);
             agent.offer = None;
-            agent.tasks.insert(task.task_id, uses);
+            agent.tasks.push((task.task_id, uses));
             self.launched += 1;
             self.to_offer.insert(index);
         }
@@ -214,7 +215,8 @@ impl Cluster {
 
     fn end(&mut self, index: usize, task: &TaskId) {
         let agent = &mut self.agents[index];
-        if let Some(uses) = agent.tasks.remove(task) {
+        if let Some(place) = agent.tasks.iter().position(|(id, _)| id == task) {
+            let (_, uses) = agent.tasks.swap_remove(place);
             agent.free = agent.free.plus(uses);
             self.to_offer.insert(index);
         }

@@ -7,10 +7,11 @@ mod restart;
 
 use std::sync::Arc;
 
-use aurora_model::job::{TaskConfig, TaskState};
+use aurora_model::job::{TaskConfig, TaskEvent, TaskState};
 use aurora_model::key::{JobKey, TaskId};
 
-use crate::input::{ErrorKind, Op, RequestError, TaskRecord};
+use crate::changes::TaskChange;
+use crate::input::{Effect, ErrorKind, Op, RequestError, TaskRecord};
 use crate::scheduler::Turn;
 
 impl Turn<'_> {
@@ -26,29 +27,43 @@ impl Turn<'_> {
     }
 
     /// Makes new instances that wait for a place. None of them may be there already.
+    ///
+    /// They are recorded as waiting at once, with one change for all: a job may have thousands, and
+    /// whatever else is asked of the scheduler waits meanwhile.
     pub(crate) fn insert_pending(
         &mut self,
         config: TaskConfig,
         instances: impl Iterator<Item = u32>,
     ) {
-        let job = config.job.clone();
+        let config = Arc::new(config);
+        let event = TaskEvent {
+            timestamp: self.now,
+            state: TaskState::Pending,
+            message: None,
+            scheduler: Some(self.scheduler.host_name.clone()),
+        };
         let tasks: Vec<TaskRecord> = instances
-            .map(|instance| TaskRecord {
-                id: TaskId::for_instance(&job.instance(instance), &self.scheduler.random.uuid()),
-                instance,
-                state: TaskState::Init,
-                agent: None,
-                ports: Default::default(),
-                failure_count: 0,
-                times_partitioned: 0,
-                events: Vec::new(),
-                ancestor: None,
+            .map(|instance| {
+                let uuid = self.scheduler.random.uuid();
+                let id = TaskId::for_instance(&config.job.instance(instance), &uuid);
+                let events = vec![event.clone()];
+                TaskRecord { state: TaskState::Pending, events, ..TaskRecord::new(id, instance) }
             })
             .collect();
-        let ids: Vec<TaskId> = tasks.iter().map(|task| task.id.clone()).collect();
-        self.apply(Op::PutTasks { config: Arc::new(config), tasks });
-        for id in ids {
-            self.change(&id, TaskState::Pending, None);
+        let made: Vec<(TaskId, u32)> =
+            tasks.iter().map(|task| (task.id.clone(), task.instance)).collect();
+        self.apply(Op::PutTasks { config: config.clone(), tasks });
+        for (id, instance) in made {
+            self.step.effects.push(Effect::Changed(id.clone()));
+            self.entered(&id, TaskState::Pending, false);
+            self.changes.push_back(TaskChange {
+                id,
+                config: config.clone(),
+                instance,
+                host: None,
+                from: TaskState::Init,
+                to: Some(TaskState::Pending),
+            });
         }
     }
 }

@@ -146,6 +146,14 @@ fn count(ports: &[PortRange]) -> u64 {
     ports.iter().map(|range| u64::from(range.end - range.begin) + 1).sum()
 }
 
+/// What an agent had free when it was last put in the order. It never has more, as what comes free is
+/// offered and puts it there anew.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Free {
+    pub(super) fixed: ResourceBag,
+    pub(super) revocable: ResourceBag,
+}
+
 /// All offers that are held.
 #[derive(Debug)]
 pub(crate) struct Offers {
@@ -156,7 +164,9 @@ pub(crate) struct Offers {
     by_id: BTreeMap<OfferId, AgentId>,
     /// The agents of each host, by its name in their latest word.
     by_host: BTreeMap<String, BTreeSet<AgentId>>,
-    order: BTreeSet<OrderKey>,
+    /// With what each has free, so that whoever looks for room passes those that are full without a
+    /// look at their offers, which lie all over the memory.
+    order: BTreeMap<OrderKey, Free>,
     /// The agents by when what they offer was last different from before.
     changes: BTreeMap<u64, u32>,
     /// Counts changes, from before the first offer on.
@@ -172,7 +182,7 @@ impl Offers {
             by_agent: BTreeMap::new(),
             by_id: BTreeMap::new(),
             by_host: BTreeMap::new(),
-            order: BTreeSet::new(),
+            order: BTreeMap::new(),
             changes: BTreeMap::new(),
             version: 0,
         }
@@ -263,7 +273,7 @@ impl Offers {
         let before = held.key;
         held.key = held.standing(orders);
         order.remove(&before);
-        order.insert(held.key);
+        order.insert(held.key, Free { fixed: held.fixed, revocable: held.revocable });
     }
 
     /// Something apart from its offers has changed for an agent.
@@ -324,10 +334,16 @@ impl Offers {
         *self = Self { version, ..Self::new(&self.orders) };
     }
 
-    /// The agents in the order in which they are tried, from after one on.
-    pub(crate) fn from(&self, after: Option<OrderKey>) -> impl Iterator<Item = &AgentOffer> {
+    /// The agents in the order in which they are tried, from after one on, with what each has free at
+    /// most.
+    pub(super) fn from(&self, after: Option<OrderKey>) -> impl Iterator<Item = (OrderKey, &Free)> {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        self.order.range((start, Bound::Unbounded)).filter_map(|key| self.at(key.slot))
+        self.order.range((start, Bound::Unbounded)).map(|(key, free)| (*key, free))
+    }
+
+    /// All agents in the order in which they are tried.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &AgentOffer> {
+        self.order.keys().filter_map(|key| self.at(key.slot))
     }
 
     /// The agents whose offers have changed after a version.

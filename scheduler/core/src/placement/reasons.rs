@@ -283,7 +283,7 @@ impl Scheduler {
         spread: Option<&Spread>,
     ) -> Survey {
         let mut survey = Survey::default();
-        for offer in self.offers.from(None).take(SURVEYED) {
+        for offer in self.offers.iter().take(SURVEYED) {
             survey.hosts += 1;
             let site = Site::of(offer, wanted);
             match refusal(config, wanted, &site, spread, self.moment(now)) {

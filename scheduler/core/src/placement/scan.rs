@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use aurora_model::job::TaskConfig;
+use aurora_model::job::{ResourceBag, TaskConfig};
 
 use super::fit::{Refusal, Site, Wanted, lack_score, refusal};
 use super::groups::{NEAREST_MS, Nearest};
@@ -50,6 +50,30 @@ struct Search<'a> {
     known_score: u64,
     /// The agent whose refusal is remembered: it is looked at whatever its score.
     known_slot: Option<u32>,
+}
+
+impl Search<'_> {
+    /// Whether an agent with so much free lacks something, and is no nearer to taking a task than
+    /// what is known. Most agents are full, and of those nothing else is looked at: it lies elsewhere
+    /// in memory. Whatever else speaks against one counts more than a lack.
+    ///
+    /// With more than the agent has, this may be false where it would be true, and never the other
+    /// way round.
+    fn is_short(
+        &self,
+        slot: u32,
+        fixed: &ResourceBag,
+        revocable: &ResourceBag,
+        looked: &Looked<'_>,
+    ) -> bool {
+        let asks = &self.wanted.resources;
+        let free = self.wanted.usable(fixed, revocable);
+        if free.covers(asks) || self.known_slot == Some(slot) {
+            return false;
+        }
+        let best = looked.best.map_or(self.known_score, |(best, ..)| best.min(self.known_score));
+        best <= 10_000 && lack_score(asks, &free) >= best
+    }
 }
 
 impl Turn<'_> {
@@ -172,12 +196,16 @@ impl Scheduler {
             Scan::After(after) => {
                 let mut last = *after;
                 let mut found = None;
-                for offer in self.offers.from(*after) {
-                    if self.try_agent(search, offer, moment, looked) {
-                        found = Some(offer.key().slot);
+                for (key, free) in self.offers.from(*after) {
+                    if search.is_short(key.slot, &free.fixed, &free.revocable, looked) {
+                        looked.agents += 1;
+                    } else if let Some(offer) = self.offers.at(key.slot)
+                        && self.try_agent(search, offer, moment, looked)
+                    {
+                        found = Some(key.slot);
                         break;
                     }
-                    last = Some(offer.key());
+                    last = Some(key);
                 }
                 *after = last;
                 found
@@ -222,18 +250,12 @@ impl Scheduler {
         looked: &mut Looked<'a>,
     ) -> bool {
         looked.agents += 1;
-        let Search { group, config, wanted, known_score, known_slot } = search;
-        let free = wanted.usable(&offer.fixed, &offer.revocable);
+        let Search { group, config, wanted, known_slot, .. } = search;
         let slot = offer.key().slot;
-        let enough = free.covers(&wanted.resources);
-        if !enough && *known_slot != Some(slot) {
-            // Most agents are full, and of those nothing else is looked at: it lies elsewhere in
-            // memory. Whatever else speaks against one counts more than a lack.
-            let best = looked.best.map_or(*known_score, |(best, ..)| best.min(*known_score));
-            if lack_score(&wanted.resources, &free) >= best && best <= 10_000 {
-                return false;
-            }
+        if search.is_short(slot, &offer.fixed, &offer.revocable, looked) {
+            return false;
         }
+        let enough = wanted.usable(&offer.fixed, &offer.revocable).covers(&wanted.resources);
         let is_kept = self.reservations.group_of(&offer.agent).is_some_and(|kept| kept != *group)
             || (!self.affinity.is_empty() && self.affinity.is_kept(&offer.agent));
         if enough && is_kept {

@@ -79,7 +79,7 @@ impl Scheduler {
     /// How many tasks of each size would still fit, for every kind of hosts.
     pub fn empty_slots(&self) -> Vec<EmptySlots> {
         let mut counts: BTreeMap<(bool, bool, SlotSize), u64> = BTreeMap::new();
-        for offer in self.offers.from(None) {
+        for offer in self.offers.iter() {
             let dedicated = offer.attributes().contains_key(DEDICATED_ATTRIBUTE);
             let revocable = ResourceBag { cpus: offer.revocable.cpus, ..offer.fixed };
             for (is_revocable, has) in [(false, offer.fixed), (true, revocable)] {

@@ -25,7 +25,7 @@ impl Scheduler {
         let mut spread = self.trial_spread(config);
         let moment = self.moment(now);
         let mut fits = 0;
-        for offer in self.offers.from(None) {
+        for offer in self.offers.iter() {
             if fits >= instances {
                 break;
             }

@@ -293,10 +293,20 @@ impl State {
         match op {
             Op::SaveFrameworkId(id) => self.framework_id = Some(id.clone()),
             Op::PutTasks { config, tasks } => {
+                // What is there under the same ids goes first: with it the job may go from its place.
                 for record in tasks {
-                    let task = self.made(config.clone(), record);
-                    self.insert(task);
+                    self.remove(&record.id);
                 }
+                if !tasks.is_empty() {
+                    let place = self.index.place(&config.job);
+                    self.count_spread(place, config);
+                    for record in tasks {
+                        let task = self.made(config.clone(), record);
+                        self.insert_at(place, task);
+                    }
+                }
+                // Each is a change that somebody may watch for.
+                self.version += (tasks.len() as u64).saturating_sub(1);
             }
             Op::Reschedule { ancestor, id } => {
                 let old = self.tasks.get(ancestor).ok_or_else(|| Misfit::task(ancestor))?;
@@ -404,11 +414,13 @@ impl State {
         self.remove(task.id());
         let place = self.index.place(task.job());
         self.count_spread(place, &task.assigned.task);
-        let kept = Kept { task, job: place };
-        let id = kept.task.id().clone();
-        let slot = self.tasks.insert(kept);
+        self.insert_at(place, task);
+    }
+
+    /// Puts a task, whose id is not there, to its job, which is at this place.
+    fn insert_at(&mut self, place: u32, task: ScheduledTask) {
+        let slot = self.tasks.insert(Kept { task, job: place });
         if let Some(kept) = self.tasks.at(slot) {
-            debug_assert_eq!(kept.task.id(), &id, "the task is where it was put");
             self.index.add(slot, kept, &self.hosts);
         }
     }

@@ -88,7 +88,8 @@ impl Turn<'_> {
 
     pub(super) fn ask_again(&mut self, key: &UpdateKey, instance: u32) {
         let asking = self.scheduler.updating.asking.get(&(key.clone(), instance));
-        if !asking.is_some_and(|asking| asking.at.is_some_and(|at| at <= self.now)) {
+        let due = asking.and_then(|asking| asking.at).is_some_and(|at| at <= self.now);
+        if !due {
             return;
         }
         if self.is_to_stop(key, instance) {

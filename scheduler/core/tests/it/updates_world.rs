@@ -150,8 +150,7 @@ impl World {
             self.status(&id, next);
             did = true;
         }
-        let waits = |state: &TaskState| *state == TaskState::Pending;
-        if self.scheduler.state().counts().keys().any(|state| waits(state)) {
+        if self.scheduler.state().counts().contains_key(&TaskState::Pending) {
             self.offer("A", 1000);
             did = true;
         }

@@ -29,6 +29,9 @@ pub(crate) fn coordinator(url: &str) -> SlaPolicy {
     SlaPolicy::Coordinator { coordinator_url: url.into(), status_key: "drain".into() }
 }
 
+/// Hosts and their modes.
+type Modes = Vec<(String, MaintenanceMode)>;
+
 impl World {
     /// A service named `web` whose instances run on hosts A, B, …, as many on each as given; after
     /// it has run for a day.
@@ -84,7 +87,7 @@ impl World {
     pub(crate) fn maintain(
         &mut self,
         request: MaintenanceRequest,
-    ) -> Result<(Vec<(String, MaintenanceMode)>, Vec<String>), RequestError> {
+    ) -> Result<(Modes, Vec<String>), RequestError> {
         match self.ask(Request::Maintenance(request))? {
             Response::Maintenance(MaintenanceResponse::Hosts { modes, unknown }) => {
                 Ok((modes, unknown))

@@ -15,23 +15,20 @@ use maud::html;
 
 use super::{Pages, SERVICE};
 
-/// Says no to who is not on this machine.
-fn guard(
+/// What is said to who is not on this machine; nothing to who is.
+fn refusal(
     peer: Option<Extension<ConnectInfo<SocketAddr>>>,
     headers: &HeaderMap,
-) -> Result<(), Response> {
+) -> Option<Response> {
     let is_here =
         peer.is_some_and(|Extension(ConnectInfo(peer))| peer.ip().to_canonical().is_loopback());
     // A browser on this machine may have been told to by anybody's page; a proxy speaks for others.
     let speaks_for_itself = !headers.contains_key(header::ORIGIN)
         && !headers.contains_key("x-forwarded-for")
         && !headers.contains_key(header::FORWARDED);
-    if is_here && speaks_for_itself {
-        return Ok(());
-    }
     let text =
         "this is allowed only from the scheduler's own machine, without a browser or a proxy\n";
-    Err((StatusCode::FORBIDDEN, text).into_response())
+    (!(is_here && speaks_for_itself)).then(|| (StatusCode::FORBIDDEN, text).into_response())
 }
 
 /// Ends this scheduler as it should end.
@@ -40,7 +37,7 @@ pub(super) async fn quit(
     peer: Option<Extension<ConnectInfo<SocketAddr>>>,
     headers: HeaderMap,
 ) -> Response {
-    if let Err(refusal) = guard(peer, &headers) {
+    if let Some(refusal) = refusal(peer, &headers) {
         return refusal;
     }
     tracing::warn!("told to end through /quitquitquit");
@@ -53,7 +50,7 @@ pub(super) async fn abort(
     peer: Option<Extension<ConnectInfo<SocketAddr>>>,
     headers: HeaderMap,
 ) -> Response {
-    if let Err(refusal) = guard(peer, &headers) {
+    if let Some(refusal) = refusal(peer, &headers) {
         return refusal;
     }
     tracing::error!("told to abort through /abortabortabort");
@@ -81,7 +78,7 @@ pub(super) async fn set_log_filter(
     headers: HeaderMap,
     asked: Result<Form<BTreeMap<String, String>>, FormRejection>,
 ) -> Response {
-    if let Err(refusal) = guard(peer, &headers) {
+    if let Some(refusal) = refusal(peer, &headers) {
         return refusal;
     }
     let asked = match asked {

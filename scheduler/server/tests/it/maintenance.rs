@@ -21,9 +21,9 @@ use crate::world::{channel, config, config_with, job, page, soon};
 fn write_log(folder: &Path) {
     let (mut store, _) = Store::open(folder).unwrap();
     let hosts = ["a", "b", "c"].map(|name| Op::PutHost {
-        name: format!("host-{name}").into(),
+        name: format!("host-{name}"),
         agent: AgentId::new(format!("agent-{name}")).unwrap(),
-        attributes: BTreeMap::new().into(),
+        attributes: BTreeMap::new(),
     });
     let mut config = JobConfiguration::try_from(job("web")).unwrap().task;
     config.production = true;

@@ -274,11 +274,18 @@ impl Watch {
                     return broken("C2", format!("{} is run while a run goes on", config.job));
                 }
                 for record in tasks {
-                    if record.state != TaskState::Init || !record.events.is_empty() {
-                        return broken("T3", format!("{} begins as {}", record.id, record.state));
-                    }
                     let task = Task::new(config.clone(), record.instance, now);
                     self.tasks.insert(record.id.clone(), task)?;
+                    let [event] = record.events.as_slice() else {
+                        return broken(
+                            "T3",
+                            format!("{} begins with {:?}", record.id, record.events),
+                        );
+                    };
+                    if record.state != TaskState::Pending || event.state != record.state {
+                        return broken("T3", format!("{} begins as {}", record.id, record.state));
+                    }
+                    self.transition(&record.id, event.state, event.timestamp, owed, cover)?;
                 }
             }
             Op::Reschedule { ancestor, id } => {
