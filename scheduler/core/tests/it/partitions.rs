@@ -92,17 +92,15 @@ fn a_service_that_ran_for_long_has_no_penalty_for_its_partitions() {
         world.status(&id, TaskState::Running);
     }
     // One that comes back from a partition has run since before it.
-    let (mut world, id) = World::with_running(patient());
-    let name = world.scheduler.state().task(&id).unwrap().job().name().to_owned();
-    let mut id = id;
+    let (mut world, mut id) = World::with_running(patient());
     for _ in 0..2 {
         world.wait(3_600_000);
         world.status(&id, TaskState::Partitioned);
         world.status(&id, TaskState::Running);
         world.status(&id, TaskState::Failed);
-        world.task_in(&name, TaskState::Pending);
+        world.task_in("web", TaskState::Pending);
         world.offer("A", 4);
-        id = world.task_in(&name, TaskState::Assigned);
+        id = world.task_in("web", TaskState::Assigned);
         world.status(&id, TaskState::Running);
     }
 }

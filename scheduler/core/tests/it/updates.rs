@@ -81,7 +81,6 @@ fn section_2_what_cannot_be_started_is_refused_with_the_reason() {
         r.settings.only_instances = vec![range(0, 1)];
     };
     assert_eq!(refuse(&few, said), invalid);
-    assert_eq!(refuse(&|r| r.instance_count = 0, "must be positive"), invalid);
     assert_eq!(refuse(&|r| r.settings.sla_aware = true, "has no SLA policy"), invalid);
     let elsewhere = |r: &mut JobUpdateRequest| {
         r.task.job = JobKey::new("www", "moon", "web").unwrap();
