@@ -17,7 +17,7 @@ use super::{UpdateResponse, table};
 use crate::input::{ErrorKind, Op, RequestError};
 use crate::scheduler::{Scheduler, Turn};
 use crate::settings::Settings;
-use crate::validate::validate;
+use crate::validate::{check_ids, validate};
 
 /// How many ranges of instances a refusal names.
 const MAX_NAMED: usize = 10;
@@ -59,6 +59,8 @@ impl Turn<'_> {
             return Ok(UpdateResponse::Unchanged);
         }
         let surge = self.surge(&job, &found, instance_count, settings.surge)?;
+        let last = surge.map_or(instance_count.saturating_sub(1), |surge| surge.last);
+        check_ids(&job, last)?;
         let instructions = instructions(found, &task, surge, settings);
         self.scheduler.check_update_quota(&job, &instructions)?;
         check_message(message.as_deref())?;
@@ -156,12 +158,20 @@ impl Scheduler {
         )))
     }
 
-    /// A task as it would be stored.
+    /// A task as it would be stored, of a job that may have so many instances.
     fn normalised(
         &self,
         task: TaskConfig,
         instance_count: u32,
     ) -> Result<Arc<TaskConfig>, RequestError> {
+        // Before anything is made for each of them. That there is none is looked at later.
+        let max = self.settings.max_tasks_per_job;
+        if instance_count > max {
+            return Err(RequestError::invalid(format!(
+                "{} asks for {instance_count} instances; a job may have at most {max}",
+                task.job
+            )));
+        }
         let mut job = JobConfiguration {
             key: task.job.clone(),
             owner: task.owner.clone(),
@@ -170,8 +180,7 @@ impl Scheduler {
             cron_time_zone: None,
             cron_catch_up: Default::default(),
             task,
-            // Whether there may be so many is looked at later, with those beside them.
-            instance_count: instance_count.clamp(1, self.settings.max_tasks_per_job.max(1)),
+            instance_count: instance_count.max(1),
         };
         validate(&mut job, &self.settings)?;
         Ok(Arc::new(job.task))
