@@ -272,7 +272,7 @@ impl Cluster {
     /// Forgets what the agents have, which is the benchmark's memory and not the scheduler's.
     pub(crate) fn forget(&mut self) {
         for agent in &mut self.agents {
-            agent.tasks.clear();
+            agent.tasks = Vec::new();
         }
     }
 
