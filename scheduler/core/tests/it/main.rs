@@ -12,6 +12,7 @@ mod maintenance;
 mod orders;
 mod partitions;
 mod placement;
+mod plan;
 mod preemption;
 mod properties;
 mod quota;
