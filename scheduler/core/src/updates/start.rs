@@ -30,12 +30,7 @@ impl Turn<'_> {
         message: Option<String>,
     ) -> Result<UpdateResponse, RequestError> {
         let JobUpdateRequest { task, instance_count, settings, metadata } = request;
-        if !task.is_service {
-            return Err(RequestError::invalid(format!(
-                "{} is not a service: only services can be updated. Kill it and create it anew",
-                task.job
-            )));
-        }
+        check_service(&task)?;
         check_settings(&settings, instance_count, &self.scheduler.settings)?;
         if settings.sla_aware && task.sla_policy.is_none() {
             return Err(RequestError::invalid(format!(
@@ -47,13 +42,7 @@ impl Turn<'_> {
         let job = task.job.clone();
         self.scheduler.check_no_cron(&job)?;
         let current = self.scheduler.current_configs(&job);
-        let unknown = unknown_in_scope(&current, instance_count, &settings.only_instances);
-        if !unknown.is_empty() {
-            return Err(RequestError::invalid(format!(
-                "instances {} are neither in {job} now nor among the {instance_count} it is to have",
-                named(&unknown)
-            )));
-        }
+        check_scope(&current, &job, instance_count, &settings.only_instances)?;
         let found = diff(&current, &task, instance_count, &settings.only_instances);
         if found.is_empty() {
             return Ok(UpdateResponse::Unchanged);
@@ -148,7 +137,7 @@ impl Scheduler {
     }
 
     /// Refuses to update a job that runs by a schedule.
-    fn check_no_cron(&self, job: &JobKey) -> Result<(), RequestError> {
+    pub(crate) fn check_no_cron(&self, job: &JobKey) -> Result<(), RequestError> {
         if self.state.crons.get(job).is_none() {
             return Ok(());
         }
@@ -203,6 +192,34 @@ impl Scheduler {
     }
 }
 
+/// Refuses to update what ends by itself.
+pub(crate) fn check_service(task: &TaskConfig) -> Result<(), RequestError> {
+    if task.is_service {
+        return Ok(());
+    }
+    Err(RequestError::invalid(format!(
+        "{} is not a service: only services can be updated. Kill it and create it anew",
+        task.job
+    )))
+}
+
+/// Refuses to change instances that a job neither has nor is to have.
+pub(crate) fn check_scope(
+    current: &BTreeMap<u32, Arc<TaskConfig>>,
+    job: &JobKey,
+    instance_count: u32,
+    scope: &[InstanceRange],
+) -> Result<(), RequestError> {
+    let unknown = unknown_in_scope(current, instance_count, scope);
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    Err(RequestError::invalid(format!(
+        "instances {} are neither in {job} now nor among the {instance_count} it is to have",
+        named(&unknown)
+    )))
+}
+
 fn check_settings(
     update: &UpdateSettings,
     instance_count: u32,
@@ -252,7 +269,7 @@ fn named(ranges: &[InstanceRange]) -> String {
     texts.join(", ") + &more
 }
 
-fn instructions(
+pub(crate) fn instructions(
     found: JobDiff,
     task: &Arc<TaskConfig>,
     surge: Option<InstanceRange>,
