@@ -14,7 +14,7 @@ use crate::connect::{Scheduler, tasks_of};
 use crate::discovery::Connection;
 use crate::failure::{Code, Failure};
 use crate::keys::InstancesKey;
-use crate::output::{Output, print, print_json};
+use crate::output::{Output, print, print_json, warn};
 
 /// The status of `--detailed-exitcode` if something differs, as terraform has it.
 const CHANGES: u8 = 2;
@@ -90,6 +90,10 @@ pub(crate) async fn against(
     let plan = scheduler.plan(v1::JobConfiguration::from(job)).await?;
     if !plan.problems.is_empty() {
         return Err(Failure::new(Code::InvalidConfiguration, plan.problems.join("; ")));
+    }
+    // What differs is still of use.
+    for conflict in &plan.conflicts {
+        warn(&format!("as things are, this would be refused: {conflict}"));
     }
     let unusable = |error: ConvertError| Failure::new(Code::Api, error.to_string());
     let kept = plan.job.ok_or_else(|| unusable(ConvertError::Missing("job")))?;

@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use aurora_model::job::{JobConfiguration, MilliCpus, TaskConfig};
 use aurora_model::quota::ResourceAggregate;
+use aurora_model::update::{InstanceConfig, InstanceRange, UpdateSettings, to_ranges};
 
-use crate::input::RequestError;
+use crate::cron::{check_timetable, has_other_tasks};
+use crate::input::{ErrorKind, RequestError};
 use crate::scheduler::Scheduler;
+use crate::updates::{JobDiff, check_scope, check_service, diff, instructions};
 use crate::validate::{check_instances, problems};
 
 /// How a job would come to be.
@@ -27,6 +30,9 @@ pub struct Plan {
     /// Everything that is wrong with it, apart from its quota. If there is anything, the rest is only
     /// what could be found out.
     pub problems: Vec<RequestError>,
+    /// Why it would be refused as things are, whatever it is: it is being updated, its key is in use,
+    /// or what there is of it cannot become this. Apart from its quota.
+    pub conflicts: Vec<RequestError>,
     /// The job as the scheduler would keep it.
     pub job: JobConfiguration,
     /// How it would come to be.
@@ -50,96 +56,156 @@ pub struct QuotaEffect {
     pub limit: Option<ResourceAggregate>,
     /// What it uses.
     pub before: ResourceAggregate,
-    /// What it would use.
+    /// What it would use; while it is updated, the most that it may.
     pub after: ResourceAggregate,
     /// By how much that is too much; zeros if it is not.
     pub exceeded: ResourceAggregate,
 }
 
+/// What a job is compared with.
+struct Known {
+    action: PlanAction,
+    /// What its instances are; those of a cron job, what those of its next run would be.
+    instances: BTreeMap<u32, Arc<TaskConfig>>,
+    /// The instances that may change; all if it is empty.
+    scope: Vec<InstanceRange>,
+}
+
 impl Scheduler {
     /// What a job would do if it were created, or updated to, or scheduled. Of the instances only
-    /// those in `scope` may change, or all if it is empty.
+    /// those in `scope` may change, or all if it is empty; a cron job is always replaced whole.
     pub fn plan(&self, mut job: JobConfiguration, scope: &BTreeSet<u32>) -> Plan {
         let mut found = problems(&mut job, &self.settings);
         found.extend(check_instances(&job, &self.settings).err());
-        let running: BTreeMap<u32, &Arc<TaskConfig>> = self
-            .state
-            .active_of(&job.key)
-            .map(|task| (task.assigned.instance, &task.assigned.task))
-            .collect();
-        let action = match (&job.cron_schedule, running.is_empty()) {
-            (Some(_), _) => PlanAction::Schedule,
-            (None, true) => PlanAction::Create,
-            (None, false) => PlanAction::Update,
-        };
+        let known = self.known(&job, scope);
+        if known.action == PlanAction::Schedule {
+            found.extend(check_timetable(&job, &self.settings).err());
+        }
         // A job with too many instances is not gone through one by one.
         let count = job.instance_count.min(self.settings.max_tasks_per_job);
-        let is_meant = |instance: &u32| scope.is_empty() || scope.contains(instance);
+        let task = Arc::new(job.task.clone());
+        let changes = diff(&known.instances, &task, count, &known.scope);
         let mut plan = Plan {
             problems: found,
-            action,
-            add: (0..count)
-                .filter(|instance| is_meant(instance) && !running.contains_key(instance))
+            conflicts: self.conflicts(&job, &known, count, &changes),
+            action: known.action,
+            add: instances(&changes.add),
+            remove: instances(&changes.remove),
+            update: changes
+                .update
+                .iter()
+                .map(|config| (config.task.clone(), config.iter().collect()))
                 .collect(),
-            remove: BTreeSet::new(),
-            update: Vec::new(),
-            unchanged: BTreeSet::new(),
+            unchanged: instances(&changes.unchanged),
             quota: None,
             job,
         };
-        for (instance, config) in running {
-            if !is_meant(&instance) || (instance < count && **config == plan.job.task) {
-                plan.unchanged.insert(instance);
-            } else if instance >= count {
-                plan.remove.insert(instance);
-            } else {
-                plan.becomes_else(instance, config);
-            }
-        }
-        plan.quota = self.quota_effect(&plan);
+        plan.quota = self.quota_effect(&plan, &task, changes);
         plan
     }
 
-    fn quota_effect(&self, plan: &Plan) -> Option<QuotaEffect> {
-        let counts = |task: &TaskConfig| task.production && !task.is_dedicated();
-        if !counts(&plan.job.task) {
+    fn known(&self, job: &JobConfiguration, scope: &BTreeSet<u32>) -> Known {
+        if job.cron_schedule.is_none() {
+            let is_new = self.state.active_of(&job.key).next().is_none();
+            return Known {
+                action: if is_new { PlanAction::Create } else { PlanAction::Update },
+                instances: self.current_configs(&job.key),
+                scope: to_ranges(scope.iter().copied()),
+            };
+        }
+        let template = self.state.crons().get(&job.key).map(|cron| &*cron.job);
+        let instances = template.map_or_else(BTreeMap::new, |template| {
+            let task = Arc::new(template.task.clone());
+            (0..template.instance_count).map(|instance| (instance, task.clone())).collect()
+        });
+        Known { action: PlanAction::Schedule, instances, scope: Vec::new() }
+    }
+
+    /// Why the action would be refused as things are, in the order in which it would be.
+    fn conflicts(
+        &self,
+        job: &JobConfiguration,
+        known: &Known,
+        count: u32,
+        changes: &JobDiff,
+    ) -> Vec<RequestError> {
+        let key = &job.key;
+        let is_cron = self.state.crons().get(key).is_some();
+        let exists =
+            |message: String| Err(RequestError { kind: ErrorKind::AlreadyExists, message });
+        let checks: Vec<Result<(), RequestError>> = match known.action {
+            PlanAction::Create => vec![
+                self.check_not_updating(key),
+                match is_cron {
+                    true => exists(format!("Job already exists: {key}")),
+                    false => Ok(()),
+                },
+            ],
+            PlanAction::Update => {
+                let mut checks = vec![
+                    self.check_no_cron(key),
+                    check_scope(&known.instances, key, count, &known.scope),
+                ];
+                // What stays as it is need not be updated.
+                if !changes.is_empty() {
+                    checks.insert(0, check_service(&job.task));
+                    checks.push(self.check_not_updating(key));
+                }
+                checks
+            }
+            PlanAction::Schedule => vec![
+                self.check_not_updating(key),
+                match !is_cron && self.state.active_of(key).next().is_some() {
+                    true => exists(has_other_tasks(key)),
+                    false => Ok(()),
+                },
+            ],
+        };
+        checks.into_iter().filter_map(Result::err).collect()
+    }
+
+    fn quota_effect(
+        &self,
+        plan: &Plan,
+        task: &Arc<TaskConfig>,
+        changes: JobDiff,
+    ) -> Option<QuotaEffect> {
+        if !task.production || task.is_dedicated() {
             return None;
         }
-        let quota = self.role_quota(plan.job.key.role());
+        let (key, role) = (&plan.job.key, plan.job.key.role());
+        let quota = self.role_quota(role);
         let before = quota.consumption.production_shared;
-        let gone = self
-            .state
-            .active_of(&plan.job.key)
-            .filter(|task| !plan.unchanged.contains(&task.assigned.instance))
-            .filter(|task| counts(&task.assigned.task))
-            .map(|task| ResourceAggregate::from(&task.assigned.task.resources));
-        let left = gone.fold(before, |left, amounts| each(left, amounts, u64::saturating_sub));
-        let one = ResourceAggregate::from(&plan.job.task.resources);
-        let changed: usize = plan.update.iter().map(|(_, instances)| instances.len()).sum();
-        let times = (plan.add.len() + changed) as u64;
-        let new = each(one, one, |amount, _| amount.saturating_mul(times));
-        let after = each(left, new, u64::saturating_add);
-        let exceeded = quota
-            .limit
-            .map_or_else(Default::default, |limit| each(after, limit, u64::saturating_sub));
+        let adds = !(plan.add.is_empty() && plan.update.is_empty());
+        let after = match plan.action {
+            PlanAction::Schedule => self.role_usage_with(role, None, Some(&plan.job)),
+            PlanAction::Update if !changes.is_empty() => {
+                let how = instructions(changes, task, None, UpdateSettings::default());
+                self.role_usage_with(role, Some((key, &how)), None)
+            }
+            PlanAction::Update => self.role_usage(role),
+            PlanAction::Create => {
+                let mut usage = self.role_usage(role);
+                usage.add_all(task, u32::try_from(plan.add.len()).unwrap_or(u32::MAX));
+                usage
+            }
+        };
+        let after = after.consumption().production_shared;
+        // An update that only takes instances away is accepted whatever the quota is.
+        let is_asked = adds || plan.action == PlanAction::Schedule;
+        let exceeded = match quota.limit.filter(|_| is_asked) {
+            Some(limit) => over(after, limit),
+            None => ResourceAggregate::default(),
+        };
         Some(QuotaEffect { limit: quota.limit, before, after, exceeded })
     }
 }
 
-impl Plan {
-    fn becomes_else(&mut self, instance: u32, config: &Arc<TaskConfig>) {
-        let alike = self
-            .update
-            .iter_mut()
-            .find(|(other, _)| Arc::ptr_eq(other, config) || **other == **config);
-        match alike {
-            Some((_, instances)) => {
-                instances.insert(instance);
-            }
-            None => self.update.push((config.clone(), BTreeSet::from([instance]))),
-        }
-    }
+fn instances(configs: &[InstanceConfig]) -> BTreeSet<u32> {
+    configs.iter().flat_map(InstanceConfig::iter).collect()
+}
 
+impl Plan {
     /// How many instances would need a place.
     pub fn placed(&self) -> u32 {
         let changed: usize = self.update.iter().map(|(_, instances)| instances.len()).sum();
@@ -147,14 +213,11 @@ impl Plan {
     }
 }
 
-fn each(
-    a: ResourceAggregate,
-    b: ResourceAggregate,
-    f: impl Fn(u64, u64) -> u64,
-) -> ResourceAggregate {
+/// What of some amounts is more than others.
+fn over(amounts: ResourceAggregate, limit: ResourceAggregate) -> ResourceAggregate {
     ResourceAggregate {
-        cpus: MilliCpus(f(a.cpus.0, b.cpus.0)),
-        ram_mb: f(a.ram_mb, b.ram_mb),
-        disk_mb: f(a.disk_mb, b.disk_mb),
+        cpus: MilliCpus(amounts.cpus.0.saturating_sub(limit.cpus.0)),
+        ram_mb: amounts.ram_mb.saturating_sub(limit.ram_mb),
+        disk_mb: amounts.disk_mb.saturating_sub(limit.disk_mb),
     }
 }

@@ -142,7 +142,7 @@ impl Usage {
         *sum = sum.plus((&task.resources).into(), 1);
     }
 
-    fn add_all(&mut self, task: &TaskConfig, instances: u32) {
+    pub(crate) fn add_all(&mut self, task: &TaskConfig, instances: u32) {
         let sum = self.of_class(task);
         *sum = sum.plus((&task.resources).into(), instances);
     }

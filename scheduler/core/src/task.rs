@@ -13,6 +13,9 @@ use crate::scheduler::{Scheduler, Turn};
 use crate::table::{Action, Verdict, verdict};
 use crate::timers::Timer;
 
+/// Tasks that one change takes away at most.
+const MAX_FORGOTTEN_AT_ONCE: usize = 1_000;
+
 impl Turn<'_> {
     /// Asks for a transition. Gives whether it happened.
     pub(crate) fn change(&mut self, id: &TaskId, to: TaskState, message: Option<&str>) -> bool {
@@ -251,7 +254,10 @@ impl Turn<'_> {
         self.step.effects.extend(ids.iter().cloned().map(Effect::Changed));
         let job_of = |id| self.scheduler.state.task(id).map(|task| task.job().clone());
         let jobs: BTreeSet<JobKey> = ids.iter().filter_map(job_of).collect();
-        self.apply(Op::Remove(ids));
+        // Each is an event, which those who read events must be able to take.
+        for some in ids.chunks(MAX_FORGOTTEN_AT_ONCE) {
+            self.apply(Op::Remove(some.to_vec()));
+        }
         let Scheduler { state, ends, .. } = &mut *self.scheduler;
         jobs.iter().for_each(|job| ends.forget_job(job, state));
     }

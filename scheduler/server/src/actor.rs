@@ -168,11 +168,16 @@ async fn act(
     stop: CancellationToken,
 ) {
     let mut steps = 1;
+    let mut woke = false;
     loop {
         let wakeup = scheduler.next_wakeup();
+        let due = wakeup.is_some_and(|at| at <= now());
+        // Neither do messages without end keep timers waiting, nor timers messages.
+        woke = due && !woke;
         let next = tokio::select! {
             biased;
             () = stop.cancelled() => return,
+            () = std::future::ready(()), if woke => Message::Input(Box::new(Input::Wakeup)),
             message = messages.recv() => match message {
                 Some(message) => message,
                 None => return,

@@ -87,6 +87,7 @@ fn to_proto(plan: &Plan, version: u64) -> v1::PlanJobResponse {
     });
     v1::PlanJobResponse {
         problems: plan.problems.iter().map(ToString::to_string).collect(),
+        conflicts: plan.conflicts.iter().map(ToString::to_string).collect(),
         job: Some(v1::JobConfiguration::from(&plan.job)),
         action: action as i32,
         add: queries::ranges(&plan.add),

@@ -273,6 +273,7 @@ fn framework(
         hostname: hostname.to_owned(),
         web_url: web_url(address, hostname),
         revocable: flags.receive_revocable_resources,
+        gpus: flags.allow_gpu_resource,
     })
 }
 
@@ -369,6 +370,17 @@ mod tests {
             let address = SocketAddr::from(([127, 0, 0, 1], 8081));
             let info = framework(&flags, "host", "me".into(), address, &State::default());
             let asked = info.capabilities.iter().any(|c| c.r#type() == Type::RevocableResources);
+            assert_eq!(asked, wanted);
+        }
+    }
+
+    #[test]
+    fn agents_with_gpus_are_asked_for_where_jobs_may_have_them() {
+        for (flags, wanted) in [(&[][..], false), (&["--allow-gpu-resource"][..], true)] {
+            let flags = config(flags).unwrap().flags;
+            let address = SocketAddr::from(([127, 0, 0, 1], 8081));
+            let info = framework(&flags, "host", "me".into(), address, &State::default());
+            let asked = info.capabilities.iter().any(|c| c.r#type() == Type::GpuResources);
             assert_eq!(asked, wanted);
         }
     }

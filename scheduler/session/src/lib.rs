@@ -195,7 +195,16 @@ impl Session {
         else {
             let reason = "the offer was gone before the task could be launched";
             let lost = tasks.iter().map(|task| lost(task, reason)).collect();
-            return Sent { call: None, lost };
+            // Those that are not gone are held by nobody any more.
+            let call = (!open.is_empty()).then(|| Call {
+                r#type: Some(call::Type::Decline as i32),
+                decline: Some(call::Decline {
+                    offer_ids: open.into_iter().map(|offer| offer.id).collect(),
+                    filters: Some(v1::Filters { refuse_seconds: Some(0.0) }),
+                }),
+                ..Call::default()
+            });
+            return Sent { call, lost };
         };
         let mut sent = Sent::default();
         let mut pool = Pool::new(open.into_iter().flat_map(|offer| offer.resources));
@@ -292,6 +301,8 @@ pub struct Identity {
     pub web_url: String,
     /// Whether it wants resources that may be taken back.
     pub revocable: bool,
+    /// Whether it wants agents with GPUs, which a master keeps for those that say so.
+    pub gpus: bool,
 }
 
 impl From<Identity> for v1::FrameworkInfo {
@@ -310,6 +321,7 @@ impl From<Identity> for v1::FrameworkInfo {
             capabilities: [Type::PartitionAware, Type::MultiRole]
                 .into_iter()
                 .chain(identity.revocable.then_some(Type::RevocableResources))
+                .chain(identity.gpus.then_some(Type::GpuResources))
                 .map(|ty| Capability { r#type: Some(ty as i32) })
                 .collect(),
             ..Self::default()
@@ -323,18 +335,51 @@ mod tests {
 
     #[test]
     fn an_offer_that_cannot_be_read_takes_no_other_with_it() {
-        let offer = |id: &str| v1::Offer {
-            id: v1::OfferId { value: id.to_owned() },
+        let mut session = session();
+        let Ok(Some(Input::Offers(known))) = session.input(offers(&["1", "", "3"])) else {
+            panic!("no offers")
+        };
+        let known: Vec<&str> = known.iter().map(|offer| offer.id.as_str()).collect();
+        assert_eq!(known, ["1", "3"]);
+        assert!(session.offers.keys().eq(["1", "3"]));
+    }
+
+    #[test]
+    fn of_offers_that_cannot_be_used_together_those_that_are_there_are_given_back() {
+        let mut session = session();
+        session.input(offers(&["1", "2", "3"])).unwrap();
+        let rescind = event::Rescind { offer_id: v1::OfferId { value: "2".to_owned() } };
+        let event = Event {
+            r#type: Some(event::Type::Rescind as i32),
+            rescind: Some(rescind),
+            ..Event::default()
+        };
+        session.input(event).unwrap();
+        let ids = ["1", "2", "3"].map(|id| OfferId::new(id).unwrap());
+        let sent = session.send(Effect::Launch { offers: ids.to_vec(), tasks: Vec::new() });
+        let declined = sent.call.unwrap().decline.unwrap().offer_ids;
+        let declined: Vec<&str> = declined.iter().map(|id| id.value.as_str()).collect();
+        assert_eq!(declined, ["1", "3"]);
+        assert!(session.offers.is_empty());
+        let sent = session.send(Effect::Launch { offers: ids.to_vec(), tasks: Vec::new() });
+        assert!(sent.call.is_none());
+    }
+
+    fn offers(ids: &[&str]) -> Event {
+        let offer = |id: &&str| v1::Offer {
+            id: v1::OfferId { value: (*id).to_owned() },
             agent_id: v1::AgentId { value: "A".to_owned() },
             hostname: "host".to_owned(),
             ..v1::Offer::default()
         };
-        let made = vec![offer("1"), offer(""), offer("3")];
-        let event = Event {
+        Event {
             r#type: Some(event::Type::Offers as i32),
-            offers: Some(event::Offers { offers: made }),
+            offers: Some(event::Offers { offers: ids.iter().map(offer).collect() }),
             ..Event::default()
-        };
+        }
+    }
+
+    fn session() -> Session {
         let launcher = Launcher {
             executor_path: "executor".to_owned(),
             executor_flags: String::new(),
@@ -345,11 +390,7 @@ mod tests {
             revocable_cpus: true,
             revocable_ram: false,
         };
-        let mut session = Session::new(launcher, 5.0);
-        let Ok(Some(Input::Offers(known))) = session.input(event) else { panic!("no offers") };
-        let known: Vec<&str> = known.iter().map(|offer| offer.id.as_str()).collect();
-        assert_eq!(known, ["1", "3"]);
-        assert!(session.offers.keys().eq(["1", "3"]));
+        Session::new(launcher, 5.0)
     }
 
     #[test]

@@ -299,12 +299,28 @@ impl World {
         let name = run.instance.split('.').nth(2).unwrap_or_default().to_owned();
         match step {
             ExecutorStep::Starting => {
-                // Of those that never get further the scheduler only knows that they start.
+                let odd = if self.calm { u64::MAX } else { self.rng.below(100) };
+                match odd {
+                    // It fails, ends, or is killed by nobody's wish, and never says that it starts.
+                    0 => return self.ended(index, task, v1::TaskState::TaskFailed, "no start"),
+                    1 => {
+                        return self.ended(
+                            index,
+                            task,
+                            v1::TaskState::TaskFinished,
+                            "nothing to do",
+                        );
+                    }
+                    2 => return self.ended(index, task, v1::TaskState::TaskKilled, "killed"),
+                    3 => return self.later(index, task, 1, ExecutorStep::Running),
+                    _ => {}
+                }
                 let wait = self.rng.range(100, 20_000) * slowness;
-                let fails = !self.calm && self.rng.chance(30);
-                let next = match fails {
-                    true => ExecutorStep::End(v1::TaskState::TaskFailed),
-                    false => ExecutorStep::Running,
+                let next = match odd {
+                    4..7 => ExecutorStep::End(v1::TaskState::TaskFailed),
+                    7 => ExecutorStep::End(v1::TaskState::TaskFinished),
+                    8 => ExecutorStep::End(v1::TaskState::TaskKilled),
+                    _ => ExecutorStep::Running,
                 };
                 self.report(index, task, v1::TaskState::TaskStarting, "");
                 self.later(index, task, wait, next);
@@ -333,7 +349,11 @@ impl World {
         if name.starts_with("flap") {
             return (self.rng.around(minute), TaskFailed);
         }
-        let end = if self.rng.chance(200) { TaskFinished } else { TaskFailed };
+        let end = match self.rng.below(10) {
+            0 | 1 => TaskFinished,
+            2 => v1::TaskState::TaskKilled,
+            _ => TaskFailed,
+        };
         (self.rng.around(240 * minute), end)
     }
 

@@ -94,10 +94,10 @@ impl Clients {
         };
         let act = |action| UpdateRequest::Act { key: key.clone(), action, message: None };
         let (kind, request) = match rng.below(16) {
-            0..2 => ("update pause", act(UpdateAction::Pause)),
-            2..6 => ("update resume", act(UpdateAction::Resume)),
-            6 => ("update abort", act(UpdateAction::Abort)),
-            7 => ("update roll back", act(UpdateAction::RollBack)),
+            0..3 => ("update pause", act(UpdateAction::Pause)),
+            3..7 => ("update resume", act(UpdateAction::Resume)),
+            7 => ("update abort", act(UpdateAction::Abort)),
+            8..10 => ("update roll back", act(UpdateAction::RollBack)),
             _ => ("update pulse", UpdateRequest::Pulse(key)),
         };
         Some((kind, Request::Update(request), Some(job)))
@@ -202,7 +202,17 @@ impl Clients {
                 (kind, Request::Maintenance(request), None)
             }
             88..94 => {
-                let (task, job, state, instance) = rng.pick(known)?.clone();
+                // Those that are seldom where they are now come first.
+                let seldom: Vec<Known> = known
+                    .iter()
+                    .filter(|(_, _, state, _)| {
+                        use TaskState::{Draining, Partitioned, Preempting, Restarting};
+                        matches!(state, Draining | Partitioned | Preempting | Restarting)
+                    })
+                    .cloned()
+                    .collect();
+                let from = if rng.chance(600) && !seldom.is_empty() { &seldom } else { known };
+                let (task, job, state, instance) = rng.pick(from)?.clone();
                 let targets: Vec<TaskState> = rules::targets(state).collect();
                 let to = *rng.pick(&targets)?;
                 if to == TaskState::Killing
@@ -307,6 +317,11 @@ impl World {
 
     pub(crate) fn take_request(&mut self, id: u64, process: u64) -> Result<(), Violation> {
         let Some(asked) = self.clients.asked.get(&id) else { return Ok(()) };
+        // Refusals are not remembered. Whoever was refused does not ask under that id again, and what
+        // is still under way does not come, as it would be granted behind the client's back.
+        if asked.answered.as_ref().is_some_and(Result::is_err) {
+            return Ok(());
+        }
         let input = Input::Request {
             ticket: Ticket(id),
             request_id: RequestId::new(format!("r{id}")).ok(),

@@ -413,6 +413,7 @@ impl World {
             hostname: format!("scheduler{}", process.machine),
             web_url: String::new(),
             revocable: true,
+            gpus: false,
         });
         self.open_stream(id, info)
     }

@@ -26,7 +26,7 @@ use crate::state::Misfit;
 pub use query::CronStatus;
 
 pub(crate) use due::{CronTimer, Timetables};
-pub(crate) use schedule::check_timetable;
+pub(crate) use schedule::{check_timetable, has_other_tasks};
 
 /// How many runs of each job are remembered with what became of them.
 const MAX_RUNS: usize = 50;

@@ -56,10 +56,7 @@ impl Turn<'_> {
         if is_new && self.scheduler.state.active_of(&job.key).next().is_some() {
             return Err(RequestError {
                 kind: ErrorKind::AlreadyExists,
-                message: format!(
-                    "{} has active tasks of a job that is no cron job: end them first",
-                    job.key
-                ),
+                message: has_other_tasks(&job.key),
             });
         }
         let table = check_timetable(&job, settings)?;
@@ -117,6 +114,11 @@ pub(crate) fn check_timetable(
         ));
     }
     Ok(table)
+}
+
+/// Why a key cannot become that of a cron job.
+pub(crate) fn has_other_tasks(key: &JobKey) -> String {
+    format!("{key} has active tasks of a job that is no cron job: end them first")
 }
 
 fn not_found(key: &JobKey) -> RequestError {

@@ -39,6 +39,7 @@ pub use strategy::group_size;
 pub use table::{ActionVerdict, UpdateAction, may_go, on_action};
 
 pub(crate) use affinity::Affinity;
+pub(crate) use start::{check_scope, check_service, instructions};
 
 /// What a client can ask for.
 #[derive(Debug, Clone, PartialEq)]

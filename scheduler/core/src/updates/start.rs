@@ -17,7 +17,7 @@ use super::{UpdateResponse, table};
 use crate::input::{ErrorKind, Op, RequestError};
 use crate::scheduler::{Scheduler, Turn};
 use crate::settings::Settings;
-use crate::validate::validate;
+use crate::validate::{check_ids, validate};
 
 /// How many ranges of instances a refusal names.
 const MAX_NAMED: usize = 10;
@@ -30,12 +30,7 @@ impl Turn<'_> {
         message: Option<String>,
     ) -> Result<UpdateResponse, RequestError> {
         let JobUpdateRequest { task, instance_count, settings, metadata } = request;
-        if !task.is_service {
-            return Err(RequestError::invalid(format!(
-                "{} is not a service: only services can be updated. Kill it and create it anew",
-                task.job
-            )));
-        }
+        check_service(&task)?;
         check_settings(&settings, instance_count, &self.scheduler.settings)?;
         if settings.sla_aware && task.sla_policy.is_none() {
             return Err(RequestError::invalid(format!(
@@ -47,18 +42,14 @@ impl Turn<'_> {
         let job = task.job.clone();
         self.scheduler.check_no_cron(&job)?;
         let current = self.scheduler.current_configs(&job);
-        let unknown = unknown_in_scope(&current, instance_count, &settings.only_instances);
-        if !unknown.is_empty() {
-            return Err(RequestError::invalid(format!(
-                "instances {} are neither in {job} now nor among the {instance_count} it is to have",
-                named(&unknown)
-            )));
-        }
+        check_scope(&current, &job, instance_count, &settings.only_instances)?;
         let found = diff(&current, &task, instance_count, &settings.only_instances);
         if found.is_empty() {
             return Ok(UpdateResponse::Unchanged);
         }
         let surge = self.surge(&job, &found, instance_count, settings.surge)?;
+        let last = surge.map_or(instance_count.saturating_sub(1), |surge| surge.last);
+        check_ids(&job, last)?;
         let instructions = instructions(found, &task, surge, settings);
         self.scheduler.check_update_quota(&job, &instructions)?;
         check_message(message.as_deref())?;
@@ -146,7 +137,7 @@ impl Scheduler {
     }
 
     /// Refuses to update a job that runs by a schedule.
-    fn check_no_cron(&self, job: &JobKey) -> Result<(), RequestError> {
+    pub(crate) fn check_no_cron(&self, job: &JobKey) -> Result<(), RequestError> {
         if self.state.crons.get(job).is_none() {
             return Ok(());
         }
@@ -156,12 +147,20 @@ impl Scheduler {
         )))
     }
 
-    /// A task as it would be stored.
+    /// A task as it would be stored, of a job that may have so many instances.
     fn normalised(
         &self,
         task: TaskConfig,
         instance_count: u32,
     ) -> Result<Arc<TaskConfig>, RequestError> {
+        // Before anything is made for each of them. That there is none is looked at later.
+        let max = self.settings.max_tasks_per_job;
+        if instance_count > max {
+            return Err(RequestError::invalid(format!(
+                "{} asks for {instance_count} instances; a job may have at most {max}",
+                task.job
+            )));
+        }
         let mut job = JobConfiguration {
             key: task.job.clone(),
             owner: task.owner.clone(),
@@ -170,8 +169,7 @@ impl Scheduler {
             cron_time_zone: None,
             cron_catch_up: Default::default(),
             task,
-            // Whether there may be so many is looked at later, with those beside them.
-            instance_count: instance_count.clamp(1, self.settings.max_tasks_per_job.max(1)),
+            instance_count: instance_count.max(1),
         };
         validate(&mut job, &self.settings)?;
         Ok(Arc::new(job.task))
@@ -192,6 +190,34 @@ impl Scheduler {
             ),
         })
     }
+}
+
+/// Refuses to update what ends by itself.
+pub(crate) fn check_service(task: &TaskConfig) -> Result<(), RequestError> {
+    if task.is_service {
+        return Ok(());
+    }
+    Err(RequestError::invalid(format!(
+        "{} is not a service: only services can be updated. Kill it and create it anew",
+        task.job
+    )))
+}
+
+/// Refuses to change instances that a job neither has nor is to have.
+pub(crate) fn check_scope(
+    current: &BTreeMap<u32, Arc<TaskConfig>>,
+    job: &JobKey,
+    instance_count: u32,
+    scope: &[InstanceRange],
+) -> Result<(), RequestError> {
+    let unknown = unknown_in_scope(current, instance_count, scope);
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    Err(RequestError::invalid(format!(
+        "instances {} are neither in {job} now nor among the {instance_count} it is to have",
+        named(&unknown)
+    )))
 }
 
 fn check_settings(
@@ -243,7 +269,7 @@ fn named(ranges: &[InstanceRange]) -> String {
     texts.join(", ") + &more
 }
 
-fn instructions(
+pub(crate) fn instructions(
     found: JobDiff,
     task: &Arc<TaskConfig>,
     surge: Option<InstanceRange>,

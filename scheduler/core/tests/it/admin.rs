@@ -2,7 +2,7 @@
 
 use aurora_model::job::{MilliCpus, TaskState};
 use aurora_scheduler_core::{
-    AdminRequest, AdminResponse, Effect, ErrorKind, Request, Response, Settings, TaskQuery,
+    AdminRequest, AdminResponse, Effect, ErrorKind, Op, Request, Response, Settings, TaskQuery,
 };
 
 use crate::world::{World, job};
@@ -81,4 +81,41 @@ fn a_limit_is_kept_and_what_has_not_ended_stays() {
 
 fn id_of(world: &World) -> aurora_model::key::TaskId {
     world.tasks("web").last().unwrap().id().clone()
+}
+
+#[test]
+fn no_event_is_of_more_than_a_thousand_forgotten_tasks() {
+    const TASKS: usize = 1_050;
+    let mut world = World::registered();
+    let mut small = job("batch", u32::try_from(TASKS).unwrap(), false);
+    small.task.resources.cpus = MilliCpus(1);
+    small.task.resources.ram_mb = 1;
+    small.task.resources.disk_mb = 1;
+    world.create(small).unwrap();
+    for round in 0.. {
+        world.offer(&format!("A{round}"), 4);
+        world.wait(1_000);
+        let waiting = world.scheduler.stats().tasks.get(&TaskState::Pending).copied();
+        if waiting.unwrap_or(0) == 0 {
+            break;
+        }
+    }
+    let ids: Vec<_> = world.tasks("batch").iter().map(|task| task.id().clone()).collect();
+    for id in &ids {
+        world.status(id, TaskState::Finished);
+    }
+    let before = world.log.len();
+    let prune = AdminRequest::Prune { query: TaskQuery::default(), limit: None };
+    let pruned = admin(&mut world, prune);
+    assert_eq!(pruned, AdminResponse::Pruned { tasks: TASKS as u64, has_more: false });
+    let removed: Vec<usize> = world.log[before..]
+        .iter()
+        .flatten()
+        .filter_map(|op| match op {
+            Op::Remove(ids) => Some(ids.len()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(removed, [1_000, 50]);
+    assert!(world.tasks("batch").is_empty());
 }

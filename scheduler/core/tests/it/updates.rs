@@ -73,6 +73,14 @@ fn section_2_what_cannot_be_started_is_refused_with_the_reason() {
         r.instance_count = u32::MAX;
     };
     assert_eq!(refuse(&huge, "at most 20000"), invalid);
+    let many = |r: &mut JobUpdateRequest| r.instance_count = u32::MAX;
+    let said = "asks for 4294967295 instances; a job may have at most 4000";
+    assert_eq!(refuse(&many, said), invalid);
+    let few = |r: &mut JobUpdateRequest| {
+        many(r);
+        r.settings.only_instances = vec![range(0, 1)];
+    };
+    assert_eq!(refuse(&few, said), invalid);
     assert_eq!(refuse(&|r| r.settings.sla_aware = true, "has no SLA policy"), invalid);
     let elsewhere = |r: &mut JobUpdateRequest| {
         r.task.job = JobKey::new("www", "moon", "web").unwrap();
@@ -190,6 +198,38 @@ fn section_3_a_diff_says_what_would_change() {
     let mut bad = request(1, &[]);
     bad.task.tier = Some("gold".into());
     assert!(world.scheduler.update_diff(bad).is_err());
+}
+
+#[test]
+fn section_2_every_instance_of_an_update_must_have_an_id_that_its_agent_can_use() {
+    let mut world = World::registered();
+    let mut task = version("v1");
+    // With numbers of one digit the ids just fit.
+    task.job = JobKey::new("www", "prod", &"n".repeat(199)).unwrap();
+    let said = "bytes too long together";
+    let error = world.start(task.clone(), 11, queue(1)).unwrap_err();
+    assert!(error.message.contains(said), "{error}");
+    world.start(task.clone(), 10, queue(1)).unwrap();
+    world.obey();
+    task.executor.as_mut().unwrap().data = "v2".into();
+    let surge = UpdateSettings { surge: 1, ..queue(1) };
+    let error = world.start(task.clone(), 10, surge).unwrap_err();
+    assert!(error.message.contains(said), "{error}");
+    world.start(task, 10, queue(1)).unwrap();
+}
+
+#[test]
+fn section_3_a_diff_with_more_instances_than_a_job_may_have_is_refused() {
+    let world = World::with_web(1);
+    let request = JobUpdateRequest {
+        task: version("v2"),
+        instance_count: u32::MAX,
+        settings: queue(1),
+        metadata: Default::default(),
+    };
+    let error = world.scheduler.update_diff(request).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Invalid);
+    assert!(error.message.contains("a job may have at most 4000"), "{error}");
 }
 
 #[test]
@@ -337,6 +377,19 @@ fn section_7_what_the_scheduler_ends_itself_is_no_failure() {
     world.wait(1);
     assert_eq!(world.instance(0).unwrap().state, TaskState::Pending);
     world.obey();
+    assert_eq!(world.at(), UpdateStatus::RollingForward);
+    // It is lost while it runs, and before it came to its agent.
+    world.set(0, TaskState::Lost);
+    while world.instance(0).unwrap().state != TaskState::Assigned {
+        world.wait(300_000);
+        world.offer("A", 100);
+    }
+    world.set(0, TaskState::Lost);
+    assert_eq!(world.update().tally().failed, 0);
+    while world.instance(0).unwrap().state != TaskState::Running {
+        world.wait(300_000);
+        world.obey();
+    }
     assert_eq!(world.at(), UpdateStatus::RollingForward);
     // Its host is drained.
     let drain =

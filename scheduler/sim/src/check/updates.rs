@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aurora_model::job::{TaskConfig, Timestamp};
+use aurora_model::key::JobKey;
 use aurora_model::update::UpdateStatus::{self, *};
 use aurora_model::update::{JobUpdate, UpdateKey, UpdateSettings, UpdateStrategy};
 use aurora_scheduler_core::{Op, Phase, State, UpdateOp};
@@ -61,6 +62,10 @@ struct Update {
     /// known of an update that was far when its scheduler began.
     canary: BTreeSet<u32>,
     canary_unknown: bool,
+    /// It began before its scheduler did.
+    restored: bool,
+    /// Instances that an operator has forced to end.
+    excused: BTreeSet<u32>,
     /// Something was done since the last pause between two batches.
     acted: bool,
 }
@@ -163,6 +168,13 @@ impl Updates {
         found.map(|config| config.task.clone())
     }
 
+    /// An operator forces an instance to end.
+    pub(crate) fn excuse(&mut self, job: &JobKey, instance: u32) {
+        for (_, update) in self.going.iter_mut().filter(|(key, _)| key.job == *job) {
+            update.excused.insert(instance);
+        }
+    }
+
     /// An op of the step.
     pub(crate) fn live(
         &mut self,
@@ -230,7 +242,17 @@ impl Updates {
                 let (last_pulse, acted) = (snapshot.last_pulse, snapshot.acted);
                 self.going.insert(
                     key,
-                    Update { update, status, phases, last_pulse, canary, canary_unknown, acted },
+                    Update {
+                        update,
+                        status,
+                        phases,
+                        last_pulse,
+                        canary,
+                        canary_unknown,
+                        restored,
+                        excused: BTreeSet::new(),
+                        acted,
+                    },
                 );
                 if !restored {
                     cover.path("update: begun");
@@ -401,8 +423,10 @@ fn check_end(
         let expected = wanted.iter().find(|config| config.contains(*instance));
         let is_right = match (there, expected) {
             (Some(task), Some(config)) => task.config == config.task,
-            // One that ends by itself may be over.
-            (None, Some(config)) => !config.task.is_service,
+            // One that ends by itself may be over, and one that was forced to.
+            (None, Some(config)) => {
+                !config.task.is_service || update.restored || update.excused.contains(instance)
+            }
             (Some(task), None) => task.state == aurora_model::job::TaskState::Killing,
             (None, None) => true,
         };

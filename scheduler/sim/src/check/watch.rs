@@ -311,6 +311,12 @@ impl Watch {
             Op::Transition { id, event } => {
                 let message = event.message.as_deref().unwrap_or_default();
                 let task = self.tasks.by_id.get(id);
+                if let Some(task) = task
+                    && event.state == TaskState::Killing
+                    && message.starts_with("Transition forced")
+                {
+                    self.updates.excuse(&task.config.job, task.instance);
+                }
                 if let Some(task) = task.filter(|_| !message.starts_with("Transition forced")) {
                     let (voluntary, tasks) = (&self.voluntary, &self.tasks);
                     match event.state {
