@@ -219,7 +219,7 @@ impl World {
     }
 
     /// A message of the master arrives.
-    pub(crate) fn to_agent(
+    pub(crate) fn reach_agent(
         &mut self,
         index: usize,
         link: u64,
