@@ -202,8 +202,7 @@ impl Turn<'_> {
             query.states = ended.collect();
         }
         let wanted = limit.map_or(MAX_PRUNED, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-        let (found, next) = self.scheduler.tasks_page(&query, None, wanted.min(MAX_PRUNED));
-        let has_more = next.is_some();
+        let (found, has_more) = self.scheduler.first_tasks(&query, wanted.min(MAX_PRUNED));
         let found: Vec<TaskId> = found.into_iter().map(|task| task.id().clone()).collect();
         let tasks = found.len() as u64;
         self.forget(found);

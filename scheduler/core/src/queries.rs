@@ -9,6 +9,10 @@ use aurora_model::key::{JobKey, TaskId};
 use crate::placement::Veto;
 use crate::scheduler::Scheduler;
 
+/// Jobs and tasks that one page looks at, give or take the tasks of a job: a query that few tasks
+/// match must not go through all of them at once.
+const MAX_LOOKED_AT: usize = 2_000;
+
 /// Which tasks are meant: all conditions must hold, an empty one always does
 /// (`scheduler.md` 2.11).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,6 +52,13 @@ impl TaskQuery {
             && is(&self.environment, job.environment())
             && is(&self.name, job.name())
             && (self.jobs.is_empty() || self.jobs.contains(job))
+    }
+
+    /// Whether a job with so many tasks in each state may have one that is meant.
+    fn may_match(&self, states: &[u32; TaskState::ALL.len()]) -> bool {
+        let mut all = TaskState::ALL.into_iter().zip(states);
+        self.states.is_empty()
+            || all.any(|(state, count)| *count > 0 && self.states.contains(&state))
     }
 
     /// The jobs that alone can be meant, if the query names them whole.
@@ -137,18 +148,26 @@ pub struct PendingGroup {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskCursor {
     job: JobKey,
-    place: Place,
+    /// None before the first task of the job.
+    place: Option<Place>,
 }
 
 impl TaskCursor {
     /// The place of a task in the order in which tasks are told.
     pub fn of(task: &ScheduledTask) -> Self {
-        Self { job: task.job().clone(), place: Place::of(task) }
+        Self { job: task.job().clone(), place: Some(Place::of(task)) }
+    }
+
+    /// Whether a task with this place comes later.
+    fn is_before(&self, job: &JobKey, place: &Place) -> bool {
+        (&self.job, self.place.as_ref()) < (job, Some(place))
     }
 
     /// The cursor in a text, which [`TaskCursor::parse`] reads.
     pub fn to_text(&self) -> String {
-        let Place { instance, is_active, began, failures, id } = &self.place;
+        let Some(Place { instance, is_active, began, failures, id }) = &self.place else {
+            return self.job.to_string();
+        };
         format!(
             "{}/{instance}/{}/{}/{failures}/{id}",
             self.job,
@@ -159,6 +178,9 @@ impl TaskCursor {
 
     /// Reads what [`TaskCursor::to_text`] wrote; nothing if it did not.
     pub fn parse(text: &str) -> Option<Self> {
+        if let Ok(job) = text.parse() {
+            return Some(Self { job, place: None });
+        }
         let parts: Vec<&str> = text.splitn(8, '/').collect();
         let [role, environment, name, instance, active, began, failures, id] = parts[..] else {
             return None;
@@ -166,13 +188,13 @@ impl TaskCursor {
         let began: i64 = began.parse().ok()?;
         Some(Self {
             job: JobKey::new(role, environment, name).ok()?,
-            place: Place {
+            place: Some(Place {
                 instance: instance.parse().ok()?,
                 is_active: active == "1",
                 began: (began >= 0).then_some(Timestamp(began)),
                 failures: failures.parse().ok()?,
                 id: TaskId::new(id).ok()?,
-            },
+            }),
         })
     }
 }
@@ -203,35 +225,55 @@ impl Place {
 impl Scheduler {
     /// The tasks that are meant, by job, instance and time; the active run of an instance last.
     pub fn tasks(&self, query: &TaskQuery) -> Vec<&ScheduledTask> {
-        self.tasks_page(query, None, usize::MAX).0
+        self.first_tasks(query, usize::MAX).0
+    }
+
+    /// The first tasks that are meant, and whether there are more, however many are to be looked at
+    /// for that.
+    pub(crate) fn first_tasks(
+        &self,
+        query: &TaskQuery,
+        limit: usize,
+    ) -> (Vec<&ScheduledTask>, bool) {
+        let (mut found, mut next) = self.tasks_page(query, None, limit.saturating_add(1));
+        while let Some(after) = next.filter(|_| found.len() <= limit) {
+            let wanted = limit.saturating_add(1) - found.len();
+            let (more, then) = self.tasks_page(query, Some(&after), wanted);
+            found.extend(more);
+            next = then;
+        }
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        (found, has_more)
     }
 
     /// The first tasks that are meant, after a cursor if there is one, and a cursor if there may be
-    /// more. It costs what the jobs cost that are meant, or the hosts or ids if these are named.
+    /// more. There may be also if these are fewer than asked for, or none: a page ends as well when
+    /// it has looked at enough tasks.
     pub fn tasks_page<'a>(
         &'a self,
         query: &TaskQuery,
         after: Option<&TaskCursor>,
         limit: usize,
     ) -> (Vec<&'a ScheduledTask>, Option<TaskCursor>) {
-        let mut found = match self.named(query) {
+        let (mut found, unseen) = match self.named(query) {
             Some(found) => {
                 let mut found: Vec<(&JobKey, Place, &ScheduledTask)> = found
                     .into_iter()
                     .filter(|task| query.matches(task))
                     .map(|task| (task.job(), Place::of(task), task))
-                    .filter(|(job, place, _)| {
-                        after.is_none_or(|after| (*job, place) > (&after.job, &after.place))
-                    })
+                    .filter(|(job, place, _)| after.is_none_or(|after| after.is_before(job, place)))
                     .collect();
                 found.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
-                found.into_iter().map(|(_, _, task)| task).collect()
+                (found.into_iter().map(|(_, _, task)| task).collect(), None)
             }
             None => self.of_jobs(query, after, limit),
         };
-        let has_more = found.len() > limit;
+        if found.len() <= limit {
+            return (found, unseen);
+        }
         found.truncate(limit);
-        let next = found.last().filter(|_| has_more).map(|task| TaskCursor::of(task));
+        let next = found.last().map(|task| TaskCursor::of(task));
         (found, next)
     }
 
@@ -248,31 +290,43 @@ impl Scheduler {
     }
 
     /// The tasks of jobs that are meant, one job after the other until there are more than asked
-    /// for.
+    /// for, or enough has been looked at: then also where to go on.
     fn of_jobs<'a>(
         &'a self,
         query: &TaskQuery,
         after: Option<&TaskCursor>,
         limit: usize,
-    ) -> Vec<&'a ScheduledTask> {
+    ) -> (Vec<&'a ScheduledTask>, Option<TaskCursor>) {
         let mut found = Vec::new();
+        let mut looked_at = 0;
         let named = query.whole_jobs();
         let from = after.map(|after| &after.job);
-        let jobs: Box<dyn Iterator<Item = &JobKey>> = match &named {
-            Some(named) => {
-                Box::new(named.iter().filter(|job| from.is_none_or(|from| *job >= from)))
-            }
-            None => Box::new(self.jobs_of(&query.role, from, true).map(|(job, ..)| job)),
+        let jobs: Box<dyn Iterator<Item = (&JobKey, &[u32; TaskState::ALL.len()])>> = match &named {
+            Some(named) => Box::new(
+                named
+                    .iter()
+                    .filter(|job| from.is_none_or(|from| *job >= from))
+                    .filter_map(|job| self.states_of(job).map(|(states, _)| (job, states))),
+            ),
+            None => Box::new(
+                self.jobs_of(&query.role, from, true).map(|(job, states, _)| (job, states)),
+            ),
         };
-        for job in jobs.filter(|job| query.matches_job(job)) {
+        for (job, states) in jobs {
+            if looked_at >= MAX_LOOKED_AT {
+                return (found, Some(TaskCursor { job: job.clone(), place: None }));
+            }
+            looked_at += 1;
+            if !query.matches_job(job) || !query.may_match(states) {
+                continue;
+            }
+            looked_at += states.iter().map(|count| *count as usize).sum::<usize>();
             let mut tasks: Vec<(Place, &ScheduledTask)> = self
                 .state
                 .tasks_of(job)
                 .filter(|task| query.matches(task))
                 .map(|task| (Place::of(task), task))
-                .filter(|(place, _)| {
-                    after.is_none_or(|after| *job != after.job || *place > after.place)
-                })
+                .filter(|(place, _)| after.is_none_or(|after| after.is_before(job, place)))
                 .collect();
             tasks.sort_by(|(a, _), (b, _)| a.cmp(b));
             found.extend(tasks.into_iter().map(|(_, task)| task));
@@ -280,7 +334,14 @@ impl Scheduler {
                 break;
             }
         }
-        found
+        (found, None)
+    }
+
+    /// How many tasks of a job are in which state, and whether it is a service; nothing if it has
+    /// none.
+    fn states_of(&self, job: &JobKey) -> Option<(&[u32; TaskState::ALL.len()], bool)> {
+        let (key, states, is_service) = self.state.jobs_from(Bound::Included(job)).next()?;
+        (key == job).then_some((states, is_service))
     }
 
     /// The jobs of a role, or all if none is given, from a key on or after it.
@@ -325,8 +386,7 @@ impl Scheduler {
 
     /// What the tasks of a job are doing; nothing if it has none.
     pub fn job_counts(&self, job: &JobKey) -> Option<JobCounts> {
-        let (key, states, is_service) = self.state.jobs_from(Bound::Included(job)).next()?;
-        (key == job).then(|| JobCounts::new(states, is_service))
+        self.states_of(job).map(|(states, is_service)| JobCounts::new(states, is_service))
     }
 
     /// All tasks that wait for a place, in groups.

@@ -15,6 +15,7 @@ mod placement;
 mod plan;
 mod preemption;
 mod properties;
+mod queries;
 mod quota;
 mod restart;
 mod scenarios;
