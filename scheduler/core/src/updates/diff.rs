@@ -65,7 +65,9 @@ pub fn unknown_in_scope(
     instance_count: u32,
     scope: &[InstanceRange],
 ) -> Vec<InstanceRange> {
-    let known = to_ranges(current.keys().copied().chain(0..instance_count));
+    let wanted = instance_count.checked_sub(1).map(|last| InstanceRange { first: 0, last });
+    let beyond = current.range(instance_count..).map(|(instance, _)| *instance);
+    let known: Vec<InstanceRange> = wanted.into_iter().chain(to_ranges(beyond)).collect();
     let mut unknown = Vec::new();
     for range in scope {
         // What is left of the range, after the known ones that have been passed.
@@ -125,5 +127,7 @@ mod tests {
         assert_eq!(unknown(3, &[range(0, 2)]), []);
         assert_eq!(unknown(3, &[range(1, 3), range(7, 8)]), [range(3, 3), range(7, 8)]);
         assert_eq!(unknown(1, &[range(0, u32::MAX)]), [range(1, u32::MAX)]);
+        assert_eq!(unknown(0, &[range(0, 1)]), [range(0, 1)]);
+        assert_eq!(unknown(u32::MAX, &[range(3, u32::MAX)]), [range(u32::MAX, u32::MAX)]);
     }
 }

@@ -156,12 +156,20 @@ impl Scheduler {
         )))
     }
 
-    /// A task as it would be stored.
+    /// A task as it would be stored, of a job that may have so many instances.
     fn normalised(
         &self,
         task: TaskConfig,
         instance_count: u32,
     ) -> Result<Arc<TaskConfig>, RequestError> {
+        // Before anything is made for each of them. That there is none is looked at later.
+        let max = self.settings.max_tasks_per_job;
+        if instance_count > max {
+            return Err(RequestError::invalid(format!(
+                "{} asks for {instance_count} instances; a job may have at most {max}",
+                task.job
+            )));
+        }
         let mut job = JobConfiguration {
             key: task.job.clone(),
             owner: task.owner.clone(),
@@ -170,8 +178,7 @@ impl Scheduler {
             cron_time_zone: None,
             cron_catch_up: Default::default(),
             task,
-            // Whether there may be so many is looked at later, with those beside them.
-            instance_count: instance_count.clamp(1, self.settings.max_tasks_per_job.max(1)),
+            instance_count: instance_count.max(1),
         };
         validate(&mut job, &self.settings)?;
         Ok(Arc::new(job.task))

@@ -73,6 +73,14 @@ fn section_2_what_cannot_be_started_is_refused_with_the_reason() {
         r.instance_count = u32::MAX;
     };
     assert_eq!(refuse(&huge, "at most 20000"), invalid);
+    let many = |r: &mut JobUpdateRequest| r.instance_count = u32::MAX;
+    let said = "asks for 4294967295 instances; a job may have at most 4000";
+    assert_eq!(refuse(&many, said), invalid);
+    let few = |r: &mut JobUpdateRequest| {
+        many(r);
+        r.settings.only_instances = vec![range(0, 1)];
+    };
+    assert_eq!(refuse(&few, said), invalid);
     assert_eq!(refuse(&|r| r.settings.sla_aware = true, "has no SLA policy"), invalid);
     let elsewhere = |r: &mut JobUpdateRequest| {
         r.task.job = JobKey::new("www", "moon", "web").unwrap();
@@ -190,6 +198,20 @@ fn section_3_a_diff_says_what_would_change() {
     let mut bad = request(1, &[]);
     bad.task.tier = Some("gold".into());
     assert!(world.scheduler.update_diff(bad).is_err());
+}
+
+#[test]
+fn section_3_a_diff_with_more_instances_than_a_job_may_have_is_refused() {
+    let world = World::with_web(1);
+    let request = JobUpdateRequest {
+        task: version("v2"),
+        instance_count: u32::MAX,
+        settings: queue(1),
+        metadata: Default::default(),
+    };
+    let error = world.scheduler.update_diff(request).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Invalid);
+    assert!(error.message.contains("a job may have at most 4000"), "{error}");
 }
 
 #[test]
