@@ -60,11 +60,10 @@ impl Turn<'_> {
         self.advance(&key, &[instance].into());
     }
 
-    /// Whether a run has ended, and not because this scheduler, or the loss of its agent, has ended
-    /// it.
+    /// Whether a run has ended, and not because this scheduler has ended it. A task that is lost says
+    /// nothing of its version: its agent is gone, or it never came there.
     fn has_failed(&self, change: &TaskChange) -> bool {
-        let Some(to) = change.to.filter(|to| to.is_terminal()) else { return false };
-        let was_partitioned = change.from == TaskState::Partitioned && to == TaskState::Lost;
+        let has_ended = change.to.is_some_and(|to| to.is_terminal() && to != TaskState::Lost);
         let was_stopped = self.scheduler.state.task(&change.id).is_none_or(|task| {
             task.events.iter().any(|event| {
                 matches!(
@@ -76,7 +75,7 @@ impl Turn<'_> {
                 )
             })
         });
-        !was_partitioned && !was_stopped
+        has_ended && !was_stopped
     }
 
     fn count_failure(&mut self, key: &UpdateKey, instance: u32) {

@@ -360,6 +360,19 @@ fn section_7_what_the_scheduler_ends_itself_is_no_failure() {
     assert_eq!(world.instance(0).unwrap().state, TaskState::Pending);
     world.obey();
     assert_eq!(world.at(), UpdateStatus::RollingForward);
+    // It is lost while it runs, and before it came to its agent.
+    world.set(0, TaskState::Lost);
+    while world.instance(0).unwrap().state != TaskState::Assigned {
+        world.wait(300_000);
+        world.offer("A", 100);
+    }
+    world.set(0, TaskState::Lost);
+    assert_eq!(world.update().tally().failed, 0);
+    while world.instance(0).unwrap().state != TaskState::Running {
+        world.wait(300_000);
+        world.obey();
+    }
+    assert_eq!(world.at(), UpdateStatus::RollingForward);
     // Its host is drained.
     let drain =
         aurora_scheduler_core::MaintenanceRequest::Drain { hosts: ["host-A".into()].into() };
