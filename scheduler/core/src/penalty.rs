@@ -1,6 +1,6 @@
 //! The penalty for runs that end too soon (`scheduler.md` 3.5).
 
-use aurora_model::job::{ScheduledTask, TaskState};
+use aurora_model::job::{ScheduledTask, TaskEvent, TaskState};
 
 use crate::random::Random;
 use crate::settings::Settings;
@@ -18,10 +18,20 @@ pub(crate) fn flapped(task: &ScheduledTask, threshold_ms: i64) -> bool {
         )
     });
     let Some(last) = task.events.last() else { return false };
-    let active = task.events.iter().rev().find(|event| event.state.is_active());
     !asked
         && last.state.is_terminal()
-        && active.is_some_and(|event| last.timestamp.ms_since(event.timestamp) < threshold_ms)
+        && began(task).is_some_and(|event| last.timestamp.ms_since(event.timestamp) < threshold_ms)
+}
+
+/// When a run began: when it ran first, or, if it never did, when it came as far as it came. A
+/// partition is no beginning, nor is its end.
+fn began(task: &ScheduledTask) -> Option<&TaskEvent> {
+    let ran = task.events.iter().find(|event| event.state == TaskState::Running);
+    ran.or_else(|| {
+        let is_step =
+            |event: &&TaskEvent| event.state.is_active() && event.state != TaskState::Partitioned;
+        task.events.iter().rev().find(is_step)
+    })
 }
 
 /// How long a task has to wait for what the runs before it did, in milliseconds. Of `task` itself

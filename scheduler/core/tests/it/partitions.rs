@@ -79,6 +79,33 @@ fn fail(world: &mut World, id: &TaskId) -> TaskId {
 }
 
 #[test]
+fn a_service_that_ran_for_long_has_no_penalty_for_its_partitions() {
+    let (mut world, mut id) = World::with_running(job("web", 1, true));
+    for _ in 0..3 {
+        world.wait(3_600_000);
+        world.status(&id, TaskState::Partitioned);
+        world.wait(1);
+        assert_eq!(world.scheduler.state().task(&id).unwrap().state, TaskState::Lost);
+        world.task_in("web", TaskState::Pending);
+        world.offer("A", 4);
+        id = world.task_in("web", TaskState::Assigned);
+        world.status(&id, TaskState::Running);
+    }
+    // One that comes back from a partition has run since before it.
+    let (mut world, mut id) = World::with_running(patient());
+    for _ in 0..2 {
+        world.wait(3_600_000);
+        world.status(&id, TaskState::Partitioned);
+        world.status(&id, TaskState::Running);
+        world.status(&id, TaskState::Failed);
+        world.task_in("web", TaskState::Pending);
+        world.offer("A", 4);
+        id = world.task_in("web", TaskState::Assigned);
+        world.status(&id, TaskState::Running);
+    }
+}
+
+#[test]
 fn the_penalty_that_is_announced_is_the_one_that_is_waited_also_over_a_restart() {
     for restarts in [false, true] {
         let (mut world, mut id) = World::with_running(job("web", 1, true));
