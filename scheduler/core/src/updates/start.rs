@@ -17,7 +17,7 @@ use super::{UpdateResponse, table};
 use crate::input::{ErrorKind, Op, RequestError};
 use crate::scheduler::{Scheduler, Turn};
 use crate::settings::Settings;
-use crate::validate::validate;
+use crate::validate::{check_ids, validate};
 
 /// How many ranges of instances a refusal names.
 const MAX_NAMED: usize = 10;
@@ -59,6 +59,8 @@ impl Turn<'_> {
             return Ok(UpdateResponse::Unchanged);
         }
         let surge = self.surge(&job, &found, instance_count, settings.surge)?;
+        let last = surge.map_or(instance_count.saturating_sub(1), |surge| surge.last);
+        check_ids(&job, last)?;
         let instructions = instructions(found, &task, surge, settings);
         self.scheduler.check_update_quota(&job, &instructions)?;
         check_message(message.as_deref())?;

@@ -201,6 +201,24 @@ fn section_3_a_diff_says_what_would_change() {
 }
 
 #[test]
+fn section_2_every_instance_of_an_update_must_have_an_id_that_its_agent_can_use() {
+    let mut world = World::registered();
+    let mut task = version("v1");
+    // With numbers of one digit the ids just fit.
+    task.job = JobKey::new("www", "prod", &"n".repeat(199)).unwrap();
+    let said = "bytes too long together";
+    let error = world.start(task.clone(), 11, queue(1)).unwrap_err();
+    assert!(error.message.contains(said), "{error}");
+    world.start(task.clone(), 10, queue(1)).unwrap();
+    world.obey();
+    task.executor.as_mut().unwrap().data = "v2".into();
+    let surge = UpdateSettings { surge: 1, ..queue(1) };
+    let error = world.start(task.clone(), 10, surge).unwrap_err();
+    assert!(error.message.contains(said), "{error}");
+    world.start(task, 10, queue(1)).unwrap();
+}
+
+#[test]
 fn section_3_a_diff_with_more_instances_than_a_job_may_have_is_refused() {
     let world = World::with_web(1);
     let request = JobUpdateRequest {
