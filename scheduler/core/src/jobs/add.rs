@@ -31,7 +31,11 @@ impl Turn<'_> {
             });
         };
         let config = (*template.assigned.task).clone();
-        let active = u32::try_from(state.active_of(job).count()).unwrap_or(u32::MAX);
+        // A stand-in has the next number already: it stays, as the first of those that are added.
+        let greatest = state.active_of(job).map(|task| task.assigned.instance).max();
+        let stand_in = self.scheduler.lasting_stand_in(job).filter(|at| Some(*at) == greatest);
+        let active = state.active_of(job).count() - usize::from(stand_in.is_some());
+        let active = u32::try_from(active).unwrap_or(u32::MAX);
         let max = self.scheduler.settings.max_tasks_per_job;
         if active.checked_add(count).is_none_or(|total| total > max) {
             return Err(RequestError::invalid(format!(
@@ -39,15 +43,23 @@ impl Turn<'_> {
                  most {max}"
             )));
         }
-        let greatest = state.active_of(job).map(|task| task.assigned.instance).max();
-        let first = greatest.map_or(Some(0), |greatest| greatest.checked_add(1));
+        let first = match stand_in {
+            Some(number) => Some(number),
+            None => greatest.map_or(Some(0), |greatest| greatest.checked_add(1)),
+        };
         let Some((first, end)) = first.and_then(|first| Some((first, first.checked_add(count)?)))
         else {
             return Err(RequestError::invalid(format!("{job} has no more numbers for instances")));
         };
         check_ids(job, end - 1)?;
-        self.scheduler.check_quota(&config, count)?;
-        self.insert_pending(config, first..end);
+        let made = first + u32::from(stand_in.is_some());
+        self.scheduler.check_quota(&config, end - made)?;
+        if stand_in.is_some() {
+            self.keep_stand_in(job);
+        }
+        if made < end {
+            self.insert_pending(config, made..end);
+        }
         Ok(RecordedResponse::Added { instances: (first..end).collect() })
     }
 }

@@ -11,7 +11,7 @@ use aurora_model::maintenance::{Drain, StandIn};
 use super::{Maintenance, MaintenanceOp, MaintenanceTimer};
 use crate::changes::TaskChange;
 use crate::input::Op;
-use crate::scheduler::Turn;
+use crate::scheduler::{Scheduler, Turn};
 use crate::timers::Timer;
 
 /// What a stand-in's history says of its end.
@@ -33,6 +33,15 @@ impl Maintenance {
 
     pub(super) fn stand_ins(&self) -> &BTreeMap<JobKey, StandIn> {
         &self.stand_ins
+    }
+}
+
+impl Scheduler {
+    /// The number of a job's stand-in, unless that is being ended.
+    pub(crate) fn lasting_stand_in(&self, job: &JobKey) -> Option<u32> {
+        let number = self.state.maintenance.stand_in(job)?.number;
+        let task = self.state.active_instance(job, number)?;
+        (task.state != TaskState::Killing).then_some(number)
     }
 }
 
@@ -155,6 +164,11 @@ impl Turn<'_> {
         let Some(stand_in) = state.maintenance.stand_in(job).copied() else { return };
         let task = state.active_instance(job, stand_in.number).map(|task| task.id().clone());
         self.end_stand_in(job, task.as_ref());
+    }
+
+    /// Makes a job's stand-in an instance of it like any other.
+    pub(crate) fn keep_stand_in(&mut self, job: &JobKey) {
+        self.end_stand_in(job, None);
     }
 
     fn end_stand_in(&mut self, job: &JobKey, task: Option<&TaskId>) {

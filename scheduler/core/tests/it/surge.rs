@@ -2,7 +2,7 @@
 
 use aurora_model::job::TaskState;
 use aurora_model::maintenance::MaintenanceMode;
-use aurora_scheduler_core::{Settings, State};
+use aurora_scheduler_core::{Request, Response, Settings, State};
 use proptest::prelude::*;
 
 use crate::upkeep::{MINUTE, coordinator, percentage, settings};
@@ -66,6 +66,43 @@ fn it_goes_on_after_a_restart_at_every_step() {
     again(&mut world);
     world.wait(10_000);
     assert_eq!(shown(&world), ["0:KILLED", "0:RUNNING", "1:KILLING"]);
+}
+
+#[test]
+fn a_job_that_grows_keeps_its_stand_in() {
+    let add = |world: &mut World, like, count| {
+        let job = job("web", 1, true).key;
+        match world.ask(Request::AddInstances { job, like, count }) {
+            Ok(Response::Added { instances }) => instances,
+            other => panic!("{other:?}"),
+        }
+    };
+    // Its stand-in is the first of those that are added, whichever it is to be like.
+    for (like, count, added) in [(0, 2, vec![1, 2]), (1, 1, vec![1])] {
+        let mut world = World::with_service(&[1], None);
+        world.surge_drain("host-A", percentage(0.0, 10), 3600);
+        assert_eq!(add(&mut world, like, count), added);
+        let key = job("web", 1, true).key;
+        assert_eq!(world.scheduler.state().maintenance().stand_in(&key), None);
+        for _ in 0..3 {
+            world.offer("B", 3);
+            world.run_placed();
+            world.wait(60_000);
+            world.end_all();
+        }
+        let running = world.ids_in(&[TaskState::Running]);
+        let of = |id| world.scheduler.state().task(id).unwrap().assigned.instance;
+        let numbers: std::collections::BTreeSet<u32> = running.iter().map(of).collect();
+        assert_eq!(numbers, (0..=count).collect());
+    }
+    // One that is being ended is not of the job, but its number is not free yet.
+    let mut world = World::with_service(&[1], None);
+    world.surge_drain("host-A", percentage(0.0, 10), 3600);
+    world.offer("B", 1);
+    world.run_placed();
+    world.end("host-A");
+    assert_eq!(shown(&world), ["0:RUNNING", "1:KILLING"]);
+    assert_eq!(add(&mut world, 0, 1), [2]);
 }
 
 #[test]
