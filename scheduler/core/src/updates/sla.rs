@@ -14,8 +14,10 @@ use crate::timers::Timer;
 const SOONEST_MS: i64 = 1000;
 
 /// An instance that waits for its policy.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Asking {
+    /// What is asked about: an answer that is of another task is none.
+    task: TaskId,
     /// When it is to be asked again; nothing while an answer is on its way.
     at: Option<Timestamp>,
     /// How long the last wait was.
@@ -25,15 +27,16 @@ pub(super) struct Asking {
 impl Turn<'_> {
     /// Stops what an instance is, as soon as that is allowed.
     pub(super) fn stop(&mut self, key: &UpdateKey, instance: u32) {
-        if self.policy_to_ask(key, instance).is_none() {
-            self.scheduler.updating.asking.remove(&(key.clone(), instance));
+        let at = (key.clone(), instance);
+        let Some((task, _)) = self.policy_to_ask(key, instance) else {
+            self.scheduler.updating.asking.remove(&at);
             return self.stop_now(key, instance);
-        }
+        };
         let asking = &mut self.scheduler.updating.asking;
-        if asking.contains_key(&(key.clone(), instance)) {
+        if asking.get(&at).is_some_and(|asking| asking.task == task) {
             return;
         }
-        asking.insert((key.clone(), instance), Asking::default());
+        asking.insert(at, Asking { task, at: None, wait: 0 });
         self.note(key, instance, "Checking SLA before continuing.");
         self.ask(key, instance);
     }
@@ -53,6 +56,7 @@ impl Turn<'_> {
         };
         self.scheduler.updating.asked.entry(key.job.clone()).or_default().attempts += 1;
         if let Some(asking) = self.scheduler.updating.asking.get_mut(&(key.clone(), instance)) {
+            asking.task = task.clone();
             asking.at = None;
         }
         let purpose = SlaPurpose::Update { job: key.job.clone(), instance };
@@ -110,8 +114,11 @@ impl Turn<'_> {
         let state = &self.scheduler.state;
         let Some(update) = state.updates.active_of(job) else { return };
         let key = update.update().key.clone();
+        let asking = self.scheduler.updating.asking.get(&(key.clone(), instance));
+        if asking.is_none_or(|asking| asking.task != *task) {
+            return;
+        }
         let is_meant = state.active_instance(job, instance).is_some_and(|found| found.id() == task)
-            && self.scheduler.updating.asking.contains_key(&(key.clone(), instance))
             && self.is_to_stop(&key, instance);
         match (is_meant, allowed) {
             (true, true) => self.pass(&key, instance),

@@ -313,6 +313,39 @@ fn section_13_coordinators_are_asked_and_heard() {
 }
 
 #[test]
+fn section_13_an_answer_about_a_task_that_is_gone_takes_no_question_away() {
+    let policy = SlaPolicy::Coordinator {
+        coordinator_url: "http://here/".into(),
+        status_key: "drain".into(),
+    };
+    let mut world = protected(policy.clone(), queue(1));
+    let asked = |world: &mut World| {
+        let effects = std::mem::take(&mut world.effects);
+        effects.into_iter().find_map(|effect| match effect {
+            Effect::AskCoordinator(question) => Some(question),
+            _ => None,
+        })
+    };
+    let stale = asked(&mut world).unwrap();
+    world.act(UpdateAction::Abort).unwrap();
+    world.ask(Request::RestartTasks { job: web(), instances: [0].into() }).unwrap();
+    world.obey();
+    assert_eq!(world.web()[0], "0:v1:RUNNING");
+    let mut task = production("v3", 1);
+    task.sla_policy = Some(policy);
+    world.start(task, 20, UpdateSettings { sla_aware: true, ..queue(1) }).unwrap();
+    // Its coordinator is not asked two questions at the same time.
+    assert!(asked(&mut world).is_none());
+    world.put(Input::CoordinatorAnswered { id: stale.id, answer: CoordinatorAnswer::Denied });
+    world.wait(300_000);
+    let question = asked(&mut world).unwrap();
+    assert_ne!(question.task.id(), stale.task.id());
+    assert_eq!(world.web()[0], "0:v1:RUNNING");
+    world.put(Input::CoordinatorAnswered { id: question.id, answer: CoordinatorAnswer::Allowed });
+    assert_eq!(world.web()[0], "0:v1:KILLING");
+}
+
+#[test]
 fn section_13_what_does_not_run_is_stopped_without_asking() {
     let mut world = World::registered();
     set_quota(&mut world, 100).unwrap();
