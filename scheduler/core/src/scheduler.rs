@@ -43,6 +43,8 @@ pub struct Scheduler {
     pub(crate) drains: Drains,
     pub(crate) coordinators: Coordinators,
     pub(crate) registered: bool,
+    /// Before this nobody is stopped to make room for others.
+    pub(crate) room_from: Option<Timestamp>,
     pub(crate) launching: bool,
     /// Each agent's host and its attributes, as its last offer had them.
     hosts: BTreeMap<AgentId, (String, Attributes)>,
@@ -79,6 +81,7 @@ impl Scheduler {
             drains: Drains::default(),
             coordinators: Coordinators::default(),
             registered: false,
+            room_from: None,
             launching: true,
             hosts: BTreeMap::new(),
             counters: BTreeMap::new(),
@@ -157,6 +160,8 @@ impl Turn<'_> {
                     self.apply(Op::SaveFrameworkId(framework_id));
                 }
                 self.scheduler.registered = true;
+                let wait = self.scheduler.settings.preemption_initial_delay_ms;
+                self.scheduler.room_from = Some(self.now.plus_ms(wait));
                 self.forget_offers();
                 self.scheduler.groups.all_changed();
                 self.reconcile_now();

@@ -42,6 +42,9 @@ pub struct Settings {
     /// How long after a search that found none room is searched for again
     /// (`-preemption_slot_search_interval`).
     pub preemption_search_interval_ms: i64,
+    /// How long after a registration nobody is stopped for others, as what is free only comes to be
+    /// known (`-preemption_slot_search_initial_delay`).
+    pub preemption_initial_delay_ms: i64,
     /// Tasks of one group for which room is made at once
     /// (`-preemption_reservation_max_batch_size`).
     pub preemption_batch_size: usize,
@@ -175,6 +178,7 @@ impl Default for Settings {
             enable_preemptor: true,
             preemption_delay_ms: 3 * MINUTE,
             preemption_search_interval_ms: MINUTE,
+            preemption_initial_delay_ms: 3 * MINUTE,
             preemption_batch_size: 5,
             offer_reservation_ms: 3 * MINUTE,
             preempt_production: false,

@@ -47,6 +47,10 @@ pub struct PlacementFlags {
     /// How long after room was looked for in vain it is looked for again.
     #[arg(long, value_name = "DURATION", default_value = "1mins", value_parser = whole_seconds)]
     pub preemption_slot_search_interval: u32,
+    /// How long after it has registered the scheduler stops nobody for others: until then it does not
+    /// know what is free.
+    #[arg(long, value_name = "DURATION", default_value = "3mins", value_parser = whole_seconds)]
+    pub preemption_slot_search_initial_delay: u32,
     /// Tasks of one job for which room is made at once.
     #[arg(long, value_name = "COUNT", default_value_t = 5,
         value_parser = clap::value_parser!(u32).range(1..))]
@@ -86,6 +90,7 @@ impl PlacementFlags {
         settings.enable_preemptor = self.enable_preemptor;
         settings.preemption_delay_ms = ms(self.preemption_delay);
         settings.preemption_search_interval_ms = ms(self.preemption_slot_search_interval);
+        settings.preemption_initial_delay_ms = ms(self.preemption_slot_search_initial_delay);
         settings.preemption_batch_size = count(self.preemption_reservation_max_batch_size);
         settings.preempt_production = self.preempt_production_tasks;
         settings.offer_reservation_ms = ms(self.offer_reservation_duration);
@@ -190,5 +195,14 @@ mod tests {
         assert_eq!(error, "--preemption-delay is out of range: 0");
         let jitter = config(&["--offer-hold-jitter-window=0"]).unwrap().settings;
         assert_eq!(jitter.offer_hold_jitter_ms, 0);
+    }
+
+    #[test]
+    fn nobody_is_stopped_for_others_for_so_long_after_a_registration() {
+        assert_eq!(config(&[]).unwrap().settings.preemption_initial_delay_ms, 180_000);
+        for (said, ms) in [("10secs", 10_000), ("0secs", 0)] {
+            let flag = format!("--preemption-slot-search-initial-delay={said}");
+            assert_eq!(config(&[&flag]).unwrap().settings.preemption_initial_delay_ms, ms);
+        }
     }
 }

@@ -65,6 +65,9 @@ impl Turn<'_> {
     fn make_some_room(&mut self, id: u64) -> Found {
         let batch = self.scheduler.settings.preemption_batch_size.max(1);
         let (ready, next) = self.ready_for_room(id, batch);
+        if let Some(from) = self.scheduler.room_from.filter(|from| *from > self.now) {
+            return Found::All { next: Some(from) };
+        }
         if !self.scheduler.registered || !self.scheduler.launching {
             return Found::NoMore;
         }

@@ -80,6 +80,27 @@ fn room_is_made_after_a_while_and_kept_for_whom_it_was_made() {
 }
 
 #[test]
+fn nobody_is_stopped_before_what_is_free_can_be_known() {
+    let mut world = world();
+    world.offer("A", 2);
+    world.create(sized("batch", 2, 100)).unwrap();
+    let victim = world.task_in("batch", TaskState::Assigned);
+    world.create(preferred("web", 2)).unwrap();
+    // It has waited for long, but nobody has had time to offer anything.
+    world.put(Input::Disconnected);
+    assert_eq!(killed(&world.wait(10 * DELAY)), []);
+    assert_eq!(killed(&world.register()), []);
+    assert_eq!(killed(&world.wait(1)), []);
+    // The same with another scheduler.
+    world.restart();
+    world.wait(1);
+    assert_eq!(killed(&world.register()), []);
+    assert_eq!(killed(&world.wait(DELAY - 1)), []);
+    // Still nothing is free.
+    assert_eq!(killed(&world.wait(1)), [victim]);
+}
+
+#[test]
 fn what_was_kept_is_free_again_after_a_while() {
     let mut world = world();
     world.offer("A", 2);
