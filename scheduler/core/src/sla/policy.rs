@@ -181,6 +181,12 @@ pub(crate) fn validate_policy(policy: &SlaPolicy, settings: &Settings) -> Result
         SlaPolicy::Coordinator { coordinator_url, .. } if coordinator_url.trim().is_empty() => {
             return refuse("the SLA coordinator has no URL".to_owned());
         }
+        SlaPolicy::Coordinator { coordinator_url, .. } if !is_http(coordinator_url) => {
+            return refuse(format!(
+                "the SLA coordinator cannot be asked at {coordinator_url:?}: its URL must begin with \
+                 http:// and a host"
+            ));
+        }
         SlaPolicy::Percentage { duration_secs, .. } | SlaPolicy::Count { duration_secs, .. }
             if *duration_secs > settings.max_sla_duration_secs =>
         {
@@ -192,6 +198,14 @@ pub(crate) fn validate_policy(policy: &SlaPolicy, settings: &Settings) -> Result
         _ => {}
     }
     Ok(())
+}
+
+/// Whether a URL is one that coordinators are asked at.
+fn is_http(url: &str) -> bool {
+    let is_plain = !url.contains(|c: char| c.is_whitespace() || c.is_control());
+    let after = url.strip_prefix("http://");
+    is_plain
+        && after.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '#', ':']))
 }
 
 #[cfg(test)]

@@ -276,6 +276,10 @@ fn policies_that_make_no_sense_are_refused_by_name() {
         (count(20), 20, "preferred", "at most 19"),
         (percentage(90.0, 7201), 20, "preferred", "at most 7200 s"),
         (coordinator(" "), 1, "preferred", "no URL"),
+        (coordinator("https://c/"), 1, "preferred", "must begin with http:// and a host"),
+        (coordinator("c:8080/sla"), 1, "preferred", "cannot be asked at \"c:8080/sla\""),
+        (coordinator("http:///sla"), 1, "preferred", "must begin with http:// and a host"),
+        (coordinator("http://c/a b"), 1, "preferred", "cannot be asked"),
     ] {
         let message = refused(policy.clone(), instances, tier);
         assert!(message.contains(expected), "{policy:?}: {message}");
