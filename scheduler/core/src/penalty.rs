@@ -28,9 +28,8 @@ pub(crate) fn flapped(task: &ScheduledTask, threshold_ms: i64) -> bool {
 fn began(task: &ScheduledTask) -> Option<&TaskEvent> {
     let ran = task.events.iter().find(|event| event.state == TaskState::Running);
     ran.or_else(|| {
-        let is_step = |event: &&TaskEvent| {
-            event.state.is_active() && event.state != TaskState::Partitioned
-        };
+        let is_step =
+            |event: &&TaskEvent| event.state.is_active() && event.state != TaskState::Partitioned;
         task.events.iter().rev().find(is_step)
     })
 }

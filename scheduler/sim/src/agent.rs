@@ -219,7 +219,7 @@ impl World {
     }
 
     /// A message of the master arrives.
-    pub(crate) fn to_agent(
+    pub(crate) fn agent_hears(
         &mut self,
         index: usize,
         link: u64,

@@ -146,7 +146,7 @@ impl World {
         (id, link)
     }
 
-    pub(crate) fn from_agent(&mut self, index: usize, link: u64, message: FromAgent) {
+    pub(crate) fn master_hears(&mut self, index: usize, link: u64, message: FromAgent) {
         let Some(id) = self.agents[index].id.clone() else { return };
         if !self.master.up || self.master.links.get(&id) != Some(&link) {
             return;

@@ -334,9 +334,9 @@ impl World {
                 self.join(agent);
                 Ok(())
             }
-            Event::ToAgent { agent, link, message } => self.to_agent(agent, link, *message),
+            Event::ToAgent { agent, link, message } => self.agent_hears(agent, link, *message),
             Event::FromAgent { agent, link, message } => {
-                self.from_agent(agent, link, message);
+                self.master_hears(agent, link, message);
                 Ok(())
             }
             Event::AgentGone { id, link } => {

@@ -204,7 +204,8 @@ pub(crate) fn validate_policy(policy: &SlaPolicy, settings: &Settings) -> Result
 fn is_http(url: &str) -> bool {
     let is_plain = !url.contains(|c: char| c.is_whitespace() || c.is_control());
     let after = url.strip_prefix("http://");
-    is_plain && after.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '#', ':']))
+    is_plain
+        && after.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '#', ':']))
 }
 
 #[cfg(test)]

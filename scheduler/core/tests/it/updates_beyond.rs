@@ -328,7 +328,7 @@ fn section_13_an_answer_about_a_task_that_is_gone_takes_no_question_away() {
     };
     let stale = asked(&mut world).unwrap();
     world.act(UpdateAction::Abort).unwrap();
-    world.set(0, TaskState::Failed);
+    world.ask(Request::RestartTasks { job: web(), instances: [0].into() }).unwrap();
     world.obey();
     assert_eq!(world.web()[0], "0:v1:RUNNING");
     let mut task = production("v3", 1);

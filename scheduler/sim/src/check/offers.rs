@@ -43,10 +43,10 @@ impl Held {
         };
         for effect in effects {
             match effect {
-                Effect::Decline(id) => {
-                    if self.open.remove(id).is_none() && !before.contains_key(id) {
-                        return broken("R4", format!("offer {id} is declined and was not held"));
-                    }
+                Effect::Decline(id)
+                    if self.open.remove(id).is_none() && !before.contains_key(id) =>
+                {
+                    return broken("R4", format!("offer {id} is declined and was not held"));
                 }
                 Effect::Launch { offers, tasks: launched } => self.launch(offers, launched)?,
                 _ => {}

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use aurora_model::job::{TaskConfig, Timestamp};
 use aurora_model::key::JobKey;
 use aurora_model::update::UpdateStatus::{self, *};
-use aurora_model::update::{JobUpdate, UpdateKey, UpdateSettings, UpdateStrategy};
+use aurora_model::update::{
+    JobUpdate, UpdateInstructions, UpdateKey, UpdateSettings, UpdateStrategy,
+};
 use aurora_scheduler_core::{Op, Phase, State, UpdateOp};
 
 use super::watch::Tasks;
@@ -230,9 +232,16 @@ impl Updates {
                 }
                 let update = snapshot.update.clone();
                 let count = canaries(&update);
-                let mut first = snapshot.taken.iter().map(|(instance, _)| *instance);
-                let is_far = snapshot.taken.len() > count;
-                let canary = first.by_ref().filter(|_| !is_far).collect();
+                // Neither those that run beside the others nor those that go are canaries.
+                let UpdateInstructions { surge, desired, .. } = &update.instructions;
+                let may_be = |instance: &u32| {
+                    !surge.is_some_and(|range| range.contains(*instance))
+                        && desired.iter().any(|desired| desired.contains(*instance))
+                };
+                let first: BTreeSet<u32> =
+                    snapshot.taken.iter().map(|(instance, _)| *instance).filter(may_be).collect();
+                let is_far = first.len() > count;
+                let canary = if is_far { BTreeSet::new() } else { first };
                 let canary_unknown = count > 0 && is_far;
                 let phases: BTreeMap<u32, (Phase, u32)> = snapshot
                     .taken
