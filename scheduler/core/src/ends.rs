@@ -54,6 +54,7 @@ pub struct Ends {
     lost_by_rack: BTreeMap<String, u64>,
     lost_by_dedicated: BTreeMap<String, u64>,
     statuses: BTreeMap<(&'static str, StatusResult), u64>,
+    changes: u64,
 }
 
 impl Ends {
@@ -77,6 +78,12 @@ impl Ends {
         &self.statuses
     }
 
+    /// How often what is counted by job, rack and dedication has changed: who has seen it at the same
+    /// number need not look again.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
     pub(crate) fn count_status(&mut self, reason: &'static str, result: StatusResult) {
         *self.statuses.entry((reason, result)).or_default() += 1;
     }
@@ -84,7 +91,7 @@ impl Ends {
     /// Forgets a job of which nothing is left.
     pub(crate) fn forget_job(&mut self, job: &JobKey, state: &State) {
         if state.tasks_of(job).next().is_none() && state.crons().get(job).is_none() {
-            self.jobs.remove(job);
+            self.changes += u64::from(self.jobs.remove(job).is_some());
         }
     }
 }
@@ -102,9 +109,11 @@ impl Turn<'_> {
         let Scheduler { state, ends, .. } = &mut *self.scheduler;
         match change.to {
             Some(TaskState::Failed) => {
+                ends.changes += 1;
                 ends.jobs.entry(change.config.job.clone()).or_default().failed += 1;
             }
             Some(TaskState::Lost) => {
+                ends.changes += 1;
                 ends.jobs.entry(change.config.job.clone()).or_default().lost += 1;
                 let host = change.host.as_deref().and_then(|host| state.host(host));
                 let values = |attribute: &str| {

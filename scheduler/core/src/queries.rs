@@ -391,9 +391,29 @@ impl Scheduler {
 
     /// All tasks that wait for a place, in groups.
     pub fn pending_groups(&self) -> Vec<PendingGroup> {
-        self.groups
-            .iter()
-            .map(|group| PendingGroup {
+        let mut after = None;
+        let mut all = Vec::new();
+        loop {
+            let (some, next) = self.pending_groups_page(after);
+            all.extend(some);
+            let Some(next) = next else { return all };
+            after = Some(next);
+        }
+    }
+
+    /// Some groups of tasks that wait for a place, from after a place among them or the first on,
+    /// and where there are more.
+    pub fn pending_groups_page(&self, after: Option<u64>) -> (Vec<PendingGroup>, Option<u64>) {
+        let mut some = Vec::new();
+        let mut looked_at = 0;
+        let mut last = after;
+        for (id, group) in self.groups.iter_after(after) {
+            if looked_at >= MAX_LOOKED_AT {
+                return (some, last);
+            }
+            looked_at += 1 + group.len();
+            last = Some(id);
+            some.push(PendingGroup {
                 job: group.config.job.clone(),
                 tasks: group.tasks().cloned().collect(),
                 reasons: group
@@ -402,8 +422,9 @@ impl Scheduler {
                     .flat_map(|nearest| &nearest.vetoes)
                     .map(Veto::reason)
                     .collect(),
-            })
-            .collect()
+            });
+        }
+        (some, None)
     }
 
     /// Numbers about the whole.

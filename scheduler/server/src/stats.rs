@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use aurora_daemon::metrics::Metrics;
 use aurora_model::job::TaskState;
 use aurora_model::quota::ResourceAggregate;
+use aurora_scheduler_core::Ends;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
@@ -31,9 +32,12 @@ pub(crate) async fn run(core: Core, metrics: Metrics, history: History, sampling
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     }
     metrics::gauge!("scheduler_lifecycle_ACTIVE").set(1.0);
+    let mut seen_ends = None;
     loop {
         let goes_on = tokio::select! {
-            _ = gauges.tick() => read_gauges(&core).await,
+            _ = gauges.tick() => {
+                read_gauges(&core).await && read_ends(&core, &metrics, &mut seen_ends).await
+            }
             _ = surveys.tick() => survey(&core, &metrics).await,
             _ = samples.tick() => {
                 history.add(now().0, &metrics.vars());
@@ -74,6 +78,27 @@ async fn read_gauges(core: &Core) -> bool {
         metrics::counter!(name).absolute(value);
     }
     true
+}
+
+/// Shows how tasks have ended badly, if that has changed since it was `seen`. `false` if the scheduler
+/// has ended.
+async fn read_ends(core: &Core, metrics: &Metrics, seen: &mut Option<u64>) -> bool {
+    let known = *seen;
+    let found = core
+        .ask(move |scheduler| {
+            let ends = scheduler.ends();
+            (known != Some(ends.changes())).then(|| ends.clone())
+        })
+        .await;
+    match found {
+        Ok(Some(ends)) => {
+            metrics.replace("task_ends", Arc::new(bad_ends(&ends)));
+            *seen = Some(ends.changes());
+            true
+        }
+        Ok(None) => true,
+        Err(_) => false,
+    }
 }
 
 /// What is used, what may be used, and what there is room for.
@@ -132,6 +157,33 @@ async fn survey(core: &Core, metrics: &Metrics) -> bool {
     true
 }
 
+/// How tasks have ended badly, by the names that the original has for jobs, racks, and what hosts are
+/// dedicated to.
+#[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
+fn bad_ends(ends: &Ends) -> BTreeMap<String, f64> {
+    let jobs = ends.jobs().iter().flat_map(|(job, ends)| {
+        [(TaskState::Lost, ends.lost), (TaskState::Failed, ends.failed)]
+            .map(|(state, count)| (format!("tasks_{}_{job}", state.name()), count))
+    });
+    let racks =
+        ends.lost_by_rack().iter().map(|(rack, count)| (format!("tasks_lost_rack_{rack}"), *count));
+    let dedicated = ends
+        .lost_by_dedicated()
+        .iter()
+        .map(|(value, count)| (format!("tasks_lost_dedicated_{value}"), *count));
+    jobs.filter(|(_, count)| *count > 0)
+        .chain(racks)
+        .chain(dedicated)
+        .map(|(name, count)| (plain(&name), count as f64))
+        .collect()
+}
+
+/// A name of a number without what names do not have.
+fn plain(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_/.-".contains(c);
+    name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect()
+}
+
 /// Counts and times answers: all by their status, those of the API by their method too.
 pub(crate) async fn count_answer(request: Request, next: Next) -> Response {
     let path = request.uri().path();
@@ -188,5 +240,16 @@ fn response_code(code: tonic::Code, answer: &Response) -> &'static str {
         | Code::OutOfRange
         | Code::ResourceExhausted => "INVALID_REQUEST",
         _ => "ERROR",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_numbers_are_plain() {
+        assert_eq!(plain("tasks_lost_dedicated_*/gpu a"), "tasks_lost_dedicated__/gpu_a");
+        assert_eq!(plain("tasks_LOST_www/prod/a-b.c"), "tasks_LOST_www/prod/a-b.c");
     }
 }

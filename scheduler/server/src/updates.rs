@@ -12,7 +12,7 @@ use aurora_scheduler_core::{
 };
 use tonic::{Request, Response, Status};
 
-use crate::grpc::{Api, ended, invalid, refused};
+use crate::grpc::{Api, ended, invalid, not_found, other_answer, refused};
 
 /// Updates on a page if the caller does not say.
 const PAGE: usize = 100;
@@ -85,7 +85,7 @@ impl Api {
     ) -> Result<UpdateResponse, Status> {
         match self.ask(id, Ask::Update(request)).await? {
             Answer::Update(response) => Ok(response),
-            _ => Err(other_request()),
+            _ => Err(other_answer()),
         }
     }
 
@@ -102,13 +102,9 @@ impl Api {
                 let status = v1::UpdateStatus::from(status).into();
                 Ok(Response::new(v1::ChangeUpdateResponse { status }))
             }
-            _ => Err(other_request()),
+            _ => Err(other_answer()),
         }
     }
-}
-
-fn other_request() -> Status {
-    Status::invalid_argument("request_id belongs to another request")
 }
 
 #[tonic::async_trait]
@@ -128,7 +124,7 @@ impl Updates for Api {
                 Some((&key).into())
             }
             UpdateResponse::Unchanged => None,
-            _ => return Err(other_request()),
+            _ => return Err(other_answer()),
         };
         Ok(Response::new(v1::StartUpdateResponse { key }))
     }
@@ -214,7 +210,7 @@ impl Updates for Api {
         let wanted = key.clone();
         let found = self.core.ask(move |scheduler| scheduler.update(&wanted).cloned()).await;
         let Some(found) = found.map_err(ended)? else {
-            return Err(Status::not_found(format!("{} has no update {}", key.job, key.id)));
+            return Err(not_found(format!("{} has no update {}", key.job, key.id)));
         };
         Ok(Response::new(v1::GetUpdateResponse {
             summary: Some(summary(&UpdateSummary::from(&found))),

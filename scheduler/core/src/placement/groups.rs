@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use aurora_model::job::{TaskConfig, Timestamp};
@@ -143,6 +144,12 @@ impl Groups {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Group> {
         self.groups.values()
+    }
+
+    /// The groups after a number, or all, each with its own.
+    pub(crate) fn iter_after(&self, after: Option<u64>) -> impl Iterator<Item = (u64, &Group)> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.groups.range((start, Bound::Unbounded)).map(|(id, group)| (*id, group))
     }
 
     /// The group of a task, by its number.

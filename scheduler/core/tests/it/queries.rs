@@ -46,3 +46,16 @@ fn a_page_ends_when_it_has_looked_at_enough_and_the_next_one_goes_on() {
         TaskQuery { states: BTreeSet::from([TaskState::Pending]), ..TaskQuery::default() };
     assert_eq!(pages(&world, &waiting, 250).concat().len(), 4_800);
 }
+
+#[test]
+fn what_waits_is_told_some_groups_at_a_time() {
+    let mut world = World::new();
+    for number in 0..8 {
+        world.create(job(&format!("j{number}"), 600, true)).unwrap();
+    }
+    let (first, next) = world.scheduler.pending_groups_page(None);
+    assert_eq!(first.len(), 4, "groups are told whole");
+    let (rest, end) = world.scheduler.pending_groups_page(next);
+    assert_eq!((rest.len(), end), (4, None));
+    assert_eq!([first, rest].concat(), world.scheduler.pending_groups());
+}

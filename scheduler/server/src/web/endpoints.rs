@@ -20,9 +20,17 @@ const AGENTS: usize = 250;
 
 /// What waits, and why.
 pub(super) async fn pending(State(pages): State<Pages>) -> Response {
-    let Ok(groups) = pages.core.ask(|scheduler| scheduler.pending_groups()).await else {
-        return ending();
-    };
+    let mut groups = Vec::new();
+    let mut after = None;
+    loop {
+        let found = pages.core.ask(move |scheduler| scheduler.pending_groups_page(after)).await;
+        let Ok((some, next)) = found else { return ending() };
+        groups.extend(some);
+        if next.is_none() {
+            break;
+        }
+        after = next;
+    }
     let groups: Vec<Value> = groups
         .into_iter()
         .map(|group| {

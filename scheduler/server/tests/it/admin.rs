@@ -7,7 +7,7 @@ use aurora_scheduler_server::start;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
-use crate::world::{channel, config, create, job};
+use crate::world::{channel, config, create, job, page, soon};
 
 fn force(id: &str, task: &str, state: v1::TaskState) -> v1::ForceTaskStateRequest {
     v1::ForceTaskStateRequest {
@@ -94,6 +94,36 @@ async fn forced_states_are_told_truthfully_and_ended_tasks_pruned() {
     let mut jobs = JobsClient::new(channel(&scheduler).await);
     let found = jobs.get_job(v1::GetJobRequest { job: job("a").key }).await.unwrap().into_inner();
     assert_eq!(found.job.unwrap().pending, 1);
+    stop.cancel();
+    scheduler.wait().await.unwrap();
+}
+
+#[tokio::test]
+async fn bad_ends_are_shown_by_the_names_of_their_jobs() {
+    let folder = tempfile::tempdir().unwrap();
+    let stop = CancellationToken::new();
+    let scheduler = start(config(folder.path()), stop.clone()).await.unwrap();
+    let mut jobs = JobsClient::new(channel(&scheduler).await);
+    let mut admin = AdminClient::new(channel(&scheduler).await);
+    jobs.create_job(create("one", "ends")).await.unwrap();
+    let tasks = jobs.list_tasks(v1::ListTasksRequest::default()).await.unwrap().into_inner().tasks;
+    for (task, end) in tasks.iter().zip([v1::TaskState::Failed, v1::TaskState::Lost]) {
+        let id = &task.assigned.as_ref().unwrap().task_id;
+        for state in [v1::TaskState::Assigned, v1::TaskState::Running, end] {
+            let request = force(&format!("{id}{state:?}"), id, state);
+            admin.force_task_state(request).await.unwrap();
+        }
+    }
+    for name in ["tasks_FAILED_www/prod/ends", "tasks_LOST_www/prod/ends"] {
+        soon(name, async {
+            while page(&scheduler, "/vars.json").await.get(name).and_then(|it| it.as_f64())
+                != Some(1.0)
+            {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
     stop.cancel();
     scheduler.wait().await.unwrap();
 }

@@ -36,6 +36,11 @@ async fn begin(updates: &mut Client, name: &str, version: &str) -> Option<v1::Up
     updates.start_update(start).await.unwrap().into_inner().key
 }
 
+/// Why a call has failed, for programs.
+fn reason(status: &tonic::Status) -> &str {
+    status.metadata().get("aurora-reason").unwrap().to_str().unwrap()
+}
+
 fn change(key: &v1::UpdateKey) -> v1::ChangeUpdateRequest {
     let message = Some("because".into());
     v1::ChangeUpdateRequest { key: Some(key.clone()), message, request_id: None }
@@ -63,6 +68,14 @@ async fn an_update_is_started_stopped_told_and_kept() {
     let key = updates.start_update(first.clone()).await.unwrap().into_inner().key.unwrap();
     let again = updates.start_update(first.clone()).await.unwrap().into_inner().key;
     assert_eq!(again, Some(key.clone()));
+    let id = Some("start".to_owned());
+    let other = v1::ChangeUpdateRequest { request_id: id, ..change(&key) };
+    let reused = updates.pause_update(other).await.unwrap_err();
+    assert_eq!((reused.code(), reason(&reused)), (Code::InvalidArgument, "REQUEST_ID_REUSED"));
+    let nobody = v1::UpdateKey { id: "nobody".into(), ..key.clone() };
+    let get = v1::GetUpdateRequest { key: Some(nobody) };
+    let unknown = updates.get_update(get).await.unwrap_err();
+    assert_eq!((unknown.code(), reason(&unknown)), (Code::NotFound, "NOT_FOUND"));
     let other = v1::StartUpdateRequest { request_id: None, ..first };
     let refused = updates.start_update(other).await.unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition, "{refused}");
