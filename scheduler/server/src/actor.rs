@@ -349,6 +349,10 @@ mod tests {
             Ok(())
         }
 
+        fn check(&mut self) -> Result<(), StoreError> {
+            Ok(())
+        }
+
         fn snapshot(&mut self, _: &State) -> Result<(), StoreError> {
             self.0.fetch_add(1, Ordering::Relaxed);
             Err(StoreError::TooLarge { length: 0 })

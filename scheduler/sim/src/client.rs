@@ -120,7 +120,13 @@ impl Clients {
                 ("create", Request::CreateJob(Box::new(job)), Some(key))
             }
             26..42 => {
-                let (job, wanted) = rng.pick(&wanted(&self.jobs))?.clone();
+                let uncommon = seldom(known);
+                let (job, wanted) = match rng.pick(&uncommon) {
+                    Some((_, job, _, instance)) if rng.chance(300) => {
+                        (job.clone(), [*instance].into())
+                    }
+                    _ => rng.pick(&wanted(&self.jobs))?.clone(),
+                };
                 let instances =
                     if rng.chance(600) { BTreeSet::new() } else { subset(rng, &wanted) };
                 let message = rng.chance(300).then(|| "not needed".to_owned());
@@ -202,15 +208,7 @@ impl Clients {
                 (kind, Request::Maintenance(request), None)
             }
             88..94 => {
-                // Those that are seldom where they are now come first.
-                let seldom: Vec<Known> = known
-                    .iter()
-                    .filter(|(_, _, state, _)| {
-                        use TaskState::{Draining, Partitioned, Preempting, Restarting};
-                        matches!(state, Draining | Partitioned | Preempting | Restarting)
-                    })
-                    .cloned()
-                    .collect();
+                let seldom = seldom(known);
                 let from = if rng.chance(600) && !seldom.is_empty() { &seldom } else { known };
                 let (task, job, state, instance) = rng.pick(from)?.clone();
                 let targets: Vec<TaskState> = rules::targets(state).collect();
@@ -244,6 +242,14 @@ type Thought = (&'static str, Request, Option<JobKey>);
 
 /// A task as the scheduler tells of it.
 type Known = (TaskId, JobKey, TaskState, u32);
+
+/// Those that are seldom where they are now.
+fn seldom(known: &[Known]) -> Vec<Known> {
+    use TaskState::{Draining, Partitioned, Preempting, Restarting};
+    let is_seldom =
+        |state: TaskState| matches!(state, Draining | Partitioned | Preempting | Restarting);
+    known.iter().filter(|(_, _, state, _)| is_seldom(*state)).cloned().collect()
+}
 
 fn subset(rng: &mut Rng, of: &BTreeSet<u32>) -> BTreeSet<u32> {
     let all: Vec<u32> = of.iter().copied().collect();

@@ -27,6 +27,12 @@ pub trait Log: Send {
     /// be appended any more: the scheduler must stop.
     fn append(&mut self, steps: &[Vec<Op>]) -> Result<(), StoreError>;
 
+    /// Whether it is still this scheduler's, which an append looks at as well.
+    ///
+    /// # Errors
+    /// It is not, or nobody can say: the scheduler must stop.
+    fn check(&mut self) -> Result<(), StoreError>;
+
     /// Writes the state after all appended steps down, so that it need not be made of them again.
     ///
     /// # Errors
@@ -280,6 +286,15 @@ impl<D: Disk> Log for Store<D> {
             return Err(StoreError::Failed(self.folder.clone()));
         }
         let result = self.write_steps(steps);
+        self.failed = result.is_err();
+        result
+    }
+
+    fn check(&mut self) -> Result<(), StoreError> {
+        if self.failed {
+            return Err(StoreError::Failed(self.folder.clone()));
+        }
+        let result = self.check_lock();
         self.failed = result.is_err();
         result
     }

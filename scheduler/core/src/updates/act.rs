@@ -254,13 +254,21 @@ impl Turn<'_> {
     /// Sees to it that a missing pulse is noticed.
     pub(super) fn watch_pulse(&mut self, key: &UpdateKey) {
         let Some(update) = self.scheduler.state.updates.get(key) else { return };
-        if let Some(Some(end)) = update.pulse_ends()
-            && update.status().is_rolling()
-            && end > self.now
-            && self.scheduler.updating.pulses.insert(key.clone())
-        {
-            self.scheduler.timers.set(end, Timer::Update(UpdateTimer::Pulse(key.clone())));
+        let Some(Some(end)) = update.pulse_ends() else { return };
+        if !update.status().is_rolling() || end <= self.now {
+            return;
         }
+        let Scheduler { updating, timers, .. } = &mut *self.scheduler;
+        let timer = || Timer::Update(UpdateTimer::Pulse(key.clone()));
+        match updating.pulses.get(key) {
+            // One that comes too early finds that out; pulses would set one each otherwise.
+            Some(set) if *set <= end => return,
+            // The clock went back between two pulses.
+            Some(set) => timers.forget(*set, &timer()),
+            None => {}
+        }
+        timers.set(end, timer());
+        updating.pulses.insert(key.clone(), end);
     }
 
     pub(super) fn miss_pulse(&mut self, key: &UpdateKey) {

@@ -22,9 +22,9 @@ mod store;
 mod strategy;
 mod table;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use aurora_model::job::TaskConfig;
+use aurora_model::job::{TaskConfig, Timestamp};
 use aurora_model::key::InstanceKey;
 use aurora_model::update::{JobUpdateRequest, UpdateKey, UpdateStatus};
 
@@ -98,8 +98,8 @@ pub(crate) enum UpdateTimer {
 /// What is made anew at every start.
 #[derive(Debug, Default)]
 pub(crate) struct Updating {
-    /// The updates that have an [`UpdateTimer::Pulse`].
-    pulses: BTreeSet<UpdateKey>,
+    /// The updates that have an [`UpdateTimer::Pulse`], and when it is due.
+    pulses: BTreeMap<UpdateKey, Timestamp>,
     /// The instances that wait for their SLA policy.
     asking: BTreeMap<(UpdateKey, u32), sla::Asking>,
     /// Stops that an SLA policy was asked about, by job.

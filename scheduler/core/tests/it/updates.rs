@@ -574,6 +574,20 @@ fn section_11_an_update_that_needs_pulses_stands_without_them() {
 }
 
 #[test]
+fn section_11_a_missing_pulse_is_noticed_in_time_though_the_clock_went_back() {
+    let mut world = World::with_web(3);
+    let settings = UpdateSettings { pulse_timeout_ms: Some(60_000), ..queue(1) };
+    world.started(3, settings);
+    world.pulse();
+    world.now = world.now.plus_ms(-600_000);
+    world.pulse();
+    world.wait(59_999);
+    assert_eq!(world.at(), UpdateStatus::RollingForward);
+    world.wait(1);
+    assert_eq!(world.at(), UpdateStatus::RollForwardAwaitingPulse);
+}
+
+#[test]
 fn section_12_what_is_undone_is_what_it_was() {
     // Two instances of one version, one of another; one is added, one is removed.
     let mut world = World::with_web(4);

@@ -21,6 +21,10 @@ impl Log for Failing {
         self.store.append(steps)
     }
 
+    fn check(&mut self) -> Result<(), StoreError> {
+        self.store.check()
+    }
+
     fn snapshot(&mut self, state: &State) -> Result<(), StoreError> {
         self.store.snapshot(state)
     }

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aurora_model::job::{TaskConfig, Timestamp};
+use aurora_model::job::{TaskConfig, TaskState, Timestamp};
 use aurora_model::key::JobKey;
 use aurora_model::update::UpdateStatus::{self, *};
 use aurora_model::update::{
-    JobUpdate, UpdateInstructions, UpdateKey, UpdateSettings, UpdateStrategy,
+    InstanceRange, JobUpdate, UpdateInstructions, UpdateKey, UpdateSettings, UpdateStrategy,
 };
 use aurora_scheduler_core::{Op, Phase, State, UpdateOp};
 
-use super::watch::Tasks;
+use super::watch::{Task, Tasks};
 use crate::cover::Coverage;
 use crate::world::{Violation, broken};
 
@@ -134,6 +134,20 @@ pub(crate) struct Updates {
     /// done since its last pause.
     before: BTreeMap<UpdateKey, (usize, bool)>,
     touched: bool,
+    /// The runs that have ended in this step while their updates were working on them, and nobody
+    /// had told them to: each is a failure.
+    fallen: Vec<Fallen>,
+    /// The updates that have ended in this step and had instances beside the others.
+    ended: Vec<(UpdateKey, InstanceRange)>,
+}
+
+/// A run that has failed its update.
+#[derive(Debug, PartialEq, Eq)]
+struct Fallen {
+    key: UpdateKey,
+    instance: u32,
+    was_back: bool,
+    counted: bool,
 }
 
 impl Updates {
@@ -155,6 +169,21 @@ impl Updates {
         self.before =
             going.map(|(key, update)| (key.clone(), (update.working(), update.acted))).collect();
         self.touched = false;
+        self.fallen.clear();
+        self.ended.clear();
+    }
+
+    /// A run has ended, and not because it was told to.
+    pub(crate) fn fell(&mut self, job: &JobKey, instance: u32, config: &Arc<TaskConfig>) {
+        let Some((key, update)) = self.going.iter().find(|(key, _)| key.job == *job) else {
+            return;
+        };
+        let is_working =
+            update.phases.get(&instance).is_some_and(|(phase, _)| *phase == Phase::Working);
+        if is_working && self.wanted(key, instance).is_some_and(|wanted| wanted == *config) {
+            let (key, was_back) = (key.clone(), update.is_back());
+            self.fallen.push(Fallen { key, instance, was_back, counted: false });
+        }
     }
 
     /// What an instance is to be, in the direction in which its update goes.
@@ -198,7 +227,26 @@ impl Updates {
     }
 
     /// The step is over.
-    pub(crate) fn after(&self, now: Timestamp) -> Result<(), Violation> {
+    pub(crate) fn after(&self, now: Timestamp, tasks: &Tasks) -> Result<(), Violation> {
+        for (key, surge) in &self.ended {
+            let left = tasks
+                .of_job(&key.job)
+                .find(|task| surge.contains(task.instance) && task.state != TaskState::Killing);
+            if let Some(Task { instance, state, .. }) = left {
+                return broken(
+                    "U5",
+                    format!("{key} is over and {instance}, beside it, is {state}"),
+                );
+            }
+        }
+        // What an update has left behind in the same step is not counted any more.
+        let missed = self.fallen.iter().find(|fallen| {
+            let update = self.going.get(&fallen.key);
+            !fallen.counted && update.is_some_and(|update| update.is_back() == fallen.was_back)
+        });
+        if let Some(Fallen { key, instance, .. }) = missed {
+            return broken("U2", format!("{key}: {instance} has failed, which is not counted"));
+        }
         for (key, update) in &self.going {
             if let Some(timeout) = update.settings().pulse_timeout_ms
                 && update.status.is_rolling()
@@ -282,12 +330,20 @@ impl Updates {
                     update.acted = false;
                 }
                 let by_itself = event.user.is_none();
-                if by_itself && from == RollingForward && matches!(to, RollingBack | Failed) {
+                let has_failed = match from {
+                    RollingForward => matches!(to, RollingBack | Failed),
+                    RollingBack => to == Failed,
+                    _ => false,
+                };
+                if by_itself && has_failed {
                     let failed = update.failed();
                     let max = usize::try_from(update.settings().max_failed_instances);
-                    let is_over = failed.len() > max.unwrap_or(usize::MAX)
-                        || update.canary_unknown
-                        || failed.iter().any(|instance| update.canary.contains(instance));
+                    let is_canary = |instance: &u32| {
+                        !update.is_back()
+                            && (update.canary_unknown || update.canary.contains(instance))
+                    };
+                    let is_over =
+                        failed.len() > max.unwrap_or(usize::MAX) || failed.iter().any(is_canary);
                     if !is_over {
                         return broken(
                             "U2",
@@ -303,6 +359,8 @@ impl Updates {
                     update.acted = false;
                 }
                 if to.is_terminal() {
+                    let surge = update.update.instructions.surge;
+                    self.ended.extend(surge.map(|surge| (key.clone(), surge)));
                     self.going.remove(key);
                 }
             }
@@ -336,6 +394,19 @@ impl Updates {
                 update.phases.entry(*instance).or_insert((*phase, 0)).0 = *phase;
             }
             UpdateOp::Failure { key, instance } => {
+                let fallen = self.fallen.iter_mut().find(|fallen| {
+                    !fallen.counted && fallen.key == *key && fallen.instance == *instance
+                });
+                match fallen {
+                    Some(fallen) => fallen.counted = true,
+                    None if restored => {}
+                    None => {
+                        return broken(
+                            "U2",
+                            format!("{key}: a failure of {instance} is counted that was none"),
+                        );
+                    }
+                }
                 if let Some(update) = self.going.get_mut(key)
                     && let Some((_, failures)) = update.phases.get_mut(instance)
                 {
@@ -436,7 +507,7 @@ fn check_end(
             (None, Some(config)) => {
                 !config.task.is_service || update.restored || update.excused.contains(instance)
             }
-            (Some(task), None) => task.state == aurora_model::job::TaskState::Killing,
+            (Some(task), None) => task.state == TaskState::Killing,
             (None, None) => true,
         };
         if !is_right {

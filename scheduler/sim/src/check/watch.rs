@@ -28,13 +28,16 @@ pub(crate) struct Task {
     pub(crate) host: Option<String>,
     pub(crate) since: Timestamp,
     was_killed: bool,
+    /// This scheduler or one before it has told it to end.
+    was_stopped: bool,
     failures: u32,
 }
 
 impl Task {
     fn new(config: Arc<TaskConfig>, instance: u32, now: Timestamp) -> Self {
         let (state, host) = (TaskState::Init, None);
-        Self { config, instance, state, host, since: now, was_killed: false, failures: 0 }
+        let (was_killed, was_stopped) = (false, false);
+        Self { config, instance, state, host, since: now, was_killed, was_stopped, failures: 0 }
     }
 }
 
@@ -89,6 +92,7 @@ impl Tasks {
         task.state = state;
         task.since = at;
         task.was_killed |= state == TaskState::Killing;
+        task.was_stopped |= is_stop(state);
         let (key, ended) = ((task.config.job.clone(), task.instance), state.is_terminal());
         if ended {
             self.not_active(&key, id);
@@ -115,6 +119,12 @@ impl Tasks {
         self.transient.remove(id);
         Some(task)
     }
+}
+
+/// Whether a task in this state has been told to end.
+fn is_stop(state: TaskState) -> bool {
+    use TaskState::{Draining, Killing, Preempting, Restarting};
+    matches!(state, Killing | Preempting | Restarting | Draining)
 }
 
 fn is_transient(state: TaskState) -> bool {
@@ -159,6 +169,7 @@ impl Watch {
                 host: task.assigned.agent.as_ref().map(|(_, host)| host.to_string()),
                 since: task.latest_event().map_or(began, |event| event.timestamp),
                 was_killed: task.events.iter().any(|event| event.state == TaskState::Killing),
+                was_stopped: task.events.iter().any(|event| is_stop(event.state)),
                 failures: task.failure_count,
             };
             if let Some((_, host)) = &task.assigned.agent
@@ -244,7 +255,7 @@ impl Watch {
         }
         self.held.after(input, &step.effects)?;
         self.crons.after(now, step, cover)?;
-        self.updates.after(now)?;
+        self.updates.after(now, &self.tasks)?;
         self.voluntary.after(now, input, &self.tasks)?;
         if owed.quota_matters {
             self.quotas.check(&self.tasks)?;
@@ -303,6 +314,7 @@ impl Watch {
                     host: None,
                     since: now,
                     was_killed: false,
+                    was_stopped: false,
                     ..old
                 };
                 self.tasks.insert(id.clone(), new)?;
@@ -431,6 +443,10 @@ impl Watch {
         }
         if to == TaskState::Lost {
             owed.lost.remove(id);
+        }
+        // One that is lost says nothing of its version.
+        if to.is_terminal() && to != TaskState::Lost && !task.was_stopped {
+            self.updates.fell(&config.job, task.instance, config);
         }
         self.tasks.set_state(id, to, at);
         Ok(())

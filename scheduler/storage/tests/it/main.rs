@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use aurora_model::key::{AgentId, FrameworkId, RequestId, TaskId};
 use aurora_scheduler_core::{Op, RecordedResponse, State};
-use aurora_scheduler_storage::{Log, OpenError, Store, frame};
+use aurora_scheduler_storage::{Log, OpenError, Store, Work, commit, frame};
 use proptest::prelude::*;
 
 fn host(n: u32) -> Op {
@@ -170,6 +170,22 @@ fn a_store_that_was_taken_over_appends_nothing_more() {
     new.append(&all[6..]).unwrap();
     drop((old, new));
     assert_eq!(Store::open(folder.path()).unwrap().1, state(&all));
+}
+
+/// L2. Not even what changes nothing is done by a scheduler whose log is another one's: it rests on what is old.
+#[test]
+fn nothing_is_released_by_a_store_that_was_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut old, _) = Store::open(folder.path()).unwrap();
+    let answer = || [Work::Step { ops: Vec::new(), then: "the answer" }];
+    let append = |log: &mut dyn Log, steps: &[Vec<Op>]| log.append(steps);
+    let released = commit(&mut old, answer(), append, |_, _| {});
+    assert_eq!(released.unwrap(), ["the answer"]);
+    fs::remove_file(folder.path().join("lock")).unwrap();
+    let (_new, _) = Store::open(folder.path()).unwrap();
+    let error = commit(&mut old, answer(), append, |_, _| {}).unwrap_err().to_string();
+    assert!(error.contains("is no longer this scheduler's"), "{error}");
+    assert!(old.append(&steps(1)).is_err(), "nor does it go on");
 }
 
 #[test]
