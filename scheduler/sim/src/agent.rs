@@ -71,6 +71,8 @@ pub(crate) struct Agent {
     pub(crate) up: bool,
     pub(crate) cut: bool,
     pub(crate) slowness: u64,
+    /// When its maintenance begins, as the master has announced.
+    pub(crate) leaves_at: Option<u64>,
 }
 
 fn text(name: &str, value: &str) -> v1::Attribute {
@@ -138,6 +140,7 @@ impl Agent {
                     up: true,
                     cut: false,
                     slowness: 0,
+                    leaves_at: None,
                 }
             })
             .collect()

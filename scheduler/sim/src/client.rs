@@ -12,7 +12,7 @@ use aurora_scheduler_core::{
     UpdateAction, UpdateRequest, UpdateResponse,
 };
 
-use crate::check::rules;
+use crate::check::{queries, rules};
 use crate::jobs;
 use crate::rng::Rng;
 use crate::world::{Event, Violation, World, broken};
@@ -276,8 +276,26 @@ impl World {
             .filter(|task| task.state.is_active())
             .map(|task| (task.id().clone(), task.job().clone(), task.state, task.assigned.instance))
             .collect();
+        if self.clients.rng.chance(100) {
+            self.query(&hosts);
+            return;
+        }
         let Some(thought) = self.clients.think(&hosts, &known) else { return };
         self.ask(thought);
+    }
+
+    /// A client asks what there is. Nothing is said that is not durable, so the question is put
+    /// where that is known.
+    fn query(&mut self, hosts: &[String]) {
+        let Some(process) = self.leader.and_then(|leader| self.processes.get(&leader)) else {
+            return;
+        };
+        let (scheduler, tasks) = (&process.scheduler, &process.watch.tasks);
+        let result = queries::check(&mut self.clients.rng, scheduler, tasks, hosts);
+        self.cover.path("query");
+        if let Err(violation) = result {
+            self.found(violation);
+        }
     }
 
     /// A request is made.

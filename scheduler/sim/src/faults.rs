@@ -39,6 +39,8 @@ pub(crate) enum Fault {
     AgentRestart(usize),
     /// Nothing gets from an agent to the master and back.
     AgentPartition(usize),
+    /// The master announces that an agent goes into maintenance.
+    AgentMaintenance(usize),
     /// An agent takes long for everything.
     AgentSlow(usize),
     /// A task of an agent is killed by nobody's wish.
@@ -96,7 +98,7 @@ impl Profile {
 
     pub(crate) fn draw(rng: &mut Rng) -> Self {
         let often = |rng: &mut Rng, choices: &[u64]| rng.pick(choices).copied().unwrap_or(0);
-        let kinds: Vec<u8> = (0..13).filter(|_| rng.chance(600)).collect();
+        let kinds: Vec<u8> = (0..14).filter(|_| rng.chance(600)).collect();
         Self {
             between_faults_ms: often(rng, &[2, 5, 10, 30]) * 60_000,
             between_acts_ms: often(rng, &[20, 45, 90]) * 1000,
@@ -134,6 +136,7 @@ impl World {
             9 => Fault::AgentRestart(agent),
             10 => Fault::AgentPartition(agent),
             11 => Fault::AgentSlow(agent),
+            12 => Fault::AgentMaintenance(agent),
             _ => Fault::ExecutorKill(agent),
         };
         self.note(|| format!("breaks: {fault:?}"));
@@ -234,6 +237,14 @@ impl World {
                 let wait = minutes(&mut self.rng, 3);
                 self.at(wait, Event::Mend(fault));
             }
+            Fault::AgentMaintenance(agent) => {
+                self.fault("maintenance announced");
+                let lead = self.rng.range(0, 30) * 60_000;
+                self.agents[agent].leaves_at = Some(self.now + lead);
+                self.announce(agent);
+                let wait = lead + minutes(&mut self.rng, 15);
+                self.at(wait, Event::Mend(fault));
+            }
             Fault::AgentSlow(agent) => {
                 self.fault("agent slow");
                 self.agents[agent].slowness = 20;
@@ -303,6 +314,12 @@ impl World {
                 }
             }
             Fault::AgentPartition(agent) => self.agents[agent].cut = false,
+            Fault::AgentMaintenance(agent) => {
+                let was_announced = self.agents[agent].leaves_at.take().is_some();
+                if was_announced && !self.calm && self.rng.chance(500) {
+                    self.break_this(Fault::AgentDown(agent));
+                }
+            }
             Fault::AgentSlow(agent) => self.agents[agent].slowness = 0,
             Fault::Crash
             | Fault::PowerLoss
@@ -332,6 +349,7 @@ impl World {
         for agent in 0..self.agents.len() {
             self.mend(Fault::AgentDown(agent));
             self.mend(Fault::AgentPartition(agent));
+            self.mend(Fault::AgentMaintenance(agent));
             self.mend(Fault::AgentSlow(agent));
         }
     }

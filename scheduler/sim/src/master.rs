@@ -16,6 +16,8 @@ const AGENT_TIMEOUT_MS: u64 = 75_000;
 const REREGISTRATION_MS: u64 = 600_000;
 /// How long nothing may be heard of the master.
 const SILENCE_MS: u64 = 45_000;
+/// When the master asks again to leave an agent.
+const ANNOUNCE_MS: u64 = 30_000;
 
 /// The master.
 pub(crate) struct Master {
@@ -39,6 +41,13 @@ struct Stream {
     until: u64,
     /// What waits because nothing gets through.
     stalled: Vec<v1::scheduler::Event>,
+}
+
+/// Maintenance from a time of the simulation on; how long it takes is not said.
+fn unavailability(from: u64) -> v1::Unavailability {
+    let wall = EPOCH_MS.saturating_add(i64::try_from(from).unwrap_or(i64::MAX));
+    let start = v1::TimeInfo { nanoseconds: wall.saturating_mul(1_000_000) };
+    v1::Unavailability { start, duration: None }
 }
 
 fn core(number: u64, removed: BTreeSet<String>) -> Core {
@@ -177,6 +186,53 @@ impl World {
         self.flush_master();
     }
 
+    /// Asks every framework to leave an agent, as a master with a maintenance schedule does, and again
+    /// for as long as the schedule says so.
+    pub(crate) fn announce(&mut self, index: usize) {
+        let Some(from) = self.agents[index].leaves_at else { return };
+        self.at(ANNOUNCE_MS, Event::Announce { agent: index });
+        let Some(id) = self.agents[index].id.clone() else { return };
+        if !self.master.up || !self.master.links.contains_key(&id) {
+            return;
+        }
+        let frameworks: Vec<String> = self.master.streams.keys().cloned().collect();
+        for framework in frameworks {
+            self.master.next += 1;
+            let offer = v1::InverseOffer {
+                id: v1::OfferId { value: format!("M{}-I{}", self.master.number, self.master.next) },
+                agent_id: Some(v1::AgentId { value: id.clone() }),
+                framework_id: v1::FrameworkId { value: framework.clone() },
+                url: Some(v1::Url {
+                    scheme: "http".to_owned(),
+                    address: v1::Address {
+                        hostname: Some(self.agents[index].host.clone()),
+                        port: 5051,
+                        ..v1::Address::default()
+                    },
+                    ..v1::Url::default()
+                }),
+                unavailability: unavailability(from),
+                ..v1::InverseOffer::default()
+            };
+            let event = v1::scheduler::Event {
+                r#type: Some(v1::scheduler::event::Type::InverseOffers as i32),
+                inverse_offers: Some(v1::scheduler::event::InverseOffers {
+                    inverse_offers: vec![offer],
+                }),
+                ..v1::scheduler::Event::default()
+            };
+            self.send_event(&framework, event);
+        }
+    }
+
+    /// What offers say of the maintenance of their agents.
+    fn say_who_leaves(&self, event: &mut v1::scheduler::Event) {
+        for offer in event.offers.iter_mut().flat_map(|offers| &mut offers.offers) {
+            let agent = self.agents.iter().find(|agent| agent.host == offer.hostname);
+            offer.unavailability = agent.and_then(|agent| agent.leaves_at).map(unavailability);
+        }
+    }
+
     /// Sends what the master wants sent, and sees to it that its time passes.
     pub(crate) fn flush_master(&mut self) {
         for output in self.master.core.take_output() {
@@ -211,7 +267,8 @@ impl World {
         }
     }
 
-    fn send_event(&mut self, framework: &str, event: v1::scheduler::Event) {
+    fn send_event(&mut self, framework: &str, mut event: v1::scheduler::Event) {
+        self.say_who_leaves(&mut event);
         let delay = self.rng.range(1, 4);
         let lag = !self.calm && self.rng.chance(self.profile.delay_per_mille);
         let repeats = event.update.is_some()

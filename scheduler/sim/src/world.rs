@@ -73,6 +73,8 @@ pub(crate) enum Event {
     GiveBack { stream: u64, call: Box<v1::scheduler::Call> },
     /// A timer of the master is due.
     MasterTick { turn: u64 },
+    /// The master asks once more to leave an agent that goes into maintenance.
+    Announce { agent: usize },
     /// A coordinator answers.
     Coordinator { process: u64, id: QuestionId, answer: CoordinatorAnswer },
     /// An agent calls the master.
@@ -325,6 +327,10 @@ impl World {
             }
             Event::MasterTick { turn } => {
                 self.master_tick(turn);
+                Ok(())
+            }
+            Event::Announce { agent } => {
+                self.announce(agent);
                 Ok(())
             }
             Event::Coordinator { process, id, answer } => {

@@ -5,6 +5,7 @@ pub(crate) mod cron;
 pub(crate) mod end;
 pub(crate) mod log;
 pub(crate) mod offers;
+pub(crate) mod queries;
 pub(crate) mod quota;
 pub(crate) mod rules;
 pub(crate) mod truth;

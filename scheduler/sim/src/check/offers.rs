@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aurora_model::job::Timestamp;
 use aurora_model::job::{
     AssignedTask, ConstraintRule, DEDICATED_ATTRIBUTE, ResourceBag, TaskConfig,
 };
@@ -11,6 +12,9 @@ use aurora_scheduler_core::{Effect, Input, Offer};
 
 use super::watch::Tasks;
 use crate::world::{Violation, broken};
+
+/// How long before its maintenance a host takes no tasks (`-unavailability_threshold`), in milliseconds.
+pub(crate) const UNAVAILABLE_MS: i64 = 360_000;
 
 pub(crate) type Attributes = BTreeMap<String, BTreeSet<String>>;
 
@@ -28,7 +32,20 @@ impl Held {
         Self { open: BTreeMap::new(), hosts, overhead }
     }
 
-    pub(crate) fn after(&mut self, input: &Input, effects: &[Effect]) -> Result<(), Violation> {
+    pub(crate) fn after(
+        &mut self,
+        now: Timestamp,
+        input: &Input,
+        effects: &[Effect],
+    ) -> Result<(), Violation> {
+        if let Input::InverseOffers(offers) = input {
+            let is_answered = |id: &OfferId| {
+                effects.iter().any(|effect| matches!(effect, Effect::AcceptInverse(of) if of == id))
+            };
+            if let Some(offer) = offers.iter().find(|offer| !is_answered(&offer.id)) {
+                return broken("R4", format!("inverse offer {} is not answered", offer.id));
+            }
+        }
         // A timer that was due may have given an offer back before the master took it.
         let before = match input {
             Input::Registered { .. } | Input::Disconnected => std::mem::take(&mut self.open),
@@ -48,14 +65,19 @@ impl Held {
                 {
                     return broken("R4", format!("offer {id} is declined and was not held"));
                 }
-                Effect::Launch { offers, tasks: launched } => self.launch(offers, launched)?,
+                Effect::Launch { offers, tasks: launched } => self.launch(now, offers, launched)?,
                 _ => {}
             }
         }
         Ok(())
     }
 
-    fn launch(&mut self, ids: &[OfferId], launched: &[AssignedTask]) -> Result<(), Violation> {
+    fn launch(
+        &mut self,
+        now: Timestamp,
+        ids: &[OfferId],
+        launched: &[AssignedTask],
+    ) -> Result<(), Violation> {
         let mut offers = Vec::new();
         for id in ids {
             match self.open.remove(id) {
@@ -73,6 +95,12 @@ impl Held {
         };
         if offers.iter().any(|offer| offer.agent != latest.agent) {
             return broken("R4", format!("offers of several agents are used as one: {ids:?}"));
+        }
+        if latest.unavailable_from.is_some_and(|from| from.ms_since(now) <= UNAVAILABLE_MS) {
+            return broken(
+                "R6",
+                format!("{} goes into maintenance and is given tasks", latest.host),
+            );
         }
         let has = offers.iter().fold(ResourceBag::default(), |sum, offer| sum.plus(offer.fixed));
         let used = launched.iter().fold(ResourceBag::default(), |sum, task| {

@@ -1,11 +1,12 @@
 //! S1, S2 and R5: what stops tasks of the scheduler's own accord.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aurora_model::job::{SlaPolicy, TaskConfig, TaskState, Timestamp};
 use aurora_model::maintenance::{Drain, MaintenanceMode};
-use aurora_scheduler_core::{CoordinatorAnswer, Input, MaintenanceOp, State};
+use aurora_scheduler_core::{CoordinatorAnswer, Input, InverseOffer, MaintenanceOp, State};
 
+use super::offers::UNAVAILABLE_MS;
 use super::watch::{Task, Tasks};
 use crate::world::{Violation, broken};
 
@@ -18,7 +19,19 @@ const PATIENCE_MS: i64 = 61_000;
 #[derive(Debug, Default)]
 pub(crate) struct Voluntary {
     drains: BTreeMap<String, Drain>,
+    /// The hosts that take no tasks, as operators or the master wish.
+    left: BTreeSet<String>,
+    /// When the maintenance begins that the master has announced of a host, since when that is known
+    /// and when it was heard last.
+    announced: BTreeMap<String, Announced>,
     registered: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Announced {
+    from: Timestamp,
+    since: Timestamp,
+    heard: Timestamp,
 }
 
 /// How many of a job's instances must be up.
@@ -55,20 +68,53 @@ fn gives_way(config: &TaskConfig) -> bool {
 
 impl Voluntary {
     pub(crate) fn new(state: &State) -> Self {
-        let drains = state.maintenance().hosts();
+        let hosts = || state.maintenance().hosts();
+        let left = hosts().filter(|(_, host)| !host.mode.takes_tasks());
+        let left = left.map(|(name, _)| name.to_owned()).collect();
+        let drains = hosts();
         let drains = drains.filter(|(_, host)| host.mode == MaintenanceMode::Draining);
         let drains = drains.filter_map(|(name, host)| Some((name.to_owned(), host.drain.clone()?)));
-        Self { drains: drains.collect(), registered: None }
+        Self { drains: drains.collect(), left, announced: BTreeMap::new(), registered: None }
     }
 
-    pub(crate) fn take(&mut self, op: &MaintenanceOp) {
+    pub(crate) fn take(&mut self, now: Timestamp, op: &MaintenanceOp) {
         let MaintenanceOp::Put { host, maintenance } = op else { return };
+        if maintenance.mode.takes_tasks() {
+            self.left.remove(host);
+            // An operator may open it; the master asks to leave it again.
+            if let Some(announced) = self.announced.get_mut(host) {
+                announced.since = now;
+            }
+        } else {
+            self.left.insert(host.clone());
+        }
         match &maintenance.drain {
             Some(drain) if maintenance.mode == MaintenanceMode::Draining => {
                 self.drains.insert(host.clone(), drain.clone());
             }
             _ => _ = self.drains.remove(host),
         }
+    }
+
+    fn announce(&mut self, now: Timestamp, offer: &InverseOffer) {
+        let Some(host) = offer.host.clone() else { return };
+        let from = offer.unavailable_from;
+        let known = self.announced.get(&host).filter(|known| known.from == from);
+        let since = known.map_or(now, |known| known.since);
+        self.announced.insert(host, Announced { from, since, heard: now });
+    }
+
+    /// S2 for what the master announces: a host is left when its maintenance is near.
+    fn check_announced(&self, now: Timestamp) -> Result<(), Violation> {
+        for (host, Announced { from, since, heard }) in &self.announced {
+            let due = (*since).max(from.plus_ms(-UNAVAILABLE_MS));
+            // What was not heard of for a while may have been called off.
+            let is_fresh = now.ms_since(*heard) <= PATIENCE_MS && *heard <= now;
+            if is_fresh && now.ms_since(due) > PATIENCE_MS && !self.left.contains(host) {
+                return broken("S2", format!("{host} goes into maintenance and is not left"));
+            }
+        }
+        Ok(())
     }
 
     /// A task that runs is about to be stopped so that its host is left.
@@ -133,8 +179,19 @@ impl Voluntary {
         match input {
             Input::Registered { .. } => self.registered = Some(now),
             Input::Disconnected => self.registered = None,
+            Input::InverseOffers(offers) => {
+                for offer in offers {
+                    self.announce(now, offer);
+                }
+            }
+            Input::Offers(offers) => {
+                for offer in offers.iter().filter(|offer| offer.unavailable_from.is_none()) {
+                    self.announced.remove(&offer.host);
+                }
+            }
             _ => {}
         }
+        self.check_announced(now)?;
         let Some(registered) = self.registered else { return Ok(()) };
         for (host, drain) in &self.drains {
             if now.ms_since(drain.deadline().max(registered)) <= PATIENCE_MS {

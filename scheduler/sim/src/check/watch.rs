@@ -52,6 +52,11 @@ pub(crate) struct Tasks {
 }
 
 impl Tasks {
+    /// All that are not forgotten.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&TaskId, &Task)> {
+        self.by_id.iter()
+    }
+
     pub(crate) fn active(&self) -> impl Iterator<Item = &Task> {
         self.active.values().flatten().filter_map(|id| self.by_id.get(id))
     }
@@ -253,7 +258,7 @@ impl Watch {
                 }
             }
         }
-        self.held.after(input, &step.effects)?;
+        self.held.after(now, input, &step.effects)?;
         self.crons.after(now, step, cover)?;
         self.updates.after(now, &self.tasks)?;
         self.voluntary.after(now, input, &self.tasks)?;
@@ -339,7 +344,7 @@ impl Watch {
                 }
                 self.transition(id, event.state, event.timestamp, owed, cover)?;
             }
-            Op::Maintenance(op) => self.voluntary.take(op),
+            Op::Maintenance(op) => self.voluntary.take(now, op),
             Op::Update(op) => {
                 self.updates.live(op, &self.tasks, cover)?;
                 if let UpdateOp::Add { key, instance, task } = op {
