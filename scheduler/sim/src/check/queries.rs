@@ -66,14 +66,18 @@ fn check_counts(scheduler: &Scheduler, tasks: &Tasks) -> Result<(), Violation> {
     Ok(())
 }
 
-/// Whoever waits for a place is told of, once.
+/// Whoever waits for a place is told of, once, with a reason.
 fn check_waiting(scheduler: &Scheduler, tasks: &Tasks) -> Result<(), Violation> {
     let groups = scheduler.pending_groups();
     let found: Vec<&TaskId> = groups.iter().flat_map(|group| &group.tasks).collect();
-    let waiting = tasks.all().filter(|(_, task)| task.state == TaskState::Pending);
-    let expected: BTreeSet<&TaskId> = waiting.map(|(id, _)| id).collect();
+    let waiting = || tasks.all().filter(|(_, task)| task.state == TaskState::Pending);
+    let expected: BTreeSet<&TaskId> = waiting().map(|(id, _)| id).collect();
     if found.len() != expected.len() || found.into_iter().any(|id| !expected.contains(id)) {
         return broken("L3", "those that wait for a place are not those that are told of");
+    }
+    let is_mute = |id: &&TaskId| scheduler.pending_reason(id).is_none_or(|why| why.is_empty());
+    if let Some(id) = waiting().map(|(id, _)| id).find(is_mute) {
+        return broken("T1", format!("{id} waits and nobody can say why"));
     }
     Ok(())
 }
