@@ -1,6 +1,6 @@
 //! What operators ask for by hand (`scheduler.md` 7, `api-and-http.md` 2.3).
 
-use aurora_model::job::{ScheduledTask, TaskState};
+use aurora_model::job::TaskState;
 use aurora_model::key::{JobKey, TaskId};
 
 use crate::input::{Effect, ErrorKind, RequestError};
@@ -11,6 +11,10 @@ use crate::timers::Timer;
 
 /// Ended tasks that are forgotten by one request at most: the step that forgets them is one.
 const MAX_PRUNED: usize = 100_000;
+
+/// Tasks that are asked about at once at most, whatever an operator asks for: a larger batch is one
+/// call that the master may not take.
+const MAX_RECONCILED_AT_ONCE: usize = 10_000;
 
 /// What an operator can ask for.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +28,7 @@ pub enum AdminRequest {
     },
     /// That Mesos is asked for the state of every task that an agent should have.
     ReconcileExplicit {
-        /// How many are asked about at once; as many as is usual without.
+        /// How many are asked about at once, 10,000 at most; as many as is usual without.
         batch_size: Option<u32>,
     },
     /// That Mesos tells the state of every task it knows.
@@ -91,7 +95,9 @@ impl Turn<'_> {
                     Some(0) => {
                         return Err(RequestError::invalid("batch_size must be more than 0"));
                     }
-                    Some(size) => usize::try_from(size).unwrap_or(usize::MAX),
+                    Some(size) => {
+                        usize::try_from(size).unwrap_or(usize::MAX).min(MAX_RECONCILED_AT_ONCE)
+                    }
                     None => usual,
                 };
                 self.must_be_registered()?;
@@ -164,18 +170,7 @@ impl Turn<'_> {
         if !self.scheduler.registered {
             return;
         }
-        let on_agents = |task: &&ScheduledTask| task.state.is_slave_assigned();
-        let mut tasks = self.scheduler.state.active_from(from).filter(on_agents);
-        let batch: Vec<_> = tasks
-            .by_ref()
-            .take(batch_size)
-            .map(|task| {
-                let agent = task.assigned.agent.as_ref().map(|(agent, _)| agent.clone());
-                (task.id().clone(), agent)
-            })
-            .collect();
-        let next = tasks.next().map(|task| (task.job().clone(), task.assigned.instance));
-        drop(tasks);
+        let (batch, next) = self.assigned_tasks(from, batch_size);
         if !batch.is_empty() {
             self.step.effects.push(Effect::Reconcile(batch));
         }

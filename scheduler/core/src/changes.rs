@@ -21,6 +21,15 @@ pub(crate) struct TaskChange {
     pub(crate) to: Option<TaskState>,
 }
 
+impl TaskChange {
+    /// Whether the task is up now and was not, or does not count any more: policies that refused
+    /// something may allow it.
+    pub(crate) fn changes_what_is_up(&self) -> bool {
+        let is_gone = self.from.is_active() && !self.to.is_some_and(TaskState::is_active);
+        is_gone || self.to == Some(TaskState::Running)
+    }
+}
+
 impl Turn<'_> {
     /// Tells all parts of what has happened, until nothing more happens of it.
     pub(crate) fn settle(&mut self) {

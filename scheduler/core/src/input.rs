@@ -14,6 +14,7 @@ use crate::cron::{CronOp, CronRequest, CronResponse};
 use crate::events::Event;
 use crate::maintenance::{InverseOffer, MaintenanceOp, MaintenanceRequest, MaintenanceResponse};
 use crate::sla::{CoordinatorAnswer, CoordinatorQuestion, QuestionId};
+use crate::state::Misfit;
 use crate::updates::{UpdateOp, UpdateRequest, UpdateResponse};
 
 /// The caller's mark on a request, given back with the reply.
@@ -457,6 +458,9 @@ pub enum Effect {
     AcceptInverse(OfferId),
     /// Ask an outside service; its answer is [`Input::CoordinatorAnswered`].
     AskCoordinator(Box<CoordinatorQuestion>),
+    /// Tell operators that a change was to be made of something that is not there, and was not: a
+    /// mistake of this program, which goes on without it.
+    Misfit(Misfit),
 }
 
 /// What comes of an input.

@@ -66,7 +66,7 @@ pub use plan::{Plan, PlanAction, QuotaEffect};
 pub use queries::{JobCounts, PendingGroup, Stats, TaskCursor, TaskQuery};
 pub use quota::{Consumption, RoleQuota};
 pub use scheduler::Scheduler;
-pub use settings::{Settings, Tier};
+pub use settings::{MAX_CRON_CATCH_UP, MAX_TASKS_PER_JOB, Settings, Tier};
 pub use sla::{
     CoordinatorAnswer, CoordinatorQuestion, QuestionId, SlaCategory, SlaMetrics, SlaSample,
 };

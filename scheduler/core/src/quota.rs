@@ -9,6 +9,7 @@
 //! for each kind of resource: when it is due there is room for it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use aurora_model::job::{JobConfiguration, MilliCpus, TaskConfig};
 use aurora_model::key::Role;
@@ -84,12 +85,13 @@ impl Sum {
         }
     }
 
-    fn minus(self, task: ResourceAggregate) -> Self {
+    fn minus(self, task: ResourceAggregate, times: u32) -> Self {
+        let times_wide = u128::from(times);
         Self {
-            tasks: self.tasks - 1,
-            millicpus: self.millicpus - u128::from(task.cpus.0),
-            ram_mb: self.ram_mb - u128::from(task.ram_mb),
-            disk_mb: self.disk_mb - u128::from(task.disk_mb),
+            tasks: self.tasks - u64::from(times),
+            millicpus: self.millicpus - u128::from(task.cpus.0) * times_wide,
+            ram_mb: self.ram_mb - u128::from(task.ram_mb) * times_wide,
+            disk_mb: self.disk_mb - u128::from(task.disk_mb) * times_wide,
         }
     }
 
@@ -133,13 +135,27 @@ impl Sum {
     }
 }
 
+/// How many in a row share a configuration. Instances mostly do.
+pub(crate) fn runs<'a>(
+    configs: impl Iterator<Item = &'a Arc<TaskConfig>>,
+) -> impl Iterator<Item = (&'a Arc<TaskConfig>, u32)> {
+    let mut configs = configs.peekable();
+    std::iter::from_fn(move || {
+        let first = configs.next()?;
+        let mut count = 1;
+        while configs.next_if(|next| Arc::ptr_eq(next, first)).is_some() {
+            count += 1;
+        }
+        Some((first, count))
+    })
+}
+
 /// What the active tasks of one role use. Kept up to date with each change of a task.
 pub(crate) type Usage = Consumption<Sum>;
 
 impl Usage {
     pub(crate) fn add(&mut self, task: &TaskConfig) {
-        let sum = self.of_class(task);
-        *sum = sum.plus((&task.resources).into(), 1);
+        self.add_all(task, 1);
     }
 
     pub(crate) fn add_all(&mut self, task: &TaskConfig, instances: u32) {
@@ -148,12 +164,20 @@ impl Usage {
     }
 
     pub(crate) fn remove(&mut self, task: &TaskConfig) {
-        let sum = self.of_class(task);
-        *sum = sum.minus((&task.resources).into());
+        self.remove_all(task, 1);
     }
 
-    /// Counts, in each class, the most that one of these tasks asks for of each kind.
-    pub(crate) fn add_most<'a>(&mut self, tasks: impl Iterator<Item = &'a TaskConfig>) {
+    pub(crate) fn remove_all(&mut self, task: &TaskConfig, instances: u32) {
+        let sum = self.of_class(task);
+        *sum = sum.minus((&task.resources).into(), instances);
+    }
+
+    /// Counts, in each class, the most that one of these tasks asks for of each kind, so many times.
+    pub(crate) fn add_most<'a>(
+        &mut self,
+        tasks: impl Iterator<Item = &'a TaskConfig>,
+        instances: u32,
+    ) {
         let mut most: Consumption<Option<ResourceAggregate>> = Consumption::default();
         for task in tasks {
             let asked = ResourceAggregate::from(&task.resources);
@@ -171,7 +195,7 @@ impl Usage {
             (&mut self.non_production_dedicated, most.non_production_dedicated),
         ] {
             if let Some(most) = most {
-                *sum = sum.plus(most, 1);
+                *sum = sum.plus(most, instances);
             }
         }
     }
@@ -218,8 +242,8 @@ impl Scheduler {
         let templates = templates.filter(|job| instead.is_none_or(|new| new.key != job.key));
         for job in templates.chain(instead) {
             let mut running = Usage::default();
-            for task in self.state.active_of(&job.key) {
-                running.add(&task.assigned.task);
+            for (config, count) in runs(self.state.active_of(&job.key).map(|t| &t.assigned.task)) {
+                running.add_all(config, count);
             }
             let mut reserved = Usage::default();
             reserved.add_all(&job.task, job.instance_count);

@@ -16,8 +16,8 @@ use crate::placement::{Groups, Offers, Piece, Reservations};
 use crate::random::Random;
 use crate::settings::Settings;
 use crate::sla::Coordinators;
-use crate::state::State;
-use crate::timers::{Timer, Timers};
+use crate::state::{Misfit, State};
+use crate::timers::{Reconciling, Timer, Timers};
 use crate::updates::{Affinity, Updating};
 
 /// The scheduler: durable state, and what is made anew at every start.
@@ -32,11 +32,12 @@ pub struct Scheduler {
     pub(crate) groups: Groups,
     pub(crate) reservations: Reservations,
     pub(crate) timers: Timers,
+    pub(crate) reconciling: Reconciling,
     pub(crate) ends: Ends,
     /// When cron jobs are due.
     pub(crate) timetables: Timetables,
-    /// The jobs that have a [`Timer::Prune`].
-    pub(crate) pruning: BTreeSet<JobKey>,
+    /// The jobs that have a [`Timer::Prune`], and when that is due.
+    pub(crate) pruning: BTreeMap<JobKey, Timestamp>,
     pub(crate) updating: Updating,
     /// The agents that are kept for instances.
     pub(crate) affinity: Affinity,
@@ -59,7 +60,18 @@ pub(crate) struct Turn<'a> {
     pub(crate) now: Timestamp,
     pub(crate) step: Step,
     pub(crate) changes: VecDeque<TaskChange>,
+    /// How much this step has done: see [`Turn::is_full`].
+    effort: usize,
 }
+
+/// How much of what can wait one step does: changes of tasks, and looks that cost about as much. A step
+/// is one record of the log, and while it is made nobody else is heard. What one request asks for of
+/// one job is done whole all the same, so that a step is as large as this and the largest job.
+pub(crate) const EFFORT_AT_ONCE: usize = 2_000;
+
+/// Ops that belonged to nothing: see [`Scheduler::counters`]. Anything but 0 is a mistake of this
+/// program.
+const MISFITS: &str = "scheduler_ops_misfit";
 
 impl Scheduler {
     /// A scheduler with what its log holds; its first input is [`Input::Started`].
@@ -73,9 +85,10 @@ impl Scheduler {
             groups: Groups::default(),
             reservations: Reservations::default(),
             timers: Timers::default(),
+            reconciling: Reconciling::default(),
             ends: Ends::default(),
             timetables: Timetables::default(),
-            pruning: BTreeSet::new(),
+            pruning: BTreeMap::new(),
             updating: Updating::default(),
             affinity: Affinity::default(),
             drains: Drains::default(),
@@ -88,10 +101,11 @@ impl Scheduler {
         }
     }
 
-    /// Handles an input. Timers that are due by `now` run first.
+    /// Handles an input. Timers that are due by `now` run first, as far as one step can: as long as
+    /// [`Scheduler::next_wakeup`] is not later than the time, there is more to do.
     pub fn handle(&mut self, now: Timestamp, input: Input) -> Step {
         let step = Step::default();
-        let mut turn = Turn { scheduler: self, now, step, changes: VecDeque::new() };
+        let mut turn = Turn { scheduler: self, now, step, changes: VecDeque::new(), effort: 0 };
         turn.run_timers();
         turn.take(input);
         turn.settle();
@@ -134,21 +148,41 @@ impl Scheduler {
 
 impl Turn<'_> {
     /// Makes a durable change. One that cannot be made is not written down either, as the log
-    /// could not be read again.
+    /// could not be read again; it is counted and told.
     pub(crate) fn apply(&mut self, op: Op) {
+        self.spend(match &op {
+            Op::PutTasks { tasks, .. } => tasks.len().max(1),
+            Op::Remove(ids) => ids.len().max(1),
+            _ => 1,
+        });
         let before = events::before(&self.scheduler.state, &op);
-        let applied = self.scheduler.state.apply(&op);
-        debug_assert_eq!(applied, Ok(()), "a change is made of what is there");
-        if applied.is_ok() {
-            let Scheduler { state, settings, .. } = &*self.scheduler;
-            match &op {
-                Op::PutTasks { tasks, .. } => {
-                    self.step.events.extend(events::made(state, settings, self.now, tasks));
-                }
-                _ => self.step.events.extend(events::event(state, settings, self.now, &op, before)),
-            }
-            self.step.ops.push(op);
+        if let Err(misfit) = self.scheduler.state.apply(&op) {
+            debug_assert!(false, "a change is made of what is there: {misfit}");
+            return self.tell_misfit(misfit);
         }
+        let Scheduler { state, settings, .. } = &*self.scheduler;
+        match &op {
+            Op::PutTasks { tasks, .. } => {
+                self.step.events.extend(events::made(state, settings, self.now, tasks));
+            }
+            _ => self.step.events.extend(events::event(state, settings, self.now, &op, before)),
+        }
+        self.step.ops.push(op);
+    }
+
+    fn tell_misfit(&mut self, misfit: Misfit) {
+        self.scheduler.count(MISFITS, 1);
+        self.step.effects.push(Effect::Misfit(misfit));
+    }
+
+    /// Counts what was done against what a step may do.
+    pub(crate) fn spend(&mut self, effort: usize) {
+        self.effort = self.effort.saturating_add(effort);
+    }
+
+    /// Whether this step has done its part: what can wait is left to a timer, which is due at once.
+    pub(crate) fn is_full(&self) -> bool {
+        self.effort >= EFFORT_AT_ONCE
     }
 
     fn take(&mut self, input: Input) {
@@ -164,7 +198,7 @@ impl Turn<'_> {
                 self.scheduler.room_from = Some(self.now.plus_ms(wait));
                 self.forget_offers();
                 self.scheduler.groups.all_changed();
-                self.reconcile_now();
+                self.reconcile_from_start();
                 self.drain_all();
             }
             Input::Disconnected => {
@@ -221,8 +255,13 @@ impl Turn<'_> {
         let jobs: Vec<JobKey> = self.scheduler.state.jobs().cloned().collect();
         let retention = self.scheduler.settings.history_min_retention_ms;
         for job in jobs {
-            self.forget_surplus(&job);
             self.set_prune(&job, retention);
+            if self.is_full() {
+                // The settings may keep less than those before; of all jobs that is too much for one step.
+                self.prune_at_once(&job);
+            } else {
+                self.forget_surplus(&job);
+            }
         }
         self.start_updates();
         self.start_cron();
@@ -230,7 +269,7 @@ impl Turn<'_> {
         let settings = &self.scheduler.settings;
         let first = settings.reconciliation_initial_delay_ms;
         let spread = settings.reconciliation_spread_ms;
-        self.after(first, Timer::ReconcileExplicit { next: None });
+        self.after(first, Timer::ReconcileExplicit);
         self.after(first.saturating_add(spread), Timer::ReconcileImplicit);
     }
 
@@ -250,11 +289,15 @@ impl Turn<'_> {
         let said = (offer.host.clone(), offer.attributes.clone());
         let before = self.scheduler.hosts.insert(offer.agent.clone(), said.clone());
         if !is_known && before != Some(said) {
+            let is_other = known.is_some_and(|host| host.attributes != offer.attributes);
             self.apply(Op::PutHost {
                 name: offer.host.clone(),
                 agent: offer.agent.clone(),
                 attributes: offer.attributes.clone(),
             });
+            if is_other {
+                self.attributes_changed(&offer.host);
+            }
         }
         let (hold, jitter) = (
             self.scheduler.settings.min_offer_hold_ms,
@@ -272,6 +315,14 @@ impl Turn<'_> {
         self.maintenance_sees_offer(&offer);
         let Scheduler { offers, random, .. } = &mut *self.scheduler;
         offers.add(offer, until, used, random);
+    }
+
+    /// Tasks on a host count for other values than before: where there was a limit there may be none,
+    /// on whatever host.
+    fn attributes_changed(&mut self, host: &str) {
+        let Scheduler { state, groups, .. } = &mut *self.scheduler;
+        let jobs: BTreeSet<&JobKey> = state.tasks_on(host).map(ScheduledTask::job).collect();
+        jobs.into_iter().for_each(|job| groups.job_changed(job));
     }
 
     /// What speaks against these hosts is other than it was: every group looks at them anew.
@@ -304,5 +355,23 @@ impl Turn<'_> {
         if let (Some(uuid), Some(agent)) = (uuid, agent) {
             self.step.effects.push(Effect::Acknowledge { task, agent, uuid });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_of_what_is_not_there_is_told_and_counted() {
+        let mut scheduler = Scheduler::new(Settings::default(), State::default());
+        let step = Step::default();
+        let (now, changes) = (Timestamp(1), VecDeque::new());
+        let mut turn = Turn { scheduler: &mut scheduler, now, step, changes, effort: 0 };
+        let misfit = Misfit { what: "task x".to_owned() };
+        turn.tell_misfit(misfit.clone());
+        assert_eq!(turn.step.effects, [Effect::Misfit(misfit)]);
+        assert!(turn.step.ops.is_empty());
+        assert_eq!(scheduler.counters()[MISFITS], 1);
     }
 }

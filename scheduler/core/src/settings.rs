@@ -5,6 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aurora_model::job::TaskState;
 
+/// The most instances that an operator may let a job have. What is done to a job as a whole, such as
+/// a kill, is one step and one record of the log, which takes no record of more than 256 MiB.
+pub const MAX_TASKS_PER_JOB: u32 = 100_000;
+
+/// The most missed runs of a cron job that an operator may have made up for: all of them wait in
+/// memory, and are one record of the log.
+pub const MAX_CRON_CATCH_UP: u32 = 10_000;
+
 /// The choices.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -12,7 +20,7 @@ pub struct Settings {
     pub cluster_name: String,
     /// The name that events are recorded under.
     pub scheduler_host: String,
-    /// Instances that a job may have.
+    /// Instances that a job may have; at most [`MAX_TASKS_PER_JOB`].
     pub max_tasks_per_job: u32,
     /// What the executor needs beside the task.
     pub executor_overhead: aurora_model::job::ResourceBag,
@@ -90,7 +98,8 @@ pub struct Settings {
     pub allow_container_volumes: bool,
     /// The time zone of cron jobs that name none (`-cron_timezone`).
     pub cron_time_zone: String,
-    /// How many missed runs of a cron job are made up for at most.
+    /// How many missed runs of a cron job are made up for at most, if it asks for all; at most
+    /// [`MAX_CRON_CATCH_UP`]. What is on time runs whatever this is.
     pub cron_catch_up_limit: u32,
     /// How long before its maintenance a host takes no tasks (`-unavailability_threshold`).
     pub unavailability_threshold_ms: i64,

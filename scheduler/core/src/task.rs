@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use aurora_model::job::{TaskEvent, TaskState};
+use aurora_model::job::{ScheduledTask, TaskEvent, TaskState, Timestamp};
 use aurora_model::key::{AgentId, JobKey, TaskId};
 
 use crate::changes::TaskChange;
@@ -69,6 +69,9 @@ impl Turn<'_> {
         let failures = i64::from(task.failure_count);
         let was_killed = task.events.iter().any(|event| event.state == TaskState::Killing);
         let from = task.state;
+        // However long a policy waits, its timer goes with the partition.
+        let partition = partition_end(task, self.scheduler.settings.transient_timeout_ms)
+            .zip(task.latest_event().map(|event| event.timestamp));
         let mut seen = TaskChange {
             id: id.clone(),
             config: config.clone(),
@@ -114,6 +117,9 @@ impl Turn<'_> {
         }
         if from == TaskState::Pending {
             self.scheduler.groups.remove(id);
+        }
+        if let Some((end, since)) = partition {
+            self.scheduler.timers.forget(end, &Timer::EndPartition(id.clone(), since));
         }
         if actions.contains(&Action::Delete) {
             self.apply(Op::Remove(vec![id.clone()]));
@@ -180,24 +186,8 @@ impl Turn<'_> {
                 }
             }
             TaskState::Partitioned => {
-                let delay = match config.partition_policy {
-                    None => Some(0),
-                    Some(policy) if policy.reschedule => {
-                        let secs = i64::try_from(policy.delay_secs).unwrap_or(i64::MAX);
-                        Some(secs.saturating_mul(1000))
-                    }
-                    // What has never begun has nothing that is worth waiting for without end.
-                    Some(_) => {
-                        let began = |event: &TaskEvent| {
-                            matches!(event.state, TaskState::Starting | TaskState::Running)
-                        };
-                        let has_begun = task.events.iter().any(began);
-                        (!has_begun).then_some(timeout)
-                    }
-                };
-                if let Some(delay) = delay {
-                    let timer = Timer::EndPartition(id.clone(), since);
-                    self.scheduler.timers.set(since.plus_ms(delay), timer);
+                if let Some(end) = partition_end(task, timeout) {
+                    self.scheduler.timers.set(end, Timer::EndPartition(id.clone(), since));
                 }
             }
             state if state.is_terminal() => {
@@ -213,36 +203,52 @@ impl Turn<'_> {
     pub(crate) fn forget_surplus(&mut self, job: &JobKey) {
         let settings = &self.scheduler.settings;
         let (keep, retention) = (settings.history_max_per_job, settings.history_min_retention_ms);
-        let ended = self.scheduler.state.ended_of(job);
-        let surplus = ended.len().saturating_sub(keep);
-        let old = ended
-            .take(surplus)
-            .take_while(|(at, _)| self.now.ms_since(*at) >= retention)
-            .map(|(_, id)| id.clone())
-            .collect();
-        self.forget(old);
+        let surplus = self.scheduler.state.ended_of(job).len().saturating_sub(keep);
+        self.forget_ended(job, surplus, retention);
     }
 
-    /// Forgets the ended tasks of a job that are old enough, and sees to the next one.
+    /// Forgets the ended tasks of a job that are too many or old enough, and sees to the next one.
     pub(crate) fn prune(&mut self, job: &JobKey) {
-        let age = self.scheduler.settings.history_ms();
-        let ended = self.scheduler.state.ended_of(job);
-        let old = ended
-            .take_while(|(at, _)| self.now.ms_since(*at) >= age)
-            .map(|(_, id)| id.clone())
-            .collect();
-        self.forget(old);
+        self.forget_surplus(job);
+        self.forget_ended(job, usize::MAX, self.scheduler.settings.history_ms());
         self.set_prune(job, 0);
+    }
+
+    /// Forgets the oldest ended tasks of a job, so many at most, that ended so long ago. If there are
+    /// more of them than one change takes away, the others follow at once.
+    fn forget_ended(&mut self, job: &JobKey, most: usize, age_ms: i64) {
+        let ended = self.scheduler.state.ended_of(job).take(most);
+        let old = ended.take_while(|(at, _)| self.now.ms_since(*at) >= age_ms).map(|(_, id)| id);
+        let mut old: Vec<TaskId> = old.take(MAX_FORGOTTEN_AT_ONCE + 1).cloned().collect();
+        let has_more = old.len() > MAX_FORGOTTEN_AT_ONCE;
+        old.truncate(MAX_FORGOTTEN_AT_ONCE);
+        self.forget(old);
+        if has_more {
+            self.prune_at_once(job);
+        }
     }
 
     /// Sets the timer for the job's oldest ended task, unless there is one: at least `min_ms` from
     /// now.
     pub(crate) fn set_prune(&mut self, job: &JobKey, min_ms: i64) {
         let Some((at, _)) = self.scheduler.state.ended_of(job).next() else { return };
-        if self.scheduler.pruning.insert(job.clone()) {
+        if !self.scheduler.pruning.contains_key(job) {
             let wait = at.plus_ms(self.scheduler.settings.history_ms()).ms_since(self.now);
-            self.after(wait.max(min_ms), Timer::Prune(job.clone()));
+            self.prune_at(job, self.now.plus_ms(wait.max(min_ms).max(1)));
         }
+    }
+
+    /// Goes on with a job's ended tasks in the next step.
+    pub(crate) fn prune_at_once(&mut self, job: &JobKey) {
+        self.prune_at(job, self.now.plus_ms(1));
+    }
+
+    fn prune_at(&mut self, job: &JobKey, at: Timestamp) {
+        let Scheduler { timers, pruning, .. } = &mut *self.scheduler;
+        if let Some(before) = pruning.insert(job.clone(), at) {
+            timers.forget(before, &Timer::Prune(job.clone()));
+        }
+        timers.set(at, Timer::Prune(job.clone()));
     }
 
     /// Removes ended tasks from the store.
@@ -261,4 +267,28 @@ impl Turn<'_> {
         let Scheduler { state, ends, .. } = &mut *self.scheduler;
         jobs.iter().for_each(|job| ends.forget_job(job, state));
     }
+}
+
+/// When a task that is partitioned away is given up, if ever; nothing for one that is not. `timeout_ms`
+/// is how long a task may be on its way.
+fn partition_end(task: &ScheduledTask, timeout_ms: i64) -> Option<Timestamp> {
+    if task.state != TaskState::Partitioned {
+        return None;
+    }
+    let delay_ms = match task.assigned.task.partition_policy {
+        None => 0,
+        Some(policy) if policy.reschedule => {
+            i64::try_from(policy.delay_secs).unwrap_or(i64::MAX).saturating_mul(1000)
+        }
+        // What has never begun has nothing that is worth waiting for without end.
+        Some(_) => {
+            let began =
+                |event: &TaskEvent| matches!(event.state, TaskState::Starting | TaskState::Running);
+            if task.events.iter().any(began) {
+                return None;
+            }
+            timeout_ms
+        }
+    };
+    Some(task.latest_event()?.timestamp.plus_ms(delay_ms))
 }

@@ -34,8 +34,10 @@ pub(crate) enum Timer {
     RepeatKill(TaskId, i64),
     /// The oldest ended task of a job may be forgotten.
     Prune(JobKey),
-    /// All tasks are to be asked about, those from here on.
-    ReconcileExplicit { next: Option<(JobKey, u32)> },
+    /// All tasks are to be asked about.
+    ReconcileExplicit,
+    /// The next ones of them are: see [`Reconciling`].
+    ReconcileNext,
     /// The master is to tell all it knows.
     ReconcileImplicit,
     /// See [`CronTimer`].
@@ -46,6 +48,21 @@ pub(crate) enum Timer {
     Maintenance(MaintenanceTimer),
     /// See [`AdminTimer`].
     Admin(AdminTimer),
+}
+
+/// Tasks that are asked about together, each with its agent.
+pub(crate) type Batch = Vec<(TaskId, Option<AgentId>)>;
+
+/// An instance of a job.
+pub(crate) type Place = (JobKey, u32);
+
+/// How far all tasks have been asked about. One who begins anew goes on from the start, beside nobody.
+#[derive(Debug, Default)]
+pub(crate) struct Reconciling {
+    /// The place of the next one, if there are more.
+    next: Option<Place>,
+    /// Whether there is a [`Timer::ReconcileNext`].
+    is_waiting: bool,
 }
 
 #[derive(Debug, Default)]
@@ -74,8 +91,13 @@ impl Timers {
 }
 
 impl Turn<'_> {
+    /// Runs what is due, the longest due first, until the step has done its part. After a pause of
+    /// the process everything may be due at once.
     pub(crate) fn run_timers(&mut self) {
-        while let Some(timer) = self.scheduler.timers.take_due(self.now) {
+        while !self.is_full()
+            && let Some(timer) = self.scheduler.timers.take_due(self.now)
+        {
+            self.spend(1);
             self.run_timer(timer);
         }
     }
@@ -128,7 +150,13 @@ impl Turn<'_> {
                 self.scheduler.pruning.remove(&job);
                 self.prune(&job);
             }
-            Timer::ReconcileExplicit { next } => self.reconcile_explicit(next),
+            Timer::ReconcileExplicit => self.reconcile_explicit(),
+            Timer::ReconcileNext => {
+                self.scheduler.reconciling.is_waiting = false;
+                if let Some(next) = self.scheduler.reconciling.next.take() {
+                    self.reconcile_batch(Some(&next));
+                }
+            }
             Timer::Cron(timer) => self.run_cron_timer(timer),
             Timer::Update(timer) => self.run_updates_timer(timer),
             Timer::Maintenance(timer) => self.run_maintenance_timer(timer),
@@ -168,56 +196,59 @@ impl Turn<'_> {
         self.after(wait, Timer::RepeatKill(id.clone(), wait));
     }
 
-    /// Asks about every task that an agent should have, a batch at a time.
-    pub(crate) fn reconcile_explicit(&mut self, from: Option<(JobKey, u32)>) {
-        let settings = &self.scheduler.settings;
-        let (size, pause, interval) = (
-            settings.reconciliation_batch_size.max(1),
-            settings.reconciliation_batch_interval_ms,
-            settings.reconciliation_explicit_interval_ms,
-        );
-        if from.is_none() {
-            self.after(interval, Timer::ReconcileExplicit { next: None });
-            if !self.scheduler.registered {
-                return;
-            }
+    /// Asks about every task that an agent should have, and does so again when it is time.
+    fn reconcile_explicit(&mut self) {
+        let interval = self.scheduler.settings.reconciliation_explicit_interval_ms;
+        self.after(interval, Timer::ReconcileExplicit);
+        if self.scheduler.registered {
             self.scheduler.count("reconciliation_explicit_runs", 1);
+            self.reconcile_from_start();
         }
-        let mut batch = self.assigned_tasks(from.as_ref(), size + 1);
-        if batch.len() > size
-            && let Some((next, _)) = batch.pop()
-            && let Some(task) = self.scheduler.state.task(&next)
-        {
-            let next = Some((task.job().clone(), task.assigned.instance));
-            self.after(pause, Timer::ReconcileExplicit { next });
-        }
+    }
+
+    /// Asks about every task that an agent should have, a batch at a time: after a (re-)registration
+    /// anything may have been missed.
+    pub(crate) fn reconcile_from_start(&mut self) {
+        self.scheduler.reconciling.next = None;
+        self.reconcile_batch(None);
+    }
+
+    /// Asks about the tasks from here on, as many as at once, and sees to the next ones.
+    fn reconcile_batch(&mut self, from: Option<&Place>) {
+        let settings = &self.scheduler.settings;
+        let (size, pause) =
+            (settings.reconciliation_batch_size.max(1), settings.reconciliation_batch_interval_ms);
+        let (batch, next) = self.assigned_tasks(from, size);
+        // What is left out while there is no master is asked about when there is one.
         if !batch.is_empty() && self.scheduler.registered {
             self.step.effects.push(Effect::Reconcile(batch));
         }
-    }
-
-    /// Asks about everything at once: after a (re-)registration anything may have been missed.
-    pub(crate) fn reconcile_now(&mut self) {
-        let size = self.scheduler.settings.reconciliation_batch_size.max(1);
-        let all = self.assigned_tasks(None, usize::MAX);
-        for batch in all.chunks(size) {
-            self.step.effects.push(Effect::Reconcile(batch.to_vec()));
+        let reconciling = &mut self.scheduler.reconciling;
+        reconciling.next = next;
+        if reconciling.next.is_some() && !reconciling.is_waiting {
+            reconciling.is_waiting = true;
+            self.after(pause, Timer::ReconcileNext);
         }
     }
 
-    fn assigned_tasks(
+    /// The tasks that an agent should have, from here on, as many as asked for, and the place of the
+    /// one after them.
+    pub(crate) fn assigned_tasks(
         &self,
-        from: Option<&(JobKey, u32)>,
+        from: Option<&Place>,
         limit: usize,
-    ) -> Vec<(TaskId, Option<AgentId>)> {
-        self.scheduler
-            .state
-            .active_from(from)
-            .filter(|task| task.state.is_slave_assigned())
+    ) -> (Batch, Option<Place>) {
+        let state = &self.scheduler.state;
+        let mut tasks = state.active_from(from).filter(|task| task.state.is_slave_assigned());
+        let batch = tasks
+            .by_ref()
             .take(limit)
             .map(|task| {
-                (task.id().clone(), task.assigned.agent.as_ref().map(|(agent, _)| agent.clone()))
+                let agent = task.assigned.agent.as_ref().map(|(agent, _)| agent.clone());
+                (task.id().clone(), agent)
             })
-            .collect()
+            .collect();
+        let next = tasks.next().map(|task| (task.job().clone(), task.assigned.instance));
+        (batch, next)
     }
 }

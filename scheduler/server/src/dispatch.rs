@@ -95,6 +95,9 @@ impl Dispatcher {
                 Effect::AskCoordinator(question) => {
                     coordinators.ask(*question, self.core.clone());
                 }
+                Effect::Misfit(misfit) => {
+                    tracing::error!(%misfit, "the scheduler has left out a change: report this");
+                }
                 other => {
                     // The calls end with this loop only.
                     let _ = calls.send(other);

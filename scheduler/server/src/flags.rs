@@ -9,7 +9,9 @@ use aurora_mesos::executor::parse_duration;
 use aurora_model::cron::Zone;
 use aurora_model::job::{MilliCpus, ResourceBag};
 use aurora_model::quota::ResourceAggregate;
-use aurora_scheduler_core::{Settings, SlaCategory, SlaMetrics};
+use aurora_scheduler_core::{
+    MAX_CRON_CATCH_UP, MAX_TASKS_PER_JOB, Settings, SlaCategory, SlaMetrics,
+};
 
 use crate::webhook::Webhook;
 
@@ -72,8 +74,9 @@ pub struct Flags {
     /// A file with `principal` and `secret` of this framework, one `name=value` a line.
     #[arg(long, value_name = "FILE")]
     pub framework_authentication_file: Option<PathBuf>,
-    /// Instances that a job may have.
-    #[arg(long, value_name = "COUNT", default_value_t = 4000)]
+    /// Instances that a job may have, 100000 at most.
+    #[arg(long, value_name = "COUNT", default_value_t = 4000,
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_TASKS_PER_JOB)))]
     pub max_tasks_per_job: u32,
     /// What the production jobs of a role may use for which no quota was set.
     #[arg(long, value_enum, value_name = "AMOUNT", default_value_t)]
@@ -125,8 +128,9 @@ pub struct Flags {
     /// The time zone of cron jobs that name none.
     #[arg(long, value_name = "ZONE", default_value = "GMT")]
     pub cron_timezone: Zone,
-    /// Missed runs of a cron job that are made up for at most, if it asks for all.
-    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    /// Missed runs of a cron job that are made up for at most, if it asks for all; 10000 at most.
+    #[arg(long, value_name = "COUNT", default_value_t = 100,
+        value_parser = clap::value_parser!(u32).range(..=i64::from(MAX_CRON_CATCH_UP)))]
     pub cron_catch_up_limit: u32,
     /// How often drains are looked at again whatever has happened.
     #[arg(long, value_name = "DURATION", default_value = "1mins", value_parser = whole_seconds)]

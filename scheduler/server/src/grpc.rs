@@ -27,8 +27,6 @@ use crate::queries::{self, Found};
 
 /// The longest id of a request, in bytes.
 const MAX_REQUEST_ID: usize = 128;
-/// The longest message of a kill, in bytes: every task that is killed keeps it.
-const MAX_KILL_MESSAGE: usize = 4 << 10;
 /// Messages that a watcher may leave unread.
 const WATCH_BUFFER: usize = 256;
 /// Who asks, as long as nobody is asked who they are.
@@ -195,9 +193,6 @@ impl Jobs for Api {
     ) -> Result<Response<v1::KillTasksResponse>, Status> {
         let request = request.into_inner();
         let key = request.job.ok_or_else(|| invalid("job is missing"))?;
-        if request.message.as_ref().is_some_and(|message| message.len() > MAX_KILL_MESSAGE) {
-            return Err(invalid(format!("message is longer than {MAX_KILL_MESSAGE} bytes")));
-        }
         let ask = Ask::KillTasks {
             job: JobKey::try_from(&key).map_err(invalid)?,
             instances: request.instances.into_iter().collect(),

@@ -162,9 +162,10 @@ impl Session {
                 ..Call::default()
             },
             Effect::AcceptInverse(offer) => inverse::accept(&offer),
-            Effect::Reply { .. } | Effect::Changed(_) | Effect::AskCoordinator(_) => {
-                return Sent::default();
-            }
+            Effect::Reply { .. }
+            | Effect::Changed(_)
+            | Effect::AskCoordinator(_)
+            | Effect::Misfit(_) => return Sent::default(),
         };
         Sent { call: Some(call), lost: Vec::new() }
     }

@@ -19,6 +19,10 @@ use crate::timers::Timer;
 /// it.
 const ON_TIME_MS: i64 = 60_000;
 
+/// Due times of one job that are looked at in one step. A job that is due each minute misses half a
+/// million in a year.
+const DUES_AT_ONCE: usize = 1_000;
+
 /// Something that is due at a time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum CronTimer {
@@ -56,6 +60,8 @@ pub(crate) struct Timetables {
     /// By the names that jobs and the settings have for them.
     zones: BTreeMap<String, Zone>,
     jobs: BTreeMap<JobKey, Result<Timetable, TimetableError>>,
+    /// What was found so far of the due times of jobs that missed more than one step looks at.
+    rows: BTreeMap<JobKey, Row>,
 }
 
 impl Timetables {
@@ -79,6 +85,7 @@ impl Timetables {
 
     fn put(&mut self, job: &JobConfiguration, settings: &Settings) {
         let table = self.read(job, settings);
+        self.rows.remove(&job.key);
         self.jobs.insert(job.key.clone(), table);
     }
 
@@ -87,6 +94,7 @@ impl Timetables {
     }
 
     pub(crate) fn remove(&mut self, job: &JobKey) {
+        self.rows.remove(job);
         self.jobs.remove(job);
     }
 }
@@ -107,19 +115,27 @@ struct Row {
 }
 
 impl Row {
-    /// The due times after a time up to another one, of which the last `wanted` are kept.
-    fn between(table: &Timetable, after: Timestamp, until: Timestamp, wanted: usize) -> Self {
-        let mut row = Self::default();
+    /// Adds the due times that come next, after `after` if there are none yet, up to a time and
+    /// [`DUES_AT_ONCE`] of them; the last `wanted` are kept. Gives how many these were.
+    fn extend(
+        &mut self,
+        table: &Timetable,
+        after: Timestamp,
+        until: Timestamp,
+        wanted: usize,
+    ) -> usize {
+        let before = self.count;
+        let after = self.last.back().copied().unwrap_or(after);
         let dues = table.schedule.after(after, &table.zone);
-        for due in dues.take_while(|due| *due <= until) {
-            row.first.get_or_insert(due);
-            row.count += 1;
-            if row.last.len() == wanted {
-                row.last.pop_front();
+        for due in dues.take_while(|due| *due <= until).take(DUES_AT_ONCE) {
+            self.first.get_or_insert(due);
+            self.count += 1;
+            if self.last.len() == wanted {
+                self.last.pop_front();
             }
-            row.last.push_back(due);
+            self.last.push_back(due);
         }
-        row
+        usize::try_from(self.count - before).unwrap_or(usize::MAX)
     }
 
     /// Takes the last one away.
@@ -144,23 +160,38 @@ impl Row {
 }
 
 impl Turn<'_> {
-    /// Makes anew what the log does not hold, and sees to what was missed meanwhile.
+    /// Makes anew what the log does not hold, and sees to what was missed meanwhile: in this step as
+    /// far as that goes, as each missed run may start a whole job.
     pub(crate) fn start_cron(&mut self) {
         let jobs: Vec<JobKey> =
             self.scheduler.state.crons.iter().map(|(key, _)| key.clone()).collect();
         for job in jobs {
-            self.advance_cron(&job);
-            self.watch_cron(&job);
+            self.read_timetable(&job);
+            self.cron_in_time(&job);
         }
+    }
+
+    fn cron_in_time(&mut self, key: &JobKey) {
+        if self.is_full() {
+            self.after(1, Timer::Cron(CronTimer::Due(key.clone())));
+            return;
+        }
+        self.advance_cron(key);
+        self.cron_due(key);
     }
 
     pub(crate) fn run_cron_timer(&mut self, timer: CronTimer) {
         let CronTimer::Due(job) = timer;
-        self.cron_due(&job);
+        self.cron_in_time(&job);
     }
 
     /// Begins to see to the due times of a job that is new, replaced, or known from the log.
     pub(super) fn watch_cron(&mut self, key: &JobKey) {
+        self.read_timetable(key);
+        self.cron_due(key);
+    }
+
+    fn read_timetable(&mut self, key: &JobKey) {
         let Scheduler { state, settings, timetables, .. } = &mut *self.scheduler;
         let Some(cron) = state.crons.get(key) else { return };
         timetables.put(&cron.job, settings);
@@ -168,7 +199,6 @@ impl Turn<'_> {
             // It was accepted by a scheduler with other time zones; `query` says what is wrong.
             self.scheduler.count("cron_job_launch_failures", 1);
         }
-        self.cron_due(key);
     }
 
     /// Sees to all due times of a job up to now, and sets the timer for the next.
@@ -178,7 +208,14 @@ impl Turn<'_> {
         let (handled, table) = (cron.handled, table.clone());
         let limit =
             usize::try_from(self.scheduler.settings.cron_catch_up_limit).unwrap_or(usize::MAX);
-        let row = Row::between(&table, handled, self.now, limit.saturating_add(1).max(2));
+        let mut row = self.scheduler.timetables.rows.remove(key).unwrap_or_default();
+        let found = row.extend(&table, handled, self.now, limit.saturating_add(1).max(2));
+        self.spend(found);
+        if found == DUES_AT_ONCE {
+            self.scheduler.timetables.rows.insert(key.clone(), row);
+            self.after(1, Timer::Cron(CronTimer::Due(key.clone())));
+            return;
+        }
         if let Some(latest) = row.last.back().copied() {
             self.take_row(key, row, latest, limit);
             self.advance_cron(key);
@@ -200,7 +237,9 @@ impl Turn<'_> {
         let mut queued = Vec::new();
         let mut records = Vec::new();
         let due = |due, trigger, in_turn| CronDue { due, trigger, in_turn };
-        if policy == CronCatchUp::RunAll && (in_turn || missed > 0) {
+        // Where none is made up for, those that are on time run all the same.
+        let makes_up = policy == CronCatchUp::RunAll && limit > 0;
+        if makes_up && (in_turn || missed > 0) {
             // All in order: also one that is on time waits until those before it have been made up
             // for.
             let room = limit.saturating_sub(waiting).min(row.last.len());
@@ -215,12 +254,16 @@ impl Turn<'_> {
             // What is to be run now is the last one, if any.
             let run = match (is_on_time, policy) {
                 (true, _) => row.pop().map(|time| due(time, CronTrigger::Schedule, false)),
-                (false, CronCatchUp::Skip) => None,
-                (false, _) => row.pop().map(|time| due(time, CronTrigger::CatchUp, false)),
+                (false, CronCatchUp::Skip | CronCatchUp::RunAll) => None,
+                (false, CronCatchUp::RunLatest) => {
+                    row.pop().map(|time| due(time, CronTrigger::CatchUp, false))
+                }
             };
             let reason = match policy {
                 CronCatchUp::Skip => CronSkip::Policy,
-                CronCatchUp::RunLatest | CronCatchUp::RunAll => CronSkip::Superseded,
+                CronCatchUp::RunLatest => CronSkip::Superseded,
+                // Of those it is only here what was missed beyond a limit of none.
+                CronCatchUp::RunAll => CronSkip::CatchUpLimit,
             };
             let last = row.last.back().copied();
             records.extend(last.and_then(|last| row.skipped(0, last, now, reason)));

@@ -1,5 +1,7 @@
 //! Starts runs, and what stands in their way.
 
+use std::sync::Arc;
+
 use aurora_model::cron::{CronDue, CronOutcome, CronRun, CronSkip};
 use aurora_model::job::{CronCollisionPolicy, TaskState};
 use aurora_model::key::{JobKey, TaskId};
@@ -82,7 +84,8 @@ impl Turn<'_> {
         }
         let instances = job.instance_count;
         self.record_outcome(key, due, CronOutcome::Started { instances });
-        self.insert_pending(job.task.clone(), 0..instances);
+        let like = self.scheduler.state.config_like(&job.task);
+        self.insert_pending(like.unwrap_or_else(|| Arc::new(job.task.clone())), 0..instances);
     }
 
     fn record_run(&mut self, key: &JobKey, due: CronDue, reason: CronSkip) {

@@ -30,7 +30,7 @@ impl Turn<'_> {
                 ),
             });
         };
-        let config = (*template.assigned.task).clone();
+        let config = template.assigned.task.clone();
         // A stand-in has the next number already: it stays, as the first of those that are added.
         let greatest = state.active_of(job).map(|task| task.assigned.instance).max();
         let stand_in = self.scheduler.lasting_stand_in(job).filter(|at| Some(*at) == greatest);

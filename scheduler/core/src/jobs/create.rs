@@ -1,5 +1,7 @@
 //! New jobs.
 
+use std::sync::Arc;
+
 use aurora_model::job::JobConfiguration;
 
 use crate::input::{ErrorKind, RecordedResponse, RequestError};
@@ -29,7 +31,7 @@ impl Turn<'_> {
         check_instances(&job, &self.scheduler.settings)?;
         self.scheduler.check_quota(&job.task, job.instance_count)?;
         let (key, instances) = (job.key, job.instance_count);
-        self.insert_pending(job.task, 0..instances);
+        self.insert_pending(Arc::new(job.task), 0..instances);
         Ok(RecordedResponse::Created { key, instances })
     }
 }

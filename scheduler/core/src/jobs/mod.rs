@@ -32,10 +32,9 @@ impl Turn<'_> {
     /// whatever else is asked of the scheduler waits meanwhile.
     pub(crate) fn insert_pending(
         &mut self,
-        config: TaskConfig,
+        config: Arc<TaskConfig>,
         instances: impl Iterator<Item = u32>,
     ) {
-        let config = Arc::new(config);
         let event = TaskEvent {
             timestamp: self.now,
             state: TaskState::Pending,

@@ -5,6 +5,7 @@
 //! answered. Now and then it is looked at whatever has happened.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use aurora_model::job::{ScheduledTask, SlaPolicy, TaskState, Timestamp};
 use aurora_model::key::{JobKey, TaskId};
@@ -16,6 +17,9 @@ use crate::changes::TaskChange;
 use crate::scheduler::Turn;
 use crate::sla::{SlaPurpose, SlaVerdict};
 use crate::timers::Timer;
+
+/// Hosts on which a job's tasks are looked at in one step because something has become of the job.
+const HOSTS_AT_ONCE: usize = 100;
 
 /// What a task's history says of its being moved.
 const MESSAGE: &str = "Draining machine for maintenance.";
@@ -39,8 +43,6 @@ pub(super) struct Waiting {
     pub(super) reason: String,
     /// Its coordinator is not asked again before.
     not_before: Option<Timestamp>,
-    /// It waits for its turn with a coordinator.
-    for_turn: bool,
 }
 
 impl Drains {
@@ -110,9 +112,33 @@ impl Turn<'_> {
     /// Looks at every host that is being drained.
     pub(crate) fn drain_all(&mut self) {
         for host in self.draining_hosts() {
-            self.drain_host(&host);
+            self.drain_in_time(&host);
         }
         self.look_at_stand_ins();
+    }
+
+    /// Moves what may be moved away from a host, in this step or one of the next: of all hosts of a
+    /// cluster it is too much for one.
+    pub(super) fn drain_in_time(&mut self, host: &str) {
+        if self.is_full() {
+            self.after(1, Timer::Maintenance(MaintenanceTimer::Drain(host.to_owned())));
+        } else {
+            self.drain_host(host);
+        }
+    }
+
+    /// The time has come that a policy on a host wants. What has become due for one of a job's tasks
+    /// may have for those on other hosts.
+    pub(super) fn drain_due(&mut self, host: &str) {
+        let jobs_on = |drains: &Drains| -> BTreeSet<JobKey> {
+            drains.waiting_on(host).map(|(_, waiting)| waiting.job.clone()).collect()
+        };
+        let before = jobs_on(&self.scheduler.drains);
+        self.drain_host(host);
+        let still = jobs_on(&self.scheduler.drains);
+        for job in before.difference(&still) {
+            self.drain_waiting(job, None);
+        }
     }
 
     /// Moves what may be moved away from a host, if it is being drained.
@@ -133,7 +159,7 @@ impl Turn<'_> {
     }
 
     /// Moves one task away from a host if it may be, and the host is being drained.
-    pub(super) fn drain_one(&mut self, host: &str, id: &TaskId) {
+    pub(crate) fn drain_one(&mut self, host: &str, id: &TaskId) {
         if let Some(drain) = self.drain_of(host).cloned() {
             self.drain_task(host, id, &drain);
         }
@@ -161,18 +187,15 @@ impl Turn<'_> {
         let policy = config.sla_policy.as_ref().unwrap_or(&drain.default_policy);
         let job = config.job.clone();
         let purpose = SlaPurpose::Drain { host: host.to_owned() };
-        let (reason, retry_at, for_turn) = match self.sla_check(id, policy, purpose) {
+        let (reason, retry_at) = match self.sla_check(id, policy, purpose) {
             SlaVerdict::Allowed => match self.cover(id, drain) {
                 Cover::Fine => return self.move_away(id),
-                Cover::Wait(reason, retry_at) => (reason, retry_at, false),
+                Cover::Wait(reason, retry_at) => (reason, retry_at),
             },
-            SlaVerdict::Denied(denial) => {
-                let is_outside = matches!(policy, SlaPolicy::Coordinator { .. });
-                (denial.reason, denial.retry_at, is_outside)
-            }
-            SlaVerdict::Asked => ("its coordinator is being asked".to_owned(), None, false),
+            SlaVerdict::Denied(denial) => (denial.reason, denial.retry_at),
+            SlaVerdict::Asked => ("its coordinator is being asked".to_owned(), None),
         };
-        let waiting = Waiting { job, reason, not_before: None, for_turn };
+        let waiting = Waiting { job, reason, not_before: None };
         self.scheduler.drains.add(host, id, waiting);
         if let Some(time) = retry_at {
             let wait = time.ms_since(self.now);
@@ -201,25 +224,8 @@ impl Turn<'_> {
         let Some(reason) = denial else { return self.move_away(id) };
         let wait = self.scheduler.settings.host_maintenance_polling_ms.max(1);
         let not_before = Some(self.now.plus_ms(wait));
-        self.scheduler.drains.add(host, id, Waiting { job, reason, not_before, for_turn: false });
+        self.scheduler.drains.add(host, id, Waiting { job, reason, not_before });
         self.after(wait, Timer::Maintenance(MaintenanceTimer::Drain(host.to_owned())));
-    }
-
-    /// A coordinator is free for the next question.
-    pub(crate) fn maintenance_may_ask(&mut self) {
-        let wait_for_turn =
-            |tasks: &BTreeMap<TaskId, Waiting>| tasks.values().any(|waiting| waiting.for_turn);
-        let hosts: Vec<String> = self
-            .scheduler
-            .drains
-            .waiting
-            .iter()
-            .filter(|(_, tasks)| wait_for_turn(tasks))
-            .map(|(host, _)| host.clone())
-            .collect();
-        for host in hosts {
-            self.drain_host(&host);
-        }
     }
 
     /// What a coordinator is told of a drain, in the original's words.
@@ -240,36 +246,50 @@ impl Turn<'_> {
             self.scheduler.drains.remove(host, &change.id);
             self.drain_host(host);
         }
-        let is_gone = change.from.is_active() && !change.to.is_some_and(TaskState::is_active);
-        if is_gone || change.to == Some(TaskState::Running) {
-            self.drain_waiting(&change.config.job);
+        if change.changes_what_is_up() {
+            self.drain_waiting(&change.config.job, None);
         }
     }
 
-    /// Looks at the tasks of a job that wait to be moved. Policies are the same for most of them, and
-    /// what is denied to one is denied to all.
-    fn drain_waiting(&mut self, job: &JobKey) {
-        let Some(hosts) = self.scheduler.drains.by_job.get(job).cloned() else { return };
+    /// Looks at the tasks of a job that wait to be moved, from a host on or on all. Policies are the
+    /// same for most of them, and what is denied to one is denied to all.
+    pub(super) fn drain_waiting(&mut self, job: &JobKey, from: Option<&str>) {
+        let Some(all) = self.scheduler.drains.by_job.get(job) else { return };
+        let from = from.map_or(Bound::Unbounded, Bound::Included);
+        let mut rest = all.range::<str, _>((from, Bound::Unbounded)).cloned();
+        let hosts: Vec<String> = rest.by_ref().take(HOSTS_AT_ONCE).collect();
+        let next = rest.next();
         let mut denied: Vec<SlaPolicy> = Vec::new();
         for host in hosts {
-            let Some(drain) = self.drain_of(&host).cloned() else { continue };
-            let waiting = self.scheduler.drains.waiting_on(&host);
-            let tasks: Vec<TaskId> = waiting
-                .filter(|(_, waiting)| waiting.job == *job && waiting.not_before.is_none())
-                .map(|(id, _)| id.clone())
-                .collect();
-            for id in tasks {
-                let Some(task) = self.scheduler.state.task(&id) else { continue };
-                let own = task.assigned.task.sla_policy.as_ref();
-                let policy = own.unwrap_or(&drain.default_policy).clone();
-                if denied.contains(&policy) {
-                    continue;
-                }
-                self.drain_task(&host, &id, &drain);
-                let waits = self.scheduler.drains.waiting_on(&host).any(|(other, _)| *other == id);
-                if waits {
-                    denied.push(policy);
-                }
+            self.drain_job_on(&host, job, &mut denied);
+        }
+        // Whoever is left out has been denied the same, or is looked at in turn.
+        if let Some(next) = next.filter(|_| denied.is_empty()) {
+            self.after(1, Timer::Maintenance(MaintenanceTimer::Job(job.clone(), next)));
+        }
+    }
+
+    fn drain_job_on(&mut self, host: &str, job: &JobKey, denied: &mut Vec<SlaPolicy>) {
+        let Some(drain) = self.drain_of(host).cloned() else { return };
+        let waiting = self.scheduler.drains.waiting_on(host);
+        let tasks: Vec<TaskId> = waiting
+            .filter(|(_, waiting)| waiting.job == *job && waiting.not_before.is_none())
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in tasks {
+            let Some(task) = self.scheduler.state.task(&id) else { continue };
+            let own = task.assigned.task.sla_policy.as_ref();
+            let policy = own.unwrap_or(&drain.default_policy).clone();
+            if denied.contains(&policy) {
+                continue;
+            }
+            // A coordinator is asked in turn.
+            let is_outside = matches!(policy, SlaPolicy::Coordinator { .. });
+            if !is_outside {
+                self.drain_task(host, &id, &drain);
+            }
+            if is_outside || self.scheduler.drains.waiting_on(host).any(|(other, _)| *other == id) {
+                denied.push(policy);
             }
         }
     }

@@ -82,7 +82,7 @@ impl Turn<'_> {
         let cause = MaintenanceCause::Mesos;
         self.put_host(host, HostMaintenance { mode, cause, drain: Some(drain) });
         self.hosts_changed(&[host.to_owned()].into());
-        self.drain_host(host);
+        self.drain_in_time(host);
     }
 
     /// Takes in what an offer says of its host: without a word of maintenance, what the master has

@@ -104,6 +104,8 @@ pub enum MaintenanceResponse {
 pub(crate) enum MaintenanceTimer {
     /// A host may be drained further: time has passed that a policy wants, or its deadline.
     Drain(String),
+    /// More of a job's tasks may be moved, from a host on.
+    Job(JobKey, String),
     /// All hosts that are being drained are looked at, whatever has happened.
     Poll,
     /// A host is to be left, as the master has announced.
@@ -183,7 +185,8 @@ impl Turn<'_> {
 
     pub(crate) fn run_maintenance_timer(&mut self, timer: MaintenanceTimer) {
         match timer {
-            MaintenanceTimer::Drain(host) => self.drain_host(&host),
+            MaintenanceTimer::Drain(host) => self.drain_due(&host),
+            MaintenanceTimer::Job(job, host) => self.drain_waiting(&job, Some(&host)),
             MaintenanceTimer::Poll => self.poll_drains(),
             MaintenanceTimer::Leave(host) => self.leave(&host),
             MaintenanceTimer::StandIn(job) => self.look_at_stand_in(&job),

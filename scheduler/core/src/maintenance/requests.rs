@@ -43,7 +43,7 @@ impl Turn<'_> {
         // All hosts take no more tasks before the first is left, so that none moves from one to the
         // next.
         for host in &known {
-            self.drain_host(host);
+            self.drain_in_time(host);
         }
         self.look_at_stand_ins();
         let modes = known

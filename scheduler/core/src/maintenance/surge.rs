@@ -85,7 +85,7 @@ impl Turn<'_> {
         let stand_in = StandIn { instance, number, duration_secs };
         let op = MaintenanceOp::PutStandIn { job: job.clone(), stand_in };
         self.apply(Op::Maintenance(op));
-        self.insert_pending((*config).clone(), number..=number);
+        self.insert_pending(config, number..=number);
         self.covered(&job, instance, stand_in)
     }
 
@@ -125,7 +125,11 @@ impl Turn<'_> {
         let jobs: Vec<JobKey> =
             self.scheduler.state.maintenance.stand_ins().keys().cloned().collect();
         for job in jobs {
-            self.look_at_stand_in(&job);
+            if self.is_full() {
+                self.after(1, Timer::Maintenance(MaintenanceTimer::StandIn(job)));
+            } else {
+                self.look_at_stand_in(&job);
+            }
         }
     }
 

@@ -77,6 +77,8 @@ pub(crate) struct Groups {
     tried_at: u64,
     made: u64,
     joined: u64,
+    /// The group that took the last place of a step: the next step begins with those after it.
+    last_turn: u64,
 }
 
 impl Groups {
@@ -243,6 +245,19 @@ impl Groups {
         } else {
             self.groups.keys().copied().collect()
         }
+    }
+
+    /// Groups, in their order, so that those come first whose turn it is: who has waited longest would
+    /// otherwise take every step for itself.
+    pub(super) fn in_turn(&self, mut ids: Vec<u64>) -> Vec<u64> {
+        let next = ids.partition_point(|id| *id <= self.last_turn);
+        ids.rotate_left(next);
+        ids
+    }
+
+    /// A group has taken the last place that a step had.
+    pub(super) fn has_had_turn(&mut self, id: u64) {
+        self.last_turn = id;
     }
 
     /// These groups are tried again in the next step.

@@ -77,17 +77,22 @@ impl Turn<'_> {
         // With each, up to which change of offers it will have looked at all agents.
         let mut scans: BTreeMap<u64, (Scan, u64)> = BTreeMap::new();
         let mut launches = Launches::new();
-        let mut waiting = groups.clone();
+        let mut waiting = self.scheduler.groups.in_turn(groups.clone());
         while !waiting.is_empty() && *room > 0 {
             waiting.retain(|group| {
                 if *room == 0 {
                     return true;
                 }
                 let scan = scans.entry(*group).or_insert_with(|| self.go_on(*group, version));
-                self.place_some(*group, &mut scan.0, &mut launches, room)
+                let goes_on = self.place_some(*group, &mut scan.0, &mut launches, room);
+                if *room == 0 {
+                    self.scheduler.groups.has_had_turn(*group);
+                }
+                goes_on
             });
         }
         self.scheduler.groups.go_on_later(&waiting);
+        waiting.sort_unstable();
         for (group, (scan, since)) in scans {
             let is_done = waiting.binary_search(&group).is_err();
             self.scheduler.groups.have_seen(group, since, (!is_done).then_some(scan));

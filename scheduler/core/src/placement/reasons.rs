@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aurora_model::job::{ConstraintRule, DEDICATED_ATTRIBUTE, TaskConfig, TaskState, Timestamp};
-use aurora_model::key::TaskId;
+use aurora_model::key::{AgentId, TaskId};
 
 use super::fit::{Refusal, Resource, Site, Veto, VetoKind, Wanted, refusal};
 use super::groups::Group;
@@ -18,6 +18,9 @@ use crate::state::Spread;
 
 /// Hosts that are looked at for one answer. More would keep all others waiting, and say no more.
 const SURVEYED: usize = 5_000;
+
+/// What is said of tasks that wait for the places of those they replace.
+const KEPT: &str = "Waiting for a place that an update keeps";
 
 /// Why tasks wait.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,6 +52,10 @@ pub struct VetoCount {
 #[derive(Default)]
 struct Survey {
     hosts: u32,
+    /// Those that nothing speaks against.
+    fitting: u32,
+    /// Those that take some of the tasks that a place was tried for, and then no more.
+    filled: u32,
     counts: BTreeMap<(VetoKind, String), u32>,
     /// Hosts that lack nothing but resources, and the most that one of them has of each.
     lacking: u32,
@@ -84,6 +91,15 @@ impl Survey {
 
     /// What would help, by what speaks against most hosts.
     fn hint(&self, config: &TaskConfig, wanted: &Wanted) -> Option<String> {
+        match self.fitting {
+            0 => {}
+            1 => return Some("1 host has room: tasks go there when it is their turn".to_owned()),
+            hosts => {
+                return Some(format!(
+                    "{hosts} hosts have room: tasks go there when it is their turn"
+                ));
+            }
+        }
         if self.lacking > 0 {
             return Some(self.resource_hint(wanted));
         }
@@ -114,6 +130,10 @@ impl Survey {
     /// Puts it into words.
     fn tell(self, config: &TaskConfig, wanted: &Wanted, reason: &mut PendingReason) {
         reason.hosts = self.hosts;
+        if self.fitting > 0 {
+            // What spoke against the nearest host is not so any more, or matters no more.
+            reason.text.clear();
+        }
         reason.hint = self.hint(config, wanted);
         reason.vetoes = self
             .counts
@@ -124,7 +144,13 @@ impl Survey {
         if self.hosts == 1 && !reason.text.is_empty() {
             return;
         }
-        let counts = reason.vetoes.iter().map(VetoCount::words).collect::<Vec<_>>().join(", ");
+        let filled = match self.filled {
+            0 => None,
+            1 => Some("1 host has room for some of them only".to_owned()),
+            hosts => Some(format!("{hosts} hosts have room for some of them only")),
+        };
+        let counts = filled.into_iter().chain(reason.vetoes.iter().map(VetoCount::words));
+        let counts = counts.collect::<Vec<_>>().join(", ");
         for more in [Some(&counts), reason.hint.as_ref()].into_iter().flatten() {
             if !reason.text.is_empty() && !more.is_empty() {
                 reason.text.push_str("; ");
@@ -221,6 +247,9 @@ impl Scheduler {
             TaskState::Pending => {}
             _ => return None,
         }
+        if let Some(text) = self.kept_reason(id) {
+            return Some(said(&text));
+        }
         let group = self.groups.id_of(id).and_then(|group| self.groups.get(group));
         Some(match group {
             Some(group) => self.reason_of(group),
@@ -242,18 +271,47 @@ impl Scheduler {
             text: self.short_reason(Some(group), Veto::reason),
             ..PendingReason::default()
         };
-        if self.registered && self.launching && group.nearest.is_some() {
+        let all_kept = self.all_kept(group);
+        if self.registered && self.launching && !all_kept {
             self.survey(group, &mut reason);
         }
         let reason = Arc::new(reason);
-        *group.found.borrow_mut() = Some((version, reason.clone()));
+        // What is kept may be let go of without any offer changing.
+        *group.found.borrow_mut() = (!all_kept).then(|| (version, reason.clone()));
         reason
+    }
+
+    /// Why an instance waits that an update keeps a place for; nothing if none does.
+    fn kept_reason(&self, id: &TaskId) -> Option<String> {
+        if !self.registered || !self.launching || self.affinity.is_empty() {
+            return None;
+        }
+        let instance = self.state.task(id)?.assigned.instance_key();
+        let agent = self.affinity.agent_of(&instance)?;
+        let host = self.host_of(agent).unwrap_or(agent.as_str());
+        Some(format!(
+            "{KEPT}: it goes to {host}, where the run before it was, as soon as there is room, and \
+             elsewhere when the update keeps that place no longer"
+        ))
+    }
+
+    /// Whether a place is kept for every task of a group.
+    fn all_kept(&self, group: &Group) -> bool {
+        let is_kept = |id: &TaskId| {
+            let task = self.state.task(id);
+            task.is_some_and(|t| self.affinity.agent_of(&t.assigned.instance_key()).is_some())
+        };
+        !self.affinity.is_empty() && group.tasks().all(is_kept)
     }
 
     fn survey(&self, group: &Group, reason: &mut PendingReason) {
         let at = group.nearest.as_ref().map_or(Timestamp(0), |nearest| nearest.at);
         let spread = self.state.spread_of(&group.config.job);
-        let survey = self.look_around(at, &group.config, &group.wanted, spread);
+        let own = group.tasks().next().and_then(|task| self.groups.id_of(task));
+        let survey = self.look_around(at, &group.config, &group.wanted, spread, own);
+        if survey.hosts == 0 && group.nearest.is_none() {
+            return;
+        }
         reason.nearest = group.nearest.as_ref().map(|nearest| nearest.host.clone());
         survey.tell(&group.config, &group.wanted, reason);
     }
@@ -267,12 +325,20 @@ impl Scheduler {
         spread: &Spread,
     ) -> PendingReason {
         let mut reason = PendingReason::default();
-        let survey = self.look_around(now, config, wanted, Some(spread));
+        let mut survey = self.look_around(now, config, wanted, Some(spread), None);
+        // What fits there has been counted.
+        survey.filled = std::mem::take(&mut survey.fitting);
         if survey.hosts == 0 {
             reason.text = self.short_reason(None, Veto::reason);
         }
         survey.tell(config, wanted, &mut reason);
         reason
+    }
+
+    /// Whether an agent is kept for others than a group.
+    fn is_kept_from(&self, group: Option<u64>, agent: &AgentId) -> bool {
+        let kept = self.reservations.group_of(agent).is_some_and(|kept| Some(kept) != group);
+        kept || self.affinity.is_kept(agent)
     }
 
     fn look_around(
@@ -281,6 +347,7 @@ impl Scheduler {
         config: &TaskConfig,
         wanted: &Wanted,
         spread: Option<&Spread>,
+        own: Option<u64>,
     ) -> Survey {
         let mut survey = Survey::default();
         for offer in self.offers.iter().take(SURVEYED) {
@@ -288,7 +355,10 @@ impl Scheduler {
             let site = Site::of(offer, wanted);
             match refusal(config, wanted, &site, spread, self.moment(now)) {
                 Some(refusal) => survey.add(&refusal, &site, wanted),
-                None => survey.add(&Refusal::Reserved, &site, wanted),
+                None if self.is_kept_from(own, &offer.agent) => {
+                    survey.add(&Refusal::Reserved, &site, wanted);
+                }
+                None => survey.fitting += 1,
             }
         }
         survey
@@ -303,8 +373,14 @@ impl Scheduler {
         if !self.launching {
             return "The scheduler is not launching tasks".to_owned();
         }
+        if group.is_some_and(|group| self.all_kept(group)) {
+            return KEPT.to_owned();
+        }
         match group.and_then(|group| group.nearest.as_ref()) {
             Some(nearest) => nearest.vetoes.iter().map(of_veto).collect::<Vec<_>>().join(", "),
+            None if group.is_some() && self.offers.iter().next().is_some() => {
+                "Waiting for its turn to be placed".to_owned()
+            }
             None => "Waiting for offers of resources".to_owned(),
         }
     }

@@ -12,9 +12,12 @@ mod victims;
 use aurora_model::job::{TaskState, Timestamp};
 use aurora_model::key::{AgentId, TaskId};
 
-use self::room::Room;
+use self::room::{LOOKS, Room, Search};
 use crate::scheduler::{Scheduler, Turn};
 use crate::timers::Timer;
+
+/// How many hosts are looked at in the time that a change of a task takes.
+const LOOKS_PER_EFFORT: usize = 4;
 
 /// How long a group that has found room for some of its tasks waits before it goes on. Others take
 /// part meanwhile.
@@ -75,20 +78,34 @@ impl Turn<'_> {
         let (config, wanted) = (group.config.clone(), group.wanted);
         let mut after = group.searched.clone();
         let mut found = if ready.len() < batch { Found::All { next } } else { Found::Some };
+        let mut left = LOOKS;
         for task in ready {
-            self.count_search(&config, "preemptor_slot_search_attempts_for");
-            let Some(room) = self.scheduler.find_room(self.now, &config, &wanted, after.as_deref())
-            else {
-                self.count_search(&config, "preemptor_slot_search_failed_for");
-                // The next search begins with the first host again.
-                found = Found::NoMore;
-                after = None;
-                break;
-            };
-            self.count_search(&config, "preemptor_slot_search_successful_for");
-            after = Some(room.host.clone());
-            self.clear(id, &task, room);
+            let search =
+                self.scheduler.find_room(self.now, &config, &wanted, after.as_deref(), &mut left);
+            if !matches!(search, Search::UpTo(_)) {
+                self.count_search(&config, "preemptor_slot_search_attempts_for");
+            }
+            match search {
+                Search::Found(room) => {
+                    self.count_search(&config, "preemptor_slot_search_successful_for");
+                    after = Some(room.host.clone());
+                    self.clear(id, &task, room);
+                }
+                Search::UpTo(host) => {
+                    after = Some(host);
+                    found = Found::Some;
+                    break;
+                }
+                Search::Nowhere => {
+                    self.count_search(&config, "preemptor_slot_search_failed_for");
+                    // The next search begins with the first host again.
+                    found = Found::NoMore;
+                    after = None;
+                    break;
+                }
+            }
         }
+        self.spend((LOOKS - left) / LOOKS_PER_EFFORT);
         if let Some(group) = self.scheduler.groups.get_mut(id) {
             group.searched = after;
         }
@@ -166,7 +183,7 @@ impl Turn<'_> {
 enum Found {
     /// Room for all that have waited long enough; when another one will have.
     All { next: Option<Timestamp> },
-    /// Room for some; others may find some too.
+    /// Room for some; others may find some too, or there is more to look at.
     Some,
     /// There is none any more.
     NoMore,

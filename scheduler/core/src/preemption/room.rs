@@ -20,32 +20,68 @@ pub(super) struct Room {
     pub(super) victims: Vec<(TaskId, bool)>,
 }
 
+/// What came of looking at some hosts.
+#[derive(Debug)]
+pub(super) enum Search {
+    /// There is room here.
+    Found(Room),
+    /// There is none up to this host, and others have not been looked at.
+    UpTo(Arc<str>),
+    /// There is none on any.
+    Nowhere,
+}
+
+/// What one search may cost: hosts that are done with by a look at sums.
+pub(super) const LOOKS: usize = 2_000;
+
+/// What it costs to look at the tasks of a host, each of whose policies may be asked.
+const CLOSE_LOOK: usize = 20;
+
 impl Scheduler {
-    /// The first host, after one or of all, on which room can be made for a task.
+    /// The first host, after one or of all, on which room can be made for a task, as far as one search
+    /// goes; `left` is how much it may still cost.
     pub(super) fn find_room(
         &self,
         now: Timestamp,
         config: &TaskConfig,
         wanted: &Wanted,
         after: Option<&str>,
-    ) -> Option<Room> {
+        left: &mut usize,
+    ) -> Search {
         let moment = self.moment(now);
-        self.state.hosts_with_tasks(after).find_map(|(name, load)| {
+        for (name, load) in self.state.hosts_with_tasks(after) {
             // A host that has not said what it is gets nothing.
-            let host = self.state.host(name)?;
-            if !self.may_suffice(host, load, wanted) {
-                return None;
+            let host = self.state.host(name).filter(|host| self.may_suffice(host, load, wanted));
+            *left = left.saturating_sub(if host.is_some() { CLOSE_LOOK } else { 1 });
+            if let Some(host) = host
+                && let Some(room) = self.room_on(name, host, config, wanted, moment)
+            {
+                return Search::Found(room);
             }
-            let mut by_agent: BTreeMap<&AgentId, Vec<&ScheduledTask>> = BTreeMap::new();
-            for task in self.state.tasks_on(name) {
-                if let Some((agent, _)) = &task.assigned.agent {
-                    by_agent.entry(agent).or_default().push(task);
-                }
+            if *left == 0 {
+                return Search::UpTo(name.clone());
             }
-            by_agent.into_iter().find_map(|(agent, tasks)| {
-                let victims = self.victims_on(agent, name, host, &tasks, config, wanted, moment)?;
-                Some(Room { host: name.clone(), agent: agent.clone(), victims })
-            })
+        }
+        Search::Nowhere
+    }
+
+    fn room_on(
+        &self,
+        name: &Arc<str>,
+        host: &Host,
+        config: &TaskConfig,
+        wanted: &Wanted,
+        moment: Moment,
+    ) -> Option<Room> {
+        let mut by_agent: BTreeMap<&AgentId, Vec<&ScheduledTask>> = BTreeMap::new();
+        for task in self.state.tasks_on(name) {
+            if let Some((agent, _)) = &task.assigned.agent {
+                by_agent.entry(agent).or_default().push(task);
+            }
+        }
+        by_agent.into_iter().find_map(|(agent, tasks)| {
+            let victims = self.victims_on(agent, name, host, &tasks, config, wanted, moment)?;
+            Some(Room { host: name.clone(), agent: agent.clone(), victims })
         })
     }
 

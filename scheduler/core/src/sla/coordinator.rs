@@ -5,6 +5,7 @@
 //! still wants to know asks again.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use aurora_model::job::ScheduledTask;
 use aurora_model::key::TaskId;
@@ -48,12 +49,21 @@ pub enum CoordinatorAnswer {
     Failed(String),
 }
 
-/// The questions that are open.
+/// The questions that are open, and those that wait for their turn.
 #[derive(Debug, Default)]
 pub(crate) struct Coordinators {
     open: BTreeMap<QuestionId, Question>,
     asked: u64,
+    /// Who waits for a coordinator, by its URL and in the order in which they came. Never with a URL
+    /// that nobody waits for.
+    waiting: BTreeMap<String, BTreeMap<u64, Waiting>>,
+    /// The place of each of them.
+    places: BTreeMap<Waiting, (String, u64)>,
+    came: u64,
 }
+
+/// A task that is to be stopped, and what for.
+type Waiting = (TaskId, SlaPurpose);
 
 #[derive(Debug)]
 struct Question {
@@ -62,40 +72,84 @@ struct Question {
     purpose: SlaPurpose,
 }
 
+impl Coordinators {
+    fn is_asked(&self, url: &str) -> bool {
+        self.open.values().any(|question| question.url == url)
+    }
+
+    /// Waits for a coordinator. Who waits already keeps its place.
+    fn wait(&mut self, url: &str, task: &TaskId, purpose: SlaPurpose) {
+        let who = (task.clone(), purpose);
+        if self.places.get(&who).is_some_and(|(known, _)| known == url) {
+            return;
+        }
+        self.leave(&who);
+        self.came += 1;
+        self.places.insert(who.clone(), (url.to_owned(), self.came));
+        self.waiting.entry(url.to_owned()).or_default().insert(self.came, who);
+    }
+
+    fn leave(&mut self, who: &Waiting) {
+        let Some((url, place)) = self.places.remove(who) else { return };
+        if let Some(queue) = self.waiting.get_mut(&url) {
+            queue.remove(&place);
+            if queue.is_empty() {
+                self.waiting.remove(&url);
+            }
+        }
+    }
+
+    /// Who is next: of the coordinators that are not being asked the first after one, round and round,
+    /// so that none keeps the others waiting.
+    fn next_after(&self, url: &str) -> Option<&Waiting> {
+        let after = self.waiting.range::<str, _>((Bound::Excluded(url), Bound::Unbounded));
+        let up_to = self.waiting.range::<str, _>((Bound::Unbounded, Bound::Included(url)));
+        let mut free = after.chain(up_to).filter(|(url, _)| !self.is_asked(url));
+        free.next().and_then(|(_, queue)| queue.values().next())
+    }
+}
+
 impl Turn<'_> {
-    /// Asks a coordinator, unless it or too many others are being asked.
+    /// Asks a coordinator, unless it or too many others are being asked: then it is asked in turn.
     pub(super) fn ask_coordinator(
         &mut self,
-        task: &ScheduledTask,
+        id: &TaskId,
         url: &str,
         status_key: &str,
         purpose: SlaPurpose,
     ) -> SlaVerdict {
-        let open = &self.scheduler.coordinators.open;
-        if let Some(question) = open.values().find(|question| question.url == url) {
-            if question.task == *task.id() && question.purpose == purpose {
+        let most = self.scheduler.settings.max_parallel_coordinated_maintenance;
+        let Coordinators { open, .. } = &self.scheduler.coordinators;
+        let busy = match open.values().find(|question| question.url == url) {
+            Some(question) if question.task == *id && question.purpose == purpose => {
                 return SlaVerdict::Asked;
             }
-            let reason = format!("its coordinator is being asked about {}", question.task);
+            Some(question) => {
+                Some(format!("its coordinator is being asked about {}", question.task))
+            }
+            None if open.len() >= most => Some("too many coordinators are being asked".to_owned()),
+            None => None,
+        };
+        if let Some(reason) = busy {
             self.scheduler.count("sla_coordinator_lock_starvation", 1);
+            self.scheduler.coordinators.wait(url, id, purpose);
             return SlaVerdict::busy(reason);
         }
-        if open.len() >= self.scheduler.settings.max_parallel_coordinated_maintenance {
-            self.scheduler.count("sla_coordinator_lock_starvation", 1);
-            return SlaVerdict::busy("too many coordinators are being asked".to_owned());
-        }
-        self.scheduler.coordinators.asked += 1;
-        let id = QuestionId(self.scheduler.coordinators.asked);
+        let Some(task) = self.scheduler.state.task(id).cloned() else { return SlaVerdict::Allowed };
         let params = self.sla_params(&purpose);
-        let question = Question { url: url.to_owned(), task: task.id().clone(), purpose };
-        self.scheduler.coordinators.open.insert(id, question);
+        let coordinators = &mut self.scheduler.coordinators;
+        coordinators.leave(&(id.clone(), purpose.clone()));
+        coordinators.asked += 1;
+        let question_id = QuestionId(coordinators.asked);
+        let question = Question { url: url.to_owned(), task: id.clone(), purpose };
+        coordinators.open.insert(question_id, question);
         let wait = self.scheduler.settings.sla_coordinator_timeout_ms.saturating_add(GRACE_MS);
-        self.after(wait, Timer::Maintenance(MaintenanceTimer::Unanswered(id)));
+        self.after(wait, Timer::Maintenance(MaintenanceTimer::Unanswered(question_id)));
         self.step.effects.push(Effect::AskCoordinator(Box::new(CoordinatorQuestion {
-            id,
+            id: question_id,
             url: url.to_owned(),
             status_key: status_key.to_owned(),
-            task: task.clone(),
+            task,
             params,
         })));
         SlaVerdict::Asked
@@ -113,7 +167,22 @@ impl Turn<'_> {
         };
         // What is done of a "yes" is done before the next question is asked.
         self.sla_answered(&question.purpose, &question.task, denial);
-        self.maintenance_may_ask();
+        self.ask_next(question.url);
+    }
+
+    /// There is room for another question: those whose turn it is may ask. Who does not want to know
+    /// any more is passed over.
+    fn ask_next(&mut self, mut url: String) {
+        let most = self.scheduler.settings.max_parallel_coordinated_maintenance;
+        while self.scheduler.coordinators.open.len() < most
+            && let Some(who) = self.scheduler.coordinators.next_after(&url).cloned()
+        {
+            if let Some((next, _)) = self.scheduler.coordinators.places.get(&who) {
+                url = next.clone();
+            }
+            self.scheduler.coordinators.leave(&who);
+            self.sla_may_ask(&who.1, &who.0);
+        }
     }
 
     /// A question has waited for too long.

@@ -20,8 +20,11 @@ pub(crate) use policy::{duration_secs, validate, validate_policy};
 
 use crate::scheduler::{Scheduler, Turn};
 
+/// How many instances are looked at in the time that a change of one takes.
+const LOOKS_PER_EFFORT: usize = 64;
+
 /// What a task is to be stopped for: who is told when a coordinator has answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum SlaPurpose {
     /// Its host is drained.
     Drain { host: String },
@@ -84,16 +87,26 @@ impl Turn<'_> {
             return SlaVerdict::Allowed;
         }
         if let SlaPolicy::Coordinator { coordinator_url, status_key } = policy {
-            let found = found.clone();
-            return self.ask_coordinator(&found, coordinator_url, status_key, purpose);
+            return self.ask_coordinator(task, coordinator_url, status_key, purpose);
         }
         let total = state.active_of(found.job()).count() as u64;
         if policy::is_exempt(&found.assigned.task, total, settings) {
             return SlaVerdict::Allowed;
         }
-        match policy::judge(state, found, policy, self.now) {
+        let judged = policy::judge(state, found, policy, self.now);
+        // Every instance of the job was looked at.
+        self.spend(usize::try_from(total).unwrap_or(usize::MAX) / LOOKS_PER_EFFORT);
+        match judged {
             Ok(()) => SlaVerdict::Allowed,
             Err(denial) => SlaVerdict::Denied(denial),
+        }
+    }
+
+    /// It is the turn of a purpose's owner to ask about a task.
+    fn sla_may_ask(&mut self, purpose: &SlaPurpose, task: &TaskId) {
+        match purpose {
+            SlaPurpose::Drain { host } => self.drain_one(host, task),
+            SlaPurpose::Update { job, instance } => self.update_may_ask(job, *instance),
         }
     }
 

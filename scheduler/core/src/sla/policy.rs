@@ -118,11 +118,10 @@ pub(super) fn judge(
         return Ok(());
     }
     // If nothing else happens, the last of the needed ones counts as up from here on.
-    since.sort_unstable();
     let last = usize::try_from(needed).ok().and_then(|needed| needed.checked_sub(1));
     let retry_at = last
-        .and_then(|last| since.get(last))
-        .map(|since| since.plus_ms(duration.saturating_add(1)));
+        .filter(|last| *last < since.len())
+        .map(|last| since.select_nth_unstable(last).1.plus_ms(duration.saturating_add(1)));
     let seconds = duration / 1000;
     let reason = format!(
         "{needed} of the {total} instances must have run for {seconds} s without this one; {up} have"

@@ -265,7 +265,14 @@ impl Index {
             }
         }
         if class(task.state) == Class::Active && !stayed {
-            self.usage.entry(Role::from(task.job())).or_default().add(&task.assigned.task);
+            match self.usage.get_mut(task.job().role()) {
+                Some(usage) => usage.add(&task.assigned.task),
+                None => {
+                    let mut usage = Usage::default();
+                    usage.add(&task.assigned.task);
+                    self.usage.insert(Role::from(task.job()), usage);
+                }
+            }
         }
         if let Some(host) = host_of(task)
             && was.is_none_or(|was| was.host.as_ref() != Some(host))

@@ -1,5 +1,6 @@
 //! What survives a restart: the state that ops make.
 
+mod configs;
 mod index;
 mod spread;
 mod tasks;
@@ -18,6 +19,7 @@ use crate::maintenance::Maintenance;
 use crate::quota::{Consumption, Usage};
 use crate::updates::{UpdateOp, Updates};
 
+use self::configs::Configs;
 pub(crate) use self::index::HostLoad;
 use self::index::{Before, Index, JobTasks, host_of};
 pub(crate) use self::spread::Spread;
@@ -61,6 +63,7 @@ pub struct State {
     framework_id: Option<FrameworkId>,
     tasks: Tasks,
     index: Index,
+    configs: Configs,
     /// Shared with frozen copies until it changes, which it hardly ever does.
     hosts: Arc<Hosts>,
     quotas: BTreeMap<Role, ResourceAggregate>,
@@ -82,6 +85,7 @@ impl PartialEq for State {
             framework_id,
             tasks,
             index: _,
+            configs: _,
             hosts,
             quotas,
             crons,
@@ -279,6 +283,11 @@ impl State {
         &self.updates
     }
 
+    /// The configuration of a task of the job that is equal to this one, if there is any.
+    pub(crate) fn config_like(&self, config: &TaskConfig) -> Option<Arc<TaskConfig>> {
+        self.configs.find(config)
+    }
+
     /// How a request was answered.
     pub fn answered(&self, id: &RequestId) -> Option<&RecordedResponse> {
         self.requests.get(id)
@@ -298,8 +307,9 @@ impl State {
                     self.remove(&record.id);
                 }
                 if !tasks.is_empty() {
+                    let config = self.configs.shared(config.clone());
                     let place = self.index.place(&config.job);
-                    self.count_spread(place, config);
+                    self.count_spread(place, &config);
                     for record in tasks {
                         let task = self.made(config.clone(), record);
                         self.insert_at(place, task);
@@ -368,6 +378,10 @@ impl State {
                 self.quotas.remove(role).ok_or_else(misfit)?;
             }
             Op::Cron(op) => self.crons.apply(op)?,
+            Op::Update(UpdateOp::Put(snapshot)) => {
+                let snapshot = self.configs.shared_in(snapshot);
+                self.updates.apply(&UpdateOp::Put(Box::new(snapshot)))?;
+            }
             Op::Update(op) => {
                 self.updates.apply(op)?;
                 if let UpdateOp::Add { key, instance, task: id } = op {
@@ -516,6 +530,7 @@ impl State {
             framework_id: self.framework_id.clone(),
             tasks: self.tasks.frozen(),
             index: Index::default(),
+            configs: Configs::default(),
             hosts: self.hosts.clone(),
             quotas: self.quotas.clone(),
             crons: self.crons.clone(),

@@ -10,7 +10,7 @@ use super::UpdateTimer;
 use super::course::Phase;
 use super::diff::same;
 use super::judge::{Need, Observed};
-use super::plan::{Outcome, forgiven, plan};
+use super::plan::{AT_ONCE, Outcome, forgiven, plan};
 use super::store::{Update, UpdateOp};
 use super::table::{awaiting_pulse, counter, may_go, paused};
 use crate::changes::TaskChange;
@@ -49,15 +49,18 @@ impl Turn<'_> {
             return;
         };
         let (key, instance) = (update.update().key.clone(), change.instance);
-        if !update.course.working().contains(&instance) {
-            return;
+        if update.course.working().contains(&instance) {
+            let is_wanted =
+                update.wanted(instance).is_some_and(|wanted| same(wanted, &change.config));
+            if is_wanted && self.has_failed(change) {
+                // Also while the update stands: a failure is a failure.
+                self.count_failure(&key, instance);
+            }
+            self.advance(&key, &[instance].into());
         }
-        let is_wanted = update.wanted(instance).is_some_and(|wanted| same(wanted, &change.config));
-        if is_wanted && self.has_failed(change) {
-            // Also while the update stands: a failure is a failure.
-            self.count_failure(&key, instance);
+        if change.changes_what_is_up() {
+            self.ask_waiting(&key);
         }
-        self.advance(&key, &[instance].into());
     }
 
     /// Whether a run has ended, and not because this scheduler has ended it. A task that is lost says
@@ -89,10 +92,25 @@ impl Turn<'_> {
 
     /// Takes an update up where it is: at the start of the scheduler, or when it moves again.
     pub(super) fn go_on_updating(&mut self, key: &UpdateKey) {
-        let Some(update) = self.scheduler.state.updates.get(key) else { return };
-        let working = update.course.working().clone();
         self.watch_pulse(key);
-        self.advance(key, &working);
+        self.look_from(key, 0);
+    }
+
+    /// Looks at the instances that have been taken up, from one on, some at a time.
+    pub(super) fn look_from(&mut self, key: &UpdateKey, from: u32) {
+        let Some(update) = self.scheduler.state.updates.get(key) else { return };
+        let mut working = update.course.working().range(from..).copied();
+        let some: BTreeSet<u32> = working.by_ref().take(AT_ONCE).collect();
+        let next = working.next();
+        if next.is_some() {
+            self.go_on_later(key, next);
+        }
+        self.advance(key, &some);
+    }
+
+    /// Goes on in the next step.
+    pub(super) fn go_on_later(&mut self, key: &UpdateKey, from: Option<u32>) {
+        self.after(1, Timer::Update(UpdateTimer::GoOn(key.clone(), from)));
     }
 
     /// Does what is to be done now, looking at those instances that may have changed.
@@ -107,13 +125,18 @@ impl Turn<'_> {
             return self.enter(key, awaiting_pulse(status), None, Some(message), false);
         }
         let rollback = update.settings().rollback_on_failure;
-        let plan =
-            plan(update, changed, |instance| self.scheduler.observe(update, instance, self.now));
+        let most = if self.is_full() { 0 } else { AT_ONCE };
+        let observe = |instance| self.scheduler.observe(update, instance, self.now);
+        let plan = plan(update, changed, most, observe);
+        self.spend(changed.len());
         for (instance, phase) in plan.phases {
             self.set_phase(key, instance, phase);
         }
         match plan.outcome {
             Outcome::Going => {
+                if plan.has_more {
+                    self.go_on_later(key, None);
+                }
                 for (instance, need) in plan.needs {
                     self.meet(key, instance, need);
                 }
@@ -159,6 +182,7 @@ impl Turn<'_> {
         self.apply(Op::Update(UpdateOp::Status { key: key.clone(), event, between_batches }));
         self.scheduler.count(counter(to), 1);
         self.stop_asking(key);
+        self.stop_watching(key);
         if to.is_terminal() {
             self.end_surge(key);
         } else {
@@ -192,6 +216,7 @@ impl Turn<'_> {
             (Phase::Failed, true) => InstanceAction::InstanceRollbackFailed,
         };
         let was_recorded = update.was_recorded(instance, action);
+        self.forget_watch(key, instance);
         self.apply(Op::Update(UpdateOp::Phase { key: key.clone(), instance, phase }));
         if is_news && !was_recorded {
             self.record(key, instance, action, None);
@@ -213,13 +238,47 @@ impl Turn<'_> {
     }
 
     fn meet(&mut self, key: &UpdateKey, instance: u32, need: Need) {
+        self.forget_watch(key, instance);
         match need {
             Need::Add => self.add(key, instance),
             Need::Kill => self.stop(key, instance),
-            Need::Watch(ms) => {
-                self.after(ms, Timer::Update(UpdateTimer::Watch(key.clone(), instance)));
-            }
+            Need::Watch(ms) => self.watch(key, instance, ms),
             Need::Await | Need::Nothing => {}
+        }
+    }
+
+    /// Looks at an instance again in so many milliseconds.
+    fn watch(&mut self, key: &UpdateKey, instance: u32, ms: i64) {
+        let at = self.now.plus_ms(ms.max(1));
+        let Scheduler { updating, timers, .. } = &mut *self.scheduler;
+        updating.watches.insert((key.clone(), instance), at);
+        timers.set(at, Timer::Update(UpdateTimer::Watch(key.clone(), instance)));
+    }
+
+    /// An instance may have stayed up for long enough.
+    pub(super) fn watched(&mut self, key: &UpdateKey, instance: u32) {
+        self.scheduler.updating.watches.remove(&(key.clone(), instance));
+        self.advance(key, &[instance].into());
+    }
+
+    /// An instance is not watched any more: it has got on, or does not run.
+    fn forget_watch(&mut self, key: &UpdateKey, instance: u32) {
+        let Scheduler { updating, timers, .. } = &mut *self.scheduler;
+        if updating.watches.is_empty() {
+            return;
+        }
+        if let Some(at) = updating.watches.remove(&(key.clone(), instance)) {
+            timers.forget(at, &Timer::Update(UpdateTimer::Watch(key.clone(), instance)));
+        }
+    }
+
+    /// The update stands, or is over: it looks at its instances anew if it goes on.
+    fn stop_watching(&mut self, key: &UpdateKey) {
+        let all = (key.clone(), 0)..=(key.clone(), u32::MAX);
+        let watches = self.scheduler.updating.watches.range(all);
+        let found: Vec<u32> = watches.map(|((_, instance), _)| *instance).collect();
+        for instance in found {
+            self.forget_watch(key, instance);
         }
     }
 

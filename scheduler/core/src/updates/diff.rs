@@ -37,8 +37,12 @@ pub fn diff(
     instance_count: u32,
     scope: &[InstanceRange],
 ) -> JobDiff {
-    let is_in_scope =
-        |instance| scope.is_empty() || scope.iter().any(|range| range.contains(instance));
+    let scope = in_order(scope);
+    let is_in_scope = |instance| {
+        let begun = scope.partition_point(|range| range.first <= instance);
+        let last = begun.checked_sub(1).and_then(|last| scope.get(last));
+        scope.is_empty() || last.is_some_and(|range| range.contains(instance))
+    };
     let mut groups = [Groups::default(), Groups::default(), Groups::default(), Groups::default()];
     let [add, remove, update, unchanged] = &mut groups;
     for (instance, config) in current {
@@ -57,6 +61,20 @@ pub fn diff(
     }
     let [add, remove, update, unchanged] = groups.map(Groups::into_configs);
     JobDiff { add, remove, update, unchanged }
+}
+
+/// The same instances in ranges that are in order and do not overlap.
+fn in_order(scope: &[InstanceRange]) -> Vec<InstanceRange> {
+    let mut sorted = scope.to_vec();
+    sorted.sort_unstable_by_key(|range| (range.first, range.last));
+    let mut ranges: Vec<InstanceRange> = Vec::with_capacity(sorted.len());
+    for range in sorted {
+        match ranges.last_mut() {
+            Some(known) if range.first <= known.last => known.last = known.last.max(range.last),
+            _ => ranges.push(range),
+        }
+    }
+    ranges
 }
 
 /// The instances of `scope` that neither run nor are to run.
@@ -118,6 +136,19 @@ impl Groups {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_scope_may_be_in_any_order_and_overlap() {
+        let range = |first, last| InstanceRange { first, last };
+        let scope = [range(7, 7), range(1, 5), range(2, 3), range(9, 4), range(5, 6)];
+        let merged = in_order(&scope);
+        for instance in 0..12 {
+            let begun = merged.partition_point(|range| range.first <= instance);
+            let found = begun.checked_sub(1).is_some_and(|last| merged[last].contains(instance));
+            let expected = scope.iter().any(|range| range.contains(instance));
+            assert_eq!(found, expected, "{instance} in {merged:?}");
+        }
+    }
 
     #[test]
     fn what_a_scope_names_but_nobody_knows_is_found_without_counting_to_it() {

@@ -12,6 +12,7 @@ mod course;
 mod diff;
 mod history;
 mod judge;
+mod limits;
 mod plan;
 mod queries;
 mod quota;
@@ -22,7 +23,7 @@ mod store;
 mod strategy;
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aurora_model::job::{TaskConfig, Timestamp};
 use aurora_model::key::InstanceKey;
@@ -85,6 +86,8 @@ pub enum UpdateResponse {
 pub(crate) enum UpdateTimer {
     /// An instance may have stayed up for long enough.
     Watch(UpdateKey, u32),
+    /// More instances are to be taken up, and those looked at that were, from one on if one is given.
+    GoOn(UpdateKey, Option<u32>),
     /// A pulse may be missing.
     Pulse(UpdateKey),
     /// The SLA policy of an instance is to be asked again.
@@ -100,6 +103,8 @@ pub(crate) enum UpdateTimer {
 pub(crate) struct Updating {
     /// The updates that have an [`UpdateTimer::Pulse`], and when it is due.
     pulses: BTreeMap<UpdateKey, Timestamp>,
+    /// When instances have an [`UpdateTimer::Watch`].
+    watches: BTreeMap<(UpdateKey, u32), Timestamp>,
     /// The instances that wait for their SLA policy.
     asking: BTreeMap<(UpdateKey, u32), sla::Asking>,
     /// Stops that an SLA policy was asked about, by job.
@@ -112,7 +117,12 @@ impl Turn<'_> {
         let active = self.scheduler.state.updates.active();
         let keys: Vec<UpdateKey> = active.map(|update| update.update().key.clone()).collect();
         for key in keys {
-            self.go_on_updating(&key);
+            if self.is_full() {
+                self.watch_pulse(&key);
+                self.go_on_later(&key, Some(0));
+            } else {
+                self.go_on_updating(&key);
+            }
         }
         let interval = self.scheduler.settings.update_history_interval_ms;
         self.after(interval, crate::timers::Timer::Update(UpdateTimer::Prune));
@@ -120,7 +130,9 @@ impl Turn<'_> {
 
     pub(crate) fn run_updates_timer(&mut self, timer: UpdateTimer) {
         match timer {
-            UpdateTimer::Watch(key, instance) => self.advance(&key, &[instance].into()),
+            UpdateTimer::Watch(key, instance) => self.watched(&key, instance),
+            UpdateTimer::GoOn(key, Some(from)) => self.look_from(&key, from),
+            UpdateTimer::GoOn(key, None) => self.advance(&key, &BTreeSet::new()),
             UpdateTimer::Pulse(key) => self.miss_pulse(&key),
             UpdateTimer::AskAgain(key, instance) => self.ask_again(&key, instance),
             UpdateTimer::EndReservation(instance) => self.expire_reservation(&instance),

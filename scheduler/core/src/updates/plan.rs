@@ -7,7 +7,10 @@ use aurora_model::update::UpdateStatus;
 use super::course::Phase;
 use super::judge::{Need, Observed, judge};
 use super::store::Update;
-use super::strategy::group_size;
+use super::strategy::{group_size, rest_of_batch};
+
+/// Instances that one look takes up, or looks at: each is some changes, and others want to be heard too.
+pub(super) const AT_ONCE: usize = 200;
 
 /// What an update does next.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -17,6 +20,8 @@ pub(super) struct Plan {
     /// What they need.
     pub(super) needs: Vec<(u32, Need)>,
     pub(super) outcome: Outcome,
+    /// Whether there are more to take up than one look does.
+    pub(super) has_more: bool,
 }
 
 /// What becomes of the update.
@@ -33,10 +38,11 @@ pub(super) enum Outcome {
     Failed(u32),
 }
 
-/// Looks at the instances that may have changed, and takes up others if there is room.
+/// Looks at the instances that may have changed, and takes up others, `most` of them, if there is room.
 pub(super) fn plan(
     update: &Update,
     changed: &BTreeSet<u32>,
+    most: usize,
     observe: impl Fn(u32) -> Option<Observed>,
 ) -> Plan {
     let course = &update.course;
@@ -56,26 +62,36 @@ pub(super) fn plan(
         }
     }
     let mut done = course.done();
+    let mut room = most;
     loop {
-        let group = next_group(update, done, working);
-        if group.is_empty() {
+        let Group { instances, is_begun } = next_group(update, done, working);
+        if instances.is_empty() {
             break;
         }
-        let needs: Vec<(u32, Need)> =
-            group.iter().map(|instance| (*instance, need(update, *instance, &observe))).collect();
-        let acts = needs.iter().any(|(_, need)| *need != Need::Nothing);
-        if acts && course.acted && pauses_between_batches(update) {
+        if room == 0 {
+            plan.has_more = true;
+            break;
+        }
+        let need_of = |instance: &u32| need(update, *instance, &observe);
+        // A batch that has begun is not stopped in its middle, however it was taken up.
+        if !is_begun
+            && course.acted
+            && pauses_between_batches(update)
+            && instances.iter().any(|instance| need_of(instance) != Need::Nothing)
+        {
             plan.outcome = Outcome::Pause;
             return plan;
         }
-        done += group.len();
-        for (instance, need) in needs {
-            if need == Need::Nothing {
-                plan.phases.push((instance, Phase::Good));
-            } else {
-                plan.phases.push((instance, Phase::Working));
-                plan.needs.push((instance, need));
-                working += 1;
+        for instance in instances.iter().take(room) {
+            done += 1;
+            room -= 1;
+            match need_of(instance) {
+                Need::Nothing => plan.phases.push((*instance, Phase::Good)),
+                need => {
+                    plan.phases.push((*instance, Phase::Working));
+                    plan.needs.push((*instance, need));
+                    working += 1;
+                }
             }
         }
     }
@@ -103,25 +119,36 @@ fn pauses_between_batches(update: &Update) -> bool {
     update.status() == UpdateStatus::RollingForward && update.settings().strategy.autopauses()
 }
 
+/// Instances that are taken up together.
+struct Group<'a> {
+    instances: &'a [u32],
+    /// Whether they are the rest of a batch of which some have been taken up.
+    is_begun: bool,
+}
+
 /// The instances to be taken up now, after the first `done` ones, while so many are `working`.
-fn next_group(update: &Update, done: usize, working: usize) -> &[u32] {
+fn next_group(update: &Update, done: usize, working: usize) -> Group<'_> {
     let course = &update.course;
-    let (surge, canary) = (course.surge(), course.surge() + course.canary());
+    let (surge, lead) = (course.surge(), course.surge() + course.canary());
+    let waiting = course.order().len() - done;
+    let (strategy, back) = (&update.settings().strategy, update.is_back());
     // Those that run beside the others, and those that go first, are batches of their own.
-    let size = if done < canary {
-        match working {
-            0 if done < surge => surge - done,
-            0 => canary - done,
-            _ => 0,
+    let (size, is_begun) = if done < surge {
+        (surge - done, done > 0)
+    } else if done < lead {
+        match (done == surge, working) {
+            (true, 1..) => (0, false),
+            (is_first, _) => (lead - done, !is_first),
         }
-    } else if done == canary && canary > 0 && working > 0 {
-        0
+    } else if done == lead && lead > 0 && working > 0 {
+        (0, false)
     } else {
-        let waiting = course.order().len() - done;
-        let strategy = &update.settings().strategy;
-        group_size(strategy, update.is_back(), done - surge, waiting, working)
+        match rest_of_batch(strategy, back, lead - surge, done - surge, waiting) {
+            0 => (group_size(strategy, back, done - surge, waiting, working), false),
+            rest => (rest, true),
+        }
     };
-    course.order().get(done..done + size).unwrap_or_default()
+    Group { instances: course.order().get(done..done + size).unwrap_or_default(), is_begun }
 }
 
 fn need(update: &Update, instance: u32, observe: impl Fn(u32) -> Option<Observed>) -> Need {

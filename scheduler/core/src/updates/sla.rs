@@ -1,12 +1,15 @@
 //! Asks the SLA policy of an instance before it is stopped (`updates.md` 13).
 
+use std::ops::Bound;
+
 use aurora_model::job::{SlaPolicy, Timestamp};
 use aurora_model::key::{JobKey, TaskId};
 use aurora_model::update::{InstanceAction, UpdateKey};
 
 use super::UpdateTimer;
 use super::judge::{Need, judge};
-use crate::scheduler::Turn;
+use super::plan::AT_ONCE;
+use crate::scheduler::{Scheduler, Turn};
 use crate::sla::{SlaPurpose, SlaVerdict};
 use crate::timers::Timer;
 
@@ -57,18 +60,27 @@ impl Turn<'_> {
         self.scheduler.updating.asked.entry(key.job.clone()).or_default().attempts += 1;
         if let Some(asking) = self.scheduler.updating.asking.get_mut(&(key.clone(), instance)) {
             asking.task = task.clone();
-            asking.at = None;
         }
         let purpose = SlaPurpose::Update { job: key.job.clone(), instance };
         match self.sla_check(&task, &policy, purpose) {
             SlaVerdict::Allowed => self.pass(key, instance),
             SlaVerdict::Denied(denial) => self.put_off(key, instance, denial.retry_at),
-            SlaVerdict::Asked => {}
+            SlaVerdict::Asked => self.forget_question_timer(key, instance),
+        }
+    }
+
+    /// While an answer is on its way nothing is asked again.
+    fn forget_question_timer(&mut self, key: &UpdateKey, instance: u32) {
+        let Scheduler { updating, timers, .. } = &mut *self.scheduler;
+        let asking = updating.asking.get_mut(&(key.clone(), instance));
+        if let Some(at) = asking.and_then(|asking| asking.at.take()) {
+            timers.forget(at, &Timer::Update(UpdateTimer::AskAgain(key.clone(), instance)));
         }
     }
 
     /// The policy allows it.
     fn pass(&mut self, key: &UpdateKey, instance: u32) {
+        self.forget_question_timer(key, instance);
         self.scheduler.updating.asking.remove(&(key.clone(), instance));
         self.scheduler.updating.asked.entry(key.job.clone()).or_default().passed += 1;
         self.note(key, instance, "SLA check passed, continuing.");
@@ -77,17 +89,63 @@ impl Turn<'_> {
 
     /// The policy does not allow it yet.
     fn put_off(&mut self, key: &UpdateKey, instance: u32, retry_at: Option<Timestamp>) {
-        let settings = &self.scheduler.settings;
-        let (min, max) = (settings.sla_retry_min_ms, settings.sla_retry_max_ms);
-        let Some(asking) = self.scheduler.updating.asking.get_mut(&(key.clone(), instance)) else {
-            return;
-        };
-        asking.wait = self.scheduler.random.backoff(asking.wait, min, max);
-        let latest = self.now.plus_ms(asking.wait.max(1));
-        let at = retry_at.map_or(latest, |at| at.max(self.now.plus_ms(SOONEST_MS)).min(latest));
-        asking.at = Some(at);
+        let soonest = self.now.plus_ms(SOONEST_MS);
+        let Scheduler { settings, updating, random, timers, .. } = &mut *self.scheduler;
+        let Some(asking) = updating.asking.get_mut(&(key.clone(), instance)) else { return };
         let timer = Timer::Update(UpdateTimer::AskAgain(key.clone(), instance));
-        self.scheduler.timers.set(at, timer);
+        let latest = match asking.at.filter(|at| *at > self.now) {
+            // It was asked because something has happened: it is asked in time all the same.
+            Some(at) => {
+                timers.forget(at, &timer);
+                at
+            }
+            None => {
+                let (min, max) = (settings.sla_retry_min_ms, settings.sla_retry_max_ms);
+                asking.wait = random.backoff(asking.wait, min, max);
+                self.now.plus_ms(asking.wait.max(1))
+            }
+        };
+        let at = retry_at.map_or(latest, |at| at.max(soonest).min(latest));
+        asking.at = Some(at);
+        timers.set(at, timer);
+    }
+
+    /// Something has happened that may make policies allow what they did not: asks those that wait,
+    /// until one is refused. What is refused to one is refused to all of the same policy.
+    pub(super) fn ask_waiting(&mut self, key: &UpdateKey) {
+        let mut refused: Vec<SlaPolicy> = Vec::new();
+        let mut after = Bound::Included((key.clone(), 0));
+        for _ in 0..AT_ONCE {
+            let range = (after, Bound::Included((key.clone(), u32::MAX)));
+            let waiting = self.scheduler.updating.asking.range(range);
+            let next = waiting.filter(|(_, asking)| asking.at.is_some()).map(|(at, _)| at.1).next();
+            let Some(instance) = next else { return };
+            after = Bound::Excluded((key.clone(), instance));
+            let Some((_, policy)) = self.policy_to_ask(key, instance) else { continue };
+            // A coordinator sees what happens itself, and is asked when it is this one's turn.
+            if matches!(policy, SlaPolicy::Coordinator { .. }) || refused.contains(&policy) {
+                continue;
+            }
+            if !self.is_to_stop(key, instance) {
+                self.scheduler.updating.asking.remove(&(key.clone(), instance));
+                continue;
+            }
+            self.ask(key, instance);
+            let waits = self.scheduler.updating.asking.contains_key(&(key.clone(), instance));
+            if waits {
+                refused.push(policy);
+            }
+        }
+    }
+
+    /// A coordinator is free for an instance that has waited for its turn.
+    pub(crate) fn update_may_ask(&mut self, job: &JobKey, instance: u32) {
+        let Some(update) = self.scheduler.state.updates.active_of(job) else { return };
+        let key = update.update().key.clone();
+        let asking = self.scheduler.updating.asking.get(&(key.clone(), instance));
+        if asking.is_some_and(|asking| asking.at.is_some()) && self.is_to_stop(&key, instance) {
+            self.ask(&key, instance);
+        }
     }
 
     pub(super) fn ask_again(&mut self, key: &UpdateKey, instance: u32) {
@@ -96,10 +154,15 @@ impl Turn<'_> {
         if !due {
             return;
         }
-        if self.is_to_stop(key, instance) {
-            self.ask(key, instance);
-        } else {
+        if !self.is_to_stop(key, instance) {
             self.scheduler.updating.asking.remove(&(key.clone(), instance));
+            return;
+        }
+        self.ask(key, instance);
+        let waits = self.scheduler.updating.asking.contains_key(&(key.clone(), instance));
+        if !waits {
+            // What has become due for one may have for others.
+            self.ask_waiting(key);
         }
     }
 
@@ -147,7 +210,8 @@ impl Turn<'_> {
         let asking = &mut self.scheduler.updating.asking;
         let found: Vec<(UpdateKey, u32)> = asking.range(all).map(|(at, _)| at.clone()).collect();
         for at in found {
-            asking.remove(&at);
+            self.forget_question_timer(key, at.1);
+            self.scheduler.updating.asking.remove(&at);
         }
     }
 

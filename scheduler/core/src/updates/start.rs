@@ -13,7 +13,7 @@ use aurora_model::update::{
 use super::diff::{JobDiff, diff, unknown_in_scope};
 use super::requests::check_message;
 use super::store::{UpdateOp, UpdateSnapshot};
-use super::{UpdateResponse, table};
+use super::{UpdateResponse, limits, table};
 use crate::input::{ErrorKind, Op, RequestError};
 use crate::scheduler::{Scheduler, Turn};
 use crate::settings::Settings;
@@ -29,6 +29,7 @@ impl Turn<'_> {
         request: JobUpdateRequest,
         message: Option<String>,
     ) -> Result<UpdateResponse, RequestError> {
+        limits::check_request(&request)?;
         let JobUpdateRequest { task, instance_count, settings, metadata } = request;
         check_service(&task)?;
         check_settings(&settings, instance_count, &self.scheduler.settings)?;
@@ -51,6 +52,7 @@ impl Turn<'_> {
         let last = surge.map_or(instance_count.saturating_sub(1), |surge| surge.last);
         check_ids(&job, last)?;
         let instructions = instructions(found, &task, surge, settings);
+        limits::check_configs(&instructions)?;
         self.scheduler.check_update_quota(&job, &instructions)?;
         check_message(message.as_deref())?;
         self.scheduler.check_not_updating(&job)?;
@@ -117,6 +119,7 @@ impl Scheduler {
     /// # Errors
     /// The request could not be carried out whatever the job is.
     pub fn update_diff(&self, request: JobUpdateRequest) -> Result<JobDiff, RequestError> {
+        limits::check_request(&request)?;
         let JobUpdateRequest { task, instance_count, settings, .. } = request;
         let task = self.normalised(task, instance_count)?;
         self.check_no_cron(&task.job)?;

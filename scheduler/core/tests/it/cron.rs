@@ -337,6 +337,29 @@ fn no_more_runs_are_made_up_for_than_the_cluster_allows() {
 }
 
 #[test]
+fn where_no_run_is_made_up_for_those_that_are_on_time_run() {
+    for catch_up in [CronCatchUp::RunAll, CronCatchUp::RunLatest, CronCatchUp::Skip] {
+        let settings = Settings { cron_catch_up_limit: 0, ..Settings::default() };
+        let mut world = World::with(settings);
+        world.now = Timestamp(DAY - MINUTE);
+        schedule(&mut world, catching_up(catch_up)).unwrap();
+        // Three were missed; the last one is due at this very moment.
+        away_until(&mut world, Timestamp(DAY + 3 * HOUR));
+        let reason = match catch_up {
+            CronCatchUp::RunAll => "CatchUpLimit",
+            CronCatchUp::RunLatest => "Superseded",
+            CronCatchUp::Skip => "Policy",
+        };
+        let missed = format!("0:00 late {reason} x3 to 2:00");
+        assert_eq!(runs(&world), [missed.as_str(), "3:00 started 2"]);
+        world.offer("A", 8);
+        all_go_to(&mut world, TaskState::Finished);
+        world.wait(HOUR);
+        assert_eq!(runs(&world).last().unwrap(), "4:00 started 2");
+    }
+}
+
+#[test]
 fn a_clock_that_jumps_ahead_is_like_an_absence_and_one_that_goes_back_repeats_nothing() {
     let mut world = scheduled(catching_up(CronCatchUp::RunLatest));
     world.wait(3 * HOUR + 30 * MINUTE);

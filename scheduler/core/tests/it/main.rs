@@ -4,7 +4,9 @@
 
 mod actions;
 mod admin;
+mod bounds;
 mod cron;
+mod endings;
 mod events;
 mod history;
 mod jobs;
@@ -19,9 +21,11 @@ mod queries;
 mod quota;
 mod restart;
 mod scenarios;
+mod sharing;
 mod sla;
 mod surge;
 mod table;
+mod turns;
 mod updates;
 mod updates_beyond;
 mod updates_properties;

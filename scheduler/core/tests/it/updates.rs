@@ -117,6 +117,66 @@ fn section_2_what_cannot_be_started_is_refused_with_the_reason() {
 }
 
 #[test]
+fn section_2_an_update_is_no_larger_than_what_can_be_written_down() {
+    let mut world = World::with_web(1);
+    let mut refused = |change: &dyn Fn(&mut JobUpdateRequest)| {
+        let settings = queue(1);
+        let mut request = JobUpdateRequest {
+            task: version("v2"),
+            instance_count: 1,
+            settings,
+            metadata: [].into(),
+        };
+        change(&mut request);
+        let ask = UpdateRequest::Start { request: Box::new(request), message: None };
+        let error = world.ask(Request::Update(ask)).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Invalid);
+        error.message
+    };
+    let message = refused(&|request| request.settings.only_instances = vec![range(0, 0); 5_001]);
+    assert_eq!(message, "the update has 5001 ranges of instances; at most 5000 are allowed");
+    let message = refused(&|request| {
+        request.settings.strategy = UpdateStrategy::VariableBatch {
+            group_sizes: vec![1; 1_001],
+            autopause_after_batch: false,
+        };
+    });
+    assert_eq!(message, "the update has 1001 sizes of batches; at most 1000 are allowed");
+    let message = refused(&|request| {
+        request.metadata = (0..1_001).map(|n| (n.to_string(), String::new())).collect();
+    });
+    assert_eq!(message, "the update has 1001 entries of metadata; at most 1000 are allowed");
+    let message = refused(&|request| {
+        request.metadata = [("key".to_owned(), "x".repeat(64 << 10))].into();
+    });
+    assert_eq!(message, "the update has 65539 bytes of metadata; at most 65536 are allowed");
+    // Nothing is left of them.
+    world.started(1, queue(1));
+}
+
+#[test]
+fn section_2_a_job_of_too_many_different_things_is_updated_in_parts() {
+    const LARGE: usize = 4 << 20;
+    let mut world = World::with_web(17);
+    let large = |number: u32| {
+        let mut task = version("");
+        task.executor.as_mut().unwrap().data = format!("{number:04}{}", "x".repeat(LARGE - 4));
+        task
+    };
+    for instance in 0..17 {
+        let only_instances = vec![range(instance, instance)];
+        let settings = UpdateSettings { only_instances, ..queue(1) };
+        world.start(large(instance), 17, settings).unwrap();
+        world.obey();
+    }
+    let error = world.start(version("v2"), 17, queue(1)).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Invalid);
+    assert!(error.message.contains("of 17 configurations"), "{error}");
+    let settings = UpdateSettings { only_instances: vec![range(0, 7)], ..queue(1) };
+    world.start(version("v2"), 17, settings).unwrap();
+}
+
+#[test]
 fn section_2_a_job_that_is_what_it_is_to_be_needs_no_update() {
     let mut world = World::with_web(2);
     let response = world.start(version("v1"), 2, queue(1));

@@ -6,6 +6,7 @@
 #[path = "../../../core/tests/it/actions.rs"]
 mod actions;
 mod real;
+mod sizes;
 #[path = "../../../core/tests/it/world.rs"]
 #[allow(dead_code, reason = "the core's own tests use the rest")]
 mod world;

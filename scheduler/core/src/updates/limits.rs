@@ -1,0 +1,69 @@
+//! How large an update may be: it is written down whole, and looked at again and again.
+
+use std::collections::BTreeSet;
+
+use aurora_model::job::TaskConfig;
+use aurora_model::update::{JobUpdateRequest, UpdateInstructions, UpdateStrategy};
+
+use crate::input::RequestError;
+
+/// Ranges of instances that a request may name.
+const MAX_SCOPE_RANGES: usize = 5_000;
+
+/// Sizes of batches that a request may name.
+const MAX_GROUP_SIZES: usize = 1_000;
+
+/// Entries of metadata that a request may have.
+const MAX_METADATA: usize = 1_000;
+
+/// How large these may be together, in bytes.
+const MAX_METADATA_BYTES: usize = 64 << 10;
+
+/// How large the descriptions of tasks may be together that an update must remember to undo what it
+/// does, in bytes. One record of the log holds them all; see `aurora-scheduler-storage`.
+const MAX_CONFIG_BYTES: usize = 64 << 20;
+
+/// Refuses what is too large before it is looked at.
+pub(super) fn check_request(request: &JobUpdateRequest) -> Result<(), RequestError> {
+    check("ranges of instances", request.settings.only_instances.len(), MAX_SCOPE_RANGES)?;
+    if let UpdateStrategy::VariableBatch { group_sizes, .. } = &request.settings.strategy {
+        check("sizes of batches", group_sizes.len(), MAX_GROUP_SIZES)?;
+    }
+    check_metadata(&request.metadata)
+}
+
+fn check_metadata(metadata: &BTreeSet<(String, String)>) -> Result<(), RequestError> {
+    check("entries of metadata", metadata.len(), MAX_METADATA)?;
+    let bytes = metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
+    check("bytes of metadata", bytes, MAX_METADATA_BYTES)
+}
+
+/// Refuses an update of a job whose instances are too many different things.
+pub(super) fn check_configs(instructions: &UpdateInstructions) -> Result<(), RequestError> {
+    let configs = instructions.initial.iter().chain(&instructions.desired);
+    let bytes: usize = configs.map(|config| size_of(&config.task)).sum();
+    if bytes <= MAX_CONFIG_BYTES {
+        return Ok(());
+    }
+    Err(RequestError::invalid(format!(
+        "the instances that the update changes are of {} configurations, whose descriptions are {bytes} \
+         bytes long together; at most {MAX_CONFIG_BYTES} are allowed: update some instances at a time",
+        instructions.initial.len()
+    )))
+}
+
+/// How long what a user may make long of a task is, in bytes.
+fn size_of(task: &TaskConfig) -> usize {
+    let pair = |(key, value): (&String, &String)| key.len() + value.len();
+    let data = task.executor.as_ref().map_or(0, |executor| executor.data.len());
+    let metadata: usize = task.metadata.iter().map(|(key, value)| pair((key, value))).sum();
+    let links: usize = task.task_links.iter().map(pair).sum();
+    data + metadata + links
+}
+
+fn check(what: &str, count: usize, max: usize) -> Result<(), RequestError> {
+    if count <= max {
+        return Ok(());
+    }
+    Err(RequestError::invalid(format!("the update has {count} {what}; at most {max} are allowed")))
+}
