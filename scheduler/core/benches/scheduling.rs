@@ -11,11 +11,14 @@
 
 #[allow(dead_code, reason = "the benchmark of the log uses the rest")]
 mod cluster;
+#[allow(dead_code, reason = "the benchmark of snapshots uses the rest")]
+mod updates;
 
 use aurora_model::job::{JobConfiguration, MilliCpus, ResourceBag, TaskState};
 use aurora_model::key::JobKey;
+use aurora_model::update::UpdateKey;
 use aurora_scheduler_core::{
-    Input, Request, Scheduler, Settings, State, StatusUpdate, TaskQuery, Ticket, Tier,
+    Input, Op, Request, Scheduler, Settings, State, StatusUpdate, TaskQuery, Ticket, Tier,
 };
 use cluster::{Cluster, job, limit, machine, settings, value};
 use divan::counter::ItemsCount;
@@ -149,8 +152,8 @@ fn full_cluster(bencher: Bencher<'_, '_>) {
 }
 
 /// A search for room on all hosts: in vain, and with success for each of the tasks.
-#[divan::bench(args = [("in vain", 1), ("in vain", 1000), ("found", 1), ("found", 1000)],
-    max_time = 5)]
+#[divan::bench(args = [("in vain", 1), ("in vain", 10), ("in vain", 100), ("in vain", 1000),
+    ("found", 1), ("found", 10), ("found", 100), ("found", 1000)], max_time = 5)]
 fn preemptor(bencher: Bencher<'_, '_>, (what, tasks): (&str, u32)) {
     bencher
         .with_inputs(|| {
@@ -225,7 +228,7 @@ fn status_updates(bencher: Bencher<'_, '_>) {
 }
 
 /// One job with so many tasks: all of it, and one instance of it.
-#[divan::bench(args = [10_000, 100_000], max_time = 3)]
+#[divan::bench(args = [10_000, 50_000, 100_000], max_time = 3)]
 fn fetch_all(bencher: Bencher<'_, '_>, tasks: u32) {
     let mut cluster = Cluster::new(1, machine(1), settings());
     let _ = cluster.put(Cluster::create(job("jmh", "job", tasks)));
@@ -233,26 +236,105 @@ fn fetch_all(bencher: Bencher<'_, '_>, tasks: u32) {
 }
 
 /// See [`fetch_all`].
-#[divan::bench(args = [10_000, 100_000], max_time = 3)]
+#[divan::bench(args = [10_000, 50_000, 100_000], max_time = 3)]
 fn fetch_instance(bencher: Bencher<'_, '_>, tasks: u32) {
     let mut cluster = Cluster::new(1, machine(1), settings());
     let _ = cluster.put(Cluster::create(job("jmh", "job", tasks)));
     let key = JobKey::new("jmh", "prod", "job").unwrap();
-    bencher.bench_local(|| cluster.scheduler.state().active_instance(&key, 0).is_some());
+    let query = TaskQuery { instances: [0].into(), ..TaskQuery::of_job(&key) };
+    bencher.bench_local(|| {
+        let found = cluster.scheduler.tasks(&query);
+        assert_eq!(found.len(), 1);
+        found[0].id().clone()
+    });
 }
 
-/// What a role's jobs do, of 500 roles with five jobs of 100 instances each.
-#[divan::bench(max_time = 3)]
-fn role_summary(bencher: Bencher<'_, '_>) {
-    let mut cluster = Cluster::new(1, machine(1), settings());
-    for role in 0..500 {
-        for name in 0..5 {
-            let job = job(&format!("role-{role}"), &format!("job-{name}"), 100);
-            let _ = cluster.put(Cluster::create(job));
-        }
+/// An update with so many events of instances: finding it, and a copy of it as a client is given.
+#[divan::bench(args = [("find", 1_000), ("find", 5_000), ("find", 10_000), ("copy", 1_000),
+    ("copy", 5_000), ("copy", 10_000)], max_time = 2)]
+fn fetch_update_by_events(bencher: Bencher<'_, '_>, (what, events): (&str, u32)) {
+    fetch_update(bencher, what, updates::one(0, 1, events, 10));
+}
+
+/// The same with so many configurations from before it.
+#[divan::bench(args = [("find", 1), ("find", 10), ("find", 100), ("find", 1_000), ("copy", 1_000)],
+    max_time = 2)]
+fn fetch_update_by_configurations(bencher: Bencher<'_, '_>, (what, configs): (&str, u32)) {
+    fetch_update(bencher, what, updates::one(0, configs, 5_000, 10));
+}
+
+/// The same with so much metadata.
+#[divan::bench(args = [("find", 10), ("find", 100), ("find", 1_000), ("find", 10_000),
+    ("copy", 10_000)], max_time = 2)]
+fn fetch_update_by_metadata(bencher: Bencher<'_, '_>, (what, metadata): (&str, u32)) {
+    fetch_update(bencher, what, updates::one(0, 1, 5_000, metadata));
+}
+
+fn fetch_update(bencher: Bencher<'_, '_>, what: &str, (key, ops): (UpdateKey, Vec<Op>)) {
+    let mut state = State::default();
+    ops.iter().for_each(|op| state.apply(op).unwrap());
+    let scheduler = Scheduler::new(settings(), state);
+    match what {
+        "find" => bencher.bench_local(|| {
+            let found = scheduler.update(black_box(&key)).unwrap();
+            found.instance_events().len()
+        }),
+        _ => bencher.bench_local(|| scheduler.update(&key).cloned()),
     }
-    let scheduler: &Scheduler = &cluster.scheduler;
-    bencher.bench_local(|| scheduler.jobs_page("role-250", None, 100).len());
+}
+
+/// So many roles with five jobs of 200 tasks each, of which none is made one by one.
+fn roles(count: u32) -> Scheduler {
+    let mut state = State::default();
+    for (role, name) in (0..count).flat_map(|role| (0..5).map(move |name| (role, name))) {
+        let job = job(&format!("role-{role}"), &format!("job-{name}"), 200);
+        let mut cluster = Cluster::new(1, machine(1), settings());
+        let step = cluster.put(Cluster::create(job));
+        let made = step.ops.iter().filter(|op| matches!(op, Op::PutTasks { .. }));
+        made.for_each(|op| state.apply(op).unwrap());
+    }
+    assert_eq!(state.len(), count as usize * 1000);
+    Scheduler::new(settings(), state)
+}
+
+/// What one role's jobs do.
+#[divan::bench(args = [1, 10, 100, 500], max_time = 3)]
+fn role_jobs(bencher: Bencher<'_, '_>, count: u32) {
+    let scheduler = roles(count);
+    bencher.bench_local(|| scheduler.jobs_page("role-0", None, 100).len());
+}
+
+/// What the jobs of all roles do, a page after the other as the server asks.
+#[divan::bench(args = [1, 10, 100, 500], max_time = 3)]
+fn role_summary(bencher: Bencher<'_, '_>, count: u32) {
+    let scheduler = roles(count);
+    bencher.bench_local(|| {
+        let mut after: Option<JobKey> = None;
+        let mut found = 0;
+        loop {
+            let page = scheduler.jobs_page("", after.as_ref(), 500);
+            let Some((last, _)) = page.last() else { return found };
+            after = Some(last.clone());
+            found += page.len();
+        }
+    });
+}
+
+/// Every task of so many roles, copied a page after the other as the server asks.
+#[divan::bench(args = [1, 10, 100], max_time = 5)]
+fn tasks_status(bencher: Bencher<'_, '_>, count: u32) {
+    let scheduler = roles(count);
+    bencher.counter(ItemsCount::new(count * 1000)).bench_local(|| {
+        let (query, mut after, mut found) = (TaskQuery::default(), None, 0);
+        loop {
+            let (page, next) = scheduler.tasks_page(&query, after.as_ref(), 250);
+            found += black_box(page.into_iter().cloned().collect::<Vec<_>>()).len();
+            after = next;
+            if after.is_none() {
+                return found;
+            }
+        }
+    });
 }
 
 /// A state is made of its snapshot: what a start costs apart from reading and decoding.

@@ -70,7 +70,7 @@ pub use settings::{MAX_CRON_CATCH_UP, MAX_TASKS_PER_JOB, Settings, Tier};
 pub use sla::{
     CoordinatorAnswer, CoordinatorQuestion, QuestionId, SlaCategory, SlaMetrics, SlaSample,
 };
-pub use state::{Host, Misfit, State};
+pub use state::{Host, Misfit, Scope, State};
 pub use summary::HeldOffer;
 pub use updates::{
     ActionVerdict, JobDiff, Need, Observed, Phase, SlaKills, Taken, Tally, Update, UpdateAction,

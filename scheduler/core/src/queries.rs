@@ -8,6 +8,7 @@ use aurora_model::key::{JobKey, TaskId};
 
 use crate::placement::Veto;
 use crate::scheduler::Scheduler;
+use crate::state::Scope;
 
 /// Jobs and tasks that one page looks at, give or take the tasks of a job: a query that few tasks
 /// match must not go through all of them at once.
@@ -67,6 +68,12 @@ impl TaskQuery {
             Ok(job) => Some(BTreeSet::from([job])),
             Err(_) => (!self.jobs.is_empty()).then(|| self.jobs.clone()),
         }
+    }
+
+    /// Whether its tasks are looked for on the hosts that it names.
+    fn names_hosts(&self) -> bool {
+        let has_job = !self.role.is_empty() && !self.name.is_empty();
+        !self.hosts.is_empty() && !has_job && self.jobs.is_empty()
     }
 
     /// Whether the task is meant.
@@ -277,13 +284,35 @@ impl Scheduler {
         (found, next)
     }
 
+    /// The version of the last change that touched what any page of a query rests on, or a later
+    /// one; see [`crate::State::touched`].
+    pub fn tasks_touched(&self, query: &TaskQuery) -> u64 {
+        let state = &self.state;
+        let last = |scopes: &mut dyn Iterator<Item = Scope<'_>>| {
+            scopes.map(|scope| state.touched(scope)).max().unwrap_or(0)
+        };
+        if !query.task_ids.is_empty() {
+            return last(&mut query.task_ids.iter().map(|id| match state.task(id) {
+                Some(task) => Scope::Job(task.job()),
+                None => Scope::All,
+            }));
+        }
+        if query.names_hosts() {
+            return last(&mut query.hosts.iter().map(|host| Scope::Host(host)));
+        }
+        match query.whole_jobs() {
+            Some(jobs) => last(&mut jobs.iter().map(Scope::Job)),
+            None if query.role.is_empty() => state.touched(Scope::All),
+            None => state.touched(Scope::Role(&query.role)),
+        }
+    }
+
     /// The tasks that a query names by id or host; nothing if it does neither.
     fn named<'a>(&'a self, query: &TaskQuery) -> Option<Vec<&'a ScheduledTask>> {
         if !query.task_ids.is_empty() {
             return Some(query.task_ids.iter().filter_map(|id| self.state.task(id)).collect());
         }
-        let has_job = !query.role.is_empty() && !query.name.is_empty();
-        if query.hosts.is_empty() || has_job || !query.jobs.is_empty() {
+        if !query.names_hosts() {
             return None;
         }
         Some(query.hosts.iter().flat_map(|host| self.state.tasks_ever_on(host)).collect())

@@ -279,12 +279,7 @@ impl Jobs for Api {
         request: Request<v1::GetJobRequest>,
     ) -> Result<Response<v1::GetJobResponse>, Status> {
         let key = job_key(request.into_inner().job)?;
-        let wanted = key.clone();
-        let (found, version) = self
-            .core
-            .ask(move |scheduler| (queries::job(scheduler, &wanted), scheduler.state().version()))
-            .await
-            .map_err(ended)?;
+        let (found, version) = self.core.job(key.clone()).await.map_err(ended)?;
         let found = found.ok_or_else(|| not_found(format!("there is no job {key}")))?;
         let job = Some(queries::job_to_proto(&found));
         Ok(Response::new(v1::GetJobResponse { job, version }))

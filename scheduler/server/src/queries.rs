@@ -1,5 +1,6 @@
 //! Questions to the core that may have long answers: asked for a page at a time, so that none keeps
-//! the core from its work.
+//! the core from its work. Each page says on which version it rests, so that it waits for the disk
+//! only if what it tells has just changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,7 +10,8 @@ use aurora_api::v1;
 use aurora_model::job::{JobConfiguration, ScheduledTask, TaskConfig, TaskState, Timestamp};
 use aurora_model::key::{JobKey, TaskId};
 use aurora_scheduler_core::{
-    CronStatus, JobCounts, PendingReason, Scheduler, TaskCursor, TaskQuery, VetoCount, VetoKind,
+    CronStatus, JobCounts, PendingReason, Scheduler, Scope, TaskCursor, TaskQuery, VetoCount,
+    VetoKind,
 };
 
 use crate::actor::{Core, Ended};
@@ -34,7 +36,7 @@ pub(crate) struct Tasks {
     pub(crate) found: Vec<Found>,
     /// Where there may be more.
     pub(crate) next: Option<TaskCursor>,
-    /// Of the state that the first of them are from.
+    /// Which is durable, and of which the first of them are: what changes after it is not in them.
     pub(crate) version: u64,
 }
 
@@ -66,6 +68,7 @@ fn schedule(cron: CronStatus) -> Schedule {
 pub(crate) struct Jobs {
     pub(crate) found: Vec<Job>,
     pub(crate) next: Option<JobKey>,
+    /// As with [`Tasks::version`].
     pub(crate) version: u64,
 }
 
@@ -78,38 +81,49 @@ pub(crate) struct RoleSums {
     pub(crate) counts: JobCounts,
 }
 
+/// Some tasks, where there may be more, and the version that this rests on.
 fn some_tasks(
     scheduler: &Scheduler,
     query: &TaskQuery,
     after: Option<&TaskCursor>,
     limit: usize,
-) -> Tasks {
+) -> ((Vec<Found>, Option<TaskCursor>), u64) {
     let began = Instant::now();
-    let version = scheduler.state().version();
+    let mut rests_on = scheduler.tasks_touched(query);
     let (tasks, mut next) = scheduler.tasks_page(query, after, limit);
     let mut found = Vec::with_capacity(tasks.len());
     let last = tasks.len().saturating_sub(1);
     for (index, task) in tasks.into_iter().enumerate() {
-        let reason = scheduler.pending(task.id());
-        found.push(Found { task: task.clone(), reason });
+        found.push(found_now(scheduler, task, &mut rests_on));
         // To find out why a task waits may take long.
         if index < last && began.elapsed() > PATIENCE {
             next = Some(TaskCursor::of(task));
             break;
         }
     }
-    Tasks { found, next, version }
+    ((found, next), rests_on)
 }
 
+/// A task, and why it waits: which may be because of any other.
+fn found_now(scheduler: &Scheduler, task: &ScheduledTask, rests_on: &mut u64) -> Found {
+    let reason = scheduler.pending(task.id());
+    if reason.is_some() {
+        *rests_on = scheduler.state().touched(Scope::All);
+    }
+    Found { task: task.clone(), reason }
+}
+
+/// Some jobs, where there may be more, and the version that this rests on.
 fn some_jobs(
     scheduler: &Scheduler,
     role: &str,
     after: Option<&JobKey>,
     limit: usize,
     with_config: bool,
-) -> Jobs {
+) -> ((Vec<Job>, Option<JobKey>), u64) {
     let began = Instant::now();
-    let version = scheduler.state().version();
+    let scope = if role.is_empty() { Scope::All } else { Scope::Role(role) };
+    let rests_on = scheduler.state().touched(scope);
     // Cron jobs are there also when none of their tasks is.
     let mut jobs: BTreeMap<JobKey, (JobCounts, Option<Schedule>)> = scheduler
         .jobs_page(role, after, limit)
@@ -132,7 +146,7 @@ fn some_jobs(
             break;
         }
     }
-    Jobs { found, next, version }
+    ((found, next), rests_on)
 }
 
 impl Core {
@@ -144,14 +158,14 @@ impl Core {
         limit: usize,
     ) -> Result<Tasks, Ended> {
         let mut all = Tasks::default();
+        let mut first = None;
         loop {
             let (query, wanted) = (query.clone(), TASKS.min(limit - all.found.len()));
-            let page = self.ask(move |s| some_tasks(s, &query, after.as_ref(), wanted)).await?;
-            if all.found.is_empty() {
-                all.version = page.version;
-            }
-            all.found.extend(page.found);
-            all.next = page.next;
+            let page = self.ask_of(move |s| some_tasks(s, &query, after.as_ref(), wanted));
+            let ((found, next), version) = page.await?;
+            all.version = *first.get_or_insert(version);
+            all.found.extend(found);
+            all.next = next;
             if all.next.is_none() || all.found.len() >= limit {
                 return Ok(all);
             }
@@ -168,15 +182,15 @@ impl Core {
         with_config: bool,
     ) -> Result<Jobs, Ended> {
         let mut all = Jobs::default();
+        let mut first = None;
         loop {
             let (role, wanted) = (role.to_owned(), JOBS.min(limit - all.found.len()));
             let page =
-                self.ask(move |s| some_jobs(s, &role, after.as_ref(), wanted, with_config)).await?;
-            if all.found.is_empty() {
-                all.version = page.version;
-            }
-            all.found.extend(page.found);
-            all.next = page.next;
+                self.ask_of(move |s| some_jobs(s, &role, after.as_ref(), wanted, with_config));
+            let ((found, next), version) = page.await?;
+            all.version = *first.get_or_insert(version);
+            all.found.extend(found);
+            all.next = next;
             if all.next.is_none() || all.found.len() >= limit {
                 return Ok(all);
             }
@@ -204,7 +218,19 @@ impl Core {
         &self,
         job: JobKey,
     ) -> Result<Vec<(Arc<TaskConfig>, BTreeSet<u32>)>, Ended> {
-        self.ask(move |scheduler| config_groups(scheduler, &job)).await
+        let found = self.ask_of(move |scheduler| {
+            let rests_on = scheduler.state().touched(Scope::Job(&job));
+            (config_groups(scheduler, &job), rests_on)
+        });
+        found.await.map(|(groups, _)| groups)
+    }
+
+    /// A job with what it is, nothing if there is none; and a version as [`Tasks::version`] is.
+    pub(crate) async fn job(&self, key: JobKey) -> Result<(Option<Job>, u64), Ended> {
+        self.ask_of(move |scheduler| {
+            (job(scheduler, &key), scheduler.state().touched(Scope::Job(&key)))
+        })
+        .await
     }
 
     /// The tasks with these ids that match, and why they wait; nothing in place of one that does not.
@@ -217,25 +243,24 @@ impl Core {
         let ids = Arc::new(ids);
         loop {
             let (query, wanted, from) = (query.clone(), ids.clone(), found.len());
-            let some = self
-                .ask(move |scheduler| {
-                    let began = Instant::now();
-                    let mut some = Vec::new();
-                    for id in wanted.iter().skip(from) {
-                        let task = scheduler.state().task(id).filter(|task| query.matches(task));
-                        let task = task.map(|task| Found {
-                            task: task.clone(),
-                            reason: scheduler.pending(id),
-                        });
-                        some.push((id.clone(), task));
-                        if began.elapsed() > PATIENCE {
-                            break;
-                        }
+            let some = self.ask_of(move |scheduler| {
+                let began = Instant::now();
+                let mut some = Vec::new();
+                let mut rests_on = 0;
+                for id in wanted.iter().skip(from) {
+                    let task = scheduler.state().task(id);
+                    let scope = task.map_or(Scope::All, |task| Scope::Job(task.job()));
+                    rests_on = rests_on.max(scheduler.state().touched(scope));
+                    let task = task.filter(|task| query.matches(task));
+                    let task = task.map(|task| found_now(scheduler, task, &mut rests_on));
+                    some.push((id.clone(), task));
+                    if began.elapsed() > PATIENCE {
+                        break;
                     }
-                    some
-                })
-                .await?;
-            found.extend(some);
+                }
+                (some, rests_on)
+            });
+            found.extend(some.await?.0);
             if found.len() >= ids.len() {
                 return Ok(found);
             }

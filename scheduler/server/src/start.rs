@@ -98,7 +98,7 @@ impl Handle {
     pub async fn pause_launching(&self) {
         // A scheduler that has ended launches nothing either.
         if self.core.0.put(Input::Launching(false)).await.is_ok() {
-            let _ = self.core.0.ask(|_| ()).await;
+            let _ = self.core.0.settle().await;
         }
     }
 
@@ -180,8 +180,10 @@ pub async fn start_with_log(
     let parts = inner.clone().drop_guard();
     let told = webhook.map(|webhook| webhook::start(webhook, &inner));
     let events = EventLog::new(flags.event_buffer, version, told);
-    let actor = actor::start(scheduler, log, events.clone(), seed, inner.clone())
-        .map_err(|source| Error::Io { action: "start the log's thread", source })?;
+    let actor =
+        actor::start(scheduler, log, events.clone(), seed, inner.clone()).map_err(|source| {
+            Error::Io { action: "start the threads of the core and its log", source }
+        })?;
     let core = actor.core.clone();
     let dispatcher = Dispatcher::new(core.clone());
 

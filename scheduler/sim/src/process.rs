@@ -284,7 +284,7 @@ impl World {
             group,
             |log, steps| log.append(steps),
             // A log without a snapshot is as good, only longer.
-            |log, state| snapshots += u64::from(log.snapshot(state).is_ok()),
+            |log, state| snapshots += u64::from(log.snapshot(&state).is_ok()),
         );
         self.cover.snapshots += snapshots;
         let wants_snapshot = process.store.since_snapshot() > SNAPSHOT_AFTER;

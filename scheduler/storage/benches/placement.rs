@@ -18,14 +18,17 @@
 )]
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use aurora_model::job::{JobConfiguration, TaskState, Timestamp};
-use aurora_model::key::JobKey;
-use aurora_scheduler_core::{Effect, Input, Op, Settings, StatusUpdate, TaskQuery, Tier};
-use aurora_scheduler_storage::{Log, Store};
+use aurora_model::key::{AgentId, JobKey};
+use aurora_scheduler_core::{
+    Effect, Input, Op, Scheduler, Scope, Settings, StatusUpdate, Step, TaskQuery, Tier,
+};
+use aurora_scheduler_storage::{Log, Snapshot, Store, StoreError};
 
 #[path = "../../core/benches/cluster/mod.rs"]
 #[allow(dead_code, reason = "the core's own benches use the rest")]
@@ -63,12 +66,41 @@ const JOB: u32 = 1000;
 /// Jobs whose tasks may wait at the same time.
 const JOBS_AT_ONCE: u64 = 4;
 
-type Answer = Box<dyn FnOnce() + Send>;
-type Query = Box<dyn FnOnce(&aurora_scheduler_core::Scheduler) -> Answer + Send>;
+/// Tells an answer; is told whether it had to wait for the log.
+type Answer = Box<dyn FnOnce(bool) + Send>;
+/// Gives the version that the answer rests on, and the answer.
+type Query = Box<dyn FnOnce(&Scheduler) -> (u64, Answer) + Send>;
 
-enum Work {
-    Step(Vec<Op>, Vec<Effect>),
-    Answer(Answer),
+struct Work {
+    ops: Vec<Op>,
+    effects: Vec<Effect>,
+    version: u64,
+}
+
+/// The version up to which everything is durable, and the answers that wait for a later one, as the
+/// actor has them.
+#[derive(Default)]
+struct Answers(Mutex<(u64, BTreeMap<u64, Vec<Answer>>)>);
+
+impl Answers {
+    fn tell(&self, rests_on: u64, answer: Answer) {
+        let mut inner = self.0.lock().unwrap();
+        if inner.0 < rests_on {
+            inner.1.entry(rests_on).or_default().push(answer);
+            return;
+        }
+        drop(inner);
+        answer(false);
+    }
+
+    fn release(&self, version: u64) {
+        let mut inner = self.0.lock().unwrap();
+        inner.0 = version;
+        let later = inner.1.split_off(&(version + 1));
+        let due = std::mem::replace(&mut inner.1, later);
+        drop(inner);
+        due.into_values().flatten().for_each(|answer| answer(true));
+    }
 }
 
 /// The log's thread: many steps with one sync, and then their effects.
@@ -76,16 +108,9 @@ fn write(
     mut log: impl Log,
     work: mpsc::Receiver<Work>,
     released: mpsc::Sender<Vec<Effect>>,
-    written: &AtomicU64,
+    answers: &Answers,
 ) {
     while let Ok(first) = work.recv() {
-        let first = match first {
-            Work::Answer(answer) => {
-                answer();
-                continue;
-            }
-            step @ Work::Step(..) => step,
-        };
         let mut group = vec![first];
         while group.len() < GROUP
             && let Ok(more) = work.try_recv()
@@ -94,30 +119,69 @@ fn write(
         }
         let mut steps = Vec::new();
         let mut then = Vec::new();
-        for item in group {
-            match item {
-                Work::Step(ops, effects) => {
-                    if !ops.is_empty() {
-                        steps.push(ops);
-                    }
-                    then.push(Ok(effects));
-                }
-                Work::Answer(answer) => then.push(Err(answer)),
+        let mut last = 0;
+        for Work { ops, effects, version } in group {
+            if !ops.is_empty() {
+                steps.push(ops);
             }
+            then.push(effects);
+            last = version;
         }
         if !steps.is_empty() {
             log.append(&steps).unwrap();
         }
-        for item in then {
-            match item {
-                Ok(effects) => {
-                    let _ = released.send(effects);
-                    written.fetch_add(1, Ordering::Release);
-                }
-                Err(answer) => answer(),
-            }
+        for effects in then {
+            let _ = released.send(effects);
         }
+        answers.release(last);
     }
+}
+
+/// A log on a disk that takes so long for each append, whatever is in it.
+struct Slow(Duration);
+
+impl Log for Slow {
+    fn append(&mut self, _: &[Vec<Op>]) -> Result<(), StoreError> {
+        std::thread::sleep(self.0);
+        Ok(())
+    }
+
+    fn check(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn begin_snapshot(&mut self) -> Result<Box<dyn Snapshot>, StoreError> {
+        Err(StoreError::NoSnapshot)
+    }
+
+    fn end_snapshot(&mut self, written: Result<(), StoreError>) -> Result<(), StoreError> {
+        written
+    }
+
+    fn since_snapshot(&self) -> u64 {
+        0
+    }
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct Timespec {
+    seconds: i64,
+    nanos: i64,
+}
+
+unsafe extern "C" {
+    fn clock_gettime(clock: i32, time: *mut Timespec) -> i32;
+}
+
+/// How long this thread has been on a processor: what others keep it waiting for does not count.
+fn own_time() -> Duration {
+    const CLOCK_THREAD_CPUTIME_ID: i32 = 3;
+    let mut time = Timespec::default();
+    // SAFETY: the structure is that of 64-bit Linux, and outlives the call.
+    let failed = unsafe { clock_gettime(CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    assert_eq!(failed, 0);
+    Duration::new(time.seconds as u64, time.nanos as u32)
 }
 
 /// A core with its log.
@@ -126,15 +190,14 @@ struct Through {
     work: mpsc::SyncSender<Work>,
     released: mpsc::Receiver<Vec<Effect>>,
     queries: Option<mpsc::Receiver<Query>>,
-    /// How many steps have gone to the log, and how many of them are on disk.
-    sent: u64,
-    written: Arc<AtomicU64>,
-    /// How long each step of the core took.
-    steps: Vec<Duration>,
+    answers: Arc<Answers>,
+    /// How long each step of the core took, and how much of that it was on a processor, by what it was
+    /// given.
+    steps: BTreeMap<&'static str, Vec<(Duration, Duration)>>,
     /// Whether tasks report that they start and run.
     runs: bool,
     writer: Option<std::thread::JoinHandle<()>>,
-    _folder: tempfile::TempDir,
+    _folder: Option<tempfile::TempDir>,
 }
 
 /// The log is written to its end before its folder goes.
@@ -151,19 +214,24 @@ impl Through {
     fn new(cluster: Cluster) -> Self {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let (store, _) = Store::open(folder.path()).unwrap();
+        Self::over(cluster, store, Some(folder))
+    }
+
+    fn over(cluster: Cluster, log: impl Log + 'static, folder: Option<tempfile::TempDir>) -> Self {
         let (work, to_write) = mpsc::sync_channel(UNWRITTEN);
         let (release, released) = mpsc::channel();
-        let written = Arc::new(AtomicU64::new(0));
-        let count = written.clone();
-        let writer = Some(std::thread::spawn(move || write(store, to_write, release, &count)));
+        let answers = Arc::new(Answers::default());
+        // What the cluster was filled with counts as durable.
+        answers.release(cluster.scheduler.state().version());
+        let due = answers.clone();
+        let writer = Some(std::thread::spawn(move || write(log, to_write, release, &due)));
         Self {
             cluster,
             work,
             released,
             queries: None,
-            sent: 0,
-            written,
-            steps: Vec::new(),
+            answers,
+            steps: BTreeMap::new(),
             runs: false,
             writer,
             _folder: folder,
@@ -171,23 +239,28 @@ impl Through {
     }
 
     fn step(&mut self, input: Input) {
-        let began = Instant::now();
-        let step = self.cluster.put(input);
-        self.steps.push(began.elapsed());
-        if !step.ops.is_empty() || !step.effects.is_empty() {
-            self.sent += 1;
-            self.work.send(Work::Step(step.ops, step.effects)).unwrap();
+        let what = match &input {
+            Input::Request { .. } => "  that creates a job",
+            Input::Offers(_) => "  that is given offers",
+            _ => "  of another kind",
+        };
+        let (began, own) = (Instant::now(), own_time());
+        let Step { ops, effects, .. } = self.cluster.put(input);
+        let took = (began.elapsed(), own_time() - own);
+        self.steps.entry(what).or_default().push(took);
+        if !ops.is_empty() || !effects.is_empty() {
+            let version = self.cluster.scheduler.state().version();
+            self.work.send(Work { ops, effects, version }).unwrap();
         }
-        if let Some(queries) = &self.queries {
-            while let Ok(query) = queries.try_recv() {
-                let answer = query(&self.cluster.scheduler);
-                // As with the actor, the answer comes when what it may rest on is on disk.
-                if self.written.load(Ordering::Acquire) == self.sent {
-                    answer();
-                } else {
-                    self.work.send(Work::Answer(answer)).unwrap();
-                }
-            }
+        self.answer();
+    }
+
+    /// As with the actor, an answer comes when what it rests on is on disk.
+    fn answer(&self) {
+        let Some(queries) = &self.queries else { return };
+        while let Ok(query) = queries.try_recv() {
+            let (rests_on, answer) = query(&self.cluster.scheduler);
+            self.answers.tell(rests_on, answer);
         }
     }
 
@@ -220,6 +293,7 @@ impl Through {
                 self.step(Input::Wakeup);
                 continue;
             }
+            self.answer();
             // Nothing to do until something has been written, or a timer is due.
             if let Ok(effects) = self.released.recv_timeout(Duration::from_millis(1)) {
                 self.take(effects, &mut inputs);
@@ -354,7 +428,46 @@ fn scale(agents: usize, tasks: u32) -> f64 {
     20_000.0 / took.as_secs_f64()
 }
 
-/// How long questions wait at a million tasks while others are placed.
+/// How many of them there are, half, 99 of 100, and the longest, in milliseconds.
+fn shares(times: &mut [Duration]) -> String {
+    times.sort();
+    let Some(last) = times.len().checked_sub(1) else { return "0 times".to_owned() };
+    let at = |share: f64| times[(last as f64 * share) as usize].as_secs_f64() * 1e3;
+    let (half, most, longest) = (at(0.5), at(0.99), at(1.0));
+    format!(
+        "{:>5} times: median {half:.2} ms, p99 {most:.2} ms, longest {longest:.2} ms",
+        times.len()
+    )
+}
+
+/// What is asked, in turn.
+const QUESTIONS: [&str; 3] = ["a page of a role's jobs", "one job's tasks", "one agent's tasks"];
+
+/// A question about what a number stands for.
+fn question(number: usize, scheduler: &Scheduler) -> u64 {
+    let state = scheduler.state();
+    let role = format!("role-{}", number % 100);
+    match number % QUESTIONS.len() {
+        0 => {
+            assert!(!scheduler.jobs_page(&role, None, 100).is_empty());
+            state.touched(Scope::Role(&role))
+        }
+        1 => {
+            let key = JobKey::new(&role, "prod", &format!("old-{}", number % 100)).unwrap();
+            assert!(!scheduler.tasks(&TaskQuery::of_job(&key)).is_empty());
+            state.touched(Scope::Job(&key))
+        }
+        _ => {
+            let hosts = [format!("host-{}.example.com", number % 50_000)].into();
+            let query = TaskQuery { hosts, ..TaskQuery::default() };
+            let _ = scheduler.tasks(&query);
+            scheduler.tasks_touched(&query)
+        }
+    }
+}
+
+/// How long questions wait at a million tasks while others are placed: those about what rests, and
+/// those about what has just been changed, which wait for the log.
 fn questions() {
     let cluster = filled(50_000, 900_000, settings());
     let mut through = Through::new(cluster);
@@ -363,36 +476,26 @@ fn questions() {
     let done = Arc::new(AtomicU64::new(0));
     let is_done = done.clone();
     let asking = std::thread::spawn(move || {
-        let mut waits: [Vec<Duration>; 3] = Default::default();
+        let mut waits: [(Vec<Duration>, Vec<Duration>); 3] = Default::default();
         let mut number = 0_usize;
         while is_done.load(Ordering::Relaxed) == 0 {
-            let kind = number % 3;
             let (tell, told) = mpsc::channel();
             let began = Instant::now();
             let query: Query = Box::new(move |scheduler| {
-                let role = format!("role-{}", number % 100);
-                let found = match kind {
-                    0 => scheduler.jobs_page(&role, None, 100).len(),
-                    1 => {
-                        let key =
-                            JobKey::new(&role, "prod", &format!("old-{}", number % 100)).unwrap();
-                        scheduler.tasks(&TaskQuery::of_job(&key)).len()
-                    }
-                    _ => {
-                        let hosts = [format!("host-{}.example.com", number % 50_000)].into();
-                        scheduler.tasks(&TaskQuery { hosts, ..TaskQuery::default() }).len()
-                    }
-                };
-                assert!(kind == 2 || found > 0);
-                Box::new(move || {
-                    let _ = tell.send(());
-                })
+                let answer: Answer = Box::new(move |waited| {
+                    let _ = tell.send(waited);
+                });
+                (question(number, scheduler), answer)
             });
             if ask.send(query).is_err() {
                 break;
             }
-            if told.recv_timeout(Duration::from_secs(1)).is_ok() {
-                waits[kind].push(began.elapsed());
+            if let Ok(waited) = told.recv_timeout(Duration::from_secs(1)) {
+                let (all, of_log) = &mut waits[number % QUESTIONS.len()];
+                all.push(began.elapsed());
+                if waited {
+                    of_log.push(began.elapsed());
+                }
             }
             number += 1;
             std::thread::sleep(Duration::from_millis(1));
@@ -403,41 +506,89 @@ fn questions() {
     done.store(1, Ordering::Relaxed);
     report("to 1000000 tasks, being asked", 100_000, took);
     through.queries = None;
-    through.steps.sort();
-    let at = |share: f64| {
-        through.steps[((through.steps.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3
-    };
-    println!(
-        "{:<40} {:>5} steps: median {:.2} ms, p99 {:.2} ms, longest {:.2} ms",
-        "a step of the core",
-        through.steps.len(),
-        at(0.5),
-        at(0.99),
-        at(1.0)
-    );
-    let names = ["a page of a role's jobs", "one job's tasks", "one agent's tasks"];
-    for (name, mut waits) in names.into_iter().zip(asking.join().unwrap()) {
-        waits.sort();
-        let at =
-            |share: f64| waits[((waits.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
-        println!(
-            "{name:<40} {:>5} asked: median {:.2} ms, p99 {:.2} ms, longest {:.2} ms",
-            waits.len(),
-            at(0.5),
-            at(0.99),
-            at(1.0)
-        );
+    let (mut steps, mut own): (Vec<_>, Vec<_>) = through.steps.values().flatten().copied().unzip();
+    println!("{:<40} {}", "a step of the core", shares(&mut steps));
+    println!("{:<40} {}", "a step of the core, on a processor", shares(&mut own));
+    for (what, steps) in &through.steps {
+        let mut own: Vec<_> = steps.iter().map(|(_, own)| *own).collect();
+        println!("{what:<40} {}", shares(&mut own));
+    }
+    for (name, (mut all, mut of_log)) in QUESTIONS.into_iter().zip(asking.join().unwrap()) {
+        println!("{name:<40} {}", shares(&mut all));
+        println!("{:<40} {}", "  those that waited for the log", shares(&mut of_log));
     }
 }
 
-/// What a snapshot of a million tasks costs: to be written, and to begin with.
+/// A thousand tasks report that they run, and the log takes so long for each append.
+fn statuses() {
+    for latency in [5, 25, 100] {
+        let mut cluster = Cluster::new(100, machine(32), settings());
+        let step = cluster.put(Cluster::create(job("www", "web", JOB)));
+        cluster.carry_out(step.effects);
+        cluster.settle();
+        let ids: Vec<_> = cluster.scheduler.state().tasks().map(|task| task.id().clone()).collect();
+        let mut through = Through::over(cluster, Slow(Duration::from_millis(latency)), None);
+        let began = Instant::now();
+        for task in ids {
+            through.step(Input::Status(StatusUpdate {
+                task,
+                state: TaskState::Running,
+                agent: Some(AgentId::new("S1").unwrap()),
+                message: None,
+                reason: None,
+                uuid: Some(vec![7; 16]),
+            }));
+        }
+        let acknowledged = || {
+            let effects = through.released.recv().unwrap();
+            effects.iter().filter(|effect| matches!(effect, Effect::Acknowledge { .. })).count()
+        };
+        let mut left = JOB as usize;
+        while left > 0 {
+            left -= acknowledged();
+        }
+        let name = format!("statuses, a log of {latency} ms");
+        report(&name, u64::from(JOB), began.elapsed());
+    }
+}
+
+/// What a snapshot of a million tasks costs: to be made, to be written, the log meanwhile, and to
+/// begin with.
 fn restore() {
     let cluster = filled(50_000, 1_000_000, settings());
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let (mut store, _) = Store::open(folder.path()).unwrap();
     let began = Instant::now();
-    store.snapshot(cluster.scheduler.state()).unwrap();
-    report("tasks written to a snapshot", 1_000_000, began.elapsed());
+    let frozen = cluster.scheduler.state().frozen();
+    println!("{:<40} {}", "a state is frozen", shares(&mut [began.elapsed()]));
+    let step = vec![vec![Op::PutHost {
+        name: "host".into(),
+        agent: AgentId::new("agent").unwrap(),
+        attributes: [("data".to_owned(), ["x".repeat(100_000)].into())].into(),
+    }]];
+    let append = |store: &mut Store| {
+        let began = Instant::now();
+        store.append(&step).unwrap();
+        began.elapsed()
+    };
+    let mut alone: Vec<Duration> = (0..200).map(|_| append(&mut store)).collect();
+    println!("{:<40} {}", "an append of 100 kB", shares(&mut alone));
+    let began = Instant::now();
+    let mut snapshot = store.begin_snapshot().unwrap();
+    let writing = std::thread::spawn(move || {
+        let written = snapshot.write(&frozen);
+        (written, began.elapsed())
+    });
+    let mut beside = Vec::new();
+    while !writing.is_finished() {
+        beside.push(append(&mut store));
+    }
+    let (written, took) = writing.join().unwrap();
+    report("tasks written to a snapshot", 1_000_000, took);
+    println!("{:<40} {}", "an append of 100 kB beside it", shares(&mut beside));
+    let began = Instant::now();
+    store.end_snapshot(written).unwrap();
+    println!("{:<40} {}", "a snapshot is ended", shares(&mut [began.elapsed()]));
     drop(store);
     drop(cluster);
     let began = Instant::now();
@@ -504,6 +655,9 @@ fn main() {
         let small = scale(5_000, 50_000);
         let large = scale(50_000, 1_000_000);
         println!("{:<40} {:>8.0} % of the rate", "twenty times the cluster", large / small * 100.0);
+    }
+    if wanted("statuses") {
+        statuses();
     }
     if wanted("restore") {
         restore();

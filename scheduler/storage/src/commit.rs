@@ -20,8 +20,8 @@ pub enum Work<T> {
 }
 
 /// Makes the steps of a group durable, all with one append, and gives what is then to be done, in
-/// order. Of several snapshots the last is written, in its place between the steps, by `snapshot`:
-/// whether that works has no bearing on the steps.
+/// order. Of several snapshots the last is taken, in its place between the steps, by `snapshot`, which
+/// begins it there and may write it then or later: whether that works has no bearing on the steps.
 ///
 /// # Errors
 /// The log has failed. Nothing of the group may be done, and the log takes no more.
@@ -29,7 +29,7 @@ pub fn commit<T>(
     log: &mut dyn Log,
     group: impl IntoIterator<Item = Work<T>>,
     mut append: impl FnMut(&mut dyn Log, &[Vec<Op>]) -> Result<(), StoreError>,
-    snapshot: impl FnOnce(&mut dyn Log, &State),
+    snapshot: impl FnOnce(&mut dyn Log, Box<State>),
 ) -> Result<Vec<T>, StoreError> {
     let mut steps = Vec::new();
     let mut released = Vec::new();
@@ -46,14 +46,12 @@ pub fn commit<T>(
         }
     }
     // A snapshot is of the state between two steps.
-    let (before, after) = match &due {
-        Some((position, _)) => steps.split_at(*position),
-        None => (steps.as_slice(), &[][..]),
-    };
+    let position = due.as_ref().map_or(steps.len(), |(position, _)| *position);
+    let (before, after) = steps.split_at(position);
     if !before.is_empty() {
         append(log, before)?;
     }
-    if let Some((_, state)) = &due {
+    if let Some((_, state)) = due {
         snapshot(log, state);
     }
     if !after.is_empty() {

@@ -9,7 +9,7 @@ use std::path::Path;
 /// a folder holds, once the folder was.
 pub trait Disk: Debug + Send {
     /// A file that is appended to.
-    type File: DiskFile;
+    type File: DiskFile + 'static;
     /// The right to use a folder. Ends when it is dropped, and with the process.
     type Lock: Debug + Send;
 

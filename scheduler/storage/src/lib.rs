@@ -2,8 +2,10 @@
 //!
 //! [`Store::open`] replays what is on disk into a [`State`] and gives the [`Store`], to which the
 //! steps of the scheduler are appended: [`Store::append`] returns when a group of them is on disk,
-//! all with one `fdatasync`. [`Store::snapshot`] writes the state down so that the log before it
-//! can go.
+//! all with one `fdatasync`. A snapshot, the state written down, lets the log before it go:
+//! [`Log::begin_snapshot`] lets steps from there on go into a new segment, so that the state can be
+//! written while they are appended, and [`Log::end_snapshot`] removes what is superfluous then. Until
+//! then all that it would replace is there, so a crash between loses nothing.
 //!
 //! On disk are segments, `log-<n>`, `n` being the number of their first record, and snapshots,
 //! `snapshot-<n>`, `n` being the number of the first record after them. A record holds the steps
@@ -36,7 +38,7 @@ pub mod frame;
 mod store;
 
 pub use commit::{Work, commit};
-pub use store::{FileError, Log, OpenError, Store, StoreError};
+pub use store::{FileError, Log, OpenError, Snapshot, Store, StoreError};
 
 #[allow(clippy::all, unreachable_pub, reason = "generated")]
 mod proto {

@@ -17,6 +17,10 @@ const FULL: usize = 16 << 20;
 /// How much of a snapshot is written at once, in bytes.
 const CHUNK: usize = 1 << 20;
 
+/// How much of a snapshot is on its way to the disk at once, in bytes: the log's own syncs may have
+/// to wait for it.
+const SYNC_AFTER: usize = 8 << 20;
+
 /// The steps of the scheduler, made durable. A replicated log stands behind the same trait.
 pub trait Log: Send {
     /// Makes steps durable, in order. Each is there as a whole or not at all; when this returns,
@@ -33,15 +37,43 @@ pub trait Log: Send {
     /// It is not, or nobody can say: the scheduler must stop.
     fn check(&mut self) -> Result<(), StoreError>;
 
-    /// Writes the state after all appended steps down, so that it need not be made of them again.
+    /// Begins to write the state after all appended steps down, so that it need not be made of them
+    /// again. It is written by what this gives, on whichever thread, while more steps are appended;
+    /// then comes [`Log::end_snapshot`].
     ///
     /// # Errors
-    /// The snapshot cannot be written. The log is as good as before: steps can be appended, and a
-    /// snapshot can be tried again.
-    fn snapshot(&mut self, state: &State) -> Result<(), StoreError>;
+    /// The snapshot cannot be written, or one is being written. The log is as good as before: steps
+    /// can be appended, and a snapshot can be tried again.
+    fn begin_snapshot(&mut self) -> Result<Box<dyn Snapshot>, StoreError>;
 
-    /// How many bytes of steps have been appended since the last snapshot.
+    /// Lets the snapshot that was begun count from now on, if it was written; if it was not, nothing
+    /// is left of it, and the error is given back.
+    ///
+    /// # Errors
+    /// As [`Log::begin_snapshot`]. What was appended meanwhile is there all the same.
+    fn end_snapshot(&mut self, written: Result<(), StoreError>) -> Result<(), StoreError>;
+
+    /// Writes the state after all appended steps down, at once.
+    ///
+    /// # Errors
+    /// As [`Log::begin_snapshot`].
+    fn snapshot(&mut self, state: &State) -> Result<(), StoreError> {
+        let written = self.begin_snapshot()?.write(state);
+        self.end_snapshot(written)
+    }
+
+    /// How many bytes of steps have been appended that no snapshot holds.
     fn since_snapshot(&self) -> u64;
+}
+
+/// A snapshot that was begun.
+pub trait Snapshot: Send {
+    /// Writes the state down as it was when the snapshot was begun. When this returns, it is on disk,
+    /// and of no use until [`Log::end_snapshot`] was called.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn write(&mut self, state: &State) -> Result<(), StoreError>;
 }
 
 /// A file or folder cannot be used.
@@ -123,6 +155,12 @@ pub enum StoreError {
         "the log in {} is no longer this scheduler's: its file \"lock\" is another one now", .0.display()
     )]
     TakenOver(PathBuf),
+    /// There can be one at a time.
+    #[error("another snapshot is being written")]
+    SnapshotBegun,
+    /// None was begun.
+    #[error("there is no snapshot that could end")]
+    NoSnapshot,
     /// An earlier append has failed.
     #[error("the log in {} failed before and takes no more steps", .0.display())]
     Failed(PathBuf),
@@ -141,8 +179,25 @@ pub struct Store<D: Disk = OsDisk> {
     /// The number of the next record.
     next: u64,
     since_snapshot: u64,
+    begun: Option<Begun>,
     failed: bool,
     buffer: Vec<u8>,
+}
+
+/// A snapshot that is being written.
+#[derive(Debug)]
+struct Begun {
+    path: PathBuf,
+    temporary: PathBuf,
+    /// How much of what was appended it holds that the one before does not, in bytes.
+    holds: u64,
+}
+
+/// Writes a snapshot.
+#[derive(Debug)]
+struct SnapshotFile<F: DiskFile> {
+    file: F,
+    path: PathBuf,
 }
 
 impl Store {
@@ -201,6 +256,7 @@ impl<D: Disk> Store<D> {
             synced: whole.len() as u64,
             next,
             since_snapshot: size,
+            begun: None,
             failed: false,
             buffer: Vec::new(),
         };
@@ -299,29 +355,46 @@ impl<D: Disk> Log for Store<D> {
         result
     }
 
-    fn snapshot(&mut self, state: &State) -> Result<(), StoreError> {
+    fn begin_snapshot(&mut self) -> Result<Box<dyn Snapshot>, StoreError> {
         if self.failed {
             return Err(StoreError::Failed(self.folder.clone()));
+        }
+        if self.begun.is_some() {
+            return Err(StoreError::SnapshotBegun);
         }
         self.check_lock()?;
         let path = self.folder.join(format!("snapshot-{:020}", self.next));
         let temporary = path.with_extension(UNFINISHED);
-        let written = write_snapshot(&self.disk, &temporary, state)
-            // The segment that follows must be there before the snapshot says that it begins
-            // there, and once it is there nothing may go into the one before.
-            .and_then(|()| Ok(self.begin_segment()?))
-            .and_then(|()| self.check_lock())
-            .and_then(|()| {
-                let renamed = self.disk.rename(&temporary, &path);
-                Ok(renamed.map_err(failed("rename", &temporary))?)
-            });
-        if written.is_err() {
+        let file = self.disk.create(&temporary).map_err(failed("make", &temporary))?;
+        // What the snapshot does not hold begins with a segment of its own, which is there before
+        // anything goes into it; and once it is there nothing may go into the one before.
+        if let Err(error) = self.begin_segment() {
             remove(&self.disk, &temporary);
+            return Err(error.into());
         }
-        written?;
+        self.begun = Some(Begun { path, temporary: temporary.clone(), holds: self.since_snapshot });
+        Ok(Box::new(SnapshotFile { file, path: temporary }))
+    }
+
+    fn end_snapshot(&mut self, written: Result<(), StoreError>) -> Result<(), StoreError> {
+        let Some(begun) = self.begun.take() else { return Err(StoreError::NoSnapshot) };
+        let Begun { path, temporary, holds } = begun;
+        let named = written.and_then(|()| self.check_lock()).and_then(|()| {
+            let renamed = self.disk.rename(&temporary, &path);
+            Ok(renamed.map_err(failed("rename", &temporary))?)
+        });
+        match named {
+            Ok(()) => {}
+            // What has this name now may be another scheduler's.
+            Err(error @ StoreError::TakenOver(_)) => return Err(error),
+            Err(error) => {
+                remove(&self.disk, &temporary);
+                return Err(error);
+            }
+        }
         let synced = self.disk.sync_folder(&self.folder);
         synced.map_err(failed("sync", &self.folder))?;
-        self.since_snapshot = 0;
+        self.since_snapshot -= holds;
         self.remove_superseded();
         Ok(())
     }
@@ -491,26 +564,44 @@ fn read_segment(
     Ok(read)
 }
 
-fn write_snapshot(disk: &impl Disk, path: &Path, state: &State) -> Result<(), StoreError> {
-    let mut file = disk.create(path).map_err(failed("make", path))?;
-    let mut buffer = MAGIC.to_vec();
-    let mut records = 0;
-    for op in state.to_ops() {
-        encode_one(
-            &Batch { ops: vec![to_proto(&op)], snapshot_records: None },
-            records,
-            &mut buffer,
-        )?;
-        records += 1;
-        if buffer.len() >= CHUNK {
-            file.append(&buffer).map_err(failed("write", path))?;
-            buffer.clear();
+impl<F: DiskFile> Snapshot for SnapshotFile<F> {
+    fn write(&mut self, state: &State) -> Result<(), StoreError> {
+        let mut buffer = MAGIC.to_vec();
+        let mut records = 0;
+        let mut unsynced = 0;
+        for op in state.to_ops() {
+            encode_one(
+                &Batch { ops: vec![to_proto(&op)], snapshot_records: None },
+                records,
+                &mut buffer,
+            )?;
+            records += 1;
+            if buffer.len() >= CHUNK {
+                unsynced += buffer.len();
+                self.append(&mut buffer)?;
+            }
+            if unsynced >= SYNC_AFTER {
+                self.sync()?;
+                unsynced = 0;
+            }
         }
+        let end = Batch { ops: Vec::new(), snapshot_records: Some(records) };
+        encode_one(&end, records, &mut buffer)?;
+        self.append(&mut buffer)?;
+        self.sync()
     }
-    encode_one(&Batch { ops: Vec::new(), snapshot_records: Some(records) }, records, &mut buffer)?;
-    file.append(&buffer).map_err(failed("write", path))?;
-    file.sync().map_err(failed("sync", path))?;
-    Ok(())
+}
+
+impl<F: DiskFile> SnapshotFile<F> {
+    fn append(&mut self, buffer: &mut Vec<u8>) -> Result<(), StoreError> {
+        self.file.append(buffer).map_err(failed("write", &self.path))?;
+        buffer.clear();
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), StoreError> {
+        Ok(self.file.sync().map_err(failed("sync", &self.path))?)
+    }
 }
 
 fn encode_one(batch: &Batch, number: u64, buffer: &mut Vec<u8>) -> Result<(), StoreError> {

@@ -34,7 +34,8 @@ const MAX_RUNS: usize = 50;
 /// What the log holds of cron jobs.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Crons {
-    jobs: BTreeMap<JobKey, CronJob>,
+    /// Each shared with frozen copies until it changes.
+    jobs: BTreeMap<JobKey, Arc<CronJob>>,
 }
 
 /// A cron job.
@@ -120,12 +121,12 @@ pub enum CronResponse {
 impl Crons {
     /// A cron job.
     pub fn get(&self, job: &JobKey) -> Option<&CronJob> {
-        self.jobs.get(job)
+        self.jobs.get(job).map(|cron| &**cron)
     }
 
     /// Every cron job, by key.
     pub fn iter(&self) -> impl Iterator<Item = (&JobKey, &CronJob)> {
-        self.jobs.iter()
+        self.jobs.iter().map(|(key, cron)| (key, &**cron))
     }
 
     /// The cron jobs by key, those of a role unless it is empty, after a key if one is given.
@@ -141,31 +142,33 @@ impl Crons {
         };
         let jobs = self.jobs.range((start, Bound::Unbounded));
         jobs.take_while(move |(key, _)| role.is_empty() || key.role() == role)
+            .map(|(key, cron)| (key, &**cron))
     }
 
     pub(crate) fn apply(&mut self, op: &CronOp) -> Result<(), Misfit> {
         match op {
-            CronOp::Put { job, handled } => match self.jobs.get_mut(&job.key) {
-                Some(known) => {
+            CronOp::Put { job, handled } => match self.known(&job.key) {
+                Ok(known) => {
                     known.job = job.clone();
                     known.handled = *handled;
                 }
-                None => {
+                Err(_) => {
                     let (job, handled) = (job.clone(), *handled);
                     let (queue, runs) = (VecDeque::new(), VecDeque::new());
-                    self.jobs.insert(job.key.clone(), CronJob { job, handled, queue, runs });
+                    let cron = CronJob { job, handled, queue, runs };
+                    self.jobs.insert(cron.job.key.clone(), Arc::new(cron));
                 }
             },
             CronOp::Remove(key) => {
                 self.jobs.remove(key).ok_or_else(|| misfit(key))?;
             }
             CronOp::Due { job, handled, queued } => {
-                let known = self.jobs.get_mut(job).ok_or_else(|| misfit(job))?;
+                let known = self.known(job)?;
                 known.handled = known.handled.max(*handled);
                 known.queue.extend(queued.iter().cloned());
             }
             CronOp::Record { job, runs, taken } => {
-                let known = self.jobs.get_mut(job).ok_or_else(|| misfit(job))?;
+                let known = self.known(job)?;
                 let taken = usize::try_from(*taken).unwrap_or(usize::MAX);
                 if taken > known.queue.len() {
                     return Err(Misfit { what: format!("a run of cron job {job}") });
@@ -177,6 +180,11 @@ impl Crons {
             }
         }
         Ok(())
+    }
+
+    fn known(&mut self, key: &JobKey) -> Result<&mut CronJob, Misfit> {
+        // A copy that is being written down keeps what it had.
+        self.jobs.get_mut(key).map(Arc::make_mut).ok_or_else(|| misfit(key))
     }
 
     /// Ops that make this from nothing.

@@ -24,6 +24,22 @@ pub(super) struct Index {
     pub(super) usage: BTreeMap<Role, Usage>,
     /// The tasks that were given to an agent of the host. Never with a host that has none.
     on_host: BTreeMap<Arc<str>, HostTasks>,
+    /// Never with a role that has no jobs.
+    roles: BTreeMap<Role, RoleJobs>,
+    /// The version that the change makes which is being carried out.
+    pub(super) now: u64,
+    /// The last change of a role that had no jobs with tasks after it.
+    other_roles_touched: u64,
+    /// The last change of a host that had no tasks after it.
+    other_hosts_touched: u64,
+}
+
+/// The jobs of one role.
+#[derive(Debug, Clone, Default)]
+struct RoleJobs {
+    /// How many have tasks.
+    jobs: usize,
+    touched: u64,
 }
 
 /// The tasks of one job.
@@ -40,6 +56,7 @@ pub(super) struct JobTasks {
     /// How many are of a service.
     pub(super) services: u32,
     pub(super) spread: Spread,
+    touched: u64,
 }
 
 impl JobTasks {
@@ -56,6 +73,13 @@ pub(super) struct HostTasks {
     /// Those that have ended.
     pub(super) ended: BTreeSet<TaskId>,
     pub(super) load: HostLoad,
+    touched: u64,
+}
+
+impl HostTasks {
+    fn is_empty(&self) -> bool {
+        self.tasks.is_empty() && self.ended.is_empty()
+    }
 }
 
 /// What the tasks of a host use together, without their executors.
@@ -144,23 +168,92 @@ impl Index {
             u32::try_from(self.places.len() - 1).unwrap_or(u32::MAX)
         });
         self.jobs.insert(key.clone(), place);
+        self.roles.entry(Role::from(key)).or_default().jobs += 1;
         place
+    }
+
+    pub(super) fn job_touched(&self, key: &JobKey) -> u64 {
+        self.job(key).map_or_else(|| self.role_touched(key.role()), |job| job.touched)
+    }
+
+    pub(super) fn role_touched(&self, role: &str) -> u64 {
+        self.roles.get(role).map_or(self.other_roles_touched, |role| role.touched)
+    }
+
+    pub(super) fn host_touched(&self, host: &str) -> u64 {
+        self.host(host).map_or(self.other_hosts_touched, |host| host.touched)
+    }
+
+    /// A job is other than it was, and with it its role.
+    pub(super) fn touch_job(&mut self, key: &JobKey) {
+        if let Some(place) = self.jobs.get(key)
+            && let Some(job) = self.places.get_mut(*place as usize)
+        {
+            job.touched = self.now;
+        }
+        self.touch_role(key.role());
+    }
+
+    /// The job of a task is other than it was, and with it its role.
+    fn touch_job_of(&mut self, kept: &Kept) {
+        if let Some(job) = self.places.get_mut(kept.job as usize) {
+            job.touched = self.now;
+        }
+        self.touch_role(kept.task.job().role());
+    }
+
+    /// A role is other than it was.
+    pub(super) fn touch_role(&mut self, role: &str) {
+        match self.roles.get_mut(role) {
+            Some(role) => role.touched = self.now,
+            None => self.other_roles_touched = self.now,
+        }
+    }
+
+    /// A host is other than it was.
+    pub(super) fn touch_host(&mut self, host: &str) {
+        match self.on_host.get_mut(host) {
+            Some(host) => host.touched = self.now,
+            None => self.other_hosts_touched = self.now,
+        }
+    }
+
+    /// Takes a host out if it has no tasks any more.
+    fn forget_host(&mut self, host: &str) {
+        if self.on_host.get(host).is_some_and(HostTasks::is_empty) {
+            self.on_host.remove(host);
+            self.other_hosts_touched = self.now;
+        }
+    }
+
+    /// Takes a job out that has no tasks any more.
+    fn forget_job(&mut self, key: &JobKey, place: u32) {
+        self.jobs.remove(key);
+        self.free.push(place);
+        if let Some(role) = self.roles.get_mut(key.role()) {
+            role.jobs -= 1;
+            if role.jobs == 0 {
+                self.roles.remove(key.role());
+                self.other_roles_touched = self.now;
+            }
+        }
     }
 
     pub(super) fn add(&mut self, slot: Slot, kept: &Kept, hosts: &Hosts) {
         let Some(job) = self.places.get_mut(kept.job as usize) else { return };
         job.services += u32::from(kept.task.assigned.task.is_service);
         self.enters(slot, kept, None, hosts);
+        self.touch_job_of(kept);
     }
 
     pub(super) fn remove(&mut self, slot: Slot, kept: &Kept, hosts: &Hosts) {
         self.leaves(slot, kept, &Before::of(&kept.task), None, hosts);
+        self.touch_job_of(kept);
         let Some(job) = self.places.get_mut(kept.job as usize) else { return };
         job.services -= u32::from(kept.task.assigned.task.is_service);
         if job.is_empty() {
             *job = JobTasks::default();
-            self.jobs.remove(kept.task.job());
-            self.free.push(kept.job);
+            self.forget_job(kept.task.job(), kept.job);
         }
     }
 
@@ -169,6 +262,7 @@ impl Index {
         let now = Before::of(&kept.task);
         self.leaves(slot, kept, before, Some(&now), hosts);
         self.enters(slot, kept, Some(before), hosts);
+        self.touch_job_of(kept);
     }
 
     /// Takes a task out of where it was and will not be any more.
@@ -189,6 +283,7 @@ impl Index {
         }
         let Some(job) = self.places.get_mut(kept.job as usize) else { return };
         job.states[was.state as usize] -= 1;
+        let mut left: Option<Arc<str>> = None;
         let stays = will_be.is_some_and(|now| class(now.state) == class(was.state));
         if !stays || was.state.is_terminal() {
             match class(was.state) {
@@ -201,9 +296,8 @@ impl Index {
                         && let Some(on) = self.on_host.get_mut(host)
                     {
                         on.ended.remove(task.id());
-                        if on.tasks.is_empty() && on.ended.is_empty() {
-                            self.on_host.remove(host);
-                        }
+                        on.touched = self.now;
+                        left = Some(host.clone());
                     }
                 }
                 Class::Made => {
@@ -233,10 +327,12 @@ impl Index {
                     on.tasks.remove(place);
                     on.load.change(&task.assigned.task, u64::wrapping_sub);
                 }
-                if on.tasks.is_empty() && on.ended.is_empty() {
-                    self.on_host.remove(host);
-                }
+                on.touched = self.now;
+                left = Some(host.clone());
             }
+        }
+        if let Some(host) = left {
+            self.forget_host(&host);
         }
     }
 
@@ -257,6 +353,7 @@ impl Index {
                     if let Some((_, host)) = &task.assigned.agent {
                         let on = self.on_host.entry(host.clone()).or_default();
                         on.ended.insert(task.id().clone());
+                        on.touched = self.now;
                     }
                 }
                 Class::Made => {
@@ -274,9 +371,10 @@ impl Index {
                 }
             }
         }
-        if let Some(host) = host_of(task)
-            && was.is_none_or(|was| was.host.as_ref() != Some(host))
-        {
+        let Some(host) = host_of(task) else { return };
+        if was.is_some_and(|was| was.host.as_ref() == Some(host)) {
+            self.touch_host(host);
+        } else {
             if !job.spread.is_empty()
                 && let Some(known) = hosts.get(host)
             {
@@ -287,6 +385,7 @@ impl Index {
                 on.tasks.insert(place, task.id().clone());
                 on.load.change(&task.assigned.task, u64::wrapping_add);
             }
+            on.touched = self.now;
         }
     }
 }

@@ -4,6 +4,7 @@ mod configs;
 mod index;
 mod spread;
 mod tasks;
+mod touched;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
@@ -24,6 +25,8 @@ pub(crate) use self::index::HostLoad;
 use self::index::{Before, Index, JobTasks, host_of};
 pub(crate) use self::spread::Spread;
 use self::tasks::{Kept, Slot, Tasks};
+pub use self::touched::Scope;
+use self::touched::versions;
 
 /// How many answered requests are remembered. Clients repeat within seconds; at a thousand changes
 /// a second this is still more than any of them waits.
@@ -52,6 +55,13 @@ impl Misfit {
     }
 }
 
+/// A request that was answered, and how.
+#[derive(Debug, PartialEq)]
+struct Answered {
+    id: RequestId,
+    response: RecordedResponse,
+}
+
 /// Hosts by name.
 pub(crate) type Hosts = BTreeMap<Arc<str>, Host>;
 
@@ -70,9 +80,9 @@ pub struct State {
     pub(crate) crons: Crons,
     pub(crate) updates: Updates,
     pub(crate) maintenance: Maintenance,
-    requests: BTreeMap<RequestId, RecordedResponse>,
-    /// Oldest first.
-    request_order: VecDeque<RequestId>,
+    requests: BTreeMap<RequestId, Arc<Answered>>,
+    /// Oldest first; these a frozen copy shares.
+    request_order: VecDeque<Arc<Answered>>,
     /// The hosts of schedulers that have recorded events.
     schedulers: BTreeSet<Arc<str>>,
 }
@@ -91,7 +101,7 @@ impl PartialEq for State {
             crons,
             updates,
             maintenance,
-            requests,
+            requests: _,
             request_order,
             schedulers: _,
         } = self;
@@ -103,7 +113,6 @@ impl PartialEq for State {
             && *crons == other.crons
             && *updates == other.updates
             && *maintenance == other.maintenance
-            && *requests == other.requests
             && *request_order == other.request_order
     }
 }
@@ -290,7 +299,7 @@ impl State {
 
     /// How a request was answered.
     pub fn answered(&self, id: &RequestId) -> Option<&RecordedResponse> {
-        self.requests.get(id)
+        self.requests.get(id).map(|answered| &answered.response)
     }
 
     /// Carries out a change: the only way this state changes.
@@ -299,6 +308,8 @@ impl State {
     /// The op is about a task that is not there. Nothing has changed; to a log that this scheduler
     /// wrote it cannot happen.
     pub fn apply(&mut self, op: &Op) -> Result<(), Misfit> {
+        let version = self.version + versions(op);
+        self.index.now = version;
         match op {
             Op::SaveFrameworkId(id) => self.framework_id = Some(id.clone()),
             Op::PutTasks { config, tasks } => {
@@ -315,8 +326,6 @@ impl State {
                         self.insert_at(place, task);
                     }
                 }
-                // Each is a change that somebody may watch for.
-                self.version += (tasks.len() as u64).saturating_sub(1);
             }
             Op::Reschedule { ancestor, id } => {
                 let old = self.tasks.get(ancestor).ok_or_else(|| Misfit::task(ancestor))?;
@@ -396,17 +405,24 @@ impl State {
                 return Ok(());
             }
             Op::PutRequest { id, response } => {
-                if self.requests.insert(id.clone(), response.clone()).is_none() {
-                    self.request_order.push_back(id.clone());
+                let answered = Arc::new(Answered { id: id.clone(), response: response.clone() });
+                let before = self.requests.insert(id.clone(), answered.clone());
+                let known = before.and_then(|before| {
+                    self.request_order.iter_mut().find(|known| Arc::ptr_eq(known, &before))
+                });
+                match known {
+                    Some(known) => *known = answered,
+                    None => self.request_order.push_back(answered),
                 }
                 while self.request_order.len() > MAX_REQUESTS {
                     if let Some(oldest) = self.request_order.pop_front() {
-                        self.requests.remove(&oldest);
+                        self.requests.remove(&oldest.id);
                     }
                 }
             }
         }
-        self.version += 1;
+        self.version = version;
+        self.touch(op);
         Ok(())
     }
 
@@ -534,9 +550,9 @@ impl State {
             hosts: self.hosts.clone(),
             quotas: self.quotas.clone(),
             crons: self.crons.clone(),
-            updates: self.updates.clone(),
+            updates: self.updates.frozen(),
             maintenance: self.maintenance.clone(),
-            requests: self.requests.clone(),
+            requests: BTreeMap::new(),
             request_order: self.request_order.clone(),
             schedulers: BTreeSet::new(),
             version: self.version,
@@ -556,8 +572,9 @@ impl State {
             .iter()
             .map(|(role, quota)| Op::PutQuota { role: role.clone(), quota: *quota });
         let tasks = self.tasks.by_job().into_iter().flat_map(job_to_ops);
-        let requests = self.request_order.iter().filter_map(|id| {
-            Some(Op::PutRequest { id: id.clone(), response: self.requests.get(id)?.clone() })
+        let requests = self.request_order.iter().map(|answered| Op::PutRequest {
+            id: answered.id.clone(),
+            response: answered.response.clone(),
         });
         let crons = self.crons.to_ops().map(Op::Cron);
         let updates = self.updates.to_ops().map(Op::Update);

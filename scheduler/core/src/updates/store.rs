@@ -426,6 +426,11 @@ impl Updates {
         self.jobs.keys()
     }
 
+    /// The same updates, shared until they change, of which none is found but by its job.
+    pub(crate) fn frozen(&self) -> Self {
+        Self { jobs: self.jobs.clone(), ..Self::default() }
+    }
+
     pub(crate) fn to_ops(&self) -> impl Iterator<Item = UpdateOp> + '_ {
         self.jobs.values().flat_map(BTreeMap::values).flat_map(|update| update.to_ops())
     }

@@ -26,6 +26,7 @@ mod sla;
 mod surge;
 mod table;
 mod turns;
+mod touched;
 mod updates;
 mod updates_beyond;
 mod updates_properties;

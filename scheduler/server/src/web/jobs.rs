@@ -9,7 +9,8 @@ use aurora_model::job::{ScheduledTask, TaskConfig, TaskState, Timestamp};
 use aurora_model::key::{JobKey, Role};
 use aurora_model::quota::ResourceAggregate;
 use aurora_scheduler_core::{
-    CronStatus, JobCounts, RoleQuota, TaskCursor, TaskQuery, UpdateQuery, UpdateSummary,
+    CronStatus, JobCounts, RoleQuota, Scheduler, Scope, TaskCursor, TaskQuery, UpdateQuery,
+    UpdateSummary,
 };
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -123,7 +124,9 @@ async fn jobs_of(
     let is_first = after.is_none();
     let Ok(found) = pages.core.jobs(role, after, JOBS, true).await else { return ending() };
     let name = role.to_owned();
-    let Ok(quota) = pages.core.ask(move |s| s.role_quota(&name)).await else { return ending() };
+    let quota =
+        pages.core.ask_of(move |s| (s.role_quota(&name), s.state().touched(Scope::Role(&name))));
+    let Ok((quota, _)) = quota.await else { return ending() };
     let is_meant = |job: &&Job| environment.is_none_or(|name| job.key.environment() == name);
     let jobs: Vec<&Job> = found.found.iter().filter(is_meant).collect();
     if jobs.is_empty() && is_first && found.next.is_none() && quota.set.is_none() {
@@ -201,6 +204,18 @@ pub(super) fn quota_rows(role: Option<&str>, quota: &RoleQuota) -> Markup {
     }
 }
 
+/// What the page of a job tells beside its tasks.
+type AboutJob =
+    (Job, Option<CronStatus>, Vec<(Arc<TaskConfig>, BTreeSet<u32>)>, Vec<UpdateSummary>);
+
+fn about_job(scheduler: &Scheduler, key: &JobKey) -> Option<AboutJob> {
+    let job = queries::job(scheduler, key)?;
+    let query = UpdateQuery { job: Some(key.clone()), ..Default::default() };
+    let updates = scheduler.updates(&query, None, UPDATES).into_iter().map(UpdateSummary::from);
+    let groups = queries::config_groups(scheduler, key);
+    Some((job, scheduler.cron(key), groups, updates.collect()))
+}
+
 pub(super) async fn job(
     State(pages): State<Pages>,
     Path((role, environment, name)): Path<(String, String, String)>,
@@ -219,22 +234,11 @@ pub(super) async fn job(
     let wanted = key.clone();
     let about = pages
         .core
-        .ask(move |scheduler| {
-            let job = queries::job(scheduler, &wanted)?;
-            let cron = scheduler.cron(&wanted);
-            let updates = scheduler
-                .updates(
-                    &UpdateQuery { job: Some(wanted.clone()), ..Default::default() },
-                    None,
-                    UPDATES,
-                )
-                .into_iter()
-                .map(UpdateSummary::from)
-                .collect::<Vec<_>>();
-            Some((job, cron, queries::config_groups(scheduler, &wanted), updates))
+        .ask_of(move |scheduler| {
+            (about_job(scheduler, &wanted), scheduler.state().touched(Scope::Job(&wanted)))
         })
         .await;
-    let Ok(about) = about else { return ending() };
+    let Ok((about, _)) = about else { return ending() };
     let Some((job, cron, groups, updates)) = about else {
         return page.error(StatusCode::NOT_FOUND, "There is no such job.");
     };
@@ -444,18 +448,19 @@ pub(super) async fn instance(
     let neighbours = match host.map(|(_, host)| host.clone()) {
         Some(host) => {
             let id = active.last().map(|found| found.task.id().clone());
-            let found = pages.core.ask(move |scheduler| {
-                scheduler
-                    .state()
+            let found = pages.core.ask_of(move |scheduler| {
+                let state = scheduler.state();
+                let running = state
                     .tasks_on(&host)
                     .filter(|task| {
                         task.state == TaskState::Running && Some(task.id()) != id.as_ref()
                     })
                     .map(|task| task.assigned.instance_key())
                     .take(NEIGHBOURS)
-                    .collect::<Vec<_>>()
+                    .collect::<Vec<_>>();
+                (running, state.touched(Scope::Host(&host)))
             });
-            let Ok(found) = found.await else { return ending() };
+            let Ok((found, _)) = found.await else { return ending() };
             found
         }
         None => Vec::new(),

@@ -1,9 +1,9 @@
 //! A disk that fails.
 
 use aurora_api::v1::jobs_client::JobsClient;
-use aurora_scheduler_core::{Op, State};
+use aurora_scheduler_core::Op;
 use aurora_scheduler_server::{Error, start_with_log};
-use aurora_scheduler_storage::{Log, Store, StoreError};
+use aurora_scheduler_storage::{Log, Snapshot, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
@@ -25,8 +25,12 @@ impl Log for Failing {
         self.store.check()
     }
 
-    fn snapshot(&mut self, state: &State) -> Result<(), StoreError> {
-        self.store.snapshot(state)
+    fn begin_snapshot(&mut self) -> Result<Box<dyn Snapshot>, StoreError> {
+        self.store.begin_snapshot()
+    }
+
+    fn end_snapshot(&mut self, written: Result<(), StoreError>) -> Result<(), StoreError> {
+        self.store.end_snapshot(written)
     }
 
     fn since_snapshot(&self) -> u64 {

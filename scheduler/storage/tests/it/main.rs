@@ -7,6 +7,7 @@
 mod actions;
 mod real;
 mod sizes;
+mod snapshots;
 #[path = "../../../core/tests/it/world.rs"]
 #[allow(dead_code, reason = "the core's own tests use the rest")]
 mod world;
