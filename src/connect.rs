@@ -217,22 +217,54 @@ impl Scheduler {
 
     /// The jobs of a role; of all if it is empty.
     pub(crate) async fn list(&self, role: &str) -> Result<Vec<v1::JobSummary>, Failure> {
-        let act = |mut to: Self| {
-            let request = v1::ListJobsRequest { role: role.to_owned(), ..Default::default() };
-            async move { to.jobs.list_jobs(request).await }
-        };
-        Ok(self.call(Code::CommandFailure, act).await?.jobs)
+        let mut all = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let request = v1::ListJobsRequest {
+                role: role.to_owned(),
+                page_token,
+                ..v1::ListJobsRequest::default()
+            };
+            let act = |mut to: Self| {
+                let request = request.clone();
+                async move { to.jobs.list_jobs(request).await }
+            };
+            let page = self.call(Code::CommandFailure, act).await?;
+            all.extend(page.jobs);
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                return Ok(all);
+            }
+        }
     }
 
+    /// The tasks that match and why they wait, all pages together. The version is that of the first.
     pub(crate) async fn tasks(
         &self,
         query: v1::TaskQuery,
     ) -> Result<v1::ListTasksResponse, Failure> {
-        let act = |mut to: Self| {
-            let request = v1::ListTasksRequest { query: Some(query.clone()), ..Default::default() };
-            async move { to.jobs.list_tasks(request).await }
-        };
-        self.call(Code::InvalidParameter, act).await
+        let mut all = v1::ListTasksResponse::default();
+        loop {
+            let request = v1::ListTasksRequest {
+                query: Some(query.clone()),
+                page_token: std::mem::take(&mut all.next_page_token),
+                ..v1::ListTasksRequest::default()
+            };
+            let act = |mut to: Self| {
+                let request = request.clone();
+                async move { to.jobs.list_tasks(request).await }
+            };
+            let page = self.call(Code::InvalidParameter, act).await?;
+            if all.version == 0 {
+                all.version = page.version;
+            }
+            all.tasks.extend(page.tasks);
+            all.pending_reasons.extend(page.pending_reasons);
+            all.next_page_token = page.next_page_token;
+            if all.next_page_token.is_empty() {
+                return Ok(all);
+            }
+        }
     }
 
     /// What a role may use, and what it uses.

@@ -22,6 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let files = protox::compile(names, ["proto"])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("aurora.v1.fds"), files.encode_to_vec())?;
-    tonic_prost_build::configure().compile_fds(files)?;
+    // Maps by key, so that equal messages are encoded alike.
+    tonic_prost_build::configure().btree_map(".").compile_fds(files)?;
     Ok(())
 }

@@ -116,7 +116,7 @@ fn mismatched(what: &str) -> JobConfiguration {
 fn kill(cluster: &mut Cluster, job: JobKey) {
     let step = cluster.put(Input::Request {
         ticket: Ticket(0),
-        request_id: None,
+        mark: None,
         user: "bench".into(),
         request: Request::KillTasks { job, instances: [].into(), message: None },
     });

@@ -38,13 +38,17 @@ impl StatusResult {
     }
 }
 
-/// How often tasks of a job have ended badly.
+/// How often tasks of a job have ended badly, or had to make room.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct JobEnds {
     /// In [`TaskState::Lost`].
     pub lost: u64,
     /// In [`TaskState::Failed`].
     pub failed: u64,
+    /// Stopped to make room for tasks of other jobs, or more important ones of this one.
+    pub preempted: u64,
+    /// How often others were stopped to make room for one of its tasks.
+    pub preemptor: u64,
 }
 
 /// Counts since the start.
@@ -86,6 +90,18 @@ impl Ends {
 
     pub(crate) fn count_status(&mut self, reason: &'static str, result: StatusResult) {
         *self.statuses.entry((reason, result)).or_default() += 1;
+    }
+
+    /// Counts a task that is stopped to make room for one of another job or of its own.
+    pub(crate) fn count_preempted(&mut self, job: &JobKey) {
+        self.changes += 1;
+        self.jobs.entry(job.clone()).or_default().preempted += 1;
+    }
+
+    /// Counts a task for which room is made.
+    pub(crate) fn count_preemptor(&mut self, job: &JobKey) {
+        self.changes += 1;
+        self.jobs.entry(job.clone()).or_default().preemptor += 1;
     }
 
     /// Forgets a job of which nothing is left.

@@ -21,6 +21,26 @@ use crate::updates::{UpdateOp, UpdateRequest, UpdateResponse};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
 
+/// What a client asks for under a request id, in few bytes: the same for the same request of the
+/// same user, another one for another. The shell makes it of what the client has sent, in a way that
+/// does not depend on the release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint(pub [u8; Self::LENGTH]);
+
+impl Fingerprint {
+    /// In bytes: enough that no two requests have the same one by chance.
+    pub const LENGTH: usize = 16;
+}
+
+/// Makes a request safe to repeat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestMark {
+    /// The client's id of it.
+    pub id: RequestId,
+    /// What was asked under that id.
+    pub fingerprint: Fingerprint,
+}
+
 /// Something that happens to the scheduler.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
@@ -49,7 +69,7 @@ pub enum Input {
         /// Given back with the reply.
         ticket: Ticket,
         /// Makes the request safe to repeat.
-        request_id: Option<RequestId>,
+        mark: Option<RequestMark>,
         /// Who asks.
         user: String,
         /// What for.
@@ -202,6 +222,28 @@ pub enum RecordedResponse {
     Admin(AdminResponse),
 }
 
+impl RecordedResponse {
+    /// What it needs beside its own size, in bytes, about.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Killed { instances }
+            | Self::Added { instances }
+            | Self::Restarted { instances } => size_of_val(instances.as_slice()),
+            Self::Maintenance(MaintenanceResponse::Hosts { modes, unknown }) => {
+                let names = modes.iter().map(|(host, _)| host).chain(unknown);
+                // Each with what holds it.
+                names.map(|name| name.len() + size_of::<(String, u64)>()).sum()
+            }
+            Self::Created { .. }
+            | Self::QuotaSet
+            | Self::QuotaRemoved
+            | Self::Cron(_)
+            | Self::Update(_)
+            | Self::Admin(_) => 0,
+        }
+    }
+}
+
 impl From<RecordedResponse> for Response {
     fn from(recorded: RecordedResponse) -> Self {
         match recorded {
@@ -234,6 +276,8 @@ pub enum ErrorKind {
     JobUpdating,
     /// It asks for more than the role may use.
     QuotaExceeded,
+    /// Another request was carried out under its id.
+    RequestIdReused,
 }
 
 /// Why a request is refused.
@@ -410,6 +454,10 @@ pub enum Op {
     PutRequest {
         /// Its id.
         id: RequestId,
+        /// What was asked; not known of requests that were written down without it.
+        fingerprint: Option<Fingerprint>,
+        /// When it was carried out; the same goes for this.
+        at: Option<Timestamp>,
         /// How it was answered.
         response: RecordedResponse,
     },

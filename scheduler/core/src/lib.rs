@@ -52,8 +52,8 @@ pub use cron::{CronJob, CronOp, CronRequest, CronResponse, CronStatus, Crons};
 pub use ends::{Ends, JobEnds, StatusResult};
 pub use events::{Change, Event, Forgotten, Moved};
 pub use input::{
-    Effect, ErrorKind, Input, Offer, Op, PortRange, RecordedResponse, Request, RequestError,
-    Response, StatusUpdate, Step, TaskRecord, Ticket,
+    Effect, ErrorKind, Fingerprint, Input, Offer, Op, PortRange, RecordedResponse, Request,
+    RequestError, RequestMark, Response, StatusUpdate, Step, TaskRecord, Ticket,
 };
 pub use maintenance::{
     HostStatus, InverseOffer, Maintenance, MaintenanceOp, MaintenanceRequest, MaintenanceResponse,
@@ -66,7 +66,9 @@ pub use plan::{Plan, PlanAction, QuotaEffect};
 pub use queries::{JobCounts, PendingGroup, Stats, TaskCursor, TaskQuery};
 pub use quota::{Consumption, RoleQuota};
 pub use scheduler::Scheduler;
-pub use settings::{MAX_CRON_CATCH_UP, MAX_TASKS_PER_JOB, Settings, Tier};
+pub use settings::{
+    BadPattern, Environments, MAX_CRON_CATCH_UP, MAX_TASKS_PER_JOB, Settings, Tier,
+};
 pub use sla::{
     CoordinatorAnswer, CoordinatorQuestion, QuestionId, SlaCategory, SlaMetrics, SlaSample,
 };

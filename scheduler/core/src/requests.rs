@@ -1,22 +1,19 @@
 //! What clients ask for, and that it is done once (`scheduler.md` 7).
 
-use aurora_model::key::RequestId;
-
 use crate::cron::check_timetable;
-use crate::input::{Op, RecordedResponse, Request, RequestError, Response};
+use crate::input::{ErrorKind, Op, RecordedResponse, Request, RequestError, RequestMark, Response};
 use crate::scheduler::Turn;
 use crate::validate::{check_instances, validate};
 
 impl Turn<'_> {
     pub(crate) fn request(
         &mut self,
-        request_id: Option<RequestId>,
+        mark: Option<RequestMark>,
         user: &str,
         request: Request,
     ) -> Result<Response, RequestError> {
-        if let Some(answered) = request_id.as_ref().and_then(|id| self.scheduler.state.answered(id))
-        {
-            return Ok(answered.clone().into());
+        if let Some(before) = mark.as_ref().and_then(|mark| self.answered_before(mark)) {
+            return before;
         }
         let response = match request {
             Request::ValidateJob(mut job) => {
@@ -47,9 +44,28 @@ impl Turn<'_> {
             }
             Request::Admin(request) => RecordedResponse::Admin(self.admin_request(user, request)?),
         };
-        if let Some(id) = request_id {
-            self.apply(Op::PutRequest { id, response: response.clone() });
+        if let Some(RequestMark { id, fingerprint }) = mark {
+            let response = response.clone();
+            let (fingerprint, at) = (Some(fingerprint), Some(self.now));
+            self.apply(Op::PutRequest { id, fingerprint, at, response });
         }
         Ok(response.into())
+    }
+
+    /// What is said to a request whose id was used before; nothing if it was not.
+    fn answered_before(&self, mark: &RequestMark) -> Option<Result<Response, RequestError>> {
+        let answered = self.scheduler.state.answered_to(&mark.id)?;
+        // Of a request that was written down without one it is not known whether it is the same.
+        if answered.fingerprint.is_none_or(|before| before == mark.fingerprint) {
+            return Some(Ok(answered.response.clone().into()));
+        }
+        Some(Err(RequestError {
+            kind: ErrorKind::RequestIdReused,
+            message: format!(
+                "another request was carried out under the request_id {:?}: give each request an id \
+                 of its own, such as a UUID, and repeat an id only with the very same request",
+                mark.id.as_str()
+            ),
+        }))
     }
 }

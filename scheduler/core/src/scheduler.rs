@@ -216,8 +216,8 @@ impl Turn<'_> {
                 }
             }
             Input::Status(update) => self.take_status(update),
-            Input::Request { ticket, request_id, user, request } => {
-                let result = self.request(request_id, &user, request);
+            Input::Request { ticket, mark, user, request } => {
+                let result = self.request(mark, &user, request);
                 self.step.effects.push(Effect::Reply { ticket, result });
             }
             Input::InverseOffers(offers) => {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aurora_model::job::TaskState;
+use regex_lite::Regex;
 
 /// The most instances that an operator may let a job have. What is done to a job as a whole, such as
 /// a kill, is one step and one record of the log, which takes no record of more than 256 MiB.
@@ -22,6 +23,8 @@ pub struct Settings {
     pub scheduler_host: String,
     /// Instances that a job may have; at most [`MAX_TASKS_PER_JOB`].
     pub max_tasks_per_job: u32,
+    /// The environments that jobs may have (`-allowed_job_environments`).
+    pub environments: Environments,
     /// What the executor needs beside the task.
     pub executor_overhead: aurora_model::job::ResourceBag,
     /// The tiers by name.
@@ -146,6 +149,60 @@ impl Settings {
     }
 }
 
+/// The environments that jobs may have.
+#[derive(Debug, Clone, Default)]
+pub struct Environments(Option<Regex>);
+
+/// A regular expression cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no regular expression: {1}")]
+pub struct BadPattern(String, String);
+
+impl Environments {
+    /// What is allowed if nothing else is said.
+    pub const DEFAULT: &str = r"^(prod|devel|test|staging\d*)$";
+
+    /// Those whose whole name matches a regular expression.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn new(pattern: &str) -> Result<Self, BadPattern> {
+        if pattern == Self::DEFAULT {
+            return Ok(Self(None));
+        }
+        let whole = Regex::new(&format!("^(?:{pattern})$"));
+        let regex = whole.map_err(|error| BadPattern(pattern.to_owned(), error.to_string()))?;
+        Ok(Self(Some(regex)))
+    }
+
+    /// Whether a job may have this environment.
+    pub fn allow(&self, name: &str) -> bool {
+        match &self.0 {
+            Some(regex) => regex.is_match(name),
+            None => {
+                let number = name.strip_prefix("staging");
+                matches!(name, "prod" | "devel" | "test")
+                    || number.is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit()))
+            }
+        }
+    }
+
+    /// What is allowed, in words.
+    pub(crate) fn allowed(&self) -> String {
+        match &self.0 {
+            Some(regex) => format!("use one that matches {}", regex.as_str()),
+            None => "use prod, devel, test, or staging with an optional number".to_owned(),
+        }
+    }
+}
+
+/// They allow what they allow.
+impl PartialEq for Environments {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_ref().map(Regex::as_str) == other.0.as_ref().map(Regex::as_str)
+    }
+}
+
 /// What a tier means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tier {
@@ -166,6 +223,7 @@ impl Default for Settings {
             cluster_name: "devcluster".to_owned(),
             scheduler_host: "localhost".to_owned(),
             max_tasks_per_job: 4000,
+            environments: Environments::default(),
             executor_overhead: aurora_model::job::ResourceBag {
                 cpus: aurora_model::job::MilliCpus(250),
                 ram_mb: 128,

@@ -43,11 +43,9 @@ pub(crate) fn problems(job: &mut JobConfiguration, settings: &Settings) -> Vec<R
         problems.add(format!("the task is of job {}, not of {}", job.task.job, job.key));
     }
     let environment = job.key.environment();
-    if !is_environment(environment) {
-        problems.add(format!(
-            "environment {environment:?} is not allowed: use prod, devel, test, or staging with an \
-             optional number"
-        ));
+    if !settings.environments.allow(environment) {
+        let allowed = settings.environments.allowed();
+        problems.add(format!("environment {environment:?} is not allowed: {allowed}"));
     }
     for owner in [&job.owner, &job.task.owner] {
         if !owner.is_empty() && !is_identifier(owner) {
@@ -194,14 +192,6 @@ fn validate_dedicated(task: &TaskConfig) -> Result<(), RequestError> {
         ));
     }
     Ok(())
-}
-
-/// `^(prod|devel|test|staging\d*)$`, the original's default.
-fn is_environment(name: &str) -> bool {
-    matches!(name, "prod" | "devel" | "test")
-        || name
-            .strip_prefix("staging")
-            .is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn refuse(message: impl Into<String>) -> Result<(), RequestError> {

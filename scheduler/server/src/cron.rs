@@ -6,11 +6,12 @@ use aurora_api::v1::cron_jobs_server::CronJobs;
 use aurora_model::job::Timestamp;
 use aurora_model::key::JobKey;
 use aurora_scheduler_core::{
-    CronRequest, CronResponse, CronStatus, Request as Ask, Response as Answer,
+    CronRequest, CronResponse, CronStatus, Request as Ask, RequestMark, Response as Answer,
 };
 use tonic::{Request, Response, Status};
 
-use crate::grpc::{Api, ended, invalid, job, not_found, other_answer};
+use crate::grpc::{Api, ended, invalid, job, mark, not_found, other_answer};
+use crate::pages::fit;
 
 /// The most jobs of a page.
 const MAX_PAGE: u32 = 500;
@@ -36,8 +37,12 @@ fn show(cron: &CronStatus) -> v1::CronJob {
 }
 
 impl Api {
-    async fn ask_cron(&self, id: Option<String>, ask: CronRequest) -> Result<CronResponse, Status> {
-        match self.ask(id, Ask::Cron(ask)).await? {
+    async fn ask_cron(
+        &self,
+        mark: Option<RequestMark>,
+        ask: CronRequest,
+    ) -> Result<CronResponse, Status> {
+        match self.ask(mark, Ask::Cron(ask)).await? {
             Answer::Cron(response) => Ok(response),
             _ => Err(other_answer()),
         }
@@ -45,10 +50,10 @@ impl Api {
 
     async fn schedule(
         &self,
-        id: Option<String>,
+        mark: Option<RequestMark>,
         ask: CronRequest,
     ) -> Result<(Option<v1::JobKey>, Option<i64>), Status> {
-        match self.ask_cron(id, ask).await? {
+        match self.ask_cron(mark, ask).await? {
             CronResponse::Scheduled { key, next } => {
                 tracing::info!(job = %key, "scheduled a cron job");
                 Ok((Some(v1::JobKey::from(&key)), next.map(|Timestamp(ms)| ms)))
@@ -65,8 +70,9 @@ impl CronJobs for Api {
         request: Request<v1::ScheduleCronJobRequest>,
     ) -> Result<Response<v1::ScheduleCronJobResponse>, Status> {
         let request = request.into_inner();
+        let mark = mark("ScheduleCronJob", request.request_id.as_deref(), &request)?;
         let ask = CronRequest::Schedule(job(request.job)?);
-        let (key, next_ms) = self.schedule(request.request_id, ask).await?;
+        let (key, next_ms) = self.schedule(mark, ask).await?;
         Ok(Response::new(v1::ScheduleCronJobResponse { key, next_ms }))
     }
 
@@ -75,8 +81,9 @@ impl CronJobs for Api {
         request: Request<v1::ReplaceCronJobRequest>,
     ) -> Result<Response<v1::ReplaceCronJobResponse>, Status> {
         let request = request.into_inner();
+        let mark = mark("ReplaceCronJob", request.request_id.as_deref(), &request)?;
         let ask = CronRequest::Replace(job(request.job)?);
-        let (key, next_ms) = self.schedule(request.request_id, ask).await?;
+        let (key, next_ms) = self.schedule(mark, ask).await?;
         Ok(Response::new(v1::ReplaceCronJobResponse { key, next_ms }))
     }
 
@@ -85,8 +92,9 @@ impl CronJobs for Api {
         request: Request<v1::DescheduleCronJobRequest>,
     ) -> Result<Response<v1::DescheduleCronJobResponse>, Status> {
         let request = request.into_inner();
+        let mark = mark("DescheduleCronJob", request.request_id.as_deref(), &request)?;
         let key = key(request.job)?;
-        match self.ask_cron(request.request_id, CronRequest::Deschedule(key.clone())).await? {
+        match self.ask_cron(mark, CronRequest::Deschedule(key.clone())).await? {
             CronResponse::Descheduled { existed } => {
                 tracing::info!(job = %key, existed, "descheduled a cron job");
                 Ok(Response::new(v1::DescheduleCronJobResponse { existed }))
@@ -100,8 +108,9 @@ impl CronJobs for Api {
         request: Request<v1::StartCronJobRequest>,
     ) -> Result<Response<v1::StartCronJobResponse>, Status> {
         let request = request.into_inner();
+        let mark = mark("StartCronJob", request.request_id.as_deref(), &request)?;
         let key = key(request.job)?;
-        match self.ask_cron(request.request_id, CronRequest::Start(key)).await? {
+        match self.ask_cron(mark, CronRequest::Start(key)).await? {
             CronResponse::Triggered { outcome } => {
                 let outcome = outcome.as_ref().map(told);
                 Ok(Response::new(v1::StartCronJobResponse { outcome }))
@@ -139,10 +148,12 @@ impl CronJobs for Api {
             .map_err(ended)?;
         let is_last = found.len() <= size;
         found.truncate(size);
-        let last = found.last().filter(|_| !is_last).map(|cron| cron.job.key.to_string());
+        let mut jobs: Vec<_> = found.iter().map(show).collect();
+        let is_last = !fit(&mut jobs) && is_last;
+        let last = found.get(jobs.len().saturating_sub(1)).filter(|_| !is_last);
         Ok(Response::new(v1::ListCronJobsResponse {
-            jobs: found.iter().map(show).collect(),
-            next_page_token: last.unwrap_or_default(),
+            next_page_token: last.map(|cron| cron.job.key.to_string()).unwrap_or_default(),
+            jobs,
         }))
     }
 }

@@ -4,16 +4,22 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aurora_model::key::{RequestId, TaskId};
-use aurora_scheduler_core::{Effect, Input, Request, RequestError, Response, Ticket};
+use aurora_model::key::TaskId;
+use aurora_scheduler_core::{Effect, Input, Request, RequestError, RequestMark, Response, Ticket};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::actor::{Core, Ended};
+use crate::calls::{self, Calls};
 use crate::coordinator::Coordinators;
 use crate::mesos::Mesos;
 
-/// Changes that a watcher may be behind before it has to begin again.
+/// Messages of changes that a watcher may be behind before it has to begin again.
 const CHANGES: usize = 8192;
+/// Changes of one step that go into a message, so that a step that changes many tasks does not
+/// overrun those who watch.
+const TOGETHER: usize = 256;
+/// The name of the number of steps of which the effects wait to be carried out.
+const DEPTH: &str = "effect_queue_size";
 
 type Waiting = Arc<Mutex<BTreeMap<Ticket, oneshot::Sender<Result<Response, RequestError>>>>>;
 
@@ -23,7 +29,7 @@ pub(crate) struct Dispatcher {
     core: Core,
     waiting: Waiting,
     tickets: Arc<std::sync::atomic::AtomicU64>,
-    changes: broadcast::Sender<TaskId>,
+    changes: broadcast::Sender<Arc<[TaskId]>>,
 }
 
 impl Dispatcher {
@@ -39,7 +45,7 @@ impl Dispatcher {
     /// Sends a request and waits for its answer, which comes when it is durable.
     pub(crate) async fn request(
         &self,
-        request_id: Option<RequestId>,
+        mark: Option<RequestMark>,
         user: String,
         request: Request,
     ) -> Result<Result<Response, RequestError>, Ended> {
@@ -47,15 +53,15 @@ impl Dispatcher {
         let (sender, receiver) = oneshot::channel();
         self.lock().insert(ticket, sender);
         let _entry = Entry { dispatcher: self, ticket };
-        let sent = self.core.put(Input::Request { ticket, request_id, user, request }).await;
+        let sent = self.core.put(Input::Request { ticket, mark, user, request }).await;
         match sent {
             Ok(()) => receiver.await.map_err(|_| Ended),
             Err(ended) => Err(ended),
         }
     }
 
-    /// The ids of tasks that change from now on.
-    pub(crate) fn changes(&self) -> broadcast::Receiver<TaskId> {
+    /// The ids of tasks that change from now on, some at a time.
+    pub(crate) fn changes(&self) -> broadcast::Receiver<Arc<[TaskId]>> {
         self.changes.subscribe()
     }
 
@@ -70,17 +76,31 @@ impl Dispatcher {
     /// answers to clients: neither waits for the other.
     pub(crate) async fn run(
         self,
-        mut effects: mpsc::UnboundedReceiver<Effect>,
+        mut effects: mpsc::Receiver<Vec<Effect>>,
         mesos: Mesos,
         coordinators: Coordinators,
     ) {
-        let (calls, mut to_call) = mpsc::unbounded_channel();
+        let (calls, mut to_call) = calls::queue();
         let calling = tokio::spawn(async move {
-            while let Some(effect) = to_call.recv().await {
+            while let Some(effect) = to_call.take().await {
                 mesos.carry_out(effect).await;
             }
         });
-        while let Some(effect) = effects.recv().await {
+        while let Some(step) = effects.recv().await {
+            self.carry_out(step, &calls, &coordinators);
+            #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
+            metrics::gauge!(DEPTH).set(effects.len() as f64);
+        }
+        // Every client that still waits is told that the scheduler ends.
+        self.lock().clear();
+        calling.abort();
+    }
+
+    /// Carries out the effects of a step. It waits for nobody: the log's thread would wait for it,
+    /// and the core for that.
+    fn carry_out(&self, step: Vec<Effect>, calls: &Calls, coordinators: &Coordinators) {
+        let mut changed = Vec::new();
+        for effect in step {
             match effect {
                 Effect::Reply { ticket, result } => {
                     if let Some(client) = self.lock().remove(&ticket) {
@@ -88,25 +108,20 @@ impl Dispatcher {
                         let _ = client.send(result);
                     }
                 }
-                Effect::Changed(task) => {
-                    // Nobody may be watching.
-                    let _ = self.changes.send(task);
-                }
+                Effect::Changed(task) => changed.push(task),
                 Effect::AskCoordinator(question) => {
                     coordinators.ask(*question, self.core.clone());
                 }
                 Effect::Misfit(misfit) => {
                     tracing::error!(%misfit, "the scheduler has left out a change: report this");
                 }
-                other => {
-                    // The calls end with this loop only.
-                    let _ = calls.send(other);
-                }
+                other => calls.put(other),
             }
         }
-        // Every client that still waits is told that the scheduler ends.
-        self.lock().clear();
-        calling.abort();
+        for some in changed.chunks(TOGETHER) {
+            // Nobody may be watching.
+            let _ = self.changes.send(some.into());
+        }
     }
 }
 

@@ -13,6 +13,8 @@ use crate::webhook::Told;
 
 /// How many events a reader is given at once.
 const BATCH: usize = 512;
+/// How many bytes all events may have together, about, however many are to be kept.
+const MAX_BYTES: usize = 64 << 20;
 
 /// A way to the events. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -31,9 +33,47 @@ struct Shared {
 #[derive(Debug)]
 struct Ring {
     events: VecDeque<Arc<Event>>,
+    /// What all of them need, about.
+    bytes: usize,
     /// The version of the last event that is no longer here.
     dropped: u64,
     durable: u64,
+}
+
+impl Ring {
+    /// Takes an event in. The oldest make room for it; the newest is there however large it is.
+    fn push(&mut self, event: Event, capacity: usize) {
+        self.bytes += bytes(&event);
+        self.events.push_back(Arc::new(event));
+        while self.events.len() > 1 && (self.events.len() > capacity || self.bytes > MAX_BYTES) {
+            let Some(oldest) = self.events.pop_front() else { break };
+            self.bytes -= bytes(&oldest);
+            self.dropped = oldest.version;
+        }
+    }
+}
+
+/// What an event needs, about.
+fn bytes(event: &Event) -> usize {
+    let message = |message: &Option<String>| message.as_ref().map_or(0, String::len);
+    let more = match &event.change {
+        Change::Task(moved) => moved.id.as_str().len() + message(&moved.message),
+        Change::Forgotten(tasks) => {
+            tasks.iter().map(|task| size_of_val(task) + task.id.as_str().len()).sum()
+        }
+        Change::Host { name, attributes, .. } => {
+            let texts = attributes.iter().flat_map(|(name, values)| values.iter().chain([name]));
+            name.len() + texts.map(|text| size_of_val(text) + text.len()).sum::<usize>()
+        }
+        Change::UpdateStatus { event, .. } => message(&event.message),
+        Change::UpdateInstances { events, .. } => size_of_val(events.as_slice()),
+        Change::CronRuns { runs, .. } => size_of_val(runs.as_slice()),
+        Change::Quota { .. }
+        | Change::HostMode { .. }
+        | Change::CronScheduled(_)
+        | Change::CronDescheduled(_) => 0,
+    };
+    size_of::<Event>() + more
 }
 
 /// What a reader is given.
@@ -49,7 +89,7 @@ pub(crate) struct Read {
 impl EventLog {
     /// Keeps so many events. What was before `version` is not there.
     pub(crate) fn new(capacity: usize, version: u64, told: Option<Told>) -> Self {
-        let ring = Ring { events: VecDeque::new(), dropped: version, durable: version };
+        let ring = Ring { events: VecDeque::new(), bytes: 0, dropped: version, durable: version };
         Self(Arc::new(Shared {
             ring: Mutex::new(ring),
             durable: watch::Sender::new(version),
@@ -72,12 +112,7 @@ impl EventLog {
                     }
                     moved.task = None;
                 }
-                if ring.events.len() >= self.0.capacity
-                    && let Some(oldest) = ring.events.pop_front()
-                {
-                    ring.dropped = oldest.version;
-                }
-                ring.events.push_back(Arc::new(event));
+                ring.push(event, self.0.capacity);
             }
             ring.durable = version;
         }
@@ -117,10 +152,10 @@ impl EventLog {
 
 #[cfg(test)]
 mod tests {
-    use aurora_model::job::Timestamp;
-    use aurora_model::key::Role;
+    use aurora_model::job::{TaskState, Timestamp};
+    use aurora_model::key::{JobKey, Role, TaskId};
     use aurora_model::quota::ResourceAggregate;
-    use aurora_scheduler_core::Change;
+    use aurora_scheduler_core::{Change, Moved};
 
     use super::*;
 
@@ -148,6 +183,37 @@ mod tests {
         assert_eq!((versions(&read), read.missed), (vec![16, 17, 18], Some((12, 14))));
         let read = log.after(14);
         assert_eq!((versions(&read), read.missed), (vec![16, 17, 18], None));
+    }
+
+    #[test]
+    fn large_events_leave_room_for_fewer() {
+        let log = EventLog::new(1000, 0, None);
+        let large = |version: u64, bytes: usize| {
+            let job = JobKey::new("www", "prod", "web").unwrap();
+            let message = Some("x".repeat(bytes));
+            let change = Change::Task(Moved {
+                id: TaskId::new("t").unwrap(),
+                job,
+                instance: 0,
+                from: TaskState::Init,
+                to: TaskState::Pending,
+                message,
+                host: None,
+                task: None,
+            });
+            Event { version, at: Timestamp(0), change }
+        };
+        log.publish((1..=5).map(|version| large(version, MAX_BYTES / 4)), 5);
+        let read = log.after(0);
+        assert_eq!((versions(&read), read.missed), (vec![3, 4, 5], Some((0, 2))));
+        // One that is larger than all may be is there alone.
+        log.publish([large(6, MAX_BYTES * 2)], 6);
+        assert_eq!(versions(&log.after(5)), [6]);
+        log.publish([event(7), event(8)], 8);
+        let read = log.after(5);
+        assert_eq!((versions(&read), read.missed), (vec![7, 8], Some((5, 6))));
+        let left: usize = log.lock().events.iter().map(|event| bytes(event)).sum();
+        assert_eq!(log.lock().bytes, left, "what has gone is not counted");
     }
 
     #[test]

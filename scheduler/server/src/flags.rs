@@ -10,7 +10,7 @@ use aurora_model::cron::Zone;
 use aurora_model::job::{MilliCpus, ResourceBag};
 use aurora_model::quota::ResourceAggregate;
 use aurora_scheduler_core::{
-    MAX_CRON_CATCH_UP, MAX_TASKS_PER_JOB, Settings, SlaCategory, SlaMetrics,
+    Environments, MAX_CRON_CATCH_UP, MAX_TASKS_PER_JOB, Settings, SlaCategory, SlaMetrics,
 };
 
 use crate::webhook::Webhook;
@@ -74,10 +74,17 @@ pub struct Flags {
     /// A file with `principal` and `secret` of this framework, one `name=value` a line.
     #[arg(long, value_name = "FILE")]
     pub framework_authentication_file: Option<PathBuf>,
+    /// Where people find how a job does: an address to which ROLE/ENVIRONMENT/JOB is appended.
+    #[arg(long, value_name = "URL", default_value = "")]
+    pub viz_job_url_prefix: String,
     /// Instances that a job may have, 100000 at most.
     #[arg(long, value_name = "COUNT", default_value_t = 4000,
         value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_TASKS_PER_JOB)))]
     pub max_tasks_per_job: u32,
+    /// The environments that jobs may have, as a regular expression that all of the name must match.
+    #[arg(long, value_name = "REGEX", default_value = Environments::DEFAULT,
+        value_parser = environments)]
+    pub allowed_job_environments: Environments,
     /// What the production jobs of a role may use for which no quota was set.
     #[arg(long, value_enum, value_name = "AMOUNT", default_value_t)]
     pub unset_quota: UnsetQuota,
@@ -108,6 +115,12 @@ pub struct Flags {
     /// For how long these samples are kept.
     #[arg(long, value_name = "DURATION", default_value = "1hrs", value_parser = whole_seconds)]
     pub stat_retention_period: u32,
+    /// How often it is added up what tasks use and roles may use.
+    #[arg(long, value_name = "DURATION", default_value = "1mins", value_parser = whole_seconds)]
+    pub async_task_stat_update_interval: u32,
+    /// How often it is found out how many tasks of which size would still find a place.
+    #[arg(long, value_name = "DURATION", default_value = "1mins", value_parser = whole_seconds)]
+    pub async_slot_stat_update_interval: u32,
     /// How many past events are kept for those who read them.
     #[arg(long, value_name = "COUNT", default_value_t = 65_536)]
     pub event_buffer: usize,
@@ -168,6 +181,9 @@ pub struct Flags {
     /// How updates go.
     #[command(flatten)]
     pub updates: crate::update_flags::UpdateFlags,
+    /// What is done by the clock.
+    #[command(flatten)]
+    pub upkeep: crate::upkeep_flags::UpkeepFlags,
 }
 
 /// What a role may use for which no quota was set.
@@ -254,18 +270,18 @@ impl TryFrom<Flags> for Config {
         }
         // What is done again and again at once keeps everything else waiting; what never gets its
         // turn is never done.
-        for (flag, value) in [
+        positive(&[
             ("transient-task-state-timeout", flags.transient_task_state_timeout),
             ("initial-task-kill-retry-interval", flags.initial_task_kill_retry_interval),
             ("host-maintenance-polling-interval", flags.host_maintenance_polling_interval),
             ("sla-coordinator-timeout", flags.sla_coordinator_timeout),
             ("max-parallel-coordinated-maintenance", flags.max_parallel_coordinated_maintenance),
             ("sla-stat-refresh-interval", flags.sla_stat_refresh_interval),
-        ] {
-            if value == 0 {
-                return Err(FlagsError::Range { flag, value: value.to_string() });
-            }
-        }
+            ("async-task-stat-update-interval", flags.async_task_stat_update_interval),
+            ("async-slot-stat-update-interval", flags.async_slot_stat_update_interval),
+            ("stat-sampling-interval", flags.stat_sampling_interval),
+            ("max-tasks-per-job", flags.max_tasks_per_job),
+        ])?;
         let ms = |seconds: u32| i64::from(seconds) * 1000;
         let hostname = match &flags.hostname {
             Some(name) => name.clone(),
@@ -281,6 +297,7 @@ impl TryFrom<Flags> for Config {
             cluster_name: flags.cluster_name.clone(),
             scheduler_host: hostname.clone(),
             max_tasks_per_job: flags.max_tasks_per_job,
+            environments: flags.allowed_job_environments.clone(),
             executor_overhead: ResourceBag {
                 cpus,
                 ram_mb: flags.thermos_executor_ram,
@@ -318,7 +335,7 @@ impl TryFrom<Flags> for Config {
             non_production: flags.sla_non_prod_metrics.0.clone(),
         };
         flags.placement.apply(&mut settings)?;
-        let settings = flags.updates.choose(settings)?;
+        let settings = flags.upkeep.choose(flags.updates.choose(settings)?)?;
         let executor_user = match &flags.executor_user {
             Some(user) => user.clone(),
             None => current_user()?,
@@ -338,6 +355,18 @@ impl TryFrom<Flags> for Config {
             flags,
         })
     }
+}
+
+/// Refuses what is nothing and must be something.
+pub(crate) fn positive(flags: &[(&'static str, u32)]) -> Result<(), FlagsError> {
+    match flags.iter().find(|(_, value)| *value == 0) {
+        Some((flag, value)) => Err(FlagsError::Range { flag, value: value.to_string() }),
+        None => Ok(()),
+    }
+}
+
+fn environments(text: &str) -> Result<Environments, String> {
+    Environments::new(text).map_err(|error| error.to_string())
 }
 
 /// Reads a file that a flag names.
@@ -430,6 +459,8 @@ fn credential(path: &std::path::Path) -> Result<aurora_mesos::scheduler::Credent
     })
 }
 
+#[cfg(test)]
+mod table;
 #[cfg(test)]
 pub(crate) mod tests {
     use clap::{Args, Command, FromArgMatches};

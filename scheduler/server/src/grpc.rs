@@ -8,10 +8,10 @@ use aurora_api::convert::{ConvertError, task_state};
 use aurora_api::v1;
 use aurora_api::v1::cluster_server::Cluster;
 use aurora_api::v1::jobs_server::Jobs;
-use aurora_model::job::{JobConfiguration, TaskState};
-use aurora_model::key::{JobKey, RequestId, TaskId};
+use aurora_model::job::{JobConfiguration, ScheduledTask, TaskState};
+use aurora_model::key::{JobKey, TaskId};
 use aurora_scheduler_core::{
-    ErrorKind, Request as Ask, RequestError, Response as Answer, TaskCursor, TaskQuery,
+    ErrorKind, Request as Ask, RequestError, RequestMark, Response as Answer, TaskCursor, TaskQuery,
 };
 use futures::Stream;
 use tokio::sync::broadcast::error::RecvError;
@@ -23,10 +23,10 @@ use tonic::{Code, Request, Response, Status};
 use crate::actor::{Core, Ended};
 use crate::dispatch::Dispatcher;
 use crate::event_log::EventLog;
+use crate::marks;
+use crate::pages::{MAX_PAGE, fit, page_size};
 use crate::queries::{self, Found};
 
-/// The longest id of a request, in bytes.
-const MAX_REQUEST_ID: usize = 128;
 /// Messages that a watcher may leave unread.
 const WATCH_BUFFER: usize = 256;
 /// Who asks, as long as nobody is asked who they are.
@@ -40,6 +40,7 @@ pub(crate) struct Info {
     pub(crate) tiers: Vec<String>,
     pub(crate) web_url: String,
     pub(crate) observer_port: u16,
+    pub(crate) stats_url_prefix: String,
 }
 
 /// The services.
@@ -62,6 +63,11 @@ pub(crate) fn failure(code: Code, reason: &'static str, message: impl Into<Strin
     status
 }
 
+/// Whether a failure has this reason.
+pub(crate) fn has_reason(status: &Status, reason: &str) -> bool {
+    status.metadata().get(REASON).is_some_and(|found| found == reason)
+}
+
 pub(crate) fn invalid(error: impl std::fmt::Display) -> Status {
     failure(Code::InvalidArgument, "INVALID", error.to_string())
 }
@@ -74,7 +80,8 @@ pub(crate) fn ended(_: Ended) -> Status {
     failure(Code::Unavailable, "SHUTTING_DOWN", "the scheduler is shutting down; repeat the call")
 }
 
-/// A request id that was answered before was of another kind of request.
+/// A request id was given to a request of another kind before, by a release that did not write down
+/// what it was.
 pub(crate) fn other_answer() -> Status {
     let message = "request_id belongs to another request";
     failure(Code::InvalidArgument, "REQUEST_ID_REUSED", message)
@@ -88,19 +95,9 @@ pub(crate) fn refused(error: RequestError) -> Status {
         ErrorKind::AlreadyExists => (Code::AlreadyExists, "ALREADY_EXISTS"),
         ErrorKind::FailedPrecondition => (Code::FailedPrecondition, "FAILED_PRECONDITION"),
         ErrorKind::QuotaExceeded => (Code::ResourceExhausted, "QUOTA_EXCEEDED"),
+        ErrorKind::RequestIdReused => (Code::InvalidArgument, "REQUEST_ID_REUSED"),
     };
     failure(code, reason, error.message)
-}
-
-/// How many things a page has at most.
-const MAX_PAGE: u32 = 1000;
-
-/// How many things a page is to have; everything if no size is given.
-fn page_size(size: u32) -> usize {
-    match size {
-        0 => usize::MAX,
-        size => usize::try_from(size.min(MAX_PAGE)).unwrap_or(usize::MAX),
-    }
 }
 
 /// Where a page of tasks begins.
@@ -112,14 +109,13 @@ fn task_cursor(token: &str) -> Result<Option<TaskCursor>, Status> {
     }
 }
 
-fn request_id(id: Option<String>) -> Result<Option<RequestId>, Status> {
-    match id {
-        Some(id) if id.len() > MAX_REQUEST_ID => {
-            Err(invalid(format!("request_id is longer than {MAX_REQUEST_ID} bytes")))
-        }
-        Some(id) => RequestId::new(id).map(Some).map_err(invalid),
-        None => Ok(None),
-    }
+/// What makes a call safe to repeat; nothing if it has no id.
+pub(crate) fn mark(
+    method: &'static str,
+    id: Option<&str>,
+    message: &impl prost::Message,
+) -> Result<Option<RequestMark>, Status> {
+    id.map(|id| marks::mark(UNSECURE, method, id, message)).transpose()
 }
 
 pub(crate) fn job_key(key: Option<v1::JobKey>) -> Result<JobKey, Status> {
@@ -162,9 +158,9 @@ pub(crate) fn query(query: Option<v1::TaskQuery>) -> Result<TaskQuery, Status> {
 }
 
 impl Api {
-    pub(crate) async fn ask(&self, id: Option<String>, ask: Ask) -> Result<Answer, Status> {
+    pub(crate) async fn ask(&self, mark: Option<RequestMark>, ask: Ask) -> Result<Answer, Status> {
         self.dispatcher
-            .request(request_id(id)?, UNSECURE.to_owned(), ask)
+            .request(mark, UNSECURE.to_owned(), ask)
             .await
             .map_err(ended)?
             .map_err(refused)
@@ -178,11 +174,15 @@ impl Jobs for Api {
         request: Request<v1::CreateJobRequest>,
     ) -> Result<Response<v1::CreateJobResponse>, Status> {
         let request = request.into_inner();
-        match self.ask(request.request_id, Ask::CreateJob(job(request.job)?)).await? {
-            Answer::Created { key, instances } => Ok(Response::new(v1::CreateJobResponse {
-                key: Some(v1::JobKey::from(&key)),
-                instance_count: instances,
-            })),
+        let mark = mark("CreateJob", request.request_id.as_deref(), &request)?;
+        match self.ask(mark, Ask::CreateJob(job(request.job)?)).await? {
+            Answer::Created { key, instances } => {
+                metrics::counter!("thrift_workload_createJob").increment(u64::from(instances));
+                Ok(Response::new(v1::CreateJobResponse {
+                    key: Some(v1::JobKey::from(&key)),
+                    instance_count: instances,
+                }))
+            }
             _ => Err(other_answer()),
         }
     }
@@ -192,14 +192,16 @@ impl Jobs for Api {
         request: Request<v1::KillTasksRequest>,
     ) -> Result<Response<v1::KillTasksResponse>, Status> {
         let request = request.into_inner();
+        let mark = mark("KillTasks", request.request_id.as_deref(), &request)?;
         let key = request.job.ok_or_else(|| invalid("job is missing"))?;
         let ask = Ask::KillTasks {
             job: JobKey::try_from(&key).map_err(invalid)?,
             instances: request.instances.into_iter().collect(),
             message: request.message,
         };
-        match self.ask(request.request_id, ask).await? {
+        match self.ask(mark, ask).await? {
             Answer::Killed { instances } => {
+                metrics::counter!("thrift_workload_killTasks").increment(instances.len() as u64);
                 Ok(Response::new(v1::KillTasksResponse { killed: instances }))
             }
             _ => Err(other_answer()),
@@ -211,11 +213,13 @@ impl Jobs for Api {
         request: Request<v1::AddInstancesRequest>,
     ) -> Result<Response<v1::AddInstancesResponse>, Status> {
         let request = request.into_inner();
+        let mark = mark("AddInstances", request.request_id.as_deref(), &request)?;
         let key = request.job.ok_or_else(|| invalid("job is missing"))?;
         let job = JobKey::try_from(&key).map_err(invalid)?;
         let ask = Ask::AddInstances { job, like: request.like, count: request.count };
-        match self.ask(request.request_id, ask).await? {
+        match self.ask(mark, ask).await? {
             Answer::Added { instances } => {
+                metrics::counter!("thrift_workload_addInstances").increment(instances.len() as u64);
                 Ok(Response::new(v1::AddInstancesResponse { instances }))
             }
             _ => Err(other_answer()),
@@ -227,11 +231,14 @@ impl Jobs for Api {
         request: Request<v1::RestartTasksRequest>,
     ) -> Result<Response<v1::RestartTasksResponse>, Status> {
         let request = request.into_inner();
+        let mark = mark("RestartTasks", request.request_id.as_deref(), &request)?;
         let key = request.job.ok_or_else(|| invalid("job is missing"))?;
         let job = JobKey::try_from(&key).map_err(invalid)?;
         let ask = Ask::RestartTasks { job, instances: request.instances.into_iter().collect() };
-        match self.ask(request.request_id, ask).await? {
+        match self.ask(mark, ask).await? {
             Answer::Restarted { instances } => {
+                let count = instances.len() as u64;
+                metrics::counter!("thrift_workload_restartShards").increment(count);
                 Ok(Response::new(v1::RestartTasksResponse { restarted: instances }))
             }
             _ => Err(other_answer()),
@@ -267,9 +274,14 @@ impl Jobs for Api {
         };
         let page =
             self.core.jobs(&role, after, page_size(size), with_config).await.map_err(ended)?;
+        let mut jobs: Vec<_> = page.found.iter().map(queries::job_to_proto).collect();
+        let next = match fit(&mut jobs) {
+            true => page.found.get(jobs.len() - 1).map(|job| job.key.clone()),
+            false => page.next,
+        };
         Ok(Response::new(v1::ListJobsResponse {
-            jobs: page.found.iter().map(queries::job_to_proto).collect(),
-            next_page_token: page.next.map(|key| key.to_string()).unwrap_or_default(),
+            jobs,
+            next_page_token: next.map(|key| key.to_string()).unwrap_or_default(),
             version: page.version,
         }))
     }
@@ -352,7 +364,7 @@ impl Jobs for Api {
         let after = task_cursor(&request.page_token)?;
         let size = page_size(request.page_size);
         let page = self.core.tasks(&query, after, size).await.map_err(ended)?;
-        Ok(Response::new(page_of_tasks(&page, request.without_executor_data)))
+        Ok(Response::new(page_of_tasks(page, request.without_executor_data).0))
     }
 
     type StreamTasksStream =
@@ -365,7 +377,7 @@ impl Jobs for Api {
         let request = request.into_inner();
         let query = Arc::new(query(request.query)?);
         let after = task_cursor(&request.page_token)?;
-        let size = page_size(request.page_size).min(MAX_PAGE as usize);
+        let size = page_size(request.page_size);
         let core = self.core.clone();
         let begin = Some((after, None));
         let pages = futures::stream::try_unfold(begin, move |at| {
@@ -374,9 +386,9 @@ impl Jobs for Api {
                 let Some((after, version)) = at else { return Ok(None) };
                 let page = core.tasks(&query, after, size).await.map_err(ended)?;
                 let version = version.unwrap_or(page.version);
-                let mut answer = page_of_tasks(&page, request.without_executor_data);
+                let (mut answer, next) = page_of_tasks(page, request.without_executor_data);
                 answer.version = version;
-                let next = page.next.map(|next| (Some(next), Some(version)));
+                let next = next.map(|next| (Some(next), Some(version)));
                 Ok(Some((answer, next)))
             }
         });
@@ -419,7 +431,7 @@ impl Api {
         let mut known: BTreeSet<TaskId> = BTreeSet::new();
         let mut after = None;
         loop {
-            let page = self.core.tasks(&query, after, MAX_PAGE as usize).await.map_err(ended)?;
+            let page = self.core.tasks(&query, after, MAX_PAGE).await.map_err(ended)?;
             for found in &page.found {
                 known.insert(found.task.id().clone());
                 send(sender, seen(found)).await?;
@@ -431,8 +443,8 @@ impl Api {
         }
         send(sender, v1::WatchTasksResponse { synced: true, ..Default::default() }).await?;
         loop {
-            let mut changed = vec![match changes.recv().await {
-                Ok(id) => id,
+            let first = match changes.recv().await {
+                Ok(ids) => ids,
                 Err(RecvError::Lagged(_)) => {
                     return Err(failure(
                         Code::Aborted,
@@ -441,13 +453,14 @@ impl Api {
                     ));
                 }
                 Err(RecvError::Closed) => return Err(ended(Ended)),
-            }];
+            };
             // Each once, in the order in which they changed.
-            let mut seen_ids: BTreeSet<TaskId> = changed.iter().cloned().collect();
-            while let Ok(id) = changes.try_recv() {
-                if seen_ids.insert(id.clone()) {
-                    changed.push(id);
-                }
+            let mut changed = Vec::new();
+            let mut seen_ids: BTreeSet<TaskId> = BTreeSet::new();
+            let mut more = Some(first);
+            while let Some(ids) = more {
+                changed.extend(ids.iter().filter(|id| seen_ids.insert((*id).clone())).cloned());
+                more = changes.try_recv().ok();
             }
             let now = self.core.tasks_now(changed, &query).await.map_err(ended)?;
             for (id, found) in now {
@@ -464,27 +477,39 @@ impl Api {
     }
 }
 
-/// A page as it is sent.
-fn page_of_tasks(page: &queries::Tasks, without_executor_data: bool) -> v1::ListTasksResponse {
-    let mut answer = v1::ListTasksResponse {
-        next_page_token: page.next.as_ref().map(TaskCursor::to_text).unwrap_or_default(),
-        version: page.version,
-        ..v1::ListTasksResponse::default()
-    };
-    for Found { task, reason } in &page.found {
-        let mut sent = v1::ScheduledTask::from(task);
-        if without_executor_data
-            && let Some(config) = sent.assigned.as_mut().and_then(|assigned| assigned.task.as_mut())
-            && let Some(executor) = &mut config.executor
-        {
-            executor.data.clear();
-        }
-        answer.tasks.push(sent);
-        if let Some(reason) = reason {
-            answer.pending_reasons.push(queries::reason_to_proto(task.id(), reason));
-        }
+/// A page as it is sent, and where the next one begins. It may end before the one that was found.
+fn page_of_tasks(
+    page: queries::Tasks,
+    without_executor_data: bool,
+) -> (v1::ListTasksResponse, Option<TaskCursor>) {
+    let queries::Tasks { found, mut next, version } = page;
+    let mut tasks: Vec<v1::ScheduledTask> =
+        found.iter().map(|found| task_to_proto(&found.task, without_executor_data)).collect();
+    if fit(&mut tasks) {
+        next = found.get(tasks.len() - 1).map(|last| TaskCursor::of(&last.task));
     }
-    answer
+    let waiting = found.iter().take(tasks.len()).filter_map(|found| {
+        let reason = found.reason.as_ref()?;
+        Some(queries::reason_to_proto(found.task.id(), reason))
+    });
+    let answer = v1::ListTasksResponse {
+        pending_reasons: waiting.collect(),
+        tasks,
+        next_page_token: next.as_ref().map(TaskCursor::to_text).unwrap_or_default(),
+        version,
+    };
+    (answer, next)
+}
+
+fn task_to_proto(task: &ScheduledTask, without_executor_data: bool) -> v1::ScheduledTask {
+    let mut sent = v1::ScheduledTask::from(task);
+    if without_executor_data
+        && let Some(config) = sent.assigned.as_mut().and_then(|assigned| assigned.task.as_mut())
+        && let Some(executor) = &mut config.executor
+    {
+        executor.data.clear();
+    }
+    sent
 }
 
 async fn send(sender: &Sender, message: v1::WatchTasksResponse) -> Result<(), Status> {
@@ -531,6 +556,7 @@ impl Cluster for Api {
             tiers: self.info.tiers.clone(),
             web_url: self.info.web_url.clone(),
             observer_port: u32::from(self.info.observer_port),
+            stats_url_prefix: self.info.stats_url_prefix.clone(),
         }))
     }
 

@@ -17,6 +17,7 @@
 
 mod actor;
 mod admin;
+mod calls;
 mod coordinator;
 mod cron;
 mod dispatch;
@@ -27,7 +28,9 @@ mod grpc;
 mod history;
 mod json;
 mod maintenance;
+mod marks;
 mod mesos;
+mod pages;
 mod placement_flags;
 mod plan;
 mod queries;
@@ -37,6 +40,7 @@ mod start;
 mod stats;
 mod update_flags;
 mod updates;
+mod upkeep_flags;
 mod web;
 mod webhook;
 
@@ -44,4 +48,5 @@ pub use flags::{Categories, Config, Flags, FlagsError, UnsetQuota};
 pub use placement_flags::PlacementFlags;
 pub use start::{Error, Handle, start, start_with_log};
 pub use update_flags::UpdateFlags;
+pub use upkeep_flags::UpkeepFlags;
 pub use webhook::Webhook;

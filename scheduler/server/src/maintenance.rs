@@ -6,18 +6,20 @@ use aurora_api::v1;
 use aurora_api::v1::maintenance_server::Maintenance;
 use aurora_model::job::SlaPolicy;
 use aurora_scheduler_core::{
-    HostStatus, MaintenanceRequest, MaintenanceResponse, Request as Ask, Response as Answer,
+    HostStatus, MaintenanceRequest, MaintenanceResponse, Request as Ask, RequestMark,
+    Response as Answer, Scheduler,
 };
 use tonic::{Request, Response, Status};
 
-use crate::grpc::{Api, ended, invalid, other_answer};
+use crate::grpc::{Api, ended, invalid, mark, other_answer};
+use crate::pages::page_size;
 
 /// Hosts that go into one call.
 const MAX_HOSTS: usize = 10_000;
 /// The longest name of a host, in bytes.
 const MAX_HOST: usize = 255;
-/// Hosts of a page.
-const MAX_PAGE: usize = 1000;
+/// Hosts that the core is asked for at once.
+const SOME_HOSTS: usize = 100;
 
 /// The names of hosts, each once.
 fn hosts(names: Vec<String>) -> Result<BTreeSet<String>, Status> {
@@ -58,10 +60,10 @@ fn status(found: HostStatus) -> v1::HostStatus {
 impl Api {
     async fn maintain(
         &self,
-        id: Option<String>,
+        mark: Option<RequestMark>,
         ask: MaintenanceRequest,
     ) -> Result<(Vec<v1::HostMode>, Vec<String>), Status> {
-        match self.ask(id, Ask::Maintenance(ask)).await? {
+        match self.ask(mark, Ask::Maintenance(ask)).await? {
             Answer::Maintenance(MaintenanceResponse::Hosts { modes, unknown }) => {
                 let modes = modes
                     .into_iter()
@@ -84,8 +86,10 @@ impl Maintenance for Api {
         request: Request<v1::StartMaintenanceRequest>,
     ) -> Result<Response<v1::StartMaintenanceResponse>, Status> {
         let request = request.into_inner();
+        let mark = mark("StartMaintenance", request.request_id.as_deref(), &request)?;
         let ask = MaintenanceRequest::Start { hosts: hosts(request.hosts)? };
-        let (hosts, unknown_hosts) = self.maintain(request.request_id, ask).await?;
+        let (hosts, unknown_hosts) = self.maintain(mark, ask).await?;
+        metrics::counter!("thrift_workload_startMaintenance").increment(hosts.len() as u64);
         Ok(Response::new(v1::StartMaintenanceResponse { hosts, unknown_hosts }))
     }
 
@@ -94,8 +98,10 @@ impl Maintenance for Api {
         request: Request<v1::DrainHostsRequest>,
     ) -> Result<Response<v1::DrainHostsResponse>, Status> {
         let request = request.into_inner();
+        let mark = mark("DrainHosts", request.request_id.as_deref(), &request)?;
         let ask = MaintenanceRequest::Drain { hosts: hosts(request.hosts)? };
-        let (hosts, unknown_hosts) = self.maintain(request.request_id, ask).await?;
+        let (hosts, unknown_hosts) = self.maintain(mark, ask).await?;
+        metrics::counter!("thrift_workload_drainHosts").increment(hosts.len() as u64);
         Ok(Response::new(v1::DrainHostsResponse { hosts, unknown_hosts }))
     }
 
@@ -104,6 +110,7 @@ impl Maintenance for Api {
         request: Request<v1::SlaDrainHostsRequest>,
     ) -> Result<Response<v1::SlaDrainHostsResponse>, Status> {
         let request = request.into_inner();
+        let mark = mark("SlaDrainHosts", request.request_id.as_deref(), &request)?;
         let policy = request.default_policy.ok_or_else(|| invalid("default_policy is missing"))?;
         if request.timeout_secs == 0 {
             return Err(invalid("timeout_secs must be at least 1: DrainHosts drains at once"));
@@ -114,7 +121,8 @@ impl Maintenance for Api {
             timeout_secs: request.timeout_secs,
             surge: request.surge,
         };
-        let (hosts, unknown_hosts) = self.maintain(request.request_id, ask).await?;
+        let (hosts, unknown_hosts) = self.maintain(mark, ask).await?;
+        metrics::counter!("thrift_workload_slaDrainHosts").increment(hosts.len() as u64);
         Ok(Response::new(v1::SlaDrainHostsResponse { hosts, unknown_hosts }))
     }
 
@@ -123,8 +131,10 @@ impl Maintenance for Api {
         request: Request<v1::EndMaintenanceRequest>,
     ) -> Result<Response<v1::EndMaintenanceResponse>, Status> {
         let request = request.into_inner();
+        let mark = mark("EndMaintenance", request.request_id.as_deref(), &request)?;
         let ask = MaintenanceRequest::End { hosts: hosts(request.hosts)? };
-        let (hosts, unknown_hosts) = self.maintain(request.request_id, ask).await?;
+        let (hosts, unknown_hosts) = self.maintain(mark, ask).await?;
+        metrics::counter!("thrift_workload_endMaintenance").increment(hosts.len() as u64);
         Ok(Response::new(v1::EndMaintenanceResponse { hosts, unknown_hosts }))
     }
 
@@ -135,12 +145,12 @@ impl Maintenance for Api {
         let names = hosts(request.into_inner().hosts)?;
         let mut answer = v1::GetHostsResponse::default();
         let names: Vec<String> = names.into_iter().collect();
-        // A page at a time, so that others get their turn.
-        for page in names.chunks(MAX_PAGE) {
-            let page = page.to_vec();
-            let look = move |scheduler: &aurora_scheduler_core::Scheduler| {
+        // Some at a time, so that others get their turn.
+        for some in names.chunks(SOME_HOSTS) {
+            let some = some.to_vec();
+            let look = move |scheduler: &Scheduler| {
                 let look = |name: String| (scheduler.host_status(&name), name);
-                page.into_iter().map(look).collect::<Vec<_>>()
+                some.into_iter().map(look).collect::<Vec<_>>()
             };
             for (found, name) in self.core.ask(look).await.map_err(ended)? {
                 match found {
@@ -157,18 +167,24 @@ impl Maintenance for Api {
         request: Request<v1::ListHostsRequest>,
     ) -> Result<Response<v1::ListHostsResponse>, Status> {
         let request = request.into_inner();
-        let limit = match usize::try_from(request.page_size) {
-            Ok(size @ 1..=MAX_PAGE) => size,
-            _ => MAX_PAGE,
-        };
+        let limit = page_size(request.page_size);
         // The name of the last host of a page is where the next one begins, whatever has come or gone
         // in between.
-        let after = Some(request.page_token).filter(|token| !token.is_empty());
+        let mut after = Some(request.page_token).filter(|token| !token.is_empty());
         let only = request.only_in_maintenance;
-        let look = move |scheduler: &aurora_scheduler_core::Scheduler| {
-            scheduler.host_statuses(only, after.as_deref(), limit + 1)
-        };
-        let mut found = self.core.ask(look).await.map_err(ended)?;
+        let mut found: Vec<HostStatus> = Vec::new();
+        loop {
+            // One more than is given tells whether there is another page.
+            let wanted = SOME_HOSTS.min(limit + 1 - found.len());
+            let look = move |s: &Scheduler| s.host_statuses(only, after.as_deref(), wanted);
+            let some = self.core.ask(look).await.map_err(ended)?;
+            let is_last = some.len() < wanted;
+            found.extend(some);
+            if is_last || found.len() > limit {
+                break;
+            }
+            after = found.last().map(|found| found.host.clone());
+        }
         let has_more = found.len() > limit;
         found.truncate(limit);
         let last = found.last().filter(|_| has_more).map(|found| found.host.clone());

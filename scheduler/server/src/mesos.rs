@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aurora_mesos::CallError;
 use aurora_mesos::scheduler::{Calls, SessionEvent};
-use aurora_mesos::v1::scheduler::Call;
+use aurora_mesos::v1::scheduler::{Call, call, event};
 use aurora_model::key::FrameworkId;
 use aurora_scheduler_core::{Effect, Input};
 use aurora_scheduler_session::{Sent, Session};
@@ -37,6 +37,7 @@ pub(crate) fn connect(
     let mesos = Mesos { calls, session: session.clone(), core: core.clone() };
     let listening = tokio::spawn(async move {
         while let Some(event) = events.recv().await {
+            count(&event);
             let input = match event {
                 SessionEvent::Subscribed { framework_id, master } => {
                     let master = master.map(|master| master.id).unwrap_or_default();
@@ -75,6 +76,41 @@ pub(crate) fn connect(
     (mesos, listening)
 }
 
+/// Counts what the master says, by the original's names.
+fn count(said: &SessionEvent) {
+    let one = |name: &'static str| metrics::counter!(name).increment(1);
+    match said {
+        SessionEvent::Subscribed { .. } => one("scheduler_framework_registers"),
+        SessionEvent::Disconnected { .. } => one("scheduler_framework_disconnects"),
+        SessionEvent::Ended { .. } => {}
+        SessionEvent::Event(event) => {
+            let name = event.r#type().as_str_name();
+            metrics::counter!("mesos_scheduler_event", "type" => name).increment(1);
+            match event.r#type() {
+                event::Type::Offers => {
+                    let offers = event.offers.as_ref().map_or(0, |offers| offers.offers.len());
+                    metrics::counter!("scheduler_resource_offers").increment(offers as u64);
+                }
+                event::Type::InverseOffers => {
+                    let said = event.inverse_offers.as_ref();
+                    let offers = said.map_or(0, |offers| offers.inverse_offers.len());
+                    metrics::counter!("scheduler_inverse_offers").increment(offers as u64);
+                }
+                event::Type::Rescind => one("offers_rescinded"),
+                event::Type::Update => one("scheduler_status_update"),
+                event::Type::Message => one("scheduler_framework_message"),
+                event::Type::Failure => match &event.failure {
+                    Some(failure) if failure.executor_id.is_some() => {
+                        one("scheduler_lost_executors");
+                    }
+                    _ => one("slaves_lost"),
+                },
+                _ => {}
+            }
+        }
+    }
+}
+
 fn lock(session: &Mutex<Session>) -> MutexGuard<'_, Session> {
     session.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -101,10 +137,14 @@ impl Mesos {
 
     async fn send(&self, call: Call) -> Result<(), CallError> {
         let what = call.r#type().as_str_name();
+        let is_kill = call.r#type() == call::Type::Kill;
         let sent = self.calls.send(call).await;
         if let Err(error) = &sent {
             metrics::counter!("mesos_call_failures", "call" => what.to_ascii_lowercase())
                 .increment(1);
+            if is_kill {
+                metrics::counter!("scheduler_driver_kill_failures").increment(1);
+            }
             tracing::warn!(%error, call = what, "a call to the master has failed");
         }
         sent

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use aurora_scheduler_core::{OfferOrder, Settings, Tier};
 use serde_json::{Map, Value};
 
-use crate::flags::{FlagsError, read_file, whole_seconds};
+use crate::flags::{FlagsError, positive, read_file, whole_seconds};
 
 /// See the module.
 #[derive(Debug, Clone, clap::Args)]
@@ -71,14 +71,10 @@ fn order(text: &str) -> Result<OfferOrder, String> {
 impl PlacementFlags {
     /// Makes settings of the flags.
     pub(crate) fn apply(&self, settings: &mut Settings) -> Result<(), FlagsError> {
-        for (flag, value) in [
+        positive(&[
             ("preemption-delay", self.preemption_delay),
             ("preemption-slot-search-interval", self.preemption_slot_search_interval),
-        ] {
-            if value == 0 {
-                return Err(FlagsError::Range { flag, value: value.to_string() });
-            }
-        }
+        ])?;
         let ms = |seconds: u32| i64::from(seconds) * 1000;
         let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
         settings.offer_order = self.offer_order.clone();

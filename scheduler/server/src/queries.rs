@@ -201,16 +201,23 @@ impl Core {
     /// The roles that have jobs, with what their jobs are doing together.
     pub(crate) async fn roles(&self) -> Result<BTreeMap<String, RoleSums>, Ended> {
         let mut roles: BTreeMap<String, RoleSums> = BTreeMap::new();
-        for job in self.jobs("", None, usize::MAX, false).await?.found {
-            let sums = roles.entry(job.key.role().to_owned()).or_default();
-            sums.jobs += u32::from(!job.counts.states.is_empty());
-            sums.cron_jobs += u32::from(job.cron.is_some());
-            sums.counts.pending += job.counts.pending;
-            sums.counts.active += job.counts.active;
-            sums.counts.finished += job.counts.finished;
-            sums.counts.failed += job.counts.failed;
+        let mut after = None;
+        loop {
+            let page = self.jobs("", after, JOBS, false).await?;
+            for job in page.found {
+                let sums = roles.entry(job.key.role().to_owned()).or_default();
+                sums.jobs += u32::from(!job.counts.states.is_empty());
+                sums.cron_jobs += u32::from(job.cron.is_some());
+                sums.counts.pending += job.counts.pending;
+                sums.counts.active += job.counts.active;
+                sums.counts.finished += job.counts.finished;
+                sums.counts.failed += job.counts.failed;
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(roles);
+            }
         }
-        Ok(roles)
     }
 
     /// What the active instances of a job run as, those that are alike together.

@@ -167,6 +167,7 @@ pub async fn start_with_log(
         tiers: settings.tiers.keys().cloned().collect(),
         web_url: web_url(address, &hostname),
         observer_port: flags.observer_port,
+        stats_url_prefix: flags.viz_job_url_prefix.clone(),
     };
     let version = state.version();
     let timeout = u64::try_from(settings.sla_coordinator_timeout_ms).unwrap_or(1);
@@ -200,17 +201,23 @@ pub async fn start_with_log(
     let dispatching = tokio::spawn(dispatcher.clone().run(actor.effects, mesos, coordinators));
 
     let metrics = aurora_daemon::metrics::install();
-    let sampling = Duration::from_secs(u64::from(flags.stat_sampling_interval.max(1)));
+    let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds.max(1)));
+    let every = stats::Intervals {
+        usage: seconds(flags.async_task_stat_update_interval),
+        slots: seconds(flags.async_slot_stat_update_interval),
+        sampling: seconds(flags.stat_sampling_interval),
+    };
     let samples = flags.stat_retention_period / flags.stat_sampling_interval.max(1);
     let history = History::new(usize::try_from(samples).unwrap_or(usize::MAX));
     let quit = CancellationToken::new();
-    let gauges = tokio::spawn(stats::run(core.clone(), metrics.clone(), history.clone(), sampling));
+    let gauges = tokio::spawn(stats::run(core.clone(), metrics.clone(), history.clone(), every));
     let measuring = tokio::spawn(crate::sla::measure(core.clone(), metrics.clone(), sla));
     let api = Api { core: core.clone(), dispatcher, info, stop: inner.clone(), events };
     let pages = Pages {
         core: core.clone(),
         cluster: flags.cluster_name.as_str().into(),
         observer_port: flags.observer_port,
+        stats_url_prefix: flags.viz_job_url_prefix.as_str().into(),
         history: history.clone(),
         quit: quit.clone(),
     };

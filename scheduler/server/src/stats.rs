@@ -2,43 +2,62 @@
 //! are kept).
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aurora_daemon::metrics::Metrics;
 use aurora_model::job::TaskState;
+use aurora_model::key::{JobKey, Role};
 use aurora_model::quota::ResourceAggregate;
-use aurora_scheduler_core::Ends;
+use aurora_scheduler_core::JobEnds;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
 
-use crate::actor::{Core, now};
+use crate::actor::{Core, Ended, now};
 use crate::history::History;
-use crate::web::utilization::{Kind, plus};
+use crate::web::utilization::{self, Kind, plus};
 
 /// How often gauges are read.
 const GAUGES: Duration = Duration::from_secs(1);
-/// How often what takes longer to find out is.
-const SURVEYS: Duration = Duration::from_secs(60);
+/// Roles that the core is asked for at once.
+const ROLES: usize = 500;
+/// Jobs that the core is asked for at once.
+const JOBS: usize = 1000;
+
+/// How often numbers are made that take longer to find out, and how often all are sampled.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Intervals {
+    /// What tasks use and roles may use.
+    pub(crate) usage: Duration,
+    /// What would still find a place.
+    pub(crate) slots: Duration,
+    pub(crate) sampling: Duration,
+}
 
 /// Shows the core's numbers among the process's, and keeps samples of all.
-pub(crate) async fn run(core: Core, metrics: Metrics, history: History, sampling: Duration) {
+pub(crate) async fn run(core: Core, metrics: Metrics, history: History, every: Intervals) {
     let mut gauges = tokio::time::interval(GAUGES);
-    let mut surveys = tokio::time::interval(SURVEYS);
-    let mut samples = tokio::time::interval(sampling);
-    for timer in [&mut gauges, &mut surveys, &mut samples] {
+    let mut usage = tokio::time::interval(every.usage);
+    let mut slots = tokio::time::interval(every.slots);
+    let mut samples = tokio::time::interval(every.sampling);
+    for timer in [&mut gauges, &mut usage, &mut slots, &mut samples] {
         // A pause of the machine is no reason to catch up.
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     }
     metrics::gauge!("scheduler_lifecycle_ACTIVE").set(1.0);
-    let mut seen_ends = None;
+    // There are none at first.
+    let mut seen_ends = 0;
     loop {
         let goes_on = tokio::select! {
             _ = gauges.tick() => {
                 read_gauges(&core).await && read_ends(&core, &metrics, &mut seen_ends).await
             }
-            _ = surveys.tick() => survey(&core, &metrics).await,
+            _ = usage.tick() => {
+                read_usage(&core, &metrics).await && read_jobs(&core, &metrics).await
+            }
+            _ = slots.tick() => read_slots(&core, &metrics).await,
             _ = samples.tick() => {
                 history.add(now().0, &metrics.vars());
                 true
@@ -60,9 +79,14 @@ async fn read_gauges(core: &Core) -> bool {
         })
         .await;
     let Ok((stats, counters, statuses, version)) = found else { return false };
+    let mut exits: BTreeMap<&'static str, u64> = BTreeMap::new();
     for ((reason, result), count) in statuses {
         let result = result.name();
         metrics::counter!("status_update", "reason" => reason, "result" => result).absolute(count);
+        *exits.entry(reason).or_default() += count;
+    }
+    for (reason, count) in exits {
+        metrics::counter!("task_exit", "reason" => reason).absolute(count);
     }
     metrics::gauge!("framework_registered").set(f64::from(u8::from(stats.registered)));
     #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
@@ -72,6 +96,7 @@ async fn read_gauges(core: &Core) -> bool {
             metrics::gauge!("task_store", "state" => state.name()).set(count as f64);
         }
         metrics::gauge!("outstanding_offers").set(stats.offers as f64);
+        metrics::gauge!("reservation_cache_size").set(stats.reservations as f64);
         metrics::gauge!("state_version").set(version as f64);
     }
     for (name, value) in counters {
@@ -82,42 +107,67 @@ async fn read_gauges(core: &Core) -> bool {
 
 /// Shows how tasks have ended badly, if that has changed since it was `seen`. `false` if the scheduler
 /// has ended.
-async fn read_ends(core: &Core, metrics: &Metrics, seen: &mut Option<u64>) -> bool {
-    let known = *seen;
-    let found = core
-        .ask(move |scheduler| {
-            let ends = scheduler.ends();
-            (known != Some(ends.changes())).then(|| ends.clone())
-        })
-        .await;
-    match found {
-        Ok(Some(ends)) => {
-            metrics.replace("task_ends", Arc::new(bad_ends(&ends)));
-            *seen = Some(ends.changes());
-            true
+async fn read_ends(core: &Core, metrics: &Metrics, seen: &mut u64) -> bool {
+    let Ok(changes) = core.ask(|scheduler| scheduler.ends().changes()).await else { return false };
+    if *seen == changes {
+        return true;
+    }
+    let Ok(jobs) = ends_of_jobs(core).await else { return false };
+    let places = core.ask(|scheduler| {
+        let ends = scheduler.ends();
+        (ends.lost_by_rack().clone(), ends.lost_by_dedicated().clone())
+    });
+    let Ok((racks, dedicated)) = places.await else { return false };
+    metrics.replace("task_ends", Arc::new(bad_ends(&jobs, &racks, &dedicated)));
+    // What has changed while this was read is read again.
+    *seen = changes;
+    true
+}
+
+/// How often tasks of which jobs have ended badly.
+async fn ends_of_jobs(core: &Core) -> Result<Vec<(JobKey, JobEnds)>, Ended> {
+    let mut all: Vec<(JobKey, JobEnds)> = Vec::new();
+    loop {
+        let after = all.last().map(|(job, _)| job.clone());
+        let found = core
+            .ask(move |scheduler| {
+                let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+                let some =
+                    scheduler.ends().jobs().range::<JobKey, _>((from, Bound::Unbounded)).take(JOBS);
+                some.map(|(job, ends)| (job.clone(), *ends)).collect::<Vec<_>>()
+            })
+            .await?;
+        let is_last = found.len() < JOBS;
+        all.extend(found);
+        if is_last {
+            return Ok(all);
         }
-        Ok(None) => true,
-        Err(_) => false,
     }
 }
 
-/// What is used, what may be used, and what there is room for.
-async fn survey(core: &Core, metrics: &Metrics) -> bool {
-    let found = core
-        .ask(|scheduler| {
-            let roles: Vec<_> = scheduler
-                .consumption_by_role()
-                .map(|(role, used)| (role.to_string(), used))
-                .collect();
-            let quotas: Vec<_> = scheduler
-                .state()
-                .quotas()
-                .map(|(role, quota)| (role.to_string(), *quota))
-                .collect();
-            (roles, quotas, scheduler.cron_count())
-        })
-        .await;
-    let Ok((roles, quotas, crons)) = found else { return false };
+/// The quotas that were set.
+async fn quotas(core: &Core) -> Result<Vec<(Role, ResourceAggregate)>, Ended> {
+    let mut all: Vec<(Role, ResourceAggregate)> = Vec::new();
+    loop {
+        let after = all.last().map(|(role, _)| role.clone());
+        let found = core
+            .ask(move |scheduler| {
+                let some = scheduler.state().quotas_after(after.as_ref()).take(ROLES);
+                some.map(|(role, quota)| (role.clone(), *quota)).collect::<Vec<_>>()
+            })
+            .await?;
+        let is_last = found.len() < ROLES;
+        all.extend(found);
+        if is_last {
+            return Ok(all);
+        }
+    }
+}
+
+/// What is used, and what may be used.
+async fn read_usage(core: &Core, metrics: &Metrics) -> bool {
+    let Ok(roles) = utilization::by_roles(core).await else { return false };
+    let Ok(quotas) = quotas(core).await else { return false };
     let mut gauges = BTreeMap::new();
     let mut add = |prefix: &str, amounts: ResourceAggregate| {
         let ResourceAggregate { cpus, ram_mb, disk_mb } = amounts;
@@ -146,10 +196,38 @@ async fn survey(core: &Core, metrics: &Metrics) -> bool {
         add(&format!("quota_per_role_{role}"), *quota);
     }
     metrics.replace("resources", Arc::new(gauges));
+    true
+}
+
+/// How many of what there is, and stops for updates that a policy was asked about, by job.
+async fn read_jobs(core: &Core, metrics: &Metrics) -> bool {
+    let found = core.ask(|scheduler| {
+        let state = scheduler.state();
+        let sizes = [
+            ("cron_jobs_loaded", scheduler.cron_count()),
+            ("mem_storage_cron_size", scheduler.cron_count()),
+            ("mem_storage_attribute_size", state.hosts().count()),
+            ("mem_storage_quota_size", state.quotas().count()),
+            ("mem_storage_update_size", state.updates().len()),
+        ];
+        (sizes, scheduler.update_sla_kills().clone())
+    });
+    let Ok((sizes, kills)) = found.await else { return false };
     #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
-    {
-        metrics::gauge!("cron_jobs_loaded").set(crons as f64);
+    for (name, count) in sizes {
+        metrics::gauge!(name).set(count as f64);
     }
+    #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
+    let kills = kills.iter().flat_map(|(job, kills)| {
+        [("attempt", kills.attempts), ("success", kills.passed)]
+            .map(|(what, count)| (plain(&format!("updates_sla_kill_{what}_{job}")), count as f64))
+    });
+    metrics.replace("update_sla_kills", Arc::new(kills.collect()));
+    true
+}
+
+/// What there is room for.
+async fn read_slots(core: &Core, metrics: &Metrics) -> bool {
     let Ok(slots) = core.ask(|scheduler| scheduler.empty_slots()).await else { return false };
     #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
     let slots = slots.into_iter().map(|slots| (slots.name(), slots.slots as f64)).collect();
@@ -160,17 +238,23 @@ async fn survey(core: &Core, metrics: &Metrics) -> bool {
 /// How tasks have ended badly, by the names that the original has for jobs, racks, and what hosts are
 /// dedicated to.
 #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
-fn bad_ends(ends: &Ends) -> BTreeMap<String, f64> {
-    let jobs = ends.jobs().iter().flat_map(|(job, ends)| {
-        [(TaskState::Lost, ends.lost), (TaskState::Failed, ends.failed)]
-            .map(|(state, count)| (format!("tasks_{}_{job}", state.name()), count))
+fn bad_ends(
+    jobs: &[(JobKey, JobEnds)],
+    racks: &BTreeMap<String, u64>,
+    dedicated: &BTreeMap<String, u64>,
+) -> BTreeMap<String, f64> {
+    let jobs = jobs.iter().flat_map(|(job, ends)| {
+        [
+            ("tasks_LOST", ends.lost),
+            ("tasks_FAILED", ends.failed),
+            ("preemptor_tasks_preempted", ends.preempted),
+            ("preemptor_task_preemptor", ends.preemptor),
+        ]
+        .map(|(name, count)| (format!("{name}_{job}"), count))
     });
-    let racks =
-        ends.lost_by_rack().iter().map(|(rack, count)| (format!("tasks_lost_rack_{rack}"), *count));
-    let dedicated = ends
-        .lost_by_dedicated()
-        .iter()
-        .map(|(value, count)| (format!("tasks_lost_dedicated_{value}"), *count));
+    let racks = racks.iter().map(|(rack, count)| (format!("tasks_lost_rack_{rack}"), *count));
+    let dedicated =
+        dedicated.iter().map(|(value, count)| (format!("tasks_lost_dedicated_{value}"), *count));
     jobs.filter(|(_, count)| *count > 0)
         .chain(racks)
         .chain(dedicated)

@@ -2,7 +2,7 @@
 
 use aurora_scheduler_core::Settings;
 
-use crate::flags::{FlagsError, whole_seconds};
+use crate::flags::{FlagsError, positive, whole_seconds};
 
 /// What an operator can choose of updates, by the original's names.
 #[derive(Debug, Clone, clap::Args)]
@@ -38,14 +38,14 @@ impl UpdateFlags {
     /// These choices in place of the defaults.
     pub(crate) fn choose(&self, settings: Settings) -> Result<Settings, FlagsError> {
         // What is done again and again at once keeps everything else waiting.
-        for (flag, value) in [
+        positive(&[
             ("sla-aware-kill-retry-min-delay", self.sla_aware_kill_retry_min_delay),
             ("sla-aware-kill-retry-max-delay", self.sla_aware_kill_retry_max_delay),
             ("job-update-history-pruning-interval", self.job_update_history_pruning_interval),
-        ] {
-            if value == 0 {
-                return Err(FlagsError::Range { flag, value: value.to_string() });
-            }
+        ])?;
+        if self.max_update_instance_failures == 0 {
+            let (flag, value) = ("max-update-instance-failures", "0".to_owned());
+            return Err(FlagsError::Range { flag, value });
         }
         let ms = |seconds: u32| i64::from(seconds) * 1000;
         Ok(Settings {
@@ -64,21 +64,7 @@ impl UpdateFlags {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::flags::tests::config;
-
-    #[test]
-    fn the_defaults_of_the_flags_are_those_of_the_core() {
-        let (chosen, default) = (config(&[]).unwrap().settings, Settings::default());
-        assert_eq!(chosen.max_update_instance_failures, default.max_update_instance_failures);
-        assert_eq!(chosen.enable_update_affinity, default.enable_update_affinity);
-        assert_eq!(chosen.update_affinity_hold_ms, default.update_affinity_hold_ms);
-        assert_eq!(chosen.sla_retry_min_ms, default.sla_retry_min_ms);
-        assert_eq!(chosen.sla_retry_max_ms, default.sla_retry_max_ms);
-        assert_eq!(chosen.update_history_per_job, default.update_history_per_job);
-        assert_eq!(chosen.update_history_interval_ms, default.update_history_interval_ms);
-        assert_eq!(chosen.update_history_threshold_ms, default.update_history_threshold_ms);
-    }
 
     #[test]
     fn flags_of_updates_are_heeded_and_checked() {

@@ -7,13 +7,16 @@ use aurora_model::job::Timestamp;
 use aurora_model::key::JobKey;
 use aurora_model::update::{InstanceConfig, JobUpdateRequest, UpdateKey};
 use aurora_scheduler_core::{
-    Request as Ask, Response as Answer, Tally, UpdateAction, UpdateQuery, UpdateRequest,
-    UpdateResponse, UpdateSummary,
+    Request as Ask, RequestMark, Response as Answer, Tally, UpdateAction, UpdateQuery,
+    UpdateRequest, UpdateResponse, UpdateSummary,
 };
+use tonic::metadata::AsciiMetadataValue;
 use tonic::{Request, Response, Status};
 
-use crate::grpc::{Api, ended, invalid, not_found, other_answer, refused};
+use crate::grpc::{Api, ended, has_reason, invalid, mark, not_found, other_answer, refused};
 
+/// The trailer that names the update for which a call was refused.
+const UPDATE: &str = "aurora-update";
 /// Updates on a page if the caller does not say.
 const PAGE: usize = 100;
 /// The most updates on a page.
@@ -80,23 +83,43 @@ fn place(token: &str) -> Result<Option<(Timestamp, UpdateKey)>, Status> {
 impl Api {
     async fn ask_update(
         &self,
-        id: Option<String>,
+        mark: Option<RequestMark>,
         request: UpdateRequest,
     ) -> Result<UpdateResponse, Status> {
-        match self.ask(id, Ask::Update(request)).await? {
+        match self.ask(mark, Ask::Update(request)).await? {
             Answer::Update(response) => Ok(response),
             _ => Err(other_answer()),
         }
     }
 
+    /// A refusal, with the update that is in the way if it is for that.
+    async fn with_update_of(&self, job: JobKey, mut refusal: Status) -> Status {
+        if !has_reason(&refusal, "JOB_UPDATING") {
+            return refusal;
+        }
+        let found = self
+            .core
+            .ask(move |scheduler| scheduler.update_of(&job).map(|found| found.update().key.clone()))
+            .await;
+        // It may have ended meanwhile, as may have the scheduler.
+        if let Ok(Some(UpdateKey { job, id })) = found
+            && let Ok(name) = format!("{job}/{id}").parse::<AsciiMetadataValue>()
+        {
+            refusal.metadata_mut().insert(UPDATE, name);
+        }
+        refusal
+    }
+
     async fn act_on_update(
         &self,
         request: v1::ChangeUpdateRequest,
+        method: &'static str,
         action: UpdateAction,
     ) -> Result<Response<v1::ChangeUpdateResponse>, Status> {
+        let mark = mark(method, request.request_id.as_deref(), &request)?;
         let key = key(request.key)?;
         let ask = UpdateRequest::Act { key: key.clone(), action, message: request.message };
-        match self.ask_update(request.request_id, ask).await? {
+        match self.ask_update(mark, ask).await? {
             UpdateResponse::Acted(status) => {
                 tracing::info!(job = %key.job, update = %key.id, %action, %status, "changed an update");
                 let status = v1::UpdateStatus::from(status).into();
@@ -114,11 +137,15 @@ impl Updates for Api {
         request: Request<v1::StartUpdateRequest>,
     ) -> Result<Response<v1::StartUpdateResponse>, Status> {
         let request = request.into_inner();
-        let ask = UpdateRequest::Start {
-            request: Box::new(update(request.update)?),
-            message: request.message,
+        let mark = mark("StartUpdate", request.request_id.as_deref(), &request)?;
+        let update = Box::new(update(request.update)?);
+        let job = update.task.job.clone();
+        let ask = UpdateRequest::Start { request: update, message: request.message };
+        let answer = match self.ask_update(mark, ask).await {
+            Err(refusal) => return Err(self.with_update_of(job, refusal).await),
+            Ok(answer) => answer,
         };
-        let key = match self.ask_update(request.request_id, ask).await? {
+        let key = match answer {
             UpdateResponse::Started(key) => {
                 tracing::info!(job = %key.job, update = %key.id, "started an update");
                 Some((&key).into())
@@ -133,28 +160,28 @@ impl Updates for Api {
         &self,
         request: Request<v1::ChangeUpdateRequest>,
     ) -> Result<Response<v1::ChangeUpdateResponse>, Status> {
-        self.act_on_update(request.into_inner(), UpdateAction::Pause).await
+        self.act_on_update(request.into_inner(), "PauseUpdate", UpdateAction::Pause).await
     }
 
     async fn resume_update(
         &self,
         request: Request<v1::ChangeUpdateRequest>,
     ) -> Result<Response<v1::ChangeUpdateResponse>, Status> {
-        self.act_on_update(request.into_inner(), UpdateAction::Resume).await
+        self.act_on_update(request.into_inner(), "ResumeUpdate", UpdateAction::Resume).await
     }
 
     async fn abort_update(
         &self,
         request: Request<v1::ChangeUpdateRequest>,
     ) -> Result<Response<v1::ChangeUpdateResponse>, Status> {
-        self.act_on_update(request.into_inner(), UpdateAction::Abort).await
+        self.act_on_update(request.into_inner(), "AbortUpdate", UpdateAction::Abort).await
     }
 
     async fn roll_back_update(
         &self,
         request: Request<v1::ChangeUpdateRequest>,
     ) -> Result<Response<v1::ChangeUpdateResponse>, Status> {
-        self.act_on_update(request.into_inner(), UpdateAction::RollBack).await
+        self.act_on_update(request.into_inner(), "RollBackUpdate", UpdateAction::RollBack).await
     }
 
     async fn pulse_update(

@@ -8,8 +8,8 @@ use aurora_model::key::{JobKey, RequestId, Role, TaskId};
 use aurora_model::quota::ResourceAggregate;
 use aurora_model::update::UpdateKey;
 use aurora_scheduler_core::{
-    AdminRequest, CronRequest, Input, MaintenanceRequest, Request, RequestError, Response, Ticket,
-    UpdateAction, UpdateRequest, UpdateResponse,
+    AdminRequest, CronRequest, Fingerprint, Input, MaintenanceRequest, Request, RequestError,
+    RequestMark, Response, Ticket, UpdateAction, UpdateRequest, UpdateResponse,
 };
 
 use crate::check::{queries, rules};
@@ -348,7 +348,11 @@ impl World {
         }
         let input = Input::Request {
             ticket: Ticket(id),
-            request_id: RequestId::new(format!("r{id}")).ok(),
+            // No client of the simulation gives an id to two requests.
+            mark: RequestId::new(format!("r{id}")).ok().map(|name| RequestMark {
+                id: name,
+                fingerprint: Fingerprint(u128::from(id).to_be_bytes()),
+            }),
             user: "me".to_owned(),
             request: asked.request.clone(),
         };

@@ -504,8 +504,8 @@ fn summary(input: &Input) -> String {
             format!("offers {}", shown.join(" "))
         }
         Input::Status(update) => format!("status {} {}", update.task, update.state),
-        Input::Request { request_id, request, .. } => {
-            let id = request_id.as_ref().map(ToString::to_string).unwrap_or_default();
+        Input::Request { mark, request, .. } => {
+            let id = mark.as_ref().map(|mark| mark.id.to_string()).unwrap_or_default();
             let mut text = format!("request {id} {request:?}");
             text.truncate(160);
             text

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use aurora_api::convert::{ConvertError, task_state};
 use aurora_api::v1;
-use aurora_model::key::{AgentId, FrameworkId, JobKey, RequestId, Role, TaskId};
-use aurora_scheduler_core::{Op, RecordedResponse, TaskRecord};
+use aurora_model::key::{AgentId, FrameworkId, Role, TaskId};
+use aurora_scheduler_core::{Op, TaskRecord};
 
 use crate::{
-    convert_admin, convert_cron, convert_jobs, convert_maintenance, convert_updates, proto,
+    convert_cron, convert_jobs, convert_maintenance, convert_request, convert_updates, proto,
 };
 
 pub(crate) fn to_proto(op: &Op) -> proto::Op {
@@ -58,41 +58,9 @@ pub(crate) fn to_proto(op: &Op) -> proto::Op {
         Op::Version(version) => Kind::Version(*version),
         Op::Update(op) => Kind::Update(convert_updates::to_proto(op)),
         Op::Maintenance(op) => Kind::Maintenance(convert_maintenance::to_proto(op)),
-        Op::PutRequest { id, response } => Kind::PutRequest(proto::PutRequest {
-            id: id.to_string(),
-            response: Some(match response {
-                RecordedResponse::Cron(response) => {
-                    proto::put_request::Response::Cron(convert_cron::response_to_proto(response))
-                }
-                RecordedResponse::Update(response) => proto::put_request::Response::Update(
-                    convert_updates::response_to_proto(response),
-                ),
-                RecordedResponse::Maintenance(response) => {
-                    let response = convert_maintenance::response_to_proto(response);
-                    proto::put_request::Response::Maintenance(response)
-                }
-                RecordedResponse::Added { .. }
-                | RecordedResponse::Restarted { .. }
-                | RecordedResponse::QuotaSet
-                | RecordedResponse::QuotaRemoved => {
-                    proto::put_request::Response::Jobs(convert_jobs::response_to_proto(response))
-                }
-                RecordedResponse::Admin(response) => {
-                    proto::put_request::Response::Admin(convert_admin::response_to_proto(response))
-                }
-                RecordedResponse::Created { key, instances } => {
-                    proto::put_request::Response::Created(proto::Created {
-                        key: Some(v1::JobKey::from(key)),
-                        instances: *instances,
-                    })
-                }
-                RecordedResponse::Killed { instances } => {
-                    proto::put_request::Response::Killed(proto::Killed {
-                        instances: instances.clone(),
-                    })
-                }
-            }),
-        }),
+        Op::PutRequest { id, fingerprint, at, response } => {
+            Kind::PutRequest(convert_request::to_proto(id, *fingerprint, *at, response))
+        }
     };
     proto::Op { kind: Some(kind) }
 }
@@ -161,36 +129,7 @@ pub(crate) fn from_proto(op: proto::Op) -> Result<Op, ConvertError> {
         Kind::Update(op) => Op::Update(convert_updates::from_proto(op)?),
         Kind::Version(version) => Op::Version(version),
         Kind::Maintenance(op) => Op::Maintenance(convert_maintenance::from_proto(op)?),
-        Kind::PutRequest(inner) => Op::PutRequest {
-            id: RequestId::new(inner.id)?,
-            response: match inner.response.ok_or(ConvertError::Missing("put_request.response"))? {
-                proto::put_request::Response::Created(created) => RecordedResponse::Created {
-                    key: JobKey::try_from(
-                        &created.key.ok_or(ConvertError::Missing("created.key"))?,
-                    )?,
-                    instances: created.instances,
-                },
-                proto::put_request::Response::Killed(killed) => {
-                    RecordedResponse::Killed { instances: killed.instances }
-                }
-                proto::put_request::Response::Cron(response) => {
-                    RecordedResponse::Cron(convert_cron::response_from_proto(response)?)
-                }
-                proto::put_request::Response::Jobs(response) => {
-                    convert_jobs::response_from_proto(response)?
-                }
-                proto::put_request::Response::Update(response) => {
-                    RecordedResponse::Update(convert_updates::response_from_proto(response)?)
-                }
-                proto::put_request::Response::Admin(response) => {
-                    RecordedResponse::Admin(convert_admin::response_from_proto(response)?)
-                }
-                proto::put_request::Response::Maintenance(response) => {
-                    let response = convert_maintenance::response_from_proto(response)?;
-                    RecordedResponse::Maintenance(response)
-                }
-            },
-        },
+        Kind::PutRequest(inner) => convert_request::from_proto(inner)?,
     })
 }
 

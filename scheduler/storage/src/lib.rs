@@ -32,6 +32,7 @@ mod convert_admin;
 mod convert_cron;
 mod convert_jobs;
 mod convert_maintenance;
+mod convert_request;
 mod convert_updates;
 pub mod disk;
 pub mod frame;

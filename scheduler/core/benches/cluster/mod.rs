@@ -162,7 +162,7 @@ impl Cluster {
     pub(crate) fn create(job: JobConfiguration) -> Input {
         Input::Request {
             ticket: Ticket(0),
-            request_id: None,
+            mark: None,
             user: "bench".into(),
             request: Request::CreateJob(Box::new(job)),
         }

@@ -136,13 +136,20 @@ impl Turn<'_> {
     /// Stops those that are in the way, and keeps their agent.
     fn clear(&mut self, group: u64, task: &TaskId, room: Room) {
         let message = format!("Stopped to make room for {task}");
+        if let Some(job) = self.scheduler.groups.get(group).map(|group| group.config.job.clone()) {
+            self.scheduler.ends.count_preemptor(&job);
+        }
         for (victim, is_production) in &room.victims {
+            let job = self.scheduler.state.task(victim).map(|victim| victim.job().clone());
             if self.change(victim, TaskState::Preempting, Some(&message)) {
                 let name = match is_production {
                     true => "preemptor_tasks_preempted_prod",
                     false => "preemptor_tasks_preempted_non_prod",
                 };
                 self.scheduler.count(name, 1);
+                if let Some(job) = job {
+                    self.scheduler.ends.count_preempted(&job);
+                }
             }
         }
         let duration = self.scheduler.settings.offer_reservation_ms.max(1);

@@ -2,11 +2,12 @@
 
 mod configs;
 mod index;
+mod requests;
 mod spread;
 mod tasks;
 mod touched;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -23,14 +24,12 @@ use crate::updates::{UpdateOp, Updates};
 use self::configs::Configs;
 pub(crate) use self::index::HostLoad;
 use self::index::{Before, Index, JobTasks, host_of};
+pub(crate) use self::requests::Answered;
+use self::requests::Requests;
 pub(crate) use self::spread::Spread;
 use self::tasks::{Kept, Slot, Tasks};
 pub use self::touched::Scope;
 use self::touched::versions;
-
-/// How many answered requests are remembered. Clients repeat within seconds; at a thousand changes
-/// a second this is still more than any of them waits.
-const MAX_REQUESTS: usize = 20_000;
 
 /// A host that has made offers.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,13 +54,6 @@ impl Misfit {
     }
 }
 
-/// A request that was answered, and how.
-#[derive(Debug, PartialEq)]
-struct Answered {
-    id: RequestId,
-    response: RecordedResponse,
-}
-
 /// Hosts by name.
 pub(crate) type Hosts = BTreeMap<Arc<str>, Host>;
 
@@ -80,9 +72,7 @@ pub struct State {
     pub(crate) crons: Crons,
     pub(crate) updates: Updates,
     pub(crate) maintenance: Maintenance,
-    requests: BTreeMap<RequestId, Arc<Answered>>,
-    /// Oldest first; these a frozen copy shares.
-    request_order: VecDeque<Arc<Answered>>,
+    requests: Requests,
     /// The hosts of schedulers that have recorded events.
     schedulers: BTreeSet<Arc<str>>,
 }
@@ -101,8 +91,7 @@ impl PartialEq for State {
             crons,
             updates,
             maintenance,
-            requests: _,
-            request_order,
+            requests,
             schedulers: _,
         } = self;
         *version == other.version
@@ -113,7 +102,7 @@ impl PartialEq for State {
             && *crons == other.crons
             && *updates == other.updates
             && *maintenance == other.maintenance
-            && *request_order == other.request_order
+            && *requests == other.requests
     }
 }
 
@@ -272,6 +261,15 @@ impl State {
         self.quotas.iter()
     }
 
+    /// The quotas that were set, by role, of the roles after one or of all.
+    pub fn quotas_after(
+        &self,
+        role: Option<&Role>,
+    ) -> impl Iterator<Item = (&Role, &ResourceAggregate)> {
+        let from = role.map_or(Bound::Unbounded, Bound::Excluded);
+        self.quotas.range::<Role, _>((from, Bound::Unbounded))
+    }
+
     /// What the active tasks of a role use.
     pub(crate) fn usage(&self, role: &str) -> Usage {
         self.index.usage.get(role).copied().unwrap_or_default()
@@ -299,7 +297,12 @@ impl State {
 
     /// How a request was answered.
     pub fn answered(&self, id: &RequestId) -> Option<&RecordedResponse> {
-        self.requests.get(id).map(|answered| &answered.response)
+        self.requests.get(id).map(|answered| answered.response)
+    }
+
+    /// How a request was answered, and what it was.
+    pub(crate) fn answered_to(&self, id: &RequestId) -> Option<Answered<'_>> {
+        self.requests.get(id)
     }
 
     /// Carries out a change: the only way this state changes.
@@ -404,21 +407,8 @@ impl State {
                 self.version = *version;
                 return Ok(());
             }
-            Op::PutRequest { id, response } => {
-                let answered = Arc::new(Answered { id: id.clone(), response: response.clone() });
-                let before = self.requests.insert(id.clone(), answered.clone());
-                let known = before.and_then(|before| {
-                    self.request_order.iter_mut().find(|known| Arc::ptr_eq(known, &before))
-                });
-                match known {
-                    Some(known) => *known = answered,
-                    None => self.request_order.push_back(answered),
-                }
-                while self.request_order.len() > MAX_REQUESTS {
-                    if let Some(oldest) = self.request_order.pop_front() {
-                        self.requests.remove(&oldest.id);
-                    }
-                }
+            Op::PutRequest { id, fingerprint, at, response } => {
+                self.requests.put(id, *fingerprint, *at, response);
             }
         }
         self.version = version;
@@ -552,8 +542,7 @@ impl State {
             crons: self.crons.clone(),
             updates: self.updates.frozen(),
             maintenance: self.maintenance.clone(),
-            requests: BTreeMap::new(),
-            request_order: self.request_order.clone(),
+            requests: self.requests.clone(),
             schedulers: BTreeSet::new(),
             version: self.version,
         }
@@ -572,8 +561,10 @@ impl State {
             .iter()
             .map(|(role, quota)| Op::PutQuota { role: role.clone(), quota: *quota });
         let tasks = self.tasks.by_job().into_iter().flat_map(job_to_ops);
-        let requests = self.request_order.iter().map(|answered| Op::PutRequest {
-            id: answered.id.clone(),
+        let requests = self.requests.iter().map(|(id, answered)| Op::PutRequest {
+            id: id.clone(),
+            fingerprint: answered.fingerprint,
+            at: answered.at,
             response: answered.response.clone(),
         });
         let crons = self.crons.to_ops().map(Op::Cron);

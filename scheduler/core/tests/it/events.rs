@@ -18,7 +18,7 @@ fn put(world: &mut World, input: Input) -> Vec<Event> {
 
 fn ask(world: &mut World, request: Request) -> Vec<Event> {
     let (ticket, user) = (Ticket(1), "me".to_owned());
-    put(world, Input::Request { ticket, request_id: None, user, request })
+    put(world, Input::Request { ticket, mark: None, user, request })
 }
 
 fn shown(events: &[Event]) -> Vec<String> {

@@ -8,9 +8,17 @@ use aurora_model::job::{
 };
 use aurora_model::key::{AgentId, FrameworkId, JobKey, OfferId, RequestId, TaskId};
 use aurora_scheduler_core::{
-    Effect, Input, Offer, Op, PortRange, Request, RequestError, Response, Scheduler, Settings,
-    State, StatusUpdate, TaskQuery, Ticket,
+    Effect, Fingerprint, Input, Offer, Op, PortRange, Request, RequestError, RequestMark, Response,
+    Scheduler, Settings, State, StatusUpdate, TaskQuery, Ticket,
 };
+
+/// A request under an id; what it asks for is told apart by what it looks like.
+pub(crate) fn mark(id: &str, request: &Request) -> RequestMark {
+    let print = format!("{request:?}").bytes().fold(0xcbf2_9ce4_8422_2325_u128, |print, byte| {
+        (print ^ u128::from(byte)).wrapping_mul((1 << 88) | 0x13b)
+    });
+    RequestMark { id: RequestId::new(id).unwrap(), fingerprint: Fingerprint(print.to_be_bytes()) }
+}
 
 pub(crate) struct World {
     pub(crate) scheduler: Scheduler,
@@ -129,7 +137,7 @@ impl World {
     ) -> Result<Response, RequestError> {
         let effects = self.put(Input::Request {
             ticket: Ticket(1),
-            request_id: id.map(|id| RequestId::new(id).unwrap()),
+            mark: id.map(|id| mark(id, &request)),
             user: "tester".into(),
             request,
         });

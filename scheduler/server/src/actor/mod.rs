@@ -28,6 +28,8 @@ const INBOX: usize = 4096;
 const QUESTIONS: usize = 1024;
 /// Steps that may wait to be written; the core waits when there are more.
 const UNWRITTEN: usize = 1024;
+/// Steps of which the effects may wait to be carried out; the log waits when there are more.
+const RELEASED: usize = 1024;
 
 /// Gives an answer, and the version that it rests on.
 type Query = Box<dyn FnOnce(&Scheduler) -> (u64, Answer) + Send>;
@@ -106,8 +108,9 @@ impl Core {
 /// What runs behind a [`Core`].
 pub(crate) struct Running {
     pub(crate) core: Core,
-    /// Effects whose steps are durable, in order.
-    pub(crate) effects: mpsc::UnboundedReceiver<Effect>,
+    /// Effects whose steps are durable, in order, those of a step together. Who takes them must not
+    /// wait for the core.
+    pub(crate) effects: mpsc::Receiver<Vec<Effect>>,
     /// Says how the writer ended, once it has.
     pub(crate) ended: oneshot::Receiver<Result<(), StoreError>>,
 }
@@ -123,7 +126,7 @@ pub(crate) fn start(
     let (inbox, messages) = mpsc::channel(INBOX);
     let (questions, asked) = mpsc::channel(QUESTIONS);
     let (work, to_write) = mpsc::channel(UNWRITTEN);
-    let (released, effects) = mpsc::unbounded_channel();
+    let (released, effects) = mpsc::channel(RELEASED);
     let (report, ended) = oneshot::channel();
     let askers = Askers::default();
     // What was read from the log is on disk.

@@ -52,7 +52,7 @@ fn key(name: &str) -> JobKey {
 }
 
 fn request(number: u64, request: Request) -> Input {
-    Input::Request { ticket: Ticket(number), request_id: None, user: "me".to_owned(), request }
+    Input::Request { ticket: Ticket(number), mark: None, user: "me".to_owned(), request }
 }
 
 fn kill(name: &str) -> Request {
@@ -68,9 +68,9 @@ async fn a_failed_snapshot_ends_nothing_and_is_not_tried_at_every_step() {
     let mut running = start(scheduler, log, EventLog::new(1, 0, None), 1, stop.clone()).unwrap();
     for number in 0..100 {
         running.core.put(request(number, kill("web"))).await.unwrap();
-        let reply = soon(running.effects.recv()).await;
+        let reply = soon(running.effects.recv()).await.unwrap();
         assert!(
-            matches!(reply, Some(Effect::Reply { ticket, .. }) if ticket == Ticket(number)),
+            matches!(reply[..], [Effect::Reply { ticket, .. }] if ticket == Ticket(number)),
             "{reply:?}"
         );
     }
@@ -122,7 +122,7 @@ impl Snapshot for HeldSnapshot {
 /// A scheduler whose log is held back.
 struct World {
     core: Core,
-    effects: mpsc::UnboundedReceiver<Effect>,
+    effects: mpsc::Receiver<Vec<Effect>>,
     events: EventLog,
     append: threads::Sender<()>,
     write: threads::Sender<()>,
@@ -172,9 +172,10 @@ impl World {
         let wanted = Ticket(self.tickets);
         let reply = async {
             loop {
-                match self.effects.recv().await.unwrap() {
-                    Effect::Reply { ticket, .. } if ticket == wanted => return,
-                    _ => {}
+                let effects = self.effects.recv().await.unwrap();
+                let is_it = |effect: &Effect| matches!(effect, Effect::Reply { ticket, .. } if *ticket == wanted);
+                if effects.iter().any(is_it) {
+                    return;
                 }
             }
         };

@@ -67,7 +67,7 @@ impl Askers {
 pub(super) fn write(
     mut log: Box<dyn Log>,
     mut work: mpsc::Receiver<ToWrite>,
-    released: &mpsc::UnboundedSender<Effect>,
+    released: &mpsc::Sender<Vec<Effect>>,
     event_log: &EventLog,
     answers: &Answers,
     mut snapshots: Snapshots,
@@ -92,9 +92,9 @@ pub(super) fn write(
         let last = then.last().map(|then| then.version);
         for Then { effects, events, version } in then {
             event_log.publish(events, version);
-            for effect in effects {
+            if !effects.is_empty() {
                 // Without a dispatcher the scheduler is ending.
-                let _ = released.send(effect);
+                let _ = released.blocking_send(effects);
             }
         }
         if let Some(version) = last {

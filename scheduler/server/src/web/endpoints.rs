@@ -1,69 +1,67 @@
 //! The endpoints of the original that its tools read as JSON or text.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use aurora_model::job::{ResourceBag, TaskConfig, TaskState};
-use aurora_model::key::TaskId;
+use aurora_model::job::{JobConfiguration, ResourceBag, ScheduledTask, TaskConfig, TaskState};
+use aurora_model::key::{AgentId, JobKey, TaskId};
 use aurora_model::maintenance::MaintenanceMode;
-use aurora_scheduler_core::{HeldOffer, TaskQuery};
+use aurora_scheduler_core::{HeldOffer, PendingGroup, Scheduler, TaskCursor, TaskQuery};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
-use serde_json::{Map, Value, json};
+use futures::StreamExt;
+use serde_json::{Value, json};
 
-use super::{Pages, ending};
+use super::{Pages, ending, stream};
+use crate::actor::{Core, Ended};
 use crate::json;
 
 /// Agents that the core is asked for at once.
 const AGENTS: usize = 250;
+/// Cron jobs that the core is asked for at once.
+const CRONS: usize = 250;
+/// Tasks that the core is asked for at once, of which no copy is made.
+const TASKS: usize = 500;
 
 /// What waits, and why.
-pub(super) async fn pending(State(pages): State<Pages>) -> Response {
-    let mut groups = Vec::new();
-    let mut after = None;
-    loop {
-        let found = pages.core.ask(move |scheduler| scheduler.pending_groups_page(after)).await;
-        let Ok((some, next)) = found else { return ending() };
-        groups.extend(some);
-        if next.is_none() {
-            break;
+pub(super) async fn pending(State(Pages { core, .. }): State<Pages>) -> Response {
+    let groups = stream::pages(move |after| {
+        let core = core.clone();
+        async move {
+            let (groups, next) =
+                core.ask(move |scheduler| scheduler.pending_groups_page(after)).await?;
+            Ok((groups.iter().map(|group| group_json(group).to_string()).collect(), next))
         }
-        after = next;
-    }
-    let groups: Vec<Value> = groups
-        .into_iter()
-        .map(|group| {
-            json!({
-                "name": group.job.to_string(),
-                "taskIds": group.tasks.iter().map(TaskId::as_str).collect::<Vec<_>>(),
-                // Groups are tried when something has changed, not after a while.
-                "penaltyMs": 0,
-                "reason": format!("[{}]", group.reasons.join(", ")),
-            })
-        })
-        .collect();
-    Json(groups).into_response()
+    });
+    stream::answer(stream::elements("[", groups, "]")).await
+}
+
+fn group_json(group: &PendingGroup) -> Value {
+    json!({
+        "name": group.job.to_string(),
+        "taskIds": group.tasks.iter().map(TaskId::as_str).collect::<Vec<_>>(),
+        // Groups are tried when something has changed, not after a while.
+        "penaltyMs": 0,
+        "reason": format!("[{}]", group.reasons.join(", ")),
+    })
 }
 
 /// What is on offer, in the shape that Mesos gives offers in.
-pub(super) async fn offers(State(pages): State<Pages>) -> Response {
-    let mut all: Vec<Value> = Vec::new();
-    let mut seen = BTreeSet::new();
-    let mut skip = 0;
-    loop {
-        let found = pages.core.ask(move |scheduler| scheduler.held_offers(skip, AGENTS)).await;
-        let Ok(found) = found else { return ending() };
-        let count = found.len();
-        // The order may have changed between two questions.
-        for offer in found.iter().filter(|offer| seen.insert(offer.agent.clone())) {
-            all.push(offer_json(offer));
+pub(super) async fn offers(State(Pages { core, .. }): State<Pages>) -> Response {
+    let seen: Arc<Mutex<BTreeSet<AgentId>>> = Arc::default();
+    let offers = stream::pages(move |skip| {
+        let (core, seen, skip) = (core.clone(), seen.clone(), skip.unwrap_or(0));
+        async move {
+            let found = core.ask(move |scheduler| scheduler.held_offers(skip, AGENTS)).await?;
+            let next = (found.len() == AGENTS).then_some(skip + AGENTS);
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            // The order may have changed between two questions.
+            let new = found.iter().filter(|offer| seen.insert(offer.agent.clone()));
+            Ok((new.map(|offer| offer_json(offer).to_string()).collect(), next))
         }
-        if count < AGENTS {
-            return Json(all).into_response();
-        }
-        skip += count;
-    }
+    });
+    stream::answer(stream::elements("[", offers, "]")).await
 }
 
 fn offer_json(offer: &HeldOffer) -> Value {
@@ -178,22 +176,25 @@ pub(super) async fn maintenance(State(pages): State<Pages>) -> Response {
 }
 
 /// When cron jobs run.
-pub(super) async fn cron(State(pages): State<Pages>) -> Response {
-    let found = pages
-        .core
-        .ask(|scheduler| {
-            let crons = scheduler.state().crons().iter();
-            crons
-                .map(|(key, cron)| {
-                    (key.to_string(), json!(cron.job.cron_schedule.as_deref().unwrap_or("")))
+pub(super) async fn cron(State(Pages { core, .. }): State<Pages>) -> Response {
+    let crons = stream::pages(move |after: Option<JobKey>| {
+        let core = core.clone();
+        async move {
+            let found = core
+                .ask(move |scheduler| {
+                    let some = scheduler.crons("", after.as_ref()).take(CRONS);
+                    some.map(|cron| cron.job).collect::<Vec<_>>()
                 })
-                .collect::<Map<_, _>>()
-        })
-        .await;
-    match found {
-        Ok(scheduled) => Json(json!({ "scheduled": scheduled })).into_response(),
-        Err(_) => ending(),
-    }
+                .await?;
+            let next = found.last().filter(|_| found.len() == CRONS).map(|job| job.key.clone());
+            let schedule = |job: &Arc<JobConfiguration>| {
+                let schedule = job.cron_schedule.as_deref().unwrap_or_default();
+                stream::member(&job.key.to_string(), &schedule.into())
+            };
+            Ok((found.iter().map(schedule).collect(), next))
+        }
+    });
+    stream::answer(stream::elements("{\"scheduled\":{", crons, "}}")).await
 }
 
 /// The tiers that jobs can have.
@@ -216,31 +217,75 @@ pub(super) async fn tiers(State(pages): State<Pages>) -> Response {
 }
 
 /// Which configurations run on which agent.
-pub(super) async fn state(State(pages): State<Pages>) -> Response {
-    let query = TaskQuery {
-        states: TaskState::ALL.into_iter().filter(|state| state.is_slave_assigned()).collect(),
-        ..TaskQuery::default()
-    };
-    let Ok(tasks) = pages.core.tasks(&Arc::new(query), None, usize::MAX).await else {
-        return ending();
-    };
-    let mut configs: Map<String, Value> = Map::new();
-    let mut agents: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    // Tasks that share their configuration are alike.
-    let mut keys: BTreeMap<*const TaskConfig, String> = BTreeMap::new();
-    for found in &tasks.found {
-        let assigned = &found.task.assigned;
-        let key = keys.entry(Arc::as_ptr(&assigned.task)).or_insert_with(|| {
-            let config = json::config(&assigned.task);
-            let key = format!("{}-{:016x}", assigned.task.job, hash(&config.to_string()));
-            configs.insert(key.clone(), config);
-            key
-        });
-        if let Some((agent, _)) = &assigned.agent {
-            agents.entry(agent.to_string()).or_default().push(key.clone());
+pub(super) async fn state(State(Pages { core, .. }): State<Pages>) -> Response {
+    let Ok(Running { configs, agents }) = running(&core).await else { return ending() };
+    let keys: Arc<[String]> = configs.iter().map(|(key, _)| key.clone()).collect();
+    // What is alike of several jobs or runs is told once.
+    let mut told = BTreeSet::new();
+    let configs = configs.into_iter().filter(move |(key, _)| told.insert(key.clone()));
+    let configs = configs.map(|(key, config)| stream::member(&key, &json::config(&config)));
+    let agents = agents.into_iter().map(move |(agent, on)| {
+        let on: Vec<&str> = on.iter().filter_map(|at| keys.get(*at).map(String::as_str)).collect();
+        stream::member(agent.as_str(), &on.into())
+    });
+    let one_by_one = |member: String| Ok(vec![member]);
+    let configs = futures::stream::iter(configs.map(one_by_one));
+    let agents = futures::stream::iter(agents.map(one_by_one));
+    let parts = stream::elements("{\"taskConfigs\":{", configs, "},").chain(stream::elements(
+        "\"agents\":{",
+        agents,
+        "}}",
+    ));
+    stream::answer(parts).await
+}
+
+/// What runs where.
+#[derive(Default)]
+struct Running {
+    /// By the names that the endpoint gives them, which equal ones share.
+    configs: Vec<(String, Arc<TaskConfig>)>,
+    /// Places in `configs`, one for each task.
+    agents: BTreeMap<AgentId, Vec<usize>>,
+}
+
+async fn running(core: &Core) -> Result<Running, Ended> {
+    let states = TaskState::ALL.into_iter().filter(|state| state.is_slave_assigned()).collect();
+    let query = Arc::new(TaskQuery { states, ..TaskQuery::default() });
+    let mut all = Running::default();
+    // Tasks that share their configuration are alike. Those in `all` stay where they are.
+    let mut known: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut after = None;
+    loop {
+        let query = query.clone();
+        let (found, next) = core.ask(move |s| some_running(s, &query, after.as_ref())).await?;
+        for (agent, config) in found {
+            let place = *known.entry(Arc::as_ptr(&config).addr()).or_insert_with(|| {
+                let key =
+                    format!("{}-{:016x}", config.job, hash(&json::config(&config).to_string()));
+                all.configs.push((key, config));
+                all.configs.len() - 1
+            });
+            all.agents.entry(agent).or_default().push(place);
         }
+        if next.is_none() {
+            return Ok(all);
+        }
+        after = next;
     }
-    Json(json!({ "taskConfigs": configs, "agents": agents })).into_response()
+}
+
+/// The agents of some tasks, and what runs there.
+fn some_running(
+    scheduler: &Scheduler,
+    query: &TaskQuery,
+    after: Option<&TaskCursor>,
+) -> (Vec<(AgentId, Arc<TaskConfig>)>, Option<TaskCursor>) {
+    let (tasks, next) = scheduler.tasks_page(query, after, TASKS);
+    let place = |task: &ScheduledTask| {
+        let (agent, _) = task.assigned.agent.as_ref()?;
+        Some((agent.clone(), task.assigned.task.clone()))
+    };
+    (tasks.into_iter().filter_map(place).collect(), next)
 }
 
 /// FNV-1a: the same for the same text, in every program.

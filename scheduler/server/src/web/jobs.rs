@@ -251,6 +251,12 @@ pub(super) async fn job(
     page.render(&html! {
         dl {
             dt { "Kind" } dd { (kind(&job)) }
+            @if !pages.stats_url_prefix.is_empty() {
+                dt { "Numbers" } dd {
+                    @let address = format!("{}{key}", pages.stats_url_prefix);
+                    a href=(address) { (address) }
+                }
+            }
             @if let Some(config) = &job.config { (about_config(&config.task)) }
         }
         @if let Some(cron) = &cron { (about_cron(cron)) }

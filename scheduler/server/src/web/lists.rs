@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use aurora_daemon::web::{Crumb, Page, segment, state_badge, utc};
-use aurora_model::key::JobKey;
+use aurora_model::key::{JobKey, Role};
 use aurora_model::update::UpdateStatus;
 use aurora_scheduler_core::{PendingReason, UpdateQuery, UpdateSummary};
 use axum::extract::{Query, State};
@@ -92,24 +92,25 @@ pub(super) fn why(reason: &PendingReason) -> Markup {
 }
 
 /// What roles may use, and what they use.
-pub(super) async fn quota(State(pages): State<Pages>) -> Response {
+pub(super) async fn quota(
+    State(pages): State<Pages>,
+    Query(asked): Query<BTreeMap<String, String>>,
+) -> Response {
+    let after = asked.get("after").and_then(|after| Role::new(after).ok());
     let found = pages
         .core
-        .ask(|scheduler| {
-            let state = scheduler.state();
-            let mut roles: BTreeMap<String, _> = state
-                .quotas()
-                .map(|(role, _)| (role.to_string(), scheduler.role_quota(role.as_str())))
-                .collect();
-            for (role, _) in scheduler.consumption_by_role() {
-                roles
-                    .entry(role.to_string())
-                    .or_insert_with(|| scheduler.role_quota(role.as_str()));
-            }
-            roles
+        .ask(move |scheduler| {
+            let is_left = |role: &&Role| after.as_ref().is_none_or(|after| *role > after);
+            let set = scheduler.state().quotas_after(after.as_ref()).map(|(role, _)| role);
+            let using = scheduler.consumption_by_role().map(|(role, _)| role).filter(is_left);
+            let roles: BTreeSet<&Role> = set.take(ROWS + 1).chain(using.take(ROWS + 1)).collect();
+            let quota = |role: &Role| (role.to_string(), scheduler.role_quota(role.as_str()));
+            roles.into_iter().take(ROWS + 1).map(quota).collect::<Vec<_>>()
         })
         .await;
-    let Ok(roles) = found else { return ending() };
+    let Ok(mut roles) = found else { return ending() };
+    let has_more = roles.len() > ROWS;
+    roles.truncate(ROWS);
     let crumbs = [Crumb::link("Roles", "/scheduler"), Crumb::here("Quota")];
     let page = Page { service: SERVICE, title: "Quota", crumbs: &crumbs };
     page.render(&html! {
@@ -125,6 +126,9 @@ pub(super) async fn quota(State(pages): State<Pages>) -> Response {
                     (super::jobs::quota_rows(Some(role), quota))
                 } }
             } }
+            @if let Some((last, _)) = roles.last().filter(|_| has_more) {
+                nav.pager { a href={ "/quota?after=" (segment(last)) } { "More" } }
+            }
         }
     })
 }

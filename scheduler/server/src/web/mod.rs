@@ -8,6 +8,7 @@ mod graph;
 mod jobs;
 mod lists;
 mod locate;
+pub(crate) mod stream;
 pub(crate) mod utilization;
 
 use std::sync::Arc;
@@ -30,6 +31,8 @@ pub(crate) struct Pages {
     pub(crate) core: Core,
     pub(crate) cluster: Arc<str>,
     pub(crate) observer_port: u16,
+    /// Where people find how a job does, if anywhere: its key is appended.
+    pub(crate) stats_url_prefix: Arc<str>,
     pub(crate) history: History,
     /// Cancelled to end this scheduler.
     pub(crate) quit: CancellationToken,

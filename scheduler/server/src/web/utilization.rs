@@ -2,16 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use aurora_daemon::web::{Crumb, Page};
+use aurora_daemon::web::{Crumb, Page, segment};
 use aurora_model::job::MilliCpus;
+use aurora_model::key::{JobKey, Role};
 use aurora_model::quota::ResourceAggregate;
 use aurora_scheduler_core::Consumption;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::html;
 
 use super::{Pages, SERVICE, ending};
+use crate::actor::{Core, Ended};
+
+/// Roles that the core is asked for at once.
+const ROLES: usize = 500;
+/// Jobs of a page.
+const JOBS: usize = 250;
 
 /// What is counted: of which tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,34 +77,46 @@ pub(crate) fn plus(a: ResourceAggregate, b: ResourceAggregate) -> ResourceAggreg
     }
 }
 
-async fn by_roles(pages: &Pages) -> Option<BTreeMap<String, Consumption>> {
-    let found = pages.core.ask(|scheduler| {
-        scheduler
-            .consumption_by_role()
-            .map(|(role, used)| (role.to_string(), used))
-            .collect::<BTreeMap<_, _>>()
-    });
-    found.await.ok()
+/// What the tasks of each role use.
+pub(crate) async fn by_roles(core: &Core) -> Result<BTreeMap<Role, Consumption>, Ended> {
+    let mut all: BTreeMap<Role, Consumption> = BTreeMap::new();
+    loop {
+        let after = all.last_key_value().map(|(role, _)| role.clone());
+        let found = core
+            .ask(move |scheduler| {
+                let roles = scheduler.consumption_by_role();
+                let left =
+                    roles.filter(|(role, _)| after.as_ref().is_none_or(|after| *role > after));
+                left.take(ROLES).map(|(role, used)| (role.clone(), used)).collect::<Vec<_>>()
+            })
+            .await?;
+        let is_last = found.len() < ROLES;
+        all.extend(found);
+        if is_last {
+            return Ok(all);
+        }
+    }
 }
 
 pub(super) async fn total(State(pages): State<Pages>) -> Response {
-    let Some(roles) = by_roles(&pages).await else { return ending() };
+    let Ok(roles) = by_roles(&pages.core).await else { return ending() };
     let rows = Kind::ALL.map(|kind| {
         let sum =
             roles.values().fold(ResourceAggregate::default(), |sum, used| plus(sum, kind.of(used)));
         (kind.name().to_owned(), Some(format!("/utilization/{}", kind.name())), sum)
     });
-    table("Utilization", &[Crumb::link("Roles", "/scheduler"), Crumb::here("Utilization")], &rows)
+    let crumbs = [Crumb::link("Roles", "/scheduler"), Crumb::here("Utilization")];
+    table("Utilization", &crumbs, &rows, None)
 }
 
 pub(super) async fn by_role(State(pages): State<Pages>, Path(name): Path<String>) -> Response {
     let Some(kind) = Kind::parse(&name) else { return unknown(&name) };
-    let Some(roles) = by_roles(&pages).await else { return ending() };
+    let Ok(roles) = by_roles(&pages.core).await else { return ending() };
     let rows: Vec<_> = roles
         .iter()
         .map(|(role, used)| {
             let link = format!("/utilization/{}/{role}", kind.name());
-            (role.clone(), Some(link), kind.of(used))
+            (role.to_string(), Some(link), kind.of(used))
         })
         .filter(|(.., amounts)| *amounts != ResourceAggregate::default())
         .collect();
@@ -106,17 +125,17 @@ pub(super) async fn by_role(State(pages): State<Pages>, Path(name): Path<String>
         Crumb::link("Utilization", "/utilization"),
         Crumb::here(kind.name()),
     ];
-    table(&format!("Utilization: {}", kind.name()), &crumbs, &rows)
+    table(&format!("Utilization: {}", kind.name()), &crumbs, &rows, None)
 }
 
 pub(super) async fn by_job(
     State(pages): State<Pages>,
     Path((name, role)): Path<(String, String)>,
+    Query(asked): Query<BTreeMap<String, String>>,
 ) -> Response {
     let Some(kind) = Kind::parse(&name) else { return unknown(&name) };
-    let Ok(jobs) = pages.core.jobs(&role, None, usize::MAX, false).await else {
-        return ending();
-    };
+    let after = asked.get("after").and_then(|after| after.parse::<JobKey>().ok());
+    let Ok(jobs) = pages.core.jobs(&role, after, JOBS, false).await else { return ending() };
     let mut rows = Vec::new();
     for job in jobs.found {
         let key = job.key.clone();
@@ -144,7 +163,7 @@ pub(super) async fn by_job(
         Crumb::link(kind.name(), format!("/utilization/{}", kind.name())),
         Crumb::here(role.clone()),
     ];
-    table(&format!("Utilization: {} of {role}", kind.name()), &crumbs, &rows)
+    table(&format!("Utilization: {} of {role}", kind.name()), &crumbs, &rows, jobs.next.as_ref())
 }
 
 fn unknown(name: &str) -> Response {
@@ -157,10 +176,11 @@ fn table(
     title: &str,
     crumbs: &[Crumb],
     rows: &[(String, Option<String>, ResourceAggregate)],
+    next: Option<&JobKey>,
 ) -> Response {
     let page = Page { service: SERVICE, title, crumbs };
     page.render(&html! {
-        @if rows.is_empty() {
+        @if rows.is_empty() && next.is_none() {
             p.empty { "Nothing is used." }
         } @else {
             div.scroll { table {
@@ -176,6 +196,9 @@ fn table(
                     }
                 }
             } }
+        }
+        @if let Some(next) = next {
+            nav.pager { a href={ "?after=" (segment(&next.to_string())) } { "More jobs" } }
         }
     })
 }

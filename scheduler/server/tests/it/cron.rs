@@ -145,7 +145,7 @@ async fn instances_are_added_and_restarted_and_quotas_removed_once() {
     assert_eq!(refused.code(), Code::NotFound);
     let reused = v1::RestartTasksRequest { request_id: Some("add".into()), ..restart(&[0]) };
     let refused = jobs.restart_tasks(reused).await.unwrap_err();
-    assert_eq!(refused.message(), "request_id belongs to another request");
+    assert_eq!(refused.metadata().get("aurora-reason").unwrap(), "REQUEST_ID_REUSED");
 
     let mut quotas = QuotasClient::new(channel(&scheduler).await);
     let quota = Some(v1::ResourceAggregate { cpus: 1.0, ram_mb: 1, disk_mb: 1 });

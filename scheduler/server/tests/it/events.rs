@@ -1,11 +1,17 @@
 //! The stream of events.
 
 use aurora_api::v1;
+use aurora_api::v1::cron_jobs_client::CronJobsClient;
 use aurora_api::v1::events_client::EventsClient;
 use aurora_api::v1::jobs_client::JobsClient;
+use aurora_api::v1::maintenance_client::MaintenanceClient;
 use aurora_api::v1::quotas_client::QuotasClient;
+use aurora_api::v1::updates_client::UpdatesClient;
 use aurora_api::v1::watch_events_response::Message;
+use aurora_model::key::AgentId;
+use aurora_scheduler_core::Op;
 use aurora_scheduler_server::start;
+use aurora_scheduler_storage::{Log, Store};
 use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Streaming};
@@ -224,4 +230,96 @@ async fn a_reader_that_sleeps_keeps_nobody_waiting_and_is_told_what_it_missed() 
     assert!(missed + seen >= 6000, "{missed} {seen}");
     stop.cancel();
     scheduler.wait().await.unwrap();
+}
+
+#[tokio::test]
+async fn updates_cron_jobs_and_modes_of_hosts_have_events() {
+    use v1::event::Change;
+    let folder = tempfile::tempdir().unwrap();
+    write_host(folder.path());
+    let stop = CancellationToken::new();
+    let scheduler = start(config(folder.path()), stop.clone()).await.unwrap();
+    let to = channel(&scheduler).await;
+    JobsClient::new(to.clone()).create_job(create("one", "a")).await.unwrap();
+    let kinds = [v1::EventKind::Update, v1::EventKind::Cron, v1::EventKind::Host];
+    let request = v1::WatchEventsRequest {
+        kinds: kinds.map(|kind| kind as i32).to_vec(),
+        ..v1::WatchEventsRequest::default()
+    };
+    let mut stream = EventsClient::new(to.clone()).watch(request).await.unwrap().into_inner();
+    let mut last = version(&next(&mut stream).await);
+    let mut told = async || {
+        let event = next_event(&mut stream).await;
+        assert!(event.version > last, "{event:?}");
+        last = event.version;
+        event.change.unwrap()
+    };
+
+    let mut crons = CronJobsClient::new(to.clone());
+    let mut nightly = job("nightly");
+    nightly.cron_schedule = Some("0 3 * * *".into());
+    nightly.task.as_mut().unwrap().is_service = false;
+    let request = v1::ScheduleCronJobRequest { request_id: None, job: Some(nightly) };
+    crons.schedule_cron_job(request).await.unwrap();
+    let start = v1::StartCronJobRequest { request_id: None, job: job("nightly").key };
+    crons.start_cron_job(start).await.unwrap();
+    let end = v1::DescheduleCronJobRequest { request_id: None, job: job("nightly").key };
+    crons.deschedule_cron_job(end).await.unwrap();
+    for wanted in [v1::CronChange::Scheduled, v1::CronChange::Run, v1::CronChange::Descheduled] {
+        let Change::Cron(cron) = told().await else { panic!("no event of {wanted:?}") };
+        assert_eq!((cron.change(), &cron.job), (wanted, &job("nightly").key));
+        assert_eq!(cron.runs.len(), usize::from(wanted == v1::CronChange::Run), "{cron:?}");
+    }
+
+    let mut updates = UpdatesClient::new(to.clone());
+    let mut task = job("a").task.unwrap();
+    task.executor.as_mut().unwrap().data = "v2".into();
+    let queue = v1::QueueStrategy { group_size: 1 };
+    let update = v1::JobUpdateRequest {
+        task: Some(task),
+        instance_count: 2,
+        settings: Some(v1::UpdateSettings {
+            strategy: Some(v1::update_settings::Strategy::Queue(queue)),
+            ..v1::UpdateSettings::default()
+        }),
+        ..v1::JobUpdateRequest::default()
+    };
+    let start = v1::StartUpdateRequest { update: Some(update), ..Default::default() };
+    let key = updates.start_update(start).await.unwrap().into_inner().key;
+    let pause = v1::ChangeUpdateRequest { key: key.clone(), ..Default::default() };
+    updates.pause_update(pause).await.unwrap();
+    let (mut statuses, mut instances) = (Vec::new(), Vec::new());
+    while statuses.last() != Some(&v1::UpdateStatus::RollForwardPaused) {
+        let Change::Update(update) = told().await else { panic!("no event of an update") };
+        assert_eq!(update.key, key);
+        statuses.extend(update.status.map(|event| event.status()));
+        instances
+            .extend(update.instances.into_iter().map(|event| (event.instance, event.action())));
+    }
+    assert_eq!(statuses, [v1::UpdateStatus::RollingForward, v1::UpdateStatus::RollForwardPaused]);
+    assert_eq!(instances.first(), Some(&(0, v1::InstanceAction::Updating)));
+
+    let mut hosts = MaintenanceClient::new(to);
+    let names = || vec!["host-a".to_owned()];
+    let begin = v1::StartMaintenanceRequest { request_id: None, hosts: names() };
+    hosts.start_maintenance(begin).await.unwrap();
+    let end = v1::EndMaintenanceRequest { request_id: None, hosts: names() };
+    hosts.end_maintenance(end).await.unwrap();
+    for wanted in [v1::MaintenanceMode::Scheduled, v1::MaintenanceMode::None] {
+        let Change::Host(host) = told().await else { panic!("no event of {wanted:?}") };
+        assert_eq!((host.host.as_str(), host.mode()), ("host-a", wanted));
+    }
+    stop.cancel();
+    scheduler.wait().await.unwrap();
+}
+
+/// A log in which a host has made an offer.
+fn write_host(folder: &std::path::Path) {
+    let (mut store, _) = Store::open(folder).unwrap();
+    let host = Op::PutHost {
+        name: "host-a".into(),
+        agent: AgentId::new("agent-a").unwrap(),
+        attributes: [].into(),
+    };
+    store.append(&[vec![host]]).unwrap();
 }

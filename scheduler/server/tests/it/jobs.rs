@@ -9,6 +9,11 @@ use tonic::Code;
 
 use crate::world::{channel, config, create, job};
 
+fn is_reused(refused: &tonic::Status) -> bool {
+    let reason = refused.metadata().get("aurora-reason").unwrap();
+    refused.code() == Code::InvalidArgument && reason == "REQUEST_ID_REUSED"
+}
+
 #[tokio::test]
 async fn a_repeated_call_is_carried_out_once_even_by_the_next_scheduler() {
     let folder = tempfile::tempdir().unwrap();
@@ -27,7 +32,12 @@ async fn a_repeated_call_is_carried_out_once_even_by_the_next_scheduler() {
         job: job("a").key,
         ..v1::KillTasksRequest::default()
     };
-    assert_eq!(jobs.kill_tasks(kill).await.unwrap_err().code(), Code::InvalidArgument);
+    assert!(is_reused(&jobs.kill_tasks(kill).await.unwrap_err()));
+    // So is one of the same kind.
+    assert!(is_reused(&jobs.create_job(create("one", "b")).await.unwrap_err()));
+    let mut larger = create("one", "a");
+    larger.job.as_mut().unwrap().instance_count = 3;
+    assert!(is_reused(&jobs.create_job(larger).await.unwrap_err()));
     stop.cancel();
     scheduler.wait().await.unwrap();
 
@@ -36,6 +46,7 @@ async fn a_repeated_call_is_carried_out_once_even_by_the_next_scheduler() {
     let mut jobs = JobsClient::new(channel(&scheduler).await);
     let after = jobs.create_job(create("one", "a")).await.unwrap().into_inner();
     assert_eq!(after, first);
+    assert!(is_reused(&jobs.create_job(create("one", "b")).await.unwrap_err()));
     let list = jobs.list_jobs(v1::ListJobsRequest::default()).await.unwrap().into_inner();
     assert_eq!(list.jobs.len(), 1);
     assert_eq!((list.jobs[0].pending, list.jobs[0].active), (2, 0));

@@ -171,6 +171,35 @@ async fn updates_are_listed_a_page_at_a_time() {
 }
 
 #[tokio::test]
+async fn an_id_and_an_update_in_the_way_are_told_by_trailers() {
+    let folder = tempfile::tempdir().unwrap();
+    let stop = CancellationToken::new();
+    let scheduler = start(config(folder.path()), stop.clone()).await.unwrap();
+    let to = channel(&scheduler).await;
+    let (mut jobs, mut updates) = (JobsClient::new(to.clone()), UpdatesClient::new(to));
+    jobs.create_job(create("one", "a")).await.unwrap();
+    let key = begin(&mut updates, "a", "v2").await.unwrap();
+    let again = v1::StartUpdateRequest {
+        update: Some(request("a", "v3")),
+        ..v1::StartUpdateRequest::default()
+    };
+    let refused = updates.start_update(again).await.unwrap_err();
+    assert_eq!((refused.code(), reason(&refused)), (Code::FailedPrecondition, "JOB_UPDATING"));
+    let named = refused.metadata().get("aurora-update").unwrap().to_str().unwrap();
+    assert_eq!(named, format!("www/prod/a/{}", key.id));
+    // What was paused under an id is not aborted under it.
+    let change = v1::ChangeUpdateRequest { request_id: Some("id".into()), ..change(&key) };
+    let paused = updates.pause_update(change.clone()).await.unwrap().into_inner();
+    let refused = updates.abort_update(change.clone()).await.unwrap_err();
+    assert_eq!((refused.code(), reason(&refused)), (Code::InvalidArgument, "REQUEST_ID_REUSED"));
+    let other = v1::ChangeUpdateRequest { message: None, ..change.clone() };
+    assert_eq!(reason(&updates.pause_update(other).await.unwrap_err()), "REQUEST_ID_REUSED");
+    assert_eq!(updates.pause_update(change).await.unwrap().into_inner(), paused);
+    stop.cancel();
+    scheduler.wait().await.unwrap();
+}
+
+#[tokio::test]
 async fn bad_requests_about_updates_name_what_is_wrong() {
     let folder = tempfile::tempdir().unwrap();
     let stop = CancellationToken::new();

@@ -82,7 +82,24 @@ pub(crate) async fn ask(
     stream.read_to_string(&mut answer).await.unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, head.to_owned(), body.to_owned())
+    let is_chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+    (status, head.to_owned(), if is_chunked { joined(body) } else { body.to_owned() })
+}
+
+/// The chunks of a body together. One that breaks off has no last chunk.
+fn joined(body: &str) -> String {
+    let mut whole = String::new();
+    let mut rest = body;
+    loop {
+        let (size, after) = rest.split_once("\r\n").expect("the body breaks off");
+        let size = usize::from_str_radix(size, 16).unwrap();
+        if size == 0 {
+            return whole;
+        }
+        let (chunk, after) = after.split_at(size);
+        whole.push_str(chunk);
+        rest = after.strip_prefix("\r\n").unwrap();
+    }
 }
 
 /// Waits for something, but not for ever.

@@ -15,8 +15,9 @@ mod world;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use aurora_model::job::Timestamp;
 use aurora_model::key::{AgentId, FrameworkId, RequestId, TaskId};
-use aurora_scheduler_core::{Op, RecordedResponse, State};
+use aurora_scheduler_core::{Fingerprint, Op, RecordedResponse, State};
 use aurora_scheduler_storage::{Log, OpenError, Store, Work, commit, frame};
 use proptest::prelude::*;
 
@@ -35,6 +36,10 @@ fn steps(count: u32) -> Vec<Vec<Op>> {
             1 => vec![Op::SaveFrameworkId(FrameworkId::new(format!("F{n}")).unwrap()), host(n)],
             _ => vec![Op::PutRequest {
                 id: RequestId::new(format!("r{n}")).unwrap(),
+                fingerprint: Some(Fingerprint(
+                    [u8::try_from(n % 256).unwrap(); Fingerprint::LENGTH],
+                )),
+                at: Some(Timestamp(i64::from(n))),
                 response: RecordedResponse::Killed { instances: vec![n] },
             }],
         })

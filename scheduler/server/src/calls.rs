@@ -1,0 +1,109 @@
+//! What waits to be told to Mesos, one call after the other.
+//!
+//! The master may be slow, or not answer for a while; nobody waits for it. What it is asked for again
+//! anyway (kills until they are answered, acknowledgements when the agent sends its update again,
+//! reconciliation by the clock) is left out when too much waits. The rest cannot be too much: it is
+//! about offers, and of these there are only as many as the master has made and not been answered.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use aurora_scheduler_core::Effect;
+use tokio::sync::mpsc;
+
+/// Calls that may wait before those are left out that are repeated.
+const WAITING: usize = 65_536;
+
+/// The name of the number of calls that wait.
+const DEPTH: &str = "mesos_call_queue_size";
+
+/// Where calls are put.
+pub(crate) struct Calls {
+    queue: mpsc::UnboundedSender<Effect>,
+    waiting: Arc<AtomicUsize>,
+    most: usize,
+}
+
+/// Where they are taken from.
+pub(crate) struct Waiting {
+    queue: mpsc::UnboundedReceiver<Effect>,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// A queue for calls.
+pub(crate) fn queue() -> (Calls, Waiting) {
+    queue_of(WAITING)
+}
+
+fn queue_of(most: usize) -> (Calls, Waiting) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let waiting = Arc::new(AtomicUsize::new(0));
+    metrics::counter!("mesos_calls_dropped").increment(0);
+    show(0);
+    let calls = Calls { queue: sender, waiting: waiting.clone(), most };
+    (calls, Waiting { queue: receiver, waiting })
+}
+
+impl Calls {
+    pub(crate) fn put(&self, effect: Effect) {
+        if self.waiting.load(Ordering::Relaxed) >= self.most && is_repeated(&effect) {
+            metrics::counter!("mesos_calls_dropped").increment(1);
+            return;
+        }
+        show(self.waiting.fetch_add(1, Ordering::Relaxed) + 1);
+        // Nobody takes them any more: the scheduler is ending.
+        let _ = self.queue.send(effect);
+    }
+}
+
+impl Waiting {
+    /// The next one; nothing when there will be none.
+    pub(crate) async fn take(&mut self) -> Option<Effect> {
+        let effect = self.queue.recv().await?;
+        show(self.waiting.fetch_sub(1, Ordering::Relaxed) - 1);
+        Some(effect)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
+fn show(waiting: usize) {
+    metrics::gauge!(DEPTH).set(waiting as f64);
+}
+
+/// Whether it comes again if nothing comes of it.
+fn is_repeated(effect: &Effect) -> bool {
+    match effect {
+        Effect::Kill { .. } | Effect::Acknowledge { .. } | Effect::Reconcile(_) => true,
+        Effect::Launch { .. } | Effect::Decline(_) | Effect::AcceptInverse(_) => false,
+        // These are not for Mesos.
+        Effect::Reply { .. }
+        | Effect::Changed(_)
+        | Effect::AskCoordinator(_)
+        | Effect::Misfit(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aurora_model::key::{OfferId, TaskId};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_repeated_is_left_out_when_too_much_waits() {
+        let kill = |id: &str| Effect::Kill { task: TaskId::new(id).unwrap(), agent: None };
+        let decline = |id: &str| Effect::Decline(OfferId::new(id).unwrap());
+        let (calls, mut waiting) = queue_of(2);
+        for effect in [kill("a"), kill("b"), kill("c"), Effect::Reconcile(vec![]), decline("o")] {
+            calls.put(effect);
+        }
+        assert_eq!(waiting.take().await, Some(kill("a")));
+        assert_eq!(waiting.take().await, Some(kill("b")));
+        // There is room again.
+        calls.put(kill("d"));
+        drop(calls);
+        assert_eq!(waiting.take().await, Some(decline("o")));
+        assert_eq!(waiting.take().await, Some(kill("d")));
+        assert_eq!(waiting.take().await, None);
+    }
+}
