@@ -8,8 +8,8 @@ use aurora_model::key::{JobKey, RequestId, Role, TaskId};
 use aurora_model::quota::ResourceAggregate;
 use aurora_model::update::UpdateKey;
 use aurora_scheduler_core::{
-    AdminRequest, CronRequest, Fingerprint, Input, MaintenanceRequest, Request, RequestError,
-    RequestMark, Response, Ticket, UpdateAction, UpdateRequest, UpdateResponse,
+    AdminRequest, CronRequest, ErrorKind, Fingerprint, Input, MaintenanceRequest, Request,
+    RequestError, RequestMark, Response, Ticket, UpdateAction, UpdateRequest, UpdateResponse,
 };
 
 use crate::check::{queries, rules};
@@ -31,6 +31,14 @@ struct Asked {
     /// Granted, it is remembered under its id.
     is_remembered: bool,
     answered: Option<Answer>,
+    /// The request whose id it is sent under by mistake: one that was granted.
+    named: Option<u64>,
+}
+
+/// The id of a request, and what it is.
+fn mark(name: u64, content: u64) -> Option<RequestMark> {
+    let id = RequestId::new(format!("r{name}")).ok()?;
+    Some(RequestMark { id, fingerprint: Fingerprint(u128::from(content).to_be_bytes()) })
 }
 
 /// A job as its owner knows it.
@@ -69,7 +77,7 @@ impl Clients {
 
     /// The id of a request, and whether it is remembered under it.
     pub(crate) fn request_id(&self, ticket: Ticket) -> Option<(RequestId, bool)> {
-        let asked = self.asked.get(&ticket.0)?;
+        let asked = self.asked.get(&ticket.0).filter(|asked| asked.named.is_none())?;
         Some((RequestId::new(format!("r{}", ticket.0)).ok()?, asked.is_remembered))
     }
 
@@ -307,7 +315,7 @@ impl World {
         }
         let id = self.clients.next_id();
         let is_remembered = kind != "validate";
-        let asked = Asked { kind, request, job, is_remembered, answered: None };
+        let asked = Asked { kind, request, job, is_remembered, answered: None, named: None };
         self.clients.asked.insert(id, asked);
         self.send_request(id);
     }
@@ -348,11 +356,7 @@ impl World {
         }
         let input = Input::Request {
             ticket: Ticket(id),
-            // No client of the simulation gives an id to two requests.
-            mark: RequestId::new(format!("r{id}")).ok().map(|name| RequestMark {
-                id: name,
-                fingerprint: Fingerprint(u128::from(id).to_be_bytes()),
-            }),
+            mark: mark(asked.named.unwrap_or(id), id),
             user: "me".to_owned(),
             request: asked.request.clone(),
         };
@@ -373,6 +377,16 @@ impl World {
     pub(crate) fn take_answer(&mut self, id: u64, answer: Answer) -> Result<(), Violation> {
         let Some(asked) = self.clients.asked.get_mut(&id) else { return Ok(()) };
         let kind = asked.kind;
+        if let Some(other) = asked.named {
+            let is_refused =
+                matches!(&answer, Err(RequestError { kind: ErrorKind::RequestIdReused, .. }));
+            if !is_refused {
+                return broken(
+                    "L7",
+                    format!("{kind} r{id} came under the id of r{other} and is {answer:?}"),
+                );
+            }
+        }
         match &asked.answered {
             Some(first @ Ok(_)) if asked.is_remembered => {
                 if *first != answer {
@@ -384,6 +398,7 @@ impl World {
             None => {}
         }
         asked.answered = Some(answer.clone());
+        let is_granted = answer.is_ok() && asked.is_remembered;
         let request = asked.request.clone();
         if let Some(job) = asked.job.clone() {
             self.clients.busy.remove(&job);
@@ -400,7 +415,28 @@ impl World {
             let later = self.rng.range(1000, 600_000);
             self.at(later, Event::Send { request: id });
         }
+        if !self.calm && is_granted && self.rng.chance(20) {
+            self.misuse(id);
+        }
         Ok(())
+    }
+
+    /// Another request is sent under the id of one that was granted.
+    fn misuse(&mut self, named: u64) {
+        let Some(key) = jobs::key(&mut self.clients.rng) else { return };
+        self.fault("request sent under another's id");
+        let request = Request::KillTasks { job: key, instances: BTreeSet::new(), message: None };
+        let id = self.clients.next_id();
+        let asked = Asked {
+            kind: "misuse of an id",
+            request,
+            job: None,
+            is_remembered: false,
+            answered: None,
+            named: Some(named),
+        };
+        self.clients.asked.insert(id, asked);
+        self.send_request(id);
     }
 }
 

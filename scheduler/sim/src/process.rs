@@ -8,10 +8,10 @@ use aurora_mesos::v1;
 use aurora_model::job::{ResourceBag, Timestamp};
 use aurora_model::key::FrameworkId;
 use aurora_scheduler_core::{
-    CoordinatorAnswer, CoordinatorQuestion, Effect, Input, Op, Scheduler, Settings,
+    CoordinatorAnswer, CoordinatorQuestion, Effect, Input, Op, Scheduler, Settings, State,
 };
 use aurora_scheduler_session::{Identity, Launcher, Sent, Session};
-use aurora_scheduler_storage::{Log, OpenError, Store, Work, commit};
+use aurora_scheduler_storage::{Log, OpenError, Snapshot, Store, StoreError, Work, commit};
 
 use crate::check::voluntary::MIN_INSTANCES;
 use crate::check::watch::Watch;
@@ -37,6 +37,13 @@ pub(crate) struct Then {
     effects: Vec<Effect>,
 }
 
+/// How far a snapshot is, which is written while the log goes on.
+enum Snapshotting {
+    Idle,
+    Begun(Box<dyn Snapshot>, Box<State>),
+    Written(Result<(), StoreError>),
+}
+
 /// A scheduler that runs.
 pub(crate) struct Process {
     pub(crate) machine: usize,
@@ -47,6 +54,7 @@ pub(crate) struct Process {
     queue: VecDeque<Work<Then>>,
     writing: bool,
     snapshot_asked: bool,
+    snapshot: Snapshotting,
     /// When it looks at its timers next, and which look that is.
     wake: (u64, u64),
     /// The stream it reads.
@@ -122,6 +130,7 @@ impl World {
             queue: VecDeque::new(),
             writing: false,
             snapshot_asked: false,
+            snapshot: Snapshotting::Idle,
             wake: (u64::MAX, 0),
             stream: None,
             framework,
@@ -198,7 +207,7 @@ impl World {
         }
         if process.snapshot_asked {
             process.snapshot_asked = false;
-            let state = Box::new(process.scheduler.state().clone());
+            let state = Box::new(process.scheduler.state().frozen());
             process.queue.push_back(Work::Snapshot(state));
         }
         if self.tracing_steps() && has_something {
@@ -278,16 +287,20 @@ impl World {
             self.disk.kill_after(id, u32::try_from(self.rng.below(3)).unwrap_or(0));
         }
         let Some(process) = self.processes.get_mut(&id) else { return Ok(()) };
-        let mut snapshots = 0;
+        let mut begun = None;
         let result = commit(
             &mut process.store,
             group,
             |log, steps| log.append(steps),
             // A log without a snapshot is as good, only longer.
-            |log, state| snapshots += u64::from(log.snapshot(&state).is_ok()),
+            |log, state| begun = log.begin_snapshot().ok().map(|writer| (writer, state)),
         );
-        self.cover.snapshots += snapshots;
-        let wants_snapshot = process.store.since_snapshot() > SNAPSHOT_AFTER;
+        let begins = begun.is_some();
+        if let Some((writer, state)) = begun {
+            process.snapshot = Snapshotting::Begun(writer, state);
+        }
+        let wants_snapshot = process.store.since_snapshot() > SNAPSHOT_AFTER
+            && matches!(process.snapshot, Snapshotting::Idle);
         let released = match result {
             Ok(released) => released,
             Err(error) => return self.kill_process(id, &error.to_string()),
@@ -300,6 +313,9 @@ impl World {
         }
         let Some(process) = self.processes.get_mut(&id) else { return Ok(()) };
         process.snapshot_asked |= wants_snapshot;
+        if begins {
+            self.go_on_with_snapshot(id);
+        }
         if dies_after {
             self.fault("crash between append and effects");
             return self.kill_process(id, "crash after an append");
@@ -310,6 +326,41 @@ impl World {
             }
         }
         self.write_soon(id);
+        Ok(())
+    }
+
+    /// A snapshot takes its time; the log and everything else goes on.
+    fn go_on_with_snapshot(&mut self, id: u64) {
+        let wait = self.rng.range(1, 5000);
+        self.at(wait, Event::Snapshot { process: id });
+    }
+
+    /// A snapshot is written, and when it is, it counts.
+    pub(crate) fn snapshot(&mut self, id: u64) -> Result<(), Violation> {
+        if !self.processes.contains_key(&id) {
+            return Ok(());
+        }
+        let dies = !self.calm && self.rng.below(100_000) < self.profile.crash_per_million;
+        if dies {
+            self.fault("crash within a snapshot");
+            self.disk.kill_after(id, u32::try_from(self.rng.below(3)).unwrap_or(0));
+        }
+        let Some(process) = self.processes.get_mut(&id) else { return Ok(()) };
+        match std::mem::replace(&mut process.snapshot, Snapshotting::Idle) {
+            Snapshotting::Idle => {}
+            Snapshotting::Begun(mut writer, state) => {
+                process.snapshot = Snapshotting::Written(writer.write(&state));
+                self.go_on_with_snapshot(id);
+            }
+            Snapshotting::Written(result) => {
+                // A log without a snapshot is as good, only longer.
+                let ended = process.store.end_snapshot(result);
+                self.cover.snapshots += u64::from(ended.is_ok());
+            }
+        }
+        if self.disk.is_dead(id) {
+            return self.kill_process(id, "killed while it wrote a snapshot");
+        }
         Ok(())
     }
 

@@ -57,6 +57,8 @@ pub(crate) enum Event {
     Wakeup { process: u64, turn: u64 },
     /// What waits to be written is written.
     Write { process: u64 },
+    /// A snapshot that is being written goes on.
+    Snapshot { process: u64 },
     /// A scheduler subscribes.
     Subscribe { process: u64, wait: u64 },
     /// The master's next event of a stream arrives.
@@ -309,6 +311,7 @@ impl World {
             Event::Start { machine } => self.start(machine),
             Event::Wakeup { process, turn } => self.wake(process, turn),
             Event::Write { process } => self.write(process),
+            Event::Snapshot { process } => self.snapshot(process),
             Event::Subscribe { process, wait } => self.subscribe(process, wait),
             Event::Deliver { stream, event } => self.deliver(stream, *event),
             Event::StreamEnded { stream, fenced } => self.stream_ended(stream, fenced),
