@@ -365,7 +365,8 @@ fn kube_preemption(bencher: Bencher<'_, '_>) {
                 (name.to_owned(), Tier { preemptible, revocable: false })
             });
             let settings = Settings { preemption_delay_ms: 1, tiers: tiers.into(), ..settings() };
-            let mut cluster = Cluster::new(5_000, machine(4), settings);
+            // Each task has its executor beside it.
+            let mut cluster = Cluster::new(5_000, machine(5), settings);
             for number in 0..20 {
                 let mut job = job("kube", &format!("old-{number}"), 1000);
                 job.task.tier = Some("preemptible".into());

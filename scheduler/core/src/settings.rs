@@ -67,6 +67,10 @@ pub struct Settings {
     /// Tasks of one group that are placed before it is the next group's turn
     /// (`-max_tasks_per_schedule_attempt`).
     pub max_tasks_per_schedule_attempt: usize,
+    /// How much a step looks at agents for places, in passes of an agent that is full; to see whether
+    /// one takes a task counts as eight. What is not looked at is in the next step. The default is
+    /// about a millisecond's worth.
+    pub looks_per_step: u64,
     /// A run shorter than this is flapping (`-flapping_task_threshold`).
     pub flapping_threshold_ms: i64,
     /// The first penalty for flapping (`-initial_flapping_task_delay`).
@@ -250,6 +254,7 @@ impl Default for Settings {
             offer_reservation_ms: 3 * MINUTE,
             preempt_production: false,
             max_tasks_per_schedule_attempt: 5,
+            looks_per_step: 16_000,
             flapping_threshold_ms: 5 * MINUTE,
             initial_flapping_delay_ms: 30 * SECOND,
             max_flapping_delay_ms: 5 * MINUTE,

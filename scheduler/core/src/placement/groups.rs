@@ -75,10 +75,11 @@ pub(crate) struct Groups {
     gone: Vec<u64>,
     /// At which change of offers all groups were last tried.
     tried_at: u64,
+    /// From which group on groups are tried next: a step ended before it was its turn, or in it. Who
+    /// has waited longest would otherwise take every step for itself.
+    turn_of: Option<u64>,
     made: u64,
     joined: u64,
-    /// The group that took the last place of a step: the next step begins with those after it.
-    last_turn: u64,
 }
 
 impl Groups {
@@ -240,28 +241,21 @@ impl Groups {
     pub(super) fn take_changed(&mut self, version: u64) -> Vec<u64> {
         let changed = std::mem::take(&mut self.changed);
         let before = std::mem::replace(&mut self.tried_at, version);
-        if before == version {
+        let mut ids: Vec<u64> = if before == version {
             changed.into_iter().collect()
         } else {
             self.groups.keys().copied().collect()
+        };
+        if let Some(first) = self.turn_of.take() {
+            let others = ids.partition_point(|id| *id < first);
+            ids.rotate_left(others);
         }
-    }
-
-    /// Groups, in their order, so that those come first whose turn it is: who has waited longest would
-    /// otherwise take every step for itself.
-    pub(super) fn in_turn(&self, mut ids: Vec<u64>) -> Vec<u64> {
-        let next = ids.partition_point(|id| *id <= self.last_turn);
-        ids.rotate_left(next);
         ids
     }
 
-    /// A group has taken the last place that a step had.
-    pub(super) fn has_had_turn(&mut self, id: u64) {
-        self.last_turn = id;
-    }
-
-    /// These groups are tried again in the next step.
-    pub(super) fn go_on_later(&mut self, ids: &[u64]) {
+    /// These groups are tried again in the next step, from one on if it is its turn.
+    pub(super) fn go_on_later(&mut self, ids: &[u64], turn_of: Option<u64>) {
+        self.turn_of = turn_of;
         self.changed.extend(ids.iter().filter(|id| self.groups.contains_key(id)));
     }
 

@@ -16,7 +16,7 @@ mod survey;
 mod trial;
 mod wishes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aurora_model::job::{AssignedTask, TaskState, Timestamp};
 use aurora_model::key::{AgentId, TaskId};
@@ -29,7 +29,7 @@ pub(crate) use self::offers::{HostUse, Offers, Piece};
 pub use self::order::{OfferOrder, UnknownOrder};
 pub use self::reasons::{PendingReason, VetoCount};
 pub(crate) use self::reservations::Reservations;
-use self::scan::Scan;
+use self::scan::{Next, Scan};
 pub use self::survey::{EmptySlots, SlotSize};
 pub use self::trial::Trial;
 use crate::input::{Effect, Op};
@@ -38,6 +38,28 @@ use crate::timers::Timer;
 
 /// Tasks that are placed in one step: others than those who wait for places want to be heard too.
 const TASKS_AT_ONCE: usize = 50;
+
+/// What it costs to see whether an agent takes a task, in passes of an agent that is full.
+const LOOK: u64 = 8;
+
+/// What a step may still do to place tasks.
+#[derive(Debug)]
+struct Room {
+    /// Tasks that it may place.
+    tasks: usize,
+    /// Agents that it may look at, see [`LOOK`].
+    looks: u64,
+}
+
+impl Room {
+    fn is_left(&self) -> bool {
+        self.tasks > 0 && self.looks > 0
+    }
+
+    fn looked(&mut self, cost: u64) {
+        self.looks = self.looks.saturating_sub(cost);
+    }
+}
 
 /// The tasks that go to each agent, by its place among the offers.
 type Launches = BTreeMap<u32, Vec<TaskId>>;
@@ -48,10 +70,11 @@ impl Turn<'_> {
         if !self.scheduler.registered || !self.scheduler.launching {
             return;
         }
-        let mut room = TASKS_AT_ONCE;
+        let looks = self.scheduler.settings.looks_per_step.max(1);
+        let mut room = Room { tasks: TASKS_AT_ONCE, looks };
         // What one round lets go of, another may want.
-        while room > 0 && self.place_round(&mut room) {}
-        if room == 0 {
+        while room.is_left() && self.place_round(&mut room) {}
+        if !room.is_left() {
             self.scheduler.timers.set(self.now, Timer::Place);
         }
     }
@@ -67,7 +90,7 @@ impl Turn<'_> {
 
     /// A few tasks of each group in turn, so that a large job does not take everything, until there
     /// is no `room` in this step for more. Gives whether there was any group to try.
-    fn place_round(&mut self, room: &mut usize) -> bool {
+    fn place_round(&mut self, room: &mut Room) -> bool {
         self.let_go();
         let version = self.scheduler.offers.version();
         let groups = self.scheduler.groups.take_changed(version);
@@ -77,25 +100,28 @@ impl Turn<'_> {
         // With each, up to which change of offers it will have looked at all agents.
         let mut scans: BTreeMap<u64, (Scan, u64)> = BTreeMap::new();
         let mut launches = Launches::new();
-        let mut waiting = self.scheduler.groups.in_turn(groups.clone());
-        while !waiting.is_empty() && *room > 0 {
+        let mut waiting = groups.clone();
+        let mut next_turn = None;
+        while !waiting.is_empty() && room.is_left() {
             waiting.retain(|group| {
-                if *room == 0 {
+                if !room.is_left() {
                     return true;
                 }
-                let scan = scans.entry(*group).or_insert_with(|| self.go_on(*group, version));
+                let go_on = || self.go_on(*group, version, room);
+                let scan = scans.entry(*group).or_insert_with(go_on);
                 let goes_on = self.place_some(*group, &mut scan.0, &mut launches, room);
-                if *room == 0 {
-                    self.scheduler.groups.has_had_turn(*group);
+                if !room.is_left() {
+                    // Who has not seen all agents goes on; who took the last place has had its turn.
+                    next_turn = Some(if room.looks == 0 { *group } else { *group + 1 });
                 }
                 goes_on
             });
         }
-        self.scheduler.groups.go_on_later(&waiting);
-        waiting.sort_unstable();
+        self.scheduler.groups.go_on_later(&waiting, next_turn);
+        let left: BTreeSet<u64> = waiting.into_iter().collect();
         for (group, (scan, since)) in scans {
-            let is_done = waiting.binary_search(&group).is_err();
-            self.scheduler.groups.have_seen(group, since, (!is_done).then_some(scan));
+            let is_left = left.contains(&group);
+            self.scheduler.groups.have_seen(group, since, is_left.then_some(scan));
         }
         for (slot, tasks) in launches {
             self.launch(slot, &tasks);
@@ -107,10 +133,10 @@ impl Turn<'_> {
     }
 
     /// What a group looks at: the rest of what it has not finished, or what has changed since it has.
-    fn go_on(&mut self, group: u64, version: u64) -> (Scan, u64) {
+    fn go_on(&mut self, group: u64, version: u64, room: &mut Room) -> (Scan, u64) {
         let unfinished =
             self.scheduler.groups.get_mut(group).and_then(|group| group.unfinished.take());
-        unfinished.unwrap_or_else(|| (self.scan(group), version))
+        unfinished.unwrap_or_else(|| (self.scan(group, room), version))
     }
 
     /// Lets go of what is kept for tasks that do not wait any more, and puts agents where they stand
@@ -151,10 +177,10 @@ impl Turn<'_> {
         group: u64,
         scan: &mut Scan,
         launches: &mut Launches,
-        room: &mut usize,
+        room: &mut Room,
     ) -> bool {
         let Some(found) = self.scheduler.groups.get(group) else { return false };
-        let batch = self.scheduler.settings.max_tasks_per_schedule_attempt.max(1).min(*room);
+        let batch = self.scheduler.settings.max_tasks_per_schedule_attempt.max(1).min(room.tasks);
         let (config, wanted) = (found.config.clone(), found.wanted);
         // Whoever waits for a place that is kept for it goes nowhere else.
         let ids: Vec<(TaskId, Option<u32>)> = found
@@ -177,19 +203,23 @@ impl Turn<'_> {
                     && self.assign(id, slot, &config.resources.ports, &wanted)
                 {
                     launches.entry(slot).or_default().push(id.clone());
-                    *room -= 1;
+                    room.tasks -= 1;
                     is_any_placed = true;
                 }
                 continue;
             }
-            let Some(slot) = self.find(group, &config, &wanted, scan) else {
-                let unmatched = ids.len() - done;
-                self.scheduler.count("schedule_attempts_no_match", unmatched as u64);
-                return false;
+            let slot = match self.find(group, &config, &wanted, scan, room) {
+                Next::Fits(slot) => slot,
+                Next::Later => return true,
+                Next::None => {
+                    let unmatched = ids.len() - done;
+                    self.scheduler.count("schedule_attempts_no_match", unmatched as u64);
+                    return false;
+                }
             };
             if self.assign(id, slot, &config.resources.ports, &wanted) {
                 launches.entry(slot).or_default().push(id.clone());
-                *room -= 1;
+                room.tasks -= 1;
                 is_any_placed = true;
             }
             self.placed(group, slot, &config, scan);
@@ -202,7 +232,7 @@ impl Turn<'_> {
         &mut self,
         id: &TaskId,
         slot: u32,
-        names: &std::collections::BTreeSet<String>,
+        names: &BTreeSet<String>,
         wanted: &Wanted,
     ) -> bool {
         let Scheduler { offers, random, .. } = &mut *self.scheduler;

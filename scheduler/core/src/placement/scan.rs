@@ -9,6 +9,7 @@ use super::groups::{NEAREST_MS, Nearest};
 use super::offers::{AgentOffer, HostUse};
 use super::order::OrderKey;
 use super::wishes::cost;
+use super::{LOOK, Room};
 use crate::scheduler::{Scheduler, Turn};
 
 /// The agents that a group has still to look at. What has refused one of its tasks is left out for
@@ -23,10 +24,23 @@ pub(super) enum Scan {
     Wished(BTreeSet<(HostUse, u64, OrderKey)>),
 }
 
+/// What a search has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// This agent takes a task; its place among the offers.
+    Fits(u32),
+    /// No agent does.
+    None,
+    /// The step has looked at enough; the rest is looked at in another one.
+    Later,
+}
+
 /// What was found while looking.
 #[derive(Debug, Default)]
 struct Looked<'a> {
     agents: u64,
+    /// How many of them were seen to be full at first glance.
+    passed: u64,
     /// The refusal of the least score, and whose it is.
     best: Option<(u64, u32, Refusal<'a>)>,
     /// Whether what is remembered is not so any more.
@@ -34,6 +48,10 @@ struct Looked<'a> {
 }
 
 impl<'a> Looked<'a> {
+    fn cost(&self) -> u64 {
+        self.passed + LOOK * (self.agents - self.passed)
+    }
+
     fn note(&mut self, score: u64, slot: u32, refusal: Refusal<'a>) {
         if self.best.is_none_or(|(best, ..)| score < best) {
             self.best = Some((score, slot, refusal));
@@ -78,7 +96,7 @@ impl Search<'_> {
 
 impl Turn<'_> {
     /// What a group looks at: the agents that have changed since it last looked.
-    pub(super) fn scan(&mut self, group: u64) -> Scan {
+    pub(super) fn scan(&mut self, group: u64, room: &mut Room) -> Scan {
         let Some(found) = self.scheduler.groups.get(group) else {
             return Scan::Listed(BTreeSet::new());
         };
@@ -88,7 +106,9 @@ impl Turn<'_> {
                 return Scan::After(None);
             }
             let changed = self.scheduler.offers.changed_since(seen);
-            return Scan::Listed(changed.map(AgentOffer::key).collect());
+            let listed: BTreeSet<OrderKey> = changed.map(AgentOffer::key).collect();
+            room.looked(listed.len() as u64);
+            return Scan::Listed(listed);
         }
         let mut looked = Looked::default();
         let search = self.search(group, &config, &wanted);
@@ -102,6 +122,7 @@ impl Turn<'_> {
                 candidates.insert((offer.used(), cost, offer.key()));
             }
         }
+        room.looked(looked.cost());
         self.remember(&search, &looked);
         Scan::Wished(candidates)
     }
@@ -120,18 +141,20 @@ impl Turn<'_> {
         }
     }
 
-    /// The next agent that takes a task of the group; its place among the offers.
+    /// The next agent that takes a task of the group.
     pub(super) fn find(
         &mut self,
         group: u64,
         config: &TaskConfig,
         wanted: &Wanted,
         scan: &mut Scan,
-    ) -> Option<u32> {
+        room: &mut Room,
+    ) -> Next {
         let mut looked = Looked::default();
         let search = self.search(group, config, wanted);
-        let found =
-            self.scheduler.next_fit(&search, scan, self.scheduler.moment(self.now), &mut looked);
+        let moment = self.scheduler.moment(self.now);
+        let found = self.scheduler.next_fit(&search, scan, moment, &mut looked, room.looks);
+        room.looked(looked.cost());
         self.remember(&search, &looked);
         found
     }
@@ -185,24 +208,31 @@ impl Turn<'_> {
 }
 
 impl Scheduler {
+    /// The next agent that takes a task, for so much looking.
     fn next_fit<'a>(
         &self,
         search: &Search<'a>,
         scan: &mut Scan,
         moment: super::Moment,
         looked: &mut Looked<'a>,
-    ) -> Option<u32> {
+        most: u64,
+    ) -> Next {
         match scan {
             Scan::After(after) => {
                 let mut last = *after;
-                let mut found = None;
+                let mut found = Next::None;
                 for (key, free) in self.offers.from(*after) {
+                    if looked.cost() >= most {
+                        found = Next::Later;
+                        break;
+                    }
                     if search.is_short(key.slot, &free.fixed, &free.revocable, looked) {
                         looked.agents += 1;
+                        looked.passed += 1;
                     } else if let Some(offer) = self.offers.at(key.slot)
                         && self.try_agent(search, offer, moment, looked)
                     {
-                        found = Some(key.slot);
+                        found = Next::Fits(key.slot);
                         break;
                     }
                     last = Some(key);
@@ -211,18 +241,24 @@ impl Scheduler {
                 found
             }
             Scan::Listed(listed) => loop {
-                let key = *listed.first()?;
+                let Some(key) = listed.first().copied() else { return Next::None };
+                if looked.cost() >= most {
+                    return Next::Later;
+                }
                 let slot = key.slot;
                 // What has changed since it was listed is looked at again later.
                 if let Some(offer) = self.offers.at(slot).filter(|offer| offer.key() == key)
                     && self.try_agent(search, offer, moment, looked)
                 {
-                    return Some(slot);
+                    return Next::Fits(slot);
                 }
                 listed.pop_first();
             },
             Scan::Wished(wished) => loop {
-                let (used, known, key) = *wished.first()?;
+                let Some((used, known, key)) = wished.first().copied() else { return Next::None };
+                if looked.cost() >= most {
+                    return Next::Later;
+                }
                 if let Some(offer) = self.offers.at(key.slot).filter(|offer| offer.key() == key)
                     && self.try_agent(search, offer, moment, looked)
                 {
@@ -230,7 +266,7 @@ impl Scheduler {
                     let spread = self.state.spread_of(&search.config.job);
                     let cost = cost(search.config, offer.attributes(), spread);
                     if cost <= known {
-                        return Some(key.slot);
+                        return Next::Fits(key.slot);
                     }
                     wished.pop_first();
                     wished.insert((used, cost, key));
@@ -253,6 +289,7 @@ impl Scheduler {
         let Search { group, config, wanted, known_slot, .. } = search;
         let slot = offer.key().slot;
         if search.is_short(slot, &offer.fixed, &offer.revocable, looked) {
+            looked.passed += 1;
             return false;
         }
         let enough = wanted.usable(&offer.fixed, &offer.revocable).covers(&wanted.resources);

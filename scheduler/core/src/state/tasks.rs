@@ -2,7 +2,7 @@
 //!
 //! Looking a task up costs the same however many there are, which a sorted map of a million texts
 //! does not give. The order of the table and of the places is never seen from outside, so neither has
-//! an influence on what the scheduler does. Places are in blocks that a frozen copy shares until
+//! an influence on what the scheduler does. The table is many, none of them large. Places are in blocks that a frozen copy shares until
 //! one of their tasks changes.
 
 use std::sync::Arc;
@@ -13,6 +13,10 @@ use hashbrown::HashTable;
 
 /// Tasks of one block.
 const BLOCK: usize = 32;
+
+/// Tables that ids are spread over, a power of two. A table that grows is made anew, which for one
+/// with a million tasks keeps everybody waiting.
+const TABLES: usize = 64;
 
 /// The place of a task, while it is there.
 pub(super) type Slot = u32;
@@ -32,21 +36,24 @@ pub(super) type Block = Vec<Option<Kept>>;
 pub(super) struct Tasks {
     blocks: Vec<Arc<Block>>,
     free: Vec<Slot>,
-    /// The upper half of the hash of an id, and the place. With it the table grows without a look
-    /// at the ids.
-    slots: HashTable<(u32, Slot)>,
+    /// The upper half of the hash of an id, and the place, in the table of that hash. With it a table
+    /// grows without a look at the ids. There are none as long as there is no task.
+    tables: Vec<HashTable<(u32, Slot)>>,
     /// Places that were ever used.
     used: Slot,
+    /// Tasks that are there.
+    count: usize,
 }
 
 impl Tasks {
     pub(super) fn len(&self) -> usize {
-        self.slots.len()
+        self.count
     }
 
     pub(super) fn slot(&self, id: &TaskId) -> Option<Slot> {
         let hash = hash(id.as_str());
-        self.slots
+        self.tables
+            .get(table(hash))?
             .find(spread(hash), |(known, slot)| *known == hash && self.is_at(*slot, id))
             .map(|(_, slot)| *slot)
     }
@@ -83,13 +90,17 @@ impl Tasks {
                 None => block.push(Some(kept)),
             }
         }
-        self.slots.insert_unique(spread(hash), (hash, slot), |(hash, _)| spread(*hash));
+        self.tables.resize_with(TABLES, HashTable::new);
+        if let Some(slots) = self.tables.get_mut(table(hash)) {
+            slots.insert_unique(spread(hash), (hash, slot), |(hash, _)| spread(*hash));
+            self.count += 1;
+        }
         slot
     }
 
     pub(super) fn remove(&mut self, id: &TaskId) -> Option<(Slot, Kept)> {
         let hash = hash(id.as_str());
-        let Self { slots, blocks, .. } = self;
+        let Self { tables, blocks, .. } = self;
         let is_it = |(known, slot): &(u32, Slot)| {
             let (block, place) = position(*slot);
             *known == hash
@@ -98,7 +109,9 @@ impl Tasks {
                     .and_then(|block| block.get(place)?.as_ref())
                     .is_some_and(|kept| kept.task.id() == id)
         };
+        let slots = tables.get_mut(table(hash))?;
         let (_, slot) = slots.find_entry(spread(hash), is_it).ok()?.remove().0;
+        self.count -= 1;
         let (block, place) = position(slot);
         let kept = Arc::make_mut(self.blocks.get_mut(block)?).get_mut(place)?.take()?;
         self.free.push(slot);
@@ -177,7 +190,12 @@ fn hash(text: &str) -> u32 {
     u32::try_from(sum.wrapping_mul(FACTOR) >> 32).unwrap_or(0)
 }
 
-/// What the table takes: it looks at the upper and the lower bits.
+/// The number of the table for a hash: by its upper bits, as a table goes by the lower ones.
+fn table(hash: u32) -> usize {
+    (u64::from(hash) * TABLES as u64 >> 32) as usize
+}
+
+/// What a table takes: it looks at the upper and the lower bits.
 fn spread(hash: u32) -> u64 {
     u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

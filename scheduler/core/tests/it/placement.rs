@@ -159,8 +159,9 @@ fn capacity() -> (ResourceBag, ResourceBag) {
 }
 
 impl Model {
-    fn new(orders: Vec<OfferOrder>) -> Self {
+    fn new(orders: Vec<OfferOrder>, looks_per_step: u64) -> Self {
         let settings = Settings {
+            looks_per_step,
             unset_quota: None,
             preemption_delay_ms: 1000,
             preemption_search_interval_ms: 1000,
@@ -299,6 +300,16 @@ impl Model {
         let before = self.world.scheduler.state().clone();
         let (effects, log) = (self.world.effects.len(), self.world.log.len());
         happen(&mut self.world);
+        // What a step has not looked at, the next ones do.
+        let is_due =
+            |world: &World| world.scheduler.next_wakeup().is_some_and(|at| at <= world.now);
+        for left in (0..10_000).rev() {
+            if !is_due(&self.world) {
+                break;
+            }
+            assert!(left > 0, "it never ends");
+            self.world.put(Input::Wakeup);
+        }
         let ops: Vec<Op> = self.world.log[log..].iter().flatten().cloned().collect();
         self.check_ops(before, &ops);
         let effects: Vec<Effect> = self.world.effects.iter().skip(effects).cloned().collect();
@@ -487,8 +498,9 @@ proptest! {
             vec![OfferOrder::Cpu, OfferOrder::Memory],
             vec![OfferOrder::Spread],
         ]),
+        looks in prop::sample::select(vec![1, 30, 16_000]),
     ) {
-        let mut model = Model::new(orders);
+        let mut model = Model::new(orders, looks);
         for act in acts {
             model.act(act);
         }
@@ -501,6 +513,45 @@ proptest! {
         check_queries(&model.world);
         check_frozen(&mut model.world);
     }
+}
+
+/// How many agents have been looked at.
+fn looked_at(world: &World) -> u64 {
+    world.scheduler.counters().get("veto_evaluated_offers").copied().unwrap_or(0)
+}
+
+#[test]
+fn a_step_looks_at_so_much_and_every_group_has_its_turn() {
+    let settings = Settings { unset_quota: None, looks_per_step: 800, ..Settings::default() };
+    let mut world = World::with(settings);
+    world.register();
+    for number in 0..50 {
+        let mut job = job(&format!("never{number}"), 1, true);
+        let values = BTreeSet::from(["nowhere".to_owned()]);
+        let rule = ConstraintRule::Value { negated: false, values };
+        job.task.constraints.insert(Constraint { attribute: "rack".into(), rule });
+        world.create(job).unwrap();
+    }
+    world.create(job("last", 1, true)).unwrap();
+    let is_placed = |world: &World| {
+        let key = job("last", 1, true).key;
+        world.scheduler.state().active_instance(&key, 0).unwrap().state == TaskState::Assigned
+    };
+    // So much changes all the time that those before it could do nothing but look at that.
+    for round in 0..300 {
+        let changed = if round == 0 { 200 } else { 2 };
+        let offers: Vec<Offer> =
+            (0..changed).map(|agent| world.an_offer(&format!("a{round}-{agent}"), 2)).collect();
+        let before = looked_at(&world);
+        world.put(Input::Offers(offers));
+        let looks = looked_at(&world) - before;
+        assert!((1..=101).contains(&looks), "{looks}");
+        if is_placed(&world) {
+            assert!(round > 0, "it did not have to wait for its turn");
+            return;
+        }
+    }
+    panic!("those before it keep it from ever being looked at");
 }
 
 /// A copy to be written down is what it was made of, and stays so.
