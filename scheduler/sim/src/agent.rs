@@ -9,7 +9,7 @@ use aurora_mesos::v1;
 use bytes::Bytes;
 
 use crate::rng::Rng;
-use crate::world::{EPOCH_MS, Event, Violation, World};
+use crate::world::{Event, Violation, World};
 
 /// When an update is first sent again; the wait doubles.
 const RESEND_MS: u64 = 10_000;
@@ -408,7 +408,7 @@ impl World {
     fn report(&mut self, index: usize, task: &str, state: v1::TaskState, message: &str) {
         let uuid = self.rng.uuid();
         #[expect(clippy::cast_precision_loss, reason = "Mesos gives times as floats")]
-        let seconds = (EPOCH_MS as f64 + self.now as f64) / 1000.0;
+        let seconds = (self.epoch_ms as f64 + self.now as f64) / 1000.0;
         let agent = &mut self.agents[index];
         let Some(run) = agent.runs.get_mut(task) else { return };
         let status = v1::TaskStatus {

@@ -95,6 +95,8 @@ impl Clients {
         let key = match update {
             Some(key) if rng.chance(750) => key,
             _ => {
+                // Now and then an update makes the job.
+                let job = if rng.chance(100) { jobs::key(rng)? } else { job };
                 let request = Box::new(jobs::update(rng, job.clone()));
                 let request = UpdateRequest::Start { request, message: None };
                 return Some(("update start", Request::Update(request), Some(job)));
@@ -458,11 +460,28 @@ impl Clients {
                     known.unsure.retain(|instance| !instances.contains(instance));
                 }
             }
-            (Request::Update(_), Response::Update(UpdateResponse::Started(key))) => {
-                if let Some(known) = self.jobs.get_mut(&key.job) {
-                    known.updated = true;
-                    known.update = Some(key.clone());
-                }
+            (
+                Request::Update(UpdateRequest::Start { request, .. }),
+                Response::Update(UpdateResponse::Started(key)),
+            ) => {
+                let known = self.jobs.entry(key.job.clone()).or_insert_with(|| Job {
+                    config: JobConfiguration {
+                        key: key.job.clone(),
+                        owner: "me".to_owned(),
+                        cron_schedule: None,
+                        cron_collision_policy: Default::default(),
+                        cron_time_zone: None,
+                        cron_catch_up: Default::default(),
+                        task: request.task,
+                        instance_count: request.instance_count,
+                    },
+                    wanted: BTreeSet::new(),
+                    unsure: BTreeSet::new(),
+                    updated: true,
+                    update: None,
+                });
+                known.updated = true;
+                known.update = Some(key.clone());
             }
             (Request::KillTasks { job, instances, .. }, Response::Killed { .. }) => {
                 if let Some(known) = self.jobs.get_mut(&job) {

@@ -65,15 +65,7 @@ pub(crate) fn job(rng: &mut Rng, key: JobKey) -> JobConfiguration {
     let mut task = task(rng, key.clone());
     let count = rng.range(1, if is_batch { 4 } else { 8 });
     if task.tier.as_deref() == Some("preferred") && count >= 3 && rng.chance(600) {
-        let duration_secs = rng.pick(&[0, 60, 300]).copied().unwrap_or(0);
-        task.sla_policy = Some(match rng.below(3) {
-            0 => SlaPolicy::Count { count: rng.range(1, count - 1), duration_secs },
-            1 => SlaPolicy::Percentage { percentage: 50.0, duration_secs },
-            _ => SlaPolicy::Coordinator {
-                coordinator_url: "http://coordinator/".to_owned(),
-                status_key: "drain".to_owned(),
-            },
-        });
+        task.sla_policy = Some(policy(rng, count));
     }
     JobConfiguration {
         key,
@@ -84,6 +76,19 @@ pub(crate) fn job(rng: &mut Rng, key: JobKey) -> JobConfiguration {
         cron_catch_up: Default::default(),
         task,
         instance_count: u32::try_from(count).unwrap_or(1),
+    }
+}
+
+/// How many of a job's instances must stay up.
+fn policy(rng: &mut Rng, count: u64) -> SlaPolicy {
+    let duration_secs = rng.pick(&[0, 60, 300]).copied().unwrap_or(0);
+    match rng.below(3) {
+        0 => SlaPolicy::Count { count: rng.range(1, count - 1), duration_secs },
+        1 => SlaPolicy::Percentage { percentage: 50.0, duration_secs },
+        _ => SlaPolicy::Coordinator {
+            coordinator_url: "http://coordinator/".to_owned(),
+            status_key: "drain".to_owned(),
+        },
     }
 }
 
@@ -120,7 +125,14 @@ pub(crate) fn update(rng: &mut Rng, key: JobKey) -> JobUpdateRequest {
     // What is only asked for once more is no update.
     let mut task = task(rng, key);
     task.priority += 1;
-    JobUpdateRequest { task, instance_count: small(rng, 8), settings, metadata: BTreeSet::new() }
+    let mut instance_count = small(rng, 8);
+    if settings.sla_aware {
+        // Of those below three no policy protects any.
+        instance_count = instance_count.max(3);
+        task.tier = Some("preferred".to_owned());
+        task.sla_policy = Some(policy(rng, u64::from(instance_count)));
+    }
+    JobUpdateRequest { task, instance_count, settings, metadata: BTreeSet::new() }
 }
 
 /// What the instances of a job of that name are.
@@ -163,7 +175,11 @@ pub(crate) fn task(rng: &mut Rng, key: JobKey) -> TaskConfig {
         owner: "me".to_owned(),
         is_service: !is_batch,
         priority: i32::try_from(rng.below(3)).unwrap_or(0) * 10,
-        max_task_failures: if is_batch { i32::try_from(rng.range(0, 3)).unwrap_or(1) } else { 1 },
+        max_task_failures: if is_batch {
+            i32::try_from(rng.range(0, 4)).unwrap_or(1) - 1
+        } else {
+            1
+        },
         production: false,
         tier,
         resources: TaskResources {

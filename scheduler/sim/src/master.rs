@@ -8,7 +8,7 @@ use aurora_mesos::v1::scheduler::Call;
 
 use crate::agent::FromAgent;
 use crate::faults::Fault;
-use crate::world::{EPOCH_MS, Event, Violation, World, broken};
+use crate::world::{Event, Violation, World, broken};
 
 /// How long an agent may be away before it is unreachable.
 const AGENT_TIMEOUT_MS: u64 = 75_000;
@@ -44,8 +44,8 @@ struct Stream {
 }
 
 /// Maintenance from a time of the simulation on; how long it takes is not said.
-fn unavailability(from: u64) -> v1::Unavailability {
-    let wall = EPOCH_MS.saturating_add(i64::try_from(from).unwrap_or(i64::MAX));
+fn unavailability(epoch_ms: i64, from: u64) -> v1::Unavailability {
+    let wall = epoch_ms.saturating_add(i64::try_from(from).unwrap_or(i64::MAX));
     let start = v1::TimeInfo { nanoseconds: wall.saturating_mul(1_000_000) };
     v1::Unavailability { start, duration: None }
 }
@@ -73,7 +73,7 @@ impl Master {
 
 impl World {
     fn master_now(&mut self) -> u64 {
-        let wall = EPOCH_MS.saturating_add(i64::try_from(self.now).unwrap_or(i64::MAX));
+        let wall = self.epoch_ms.saturating_add(i64::try_from(self.now).unwrap_or(i64::MAX));
         self.master.core.wall_ns = wall.saturating_mul(1_000_000);
         self.now - self.master.began
     }
@@ -211,7 +211,7 @@ impl World {
                     },
                     ..v1::Url::default()
                 }),
-                unavailability: unavailability(from),
+                unavailability: unavailability(self.epoch_ms, from),
                 ..v1::InverseOffer::default()
             };
             let event = v1::scheduler::Event {
@@ -229,7 +229,8 @@ impl World {
     fn say_who_leaves(&self, event: &mut v1::scheduler::Event) {
         for offer in event.offers.iter_mut().flat_map(|offers| &mut offers.offers) {
             let agent = self.agents.iter().find(|agent| agent.host == offer.hostname);
-            offer.unavailability = agent.and_then(|agent| agent.leaves_at).map(unavailability);
+            let leaves_at = agent.and_then(|agent| agent.leaves_at);
+            offer.unavailability = leaves_at.map(|from| unavailability(self.epoch_ms, from));
         }
     }
 

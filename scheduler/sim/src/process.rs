@@ -8,7 +8,8 @@ use aurora_mesos::v1;
 use aurora_model::job::{ResourceBag, Timestamp};
 use aurora_model::key::FrameworkId;
 use aurora_scheduler_core::{
-    CoordinatorAnswer, CoordinatorQuestion, Effect, Input, Op, Scheduler, Settings, State,
+    CoordinatorAnswer, CoordinatorQuestion, Effect, Input, OfferOrder, Op, Scheduler, Settings,
+    State,
 };
 use aurora_scheduler_session::{Identity, Launcher, Sent, Session};
 use aurora_scheduler_storage::{Log, OpenError, Snapshot, Store, StoreError, Work, commit};
@@ -16,7 +17,8 @@ use aurora_scheduler_storage::{Log, OpenError, Snapshot, Store, StoreError, Work
 use crate::check::voluntary::MIN_INSTANCES;
 use crate::check::watch::Watch;
 use crate::disk::SimDisk;
-use crate::world::{EPOCH_MS, Event, Violation, World, broken};
+use crate::rng::Rng;
+use crate::world::{Event, Violation, World, broken};
 
 /// The folder of the log.
 pub(crate) const FOLDER: &str = "/log";
@@ -69,9 +71,13 @@ pub(crate) struct Process {
     pub(crate) deposed: bool,
 }
 
-pub(crate) fn settings(machine: usize) -> Settings {
+/// What the operator of a cluster has chosen.
+pub(crate) fn settings(rng: &mut Rng) -> Settings {
+    use OfferOrder::{Cpu, Memory, Random, Spread};
+    let orders = [vec![Random], vec![Random], vec![Cpu, Memory], vec![Spread]];
     Settings {
-        scheduler_host: format!("scheduler{machine}"),
+        offer_order: rng.pick(&orders).cloned().unwrap_or_default(),
+        enable_update_affinity: rng.chance(300),
         min_required_instances_for_sla_check: MIN_INSTANCES,
         cron_time_zone: "Europe/Rome".to_owned(),
         ..Settings::default()
@@ -81,7 +87,7 @@ pub(crate) fn settings(machine: usize) -> Settings {
 impl World {
     pub(crate) fn wall(&self, machine: usize) -> Timestamp {
         let since = i64::try_from(self.now).unwrap_or(i64::MAX);
-        Timestamp(EPOCH_MS + since + self.machines[machine].skew)
+        Timestamp(self.epoch_ms + since + self.machines[machine].skew)
     }
 
     /// A supervisor starts a scheduler, if there is none.
@@ -103,7 +109,8 @@ impl World {
         self.rot = None;
         self.log.recovered(&state)?;
         let framework = state.framework_id().map(ToString::to_string);
-        let settings = settings(machine);
+        let settings =
+            Settings { scheduler_host: format!("scheduler{machine}"), ..self.settings.clone() };
         let launcher = Launcher {
             executor_path: "/usr/bin/executor".to_owned(),
             executor_flags: String::new(),
@@ -609,5 +616,5 @@ fn shown_effects(effects: &[Effect]) -> String {
 
 /// What an executor needs beside its task.
 pub(crate) fn overhead() -> ResourceBag {
-    settings(0).executor_overhead
+    Settings::default().executor_overhead
 }

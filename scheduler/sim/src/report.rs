@@ -143,16 +143,37 @@ fn place(place: Place) -> &'static str {
     place.map_or("forgotten", aurora_model::job::TaskState::name)
 }
 
-/// The transitions that can be reached and were not.
+/// What else must come about, beside every transition and every kind of update.
+const PATHS: [&str; 13] = [
+    "update: paused between batches",
+    "update: an instance failed",
+    "update: stopped as a policy allows",
+    "cron: run by hand",
+    "cron: started Schedule",
+    "cron: started CatchUp",
+    "cron: skipped Collision",
+    "cron: skipped Policy",
+    "cron: skipped Superseded",
+    "drain with surge",
+    "drain by the master's announcement",
+    "query",
+    "misuse of an id refused: RequestIdReused",
+];
+
+/// What can be reached and was not.
 fn missing(coverage: &Coverage) -> Vec<String> {
     let updates = updates::all()
         .map(|(from, to)| updates::path(from, to))
         .filter(|path| !coverage.paths.contains_key(path));
+    let paths = updates::KINDS.into_iter().chain(PATHS);
     rules::all()
         .filter(|(from, to)| !rules::is_out_of_reach(*from, *to))
         .filter(|(from, to)| !coverage.transitions.contains_key(&(Some(*from), *to)))
         .map(|(from, to)| format!("{from} -> {}", place(to)))
         .chain(updates)
+        .chain(
+            paths.into_iter().filter(|path| !coverage.paths.contains_key(*path)).map(str::to_owned),
+        )
         .collect()
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use aurora_cluster::master::core::Output;
 use aurora_mesos::v1;
-use aurora_scheduler_core::{CoordinatorAnswer, Input, QuestionId};
+use aurora_scheduler_core::{CoordinatorAnswer, Input, QuestionId, Settings};
 
 use crate::agent::{Agent, ExecutorStep, FromAgent};
 use crate::check::log::LogModel;
@@ -15,12 +15,12 @@ use crate::cover::Coverage;
 use crate::disk::{Rot, SimDisk};
 use crate::faults::{Breakage, Fault, Profile};
 use crate::master::Master;
-use crate::process::Process;
+use crate::process::{Process, settings};
 use crate::rng::Rng;
 
-/// The wall clock at the beginning of every run, in milliseconds since the Unix epoch: in the evening
-/// before clocks change in Europe.
-pub(crate) const EPOCH_MS: i64 = 1_774_728_000_000;
+/// The wall clock at the beginning of a run, in milliseconds since the Unix epoch: in the evening before
+/// clocks change in Europe, in spring or in autumn of 2026.
+const EPOCHS_MS: [i64; 2] = [1_774_728_000_000, 1_792_872_000_000];
 
 /// How many of the last events a failure shows.
 const SHOWN: usize = 50;
@@ -125,11 +125,14 @@ pub(crate) struct Machine {
 /// A cluster, from its beginning to its end.
 pub(crate) struct World {
     pub(crate) rng: Rng,
+    /// The wall clock at its beginning, see [`EPOCHS_MS`].
+    pub(crate) epoch_ms: i64,
     pub(crate) now: u64,
     end: u64,
     queue: BTreeMap<(u64, u64), Event>,
     made: u64,
     pub(crate) profile: Profile,
+    pub(crate) settings: Settings,
     pub(crate) calm: bool,
     pub(crate) machines: Vec<Machine>,
     pub(crate) processes: BTreeMap<u64, Process>,
@@ -194,7 +197,11 @@ impl World {
             profile = Profile { between_acts_ms: profile.between_acts_ms, ..Profile::calm() };
         }
         let agents = Agent::some(&mut rng.fork());
+        let epoch_ms = EPOCHS_MS[usize::from(rng.chance(500))];
+        let settings = settings(&mut rng.fork());
         let mut world = Self {
+            epoch_ms,
+            settings,
             disk: SimDisk::new(rng.fork()),
             clients: Clients::new(rng.fork()),
             rng,

@@ -17,6 +17,8 @@ const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 /// When clocks went from +1 to +2 hours in Rome, in the night of 29 March 2026.
 const SPRING_MS: i64 = 1_774_746_000_000;
+/// When they went back, in the night of 25 October.
+const AUTUMN_MS: i64 = 1_792_890_000_000;
 
 /// When a job is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,11 +66,13 @@ impl Plan {
     }
 }
 
-/// When the clocks in Rome show a time; one that they leave out is the moment in which they go on.
+/// When the clocks in Rome show a time, the first time if they do twice; one that they leave out is the
+/// moment in which they go on.
 fn instant(local: i64) -> i64 {
     const HOUR: i64 = 60 * MINUTE_MS;
     let winter = local - HOUR;
-    if winter < SPRING_MS { winter } else { (local - 2 * HOUR).max(SPRING_MS) }
+    let summer = (local - 2 * HOUR).max(SPRING_MS);
+    if winter < SPRING_MS || summer >= AUTUMN_MS { winter } else { summer }
 }
 
 #[derive(Debug)]
@@ -225,6 +229,14 @@ mod tests {
         assert_eq!(at(5, 30), [minute(270), minute(1440 + 210)]);
         // 02:30 does not come: the clock goes on from 02:00 to 03:00.
         assert_eq!(at(2, 30), [minute(90), SPRING_MS]);
+        // In autumn 02:30 comes twice, and 03:30 in winter.
+        let day = 1_792_800_000_000;
+        let at = |hour, minute| Plan::Daily(hour, minute).between(day, day + 2 * DAY_MS);
+        let minute = |n: i64| day + n * MINUTE_MS;
+        assert_eq!(at(2, 30), [minute(30), minute(1440 + 30)]);
+        assert_eq!(at(3, 30), [minute(90), minute(1440 + 150)]);
+        let day = 1_774_656_000_000;
+        let minute = |n: i64| day + n * MINUTE_MS;
         assert_eq!(Plan::Every(15).between(day, day + 30 * MINUTE_MS), [minute(15), minute(30)]);
         assert_eq!(Plan::of(&Plan::Daily(2, 30).schedule()), Some(Plan::Daily(2, 30)));
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aurora_model::job::{TaskConfig, TaskState, Timestamp};
+use aurora_model::job::{SlaPolicy, TaskConfig, TaskState, Timestamp};
 use aurora_model::key::JobKey;
 use aurora_model::update::UpdateStatus::{self, *};
 use aurora_model::update::{
@@ -199,6 +199,15 @@ impl Updates {
         found.map(|config| config.task.clone())
     }
 
+    /// The policy that an update must heed when it stops an instance, if there is one.
+    pub(crate) fn policy(&self, job: &JobKey, instance: u32) -> Option<SlaPolicy> {
+        let (key, update) = self.going.iter().find(|(key, _)| key.job == *job)?;
+        if !update.settings().sla_aware || update.is_surge(instance) {
+            return None;
+        }
+        self.wanted(key, instance)?.sla_policy.clone()
+    }
+
     /// An operator forces an instance to end.
     pub(crate) fn excuse(&mut self, job: &JobKey, instance: u32) {
         for (_, update) in self.going.iter_mut().filter(|(key, _)| key.job == *job) {
@@ -279,6 +288,9 @@ impl Updates {
                     return broken("U6", format!("{key} begins while {other} goes on"));
                 }
                 let update = snapshot.update.clone();
+                if !restored {
+                    kinds(&update).for_each(|kind| cover.path(kind));
+                }
                 let count = canaries(&update);
                 // Neither those that run beside the others nor those that go are canaries.
                 let UpdateInstructions { surge, desired, .. } = &update.instructions;
@@ -311,9 +323,6 @@ impl Updates {
                         acted,
                     },
                 );
-                if !restored {
-                    cover.path("update: begun");
-                }
             }
             UpdateOp::Status { key, event, between_batches } => {
                 let Some(update) = self.going.get_mut(key) else {
@@ -434,6 +443,32 @@ impl Updates {
         }
         Ok(())
     }
+}
+
+/// What kinds of update there are, all of which are to be begun.
+pub(crate) const KINDS: [&str; 7] = [
+    "update: begun",
+    "update: begun with canaries",
+    "update: begun with surge",
+    "update: begun with pulses",
+    "update: begun for some instances",
+    "update: begun, heeding policies",
+    "update: begun for a job that was not there",
+];
+
+/// Which of these an update is.
+fn kinds(update: &JobUpdate) -> impl Iterator<Item = &'static str> {
+    let UpdateInstructions { settings, surge, initial, .. } = &update.instructions;
+    let is = [
+        true,
+        settings.canary.is_some(),
+        surge.is_some(),
+        settings.pulse_timeout_ms.is_some(),
+        !settings.only_instances.is_empty(),
+        settings.sla_aware,
+        initial.is_empty(),
+    ];
+    KINDS.into_iter().zip(is).filter_map(|(kind, is)| is.then_some(kind))
 }
 
 /// How many instances go first.

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aurora_model::job::{SlaPolicy, TaskConfig, TaskState, Timestamp};
-use aurora_model::maintenance::{Drain, MaintenanceMode};
+use aurora_model::maintenance::{Drain, MaintenanceCause, MaintenanceMode};
 use aurora_scheduler_core::{CoordinatorAnswer, Input, InverseOffer, MaintenanceOp, State};
 
 use super::offers::UNAVAILABLE_MS;
 use super::watch::{Task, Tasks};
+use crate::cover::Coverage;
 use crate::world::{Violation, broken};
 
 /// Instances below which policies protect nothing, as simulated schedulers are set.
@@ -77,8 +78,16 @@ impl Voluntary {
         Self { drains: drains.collect(), left, announced: BTreeMap::new(), registered: None }
     }
 
-    pub(crate) fn take(&mut self, now: Timestamp, op: &MaintenanceOp) {
-        let MaintenanceOp::Put { host, maintenance } = op else { return };
+    pub(crate) fn take(&mut self, now: Timestamp, op: &MaintenanceOp, cover: &mut Coverage) {
+        let MaintenanceOp::Put { host, maintenance } = op else {
+            if matches!(op, MaintenanceOp::PutStandIn { .. }) {
+                cover.path("drain with surge");
+            }
+            return;
+        };
+        if maintenance.cause == MaintenanceCause::Mesos && maintenance.drain.is_some() {
+            cover.path("drain by the master's announcement");
+        }
         if maintenance.mode.takes_tasks() {
             self.left.remove(host);
             // An operator may open it; the master asks to leave it again.
@@ -218,7 +227,7 @@ impl Voluntary {
 }
 
 /// S1: stopping a task that is up must leave as many up as its policy wants.
-fn stopped(
+pub(crate) fn stopped(
     now: Timestamp,
     input: &Input,
     task: &Task,

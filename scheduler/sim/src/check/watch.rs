@@ -12,12 +12,15 @@ use super::offers::Held;
 use super::quota::Quotas;
 use super::rules::{Again, is_zombie, row};
 use super::updates::Updates;
-use super::voluntary::Voluntary;
+use super::voluntary::{self, Voluntary};
 use crate::cover::Coverage;
 use crate::world::{Violation, broken};
 
 /// How long a task may be on its way (`-transient_task_state_timeout`), in milliseconds.
 const TRANSIENT_MS: i64 = 300_000;
+
+/// How the message begins of a task that an update stops.
+const UPDATED: &str = "Killed for job update";
 
 /// A task.
 #[derive(Debug, Clone)]
@@ -339,12 +342,19 @@ impl Watch {
                     match event.state {
                         TaskState::Draining => voluntary.drained(now, input, task, tasks)?,
                         TaskState::Preempting => voluntary.preempted(now, input, task, tasks)?,
+                        TaskState::Killing if message.starts_with(UPDATED) => {
+                            let policy = self.updates.policy(&task.config.job, task.instance);
+                            if let Some(policy) = policy {
+                                cover.path("update: stopped as a policy allows");
+                                voluntary::stopped(now, input, task, &policy, tasks)?;
+                            }
+                        }
                         _ => {}
                     }
                 }
                 self.transition(id, event.state, event.timestamp, owed, cover)?;
             }
-            Op::Maintenance(op) => self.voluntary.take(now, op),
+            Op::Maintenance(op) => self.voluntary.take(now, op, cover),
             Op::Update(op) => {
                 self.updates.live(op, &self.tasks, cover)?;
                 if let UpdateOp::Add { key, instance, task } = op {
