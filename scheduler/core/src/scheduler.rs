@@ -256,11 +256,11 @@ impl Turn<'_> {
         let retention = self.scheduler.settings.history_min_retention_ms;
         for job in jobs {
             self.set_prune(&job, retention);
-            if self.is_full() {
+            if !self.is_full() {
+                self.forget_surplus(&job);
+            } else if self.surplus(&job) > 0 {
                 // The settings may keep less than those before; of all jobs that is too much for one step.
                 self.prune_at_once(&job);
-            } else {
-                self.forget_surplus(&job);
             }
         }
         self.start_updates();

@@ -13,8 +13,8 @@ use crate::scheduler::{Scheduler, Turn};
 use crate::table::{Action, Verdict, verdict};
 use crate::timers::Timer;
 
-/// Tasks that one change takes away at most.
-const MAX_FORGOTTEN_AT_ONCE: usize = 1_000;
+/// Tasks, or updates, that one change takes away at most.
+pub(crate) const MAX_FORGOTTEN_AT_ONCE: usize = 1_000;
 
 impl Turn<'_> {
     /// Asks for a transition. Gives whether it happened.
@@ -201,10 +201,14 @@ impl Turn<'_> {
 
     /// Forgets the oldest ended tasks of a job that has too many.
     pub(crate) fn forget_surplus(&mut self, job: &JobKey) {
-        let settings = &self.scheduler.settings;
-        let (keep, retention) = (settings.history_max_per_job, settings.history_min_retention_ms);
-        let surplus = self.scheduler.state.ended_of(job).len().saturating_sub(keep);
-        self.forget_ended(job, surplus, retention);
+        let retention = self.scheduler.settings.history_min_retention_ms;
+        self.forget_ended(job, self.surplus(job), retention);
+    }
+
+    /// How many more tasks of a job have ended than are remembered.
+    pub(crate) fn surplus(&self, job: &JobKey) -> usize {
+        let keep = self.scheduler.settings.history_max_per_job;
+        self.scheduler.state.ended_of(job).len().saturating_sub(keep)
     }
 
     /// Forgets the ended tasks of a job that are too many or old enough, and sees to the next one.

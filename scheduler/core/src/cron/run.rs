@@ -11,6 +11,9 @@ use crate::changes::TaskChange;
 use crate::input::Op;
 use crate::scheduler::Turn;
 
+/// How many jobs are looked at in the time that a change of a task takes.
+const JOBS_PER_EFFORT: usize = 16;
+
 /// Who ends the tasks of a run to make place for the next, in the original's words.
 const KILLED: &str = "Killed by cronScheduler";
 
@@ -79,6 +82,11 @@ impl Turn<'_> {
     fn start_run(&mut self, key: &JobKey, due: CronDue) {
         let Some(cron) = self.scheduler.state.crons.get(key) else { return };
         let job = cron.job.clone();
+        if job.task.production {
+            // What all cron jobs of the role may need is added up.
+            let jobs = self.scheduler.state.crons.of_role(key.role(), None).count();
+            self.spend(jobs / JOBS_PER_EFFORT);
+        }
         if self.scheduler.check_quota(&job.task, 0).is_err() {
             return self.record_run(key, due, CronSkip::Quota);
         }

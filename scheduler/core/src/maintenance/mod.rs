@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aurora_model::job::SlaPolicy;
 use aurora_model::key::JobKey;
-use aurora_model::maintenance::{HostMaintenance, MaintenanceMode, StandIn};
+use aurora_model::maintenance::{Drain, HostMaintenance, MaintenanceMode, StandIn};
 
 pub(crate) use drain::Drains;
 pub use inverse::InverseOffer;
@@ -203,6 +203,10 @@ impl Turn<'_> {
     /// Records what is done with a host, and sees to the deadline if it is drained.
     fn put_host(&mut self, host: &str, maintenance: HostMaintenance) {
         let drains = maintenance.mode == MaintenanceMode::Draining;
+        if let Some(before) = self.drain_of(host).map(Drain::deadline) {
+            let timer = Timer::Maintenance(MaintenanceTimer::Drain(host.to_owned()));
+            self.scheduler.timers.forget(before, &timer);
+        }
         let op = MaintenanceOp::Put { host: host.to_owned(), maintenance };
         self.apply(crate::input::Op::Maintenance(op));
         self.scheduler.drains.forget(host);

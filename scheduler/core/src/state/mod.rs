@@ -582,7 +582,10 @@ impl State {
     }
 }
 
-/// One op for each configuration that the tasks of a job share.
+/// Tasks that one op of a snapshot holds. A job may have ended far more than the log takes at once.
+const TASKS_PER_OP: usize = 10_000;
+
+/// One op for each configuration that the tasks of a job share, or some if these are many.
 fn job_to_ops(tasks: Vec<&ScheduledTask>) -> Vec<Op> {
     let mut groups: Vec<(Arc<TaskConfig>, Vec<TaskRecord>)> = Vec::new();
     for task in tasks {
@@ -592,7 +595,11 @@ fn job_to_ops(tasks: Vec<&ScheduledTask>) -> Vec<Op> {
             None => groups.push((task.assigned.task.clone(), vec![record])),
         }
     }
-    groups.into_iter().map(|(config, tasks)| Op::PutTasks { config, tasks }).collect()
+    let put = |(config, tasks): (Arc<TaskConfig>, Vec<TaskRecord>)| {
+        let some = tasks.chunks(TASKS_PER_OP).map(<[TaskRecord]>::to_vec);
+        some.map(move |tasks| Op::PutTasks { config: config.clone(), tasks }).collect::<Vec<_>>()
+    };
+    groups.into_iter().flat_map(put).collect()
 }
 
 /// Lets a text be the one that is known already.

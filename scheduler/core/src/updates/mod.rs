@@ -26,7 +26,7 @@ mod table;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aurora_model::job::{TaskConfig, Timestamp};
-use aurora_model::key::InstanceKey;
+use aurora_model::key::{InstanceKey, JobKey};
 use aurora_model::update::{JobUpdateRequest, UpdateKey, UpdateStatus};
 
 use crate::scheduler::Turn;
@@ -94,8 +94,8 @@ pub(crate) enum UpdateTimer {
     AskAgain(UpdateKey, u32),
     /// An agent is kept for an instance no longer.
     EndReservation(InstanceKey),
-    /// Old updates are to be forgotten.
-    Prune,
+    /// Old updates are to be forgotten: of the jobs from one on, or of all.
+    Prune(Option<JobKey>),
 }
 
 /// What is made anew at every start.
@@ -108,7 +108,7 @@ pub(crate) struct Updating {
     /// The instances that wait for their SLA policy.
     asking: BTreeMap<(UpdateKey, u32), sla::Asking>,
     /// Stops that an SLA policy was asked about, by job.
-    asked: BTreeMap<aurora_model::key::JobKey, queries::SlaKills>,
+    asked: BTreeMap<JobKey, queries::SlaKills>,
 }
 
 impl Turn<'_> {
@@ -125,7 +125,7 @@ impl Turn<'_> {
             }
         }
         let interval = self.scheduler.settings.update_history_interval_ms;
-        self.after(interval, crate::timers::Timer::Update(UpdateTimer::Prune));
+        self.after(interval, crate::timers::Timer::Update(UpdateTimer::Prune(None)));
     }
 
     pub(crate) fn run_updates_timer(&mut self, timer: UpdateTimer) {
@@ -136,7 +136,7 @@ impl Turn<'_> {
             UpdateTimer::Pulse(key) => self.miss_pulse(&key),
             UpdateTimer::AskAgain(key, instance) => self.ask_again(&key, instance),
             UpdateTimer::EndReservation(instance) => self.expire_reservation(&instance),
-            UpdateTimer::Prune => self.prune_updates(),
+            UpdateTimer::Prune(from) => self.prune_updates(from.as_ref()),
         }
     }
 }

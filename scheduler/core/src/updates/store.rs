@@ -421,9 +421,10 @@ impl Updates {
         self.by_change.is_empty()
     }
 
-    /// Every job that has updates.
-    pub(super) fn jobs(&self) -> impl Iterator<Item = &JobKey> {
-        self.jobs.keys()
+    /// The jobs that have updates, from one on or all.
+    pub(super) fn jobs_from(&self, from: Option<&JobKey>) -> impl Iterator<Item = &JobKey> {
+        let start = from.map_or(Bound::Unbounded, Bound::Included);
+        self.jobs.range::<JobKey, _>((start, Bound::Unbounded)).map(|(job, _)| job)
     }
 
     /// The same updates, shared until they change, of which none is found but by its job.

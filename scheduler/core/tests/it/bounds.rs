@@ -6,15 +6,18 @@ use std::sync::Arc;
 
 use aurora_model::cron::{CronOutcome, CronSkip};
 use aurora_model::job::{CronCatchUp, MilliCpus, TaskEvent, TaskState, Timestamp};
-use aurora_model::key::{AgentId, JobKey, TaskId};
+use aurora_model::key::{AgentId, JobKey, TaskId, UpdateId};
 use aurora_model::maintenance::MaintenanceMode;
-use aurora_model::update::UpdateStatus;
+use aurora_model::update::{
+    JobUpdate, UpdateEvent, UpdateInstructions, UpdateKey, UpdateSettings, UpdateStatus,
+};
 use aurora_scheduler_core::{
     CronRequest, Effect, Input, MaintenanceRequest, Op, Request, Settings, State, TaskRecord,
-    UpdateAction,
+    UpdateAction, UpdateOp, UpdateSnapshot,
 };
 
 use crate::updates_world::{batch, version, web};
+use crate::upkeep::percentage;
 use crate::world::{World, job};
 
 const DAY: i64 = 24 * 3_600_000;
@@ -114,8 +117,9 @@ fn world_with(state: State, settings: Settings) -> World {
 
 #[test]
 fn timers_that_are_all_due_run_some_at_a_time() {
+    // Each has a timer that gives it up and one that repeats its kill.
     const TASKS: u32 = 100_000;
-    let mut world = world_with(state_of(TASKS, TaskState::Assigned, 100, true), settings());
+    let mut world = world_with(state_of(TASKS, TaskState::Killing, 100, true), settings());
     assert_eq!(world.drive(0), 1, "what is restored is not done anew");
     // The process stood still for an hour.
     let since = world.log.len();
@@ -123,11 +127,23 @@ fn timers_that_are_all_due_run_some_at_a_time() {
     assert!(world.scheduler.next_wakeup().unwrap() <= world.now, "there is more to do at once");
     // Others are heard meanwhile.
     world.create(job("small", 1, true)).unwrap();
+    assert!(world.count_of(TaskState::Killing) > 50_000);
     let steps = world.drive(since);
     assert!(steps > 50, "{steps}");
     assert_eq!(world.count_of(TaskState::Lost), u64::from(TASKS));
-    assert_eq!(world.count_of(TaskState::Pending), u64::from(TASKS) + 1);
-    assert_eq!(world.count_of(TaskState::Assigned), 0);
+    assert_eq!(world.count_of(TaskState::Killing), 0);
+}
+
+#[test]
+fn runs_that_are_replaced_all_at_once_are_replaced_some_at_a_time() {
+    const TASKS: u32 = 10_000;
+    let mut world = world_with(state_of(TASKS, TaskState::Assigned, 100, true), settings());
+    let since = world.log.len();
+    world.wait(3_600_000);
+    let steps = world.drive(since);
+    assert!(steps > 10, "{steps}");
+    assert_eq!(world.count_of(TaskState::Lost), u64::from(TASKS));
+    assert_eq!(world.count_of(TaskState::Pending), u64::from(TASKS));
 }
 
 #[test]
@@ -394,7 +410,7 @@ fn nothing_that_is_over_leaves_a_timer_behind() {
         world.wait(1);
     }
     // An update that watches for long.
-    let watch = aurora_model::update::UpdateSettings {
+    let watch = UpdateSettings {
         min_wait_in_running_ms: 1_000_000_000,
         max_per_instance_failures: 20_000,
         ..crate::updates_world::queue(1)
@@ -416,6 +432,93 @@ fn nothing_that_is_over_leaves_a_timer_behind() {
     assert_eq!(watches(&world), 1);
     world.act(UpdateAction::Abort).unwrap();
     assert_eq!(watches(&world), 0);
+}
+
+#[test]
+fn a_drain_that_is_over_leaves_no_deadline_behind() {
+    let mut world = World::with_service(&[1], None);
+    let deadlines =
+        |world: &World| format!("{:?}", world.scheduler).matches("Drain(\"host-A\")").count();
+    for _ in 0..5 {
+        world.sla_drain(&["host-A"], percentage(100.0, 0), 1 << 40);
+        assert_eq!(deadlines(&world), 1);
+        world.end("host-A");
+        assert_eq!(deadlines(&world), 0);
+        world.wait(1);
+    }
+}
+
+#[test]
+fn old_updates_are_forgotten_some_at_a_time() {
+    const JOBS: u32 = 1_200;
+    let mut state = State::default();
+    for number in 0..JOBS {
+        let key = JobKey::new("www", "prod", &format!("u{number:05}")).unwrap();
+        let instructions = UpdateInstructions {
+            initial: Vec::new(),
+            desired: None,
+            surge: None,
+            settings: UpdateSettings::default(),
+        };
+        let key = UpdateKey { job: key, id: UpdateId::new(format!("{number}")).unwrap() };
+        let user = "me".to_owned();
+        let update = JobUpdate { key, user, instructions, metadata: BTreeSet::new() };
+        let event = UpdateEvent {
+            status: UpdateStatus::RolledForward,
+            timestamp: Timestamp(DAY),
+            user: None,
+            message: None,
+        };
+        let put = UpdateOp::Put(Box::new(UpdateSnapshot {
+            update: Arc::new(update),
+            events: vec![event],
+            taken: Vec::new(),
+            acted: false,
+            last_pulse: None,
+            tally: None,
+        }));
+        state.apply(&Op::Update(put)).unwrap();
+    }
+    // Nothing is remembered of their jobs.
+    let mut world = world_with(state, settings());
+    let since = world.log.len();
+    world.wait(settings().update_history_interval_ms);
+    assert!(world.scheduler.state().updates().len() > 600);
+    world.drive(since);
+    assert!(world.scheduler.state().updates().is_empty());
+    let forgets = |op: &Op| match op {
+        Op::Update(UpdateOp::Remove(keys)) => Some(keys.len()),
+        _ => None,
+    };
+    let forgotten: Vec<usize> = world.log[since..].iter().flatten().filter_map(forgets).collect();
+    assert_eq!(forgotten, [500, 500, 200]);
+}
+
+#[test]
+fn a_snapshot_of_a_job_that_has_ended_very_often_is_in_parts() {
+    let made = state_of(1_000, TaskState::Finished, 0, false);
+    let config = made.tasks().next().unwrap().assigned.task.clone();
+    let mut state = State::default();
+    for part in 0..25_u32 {
+        let records = (0..1_000).map(|task| TaskRecord {
+            id: TaskId::new(format!("t{part}-{task}")).unwrap(),
+            instance: task,
+            state: TaskState::Finished,
+            agent: None,
+            ports: BTreeMap::new(),
+            failure_count: 0,
+            times_partitioned: 0,
+            events: Vec::new(),
+            ancestor: None,
+        });
+        let tasks = records.collect();
+        state.apply(&Op::PutTasks { config: config.clone(), tasks }).unwrap();
+    }
+    let ops: Vec<Op> = state.to_ops().collect();
+    assert!(ops.iter().all(|op| size(std::slice::from_ref(op)) <= 10_000));
+    let mut again = State::default();
+    ops.iter().for_each(|op| again.apply(op).unwrap());
+    assert_eq!(again, state);
 }
 
 #[test]

@@ -97,10 +97,10 @@ async fn the_message_of_a_kill_is_short() {
         message: Some("x".repeat(length)),
         ..v1::KillTasksRequest::default()
     };
-    let refused = jobs.kill_tasks(kill(4097)).await.unwrap_err();
+    let refused = jobs.kill_tasks(kill(1025)).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
     assert!(refused.message().contains("message"), "{refused}");
-    let killed = jobs.kill_tasks(kill(4096)).await.unwrap().into_inner().killed;
+    let killed = jobs.kill_tasks(kill(1024)).await.unwrap().into_inner().killed;
     assert_eq!(killed, [0, 1]);
     stop.cancel();
     scheduler.wait().await.unwrap();
