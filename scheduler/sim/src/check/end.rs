@@ -142,6 +142,7 @@ impl World {
             self.agents.iter().map(|agent| (agent.host.as_str(), room(agent))).collect();
         let attributes: BTreeMap<&str, Attributes> =
             self.agents.iter().map(|agent| (agent.host.as_str(), attributes(agent))).collect();
+        let kept = self.kept_hosts(scheduler);
         for task in scheduler.state().tasks().filter(|task| task.state == TaskState::Pending) {
             let reason = scheduler.pending_reason(task.id());
             if reason.as_ref().is_none_or(String::is_empty) {
@@ -155,6 +156,9 @@ impl World {
                 continue;
             }
             for (host, room) in &mut free {
+                if kept.contains(*host) {
+                    continue;
+                }
                 let Some(has) = attributes.get(host) else { continue };
                 if fits(task, *room, has) && within_limits(task, has, scheduler, &attributes) {
                     return broken(
@@ -169,6 +173,19 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// The hosts that an update may keep for what replaces a run there that has just ended.
+    fn kept_hosts(&self, scheduler: &Scheduler) -> BTreeSet<String> {
+        let now = self.wall(self.home);
+        let hold = self.settings.update_affinity_hold_ms;
+        let ended = scheduler.state().tasks().filter(|task| {
+            let since = task.latest_event().map_or(0, |event| now.ms_since(event.timestamp));
+            self.settings.enable_update_affinity && task.state.is_terminal() && since <= hold
+        });
+        ended
+            .filter_map(|task| task.assigned.agent.as_ref().map(|(_, host)| host.to_string()))
+            .collect()
     }
 
     /// V2.

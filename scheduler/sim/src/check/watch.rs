@@ -489,6 +489,9 @@ impl Watch {
         }
         let mut launched = BTreeSet::new();
         for effect in &step.effects {
+            if let Effect::Misfit(misfit) = effect {
+                return broken("L3", format!("a change of {misfit} could not be made"));
+            }
             if let Effect::Launch { tasks, .. } = effect {
                 for task in tasks {
                     if !launched.insert(task.task_id.clone()) {
