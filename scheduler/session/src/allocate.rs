@@ -291,7 +291,8 @@ fn values(attribute: &v1::Attribute) -> Vec<String> {
         values.push(text.value.clone());
     }
     if let Some(scalar) = &attribute.scalar {
-        values.push(scalar.value.to_string());
+        // As the original has it: constraints of old files say `1.0`.
+        values.push(format!("{:?}", scalar.value));
     }
     if let Some(set) = &attribute.set {
         values.extend(set.item.iter().cloned());
@@ -337,6 +338,18 @@ mod tests {
         assert_eq!(shown, [(Some("www"), 0.5), (Some("*"), 0.2)]);
         assert!(pool.take_scalar("cpus", 801, false).is_err());
         assert!(pool.take_scalar("cpus", 1, true).is_err(), "none of it is revocable");
+    }
+
+    #[test]
+    fn a_number_is_written_as_constraints_say_it() {
+        let attribute = |value| v1::Attribute {
+            name: "generation".to_owned(),
+            r#type: v1::value::Type::Scalar as i32,
+            scalar: Some(v1::value::Scalar { value }),
+            ..v1::Attribute::default()
+        };
+        assert_eq!(values(&attribute(1.0)), ["1.0"]);
+        assert_eq!(values(&attribute(2.5)), ["2.5"]);
     }
 
     #[test]
