@@ -18,7 +18,7 @@ use aurora_model::job::{JobConfiguration, MilliCpus, ResourceBag, TaskState};
 use aurora_model::key::JobKey;
 use aurora_model::update::UpdateKey;
 use aurora_scheduler_core::{
-    Input, Op, Request, Scheduler, Settings, State, StatusUpdate, TaskQuery, Ticket, Tier,
+    Effect, Input, Op, Request, Scheduler, Settings, State, StatusUpdate, TaskQuery, Ticket, Tier,
 };
 use cluster::{Cluster, job, limit, machine, settings, value};
 use divan::counter::ItemsCount;
@@ -168,10 +168,15 @@ fn preemptor(bencher: Bencher<'_, '_>, (what, tasks): (&str, u32)) {
         })
         .bench_local_values(|mut cluster| {
             // Each wakeup makes room for a few.
+            let mut made = 0;
             for _ in 0..tasks.div_ceil(5) {
-                let _ = black_box(cluster.put(Input::Wakeup));
+                let step = cluster.put(Input::Wakeup);
+                let kills =
+                    step.effects.iter().filter(|effect| matches!(effect, Effect::Kill { .. }));
+                made += u32::try_from(kills.count()).unwrap();
                 cluster.now = cluster.now.plus_ms(1);
             }
+            assert_eq!(made, if what == "found" { tasks } else { 0 });
             cluster
         });
 }
@@ -223,6 +228,7 @@ fn status_updates(bencher: Bencher<'_, '_>) {
                 let update = StatusUpdate { task, state, agent, message, reason, uuid };
                 let _ = black_box(cluster.put(Input::Status(update)));
             }
+            assert_eq!(cluster.scheduler.state().counts()[&TaskState::Running], 1000);
             cluster
         });
 }

@@ -425,6 +425,8 @@ fn scale(agents: usize, tasks: u32) -> f64 {
     let mut through = Through::new(cluster);
     let took = through.place(jobs(|_, _| {}), 20_000);
     report(&format!("to {tasks} tasks on {agents} agents"), 20_000, took);
+    let own: Duration = through.steps.values().flatten().map(|(_, own)| *own).sum();
+    report("  of the core's own time", 20_000, own);
     20_000.0 / took.as_secs_f64()
 }
 
@@ -526,14 +528,15 @@ fn statuses() {
         let step = cluster.put(Cluster::create(job("www", "web", JOB)));
         cluster.carry_out(step.effects);
         cluster.settle();
-        let ids: Vec<_> = cluster.scheduler.state().tasks().map(|task| task.id().clone()).collect();
+        let tasks: Vec<_> =
+            cluster.scheduler.state().tasks().map(|task| task.assigned.clone()).collect();
         let mut through = Through::over(cluster, Slow(Duration::from_millis(latency)), None);
         let began = Instant::now();
-        for task in ids {
+        for task in tasks {
             through.step(Input::Status(StatusUpdate {
-                task,
+                task: task.task_id,
                 state: TaskState::Running,
-                agent: Some(AgentId::new("S1").unwrap()),
+                agent: task.agent.map(|(agent, _)| agent),
                 message: None,
                 reason: None,
                 uuid: Some(vec![7; 16]),
@@ -547,6 +550,8 @@ fn statuses() {
         while left > 0 {
             left -= acknowledged();
         }
+        let counts = through.cluster.scheduler.state().counts();
+        assert_eq!(counts[&TaskState::Running], u64::from(JOB));
         let name = format!("statuses, a log of {latency} ms");
         report(&name, u64::from(JOB), began.elapsed());
     }

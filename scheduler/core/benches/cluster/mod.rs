@@ -65,6 +65,7 @@ pub(crate) fn settings() -> Settings {
     Settings {
         unset_quota: None,
         hold_offers_forever: true,
+        preemption_initial_delay_ms: 0,
         max_tasks_per_job: 100_000,
         ..Settings::default()
     }

@@ -14,9 +14,9 @@ use hashbrown::HashTable;
 /// Tasks of one block.
 const BLOCK: usize = 32;
 
-/// Tables that ids are spread over, a power of two. A table that grows is made anew, which for one
-/// with a million tasks keeps everybody waiting.
-const TABLES: usize = 64;
+/// Upper bits of a hash by which ids are spread over tables. A table that grows is made anew, which
+/// for one with a million tasks keeps everybody waiting.
+const TABLE_BITS: u32 = 6;
 
 /// The place of a task, while it is there.
 pub(super) type Slot = u32;
@@ -90,7 +90,7 @@ impl Tasks {
                 None => block.push(Some(kept)),
             }
         }
-        self.tables.resize_with(TABLES, HashTable::new);
+        self.tables.resize_with(1 << TABLE_BITS, HashTable::new);
         if let Some(slots) = self.tables.get_mut(table(hash)) {
             slots.insert_unique(spread(hash), (hash, slot), |(hash, _)| spread(*hash));
             self.count += 1;
@@ -192,7 +192,7 @@ fn hash(text: &str) -> u32 {
 
 /// The number of the table for a hash: by its upper bits, as a table goes by the lower ones.
 fn table(hash: u32) -> usize {
-    (u64::from(hash) * TABLES as u64 >> 32) as usize
+    (hash >> (u32::BITS - TABLE_BITS)) as usize
 }
 
 /// What a table takes: it looks at the upper and the lower bits.

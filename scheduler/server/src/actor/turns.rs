@@ -29,7 +29,7 @@ impl Turns {
 }
 
 fn nanos(time: Duration) -> i64 {
-    i64::try_from(time.as_nanos()).unwrap_or(MOST).min(MOST).max(1)
+    i64::try_from(time.as_nanos()).unwrap_or(MOST).clamp(1, MOST)
 }
 
 #[cfg(test)]

@@ -195,12 +195,9 @@ proptest! {
                     let frozen = state(&all[..done]).frozen();
                     begun = Some((store.begin_snapshot().unwrap(), frozen, false));
                 }
-                Act::Write => match &mut begun {
-                    Some((snapshot, frozen, written @ false)) => {
-                        snapshot.write(frozen).unwrap();
-                        *written = true;
-                    }
-                    _ => {}
+                Act::Write => if let Some((snapshot, frozen, written @ false)) = &mut begun {
+                    snapshot.write(frozen).unwrap();
+                    *written = true;
                 },
                 Act::End => if let Some((.., true)) = begun {
                     begun = None;
