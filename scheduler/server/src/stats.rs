@@ -96,6 +96,7 @@ async fn read_gauges(core: &Core) -> bool {
             metrics::gauge!("task_store", "state" => state.name()).set(count as f64);
         }
         metrics::gauge!("outstanding_offers").set(stats.offers as f64);
+        metrics::gauge!("core_queue_size").set(core.waiting() as f64);
         metrics::gauge!("reservation_cache_size").set(stats.reservations as f64);
         metrics::gauge!("state_version").set(version as f64);
     }

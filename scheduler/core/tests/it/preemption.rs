@@ -70,6 +70,12 @@ fn room_is_made_after_a_while_and_kept_for_whom_it_was_made() {
     let waiting = world.task_in("web", TaskState::Pending);
     let message = world.tasks("batch")[0].latest_event().unwrap().message.clone().unwrap();
     assert_eq!(message, format!("Stopped to make room for {waiting}"));
+    let ends = |name: &str| {
+        let job = JobKey::new("www", "prod", name).unwrap();
+        let ends = world.scheduler.ends().jobs().get(&job).copied().unwrap_or_default();
+        (ends.preempted, ends.preemptor)
+    };
+    assert_eq!((ends("batch"), ends("web")), ((1, 0), (0, 1)));
     // Nobody is stopped twice for it, however long it takes.
     assert_eq!(killed(&world.wait(30_000)), []);
     dies(&mut world, &victim);

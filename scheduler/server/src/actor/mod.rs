@@ -97,6 +97,12 @@ impl Core {
         receiver.await.map_err(|_| Ended)
     }
 
+    /// How many inputs and questions wait.
+    pub(crate) fn waiting(&self) -> usize {
+        let inputs = self.inbox.max_capacity() - self.inbox.capacity();
+        inputs + (self.questions.max_capacity() - self.questions.capacity())
+    }
+
     /// Has the state written down now. Gives whether that went well once it is known.
     pub(crate) async fn snapshot(&self) -> Result<Result<(), String>, Ended> {
         let (sender, receiver) = oneshot::channel();

@@ -29,6 +29,8 @@ use crate::json;
 const LANES: usize = 8;
 /// Changes that may wait for one lane.
 const QUEUE: usize = 1024;
+/// The name of the number of changes that wait.
+const DEPTH: &str = "webhooks_queue_size";
 /// How often a change is sent at most.
 const ATTEMPTS: u32 = 5;
 /// How long is waited before the second attempt; twice as long before each that follows.
@@ -46,9 +48,9 @@ impl Told {
         let mut hasher = DefaultHasher::new();
         moved.id.hash(&mut hasher);
         let lane = usize::try_from(hasher.finish() % self.0.len() as u64).unwrap_or(0);
-        if let Some(lane) = self.0.get(lane)
-            && lane.try_send(moved).is_err()
-        {
+        if self.0.get(lane).is_some_and(|lane| lane.try_send(moved).is_ok()) {
+            metrics::gauge!(DEPTH).increment(1.0);
+        } else {
             metrics::counter!("webhooks_dropped").increment(1);
         }
     }
@@ -66,6 +68,7 @@ pub(crate) fn start(webhook: Webhook, stop: &CancellationToken) -> Told {
     ] {
         metrics::counter!(name).increment(0);
     }
+    metrics::gauge!(DEPTH).set(0.0);
     let mut connector = HttpConnector::new();
     connector.set_connect_timeout(Some(webhook.timeout));
     let client = Client::builder(TokioExecutor::new()).build(connector);
@@ -77,6 +80,7 @@ pub(crate) fn start(webhook: Webhook, stop: &CancellationToken) -> Told {
         tokio::spawn(async move {
             let sending = async {
                 while let Some(moved) = changes.recv().await {
+                    metrics::gauge!(DEPTH).decrement(1.0);
                     lane.tell(&moved).await;
                 }
             };

@@ -1,9 +1,18 @@
 //! What operators force.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use aurora_api::v1;
 use aurora_api::v1::admin_client::AdminClient;
 use aurora_api::v1::jobs_client::JobsClient;
+use aurora_model::job::{JobConfiguration, TaskEvent, TaskState as AuroraState, Timestamp};
+use aurora_model::key::TaskId;
+use aurora_scheduler_core::{Op, TaskRecord};
 use aurora_scheduler_server::start;
+use aurora_scheduler_storage::{Log, Store};
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
@@ -94,6 +103,76 @@ async fn forced_states_are_told_truthfully_and_ended_tasks_pruned() {
     let mut jobs = JobsClient::new(channel(&scheduler).await);
     let found = jobs.get_job(v1::GetJobRequest { job: job("a").key }).await.unwrap().into_inner();
     assert_eq!(found.job.unwrap().pending, 1);
+    stop.cancel();
+    scheduler.wait().await.unwrap();
+}
+
+/// A log in which jobs have only just come to their end.
+fn write_ended(folder: &Path, jobs: u32, instances: u32) {
+    let (mut store, _) = Store::open(folder).unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let timestamp = Timestamp(i64::try_from(now).unwrap());
+    let event = |state| TaskEvent { timestamp, state, message: None, scheduler: None };
+    let ended = |number: u32| {
+        let config = JobConfiguration::try_from(job(&format!("job{number}"))).unwrap().task;
+        let tasks = (0..instances).map(|instance| TaskRecord {
+            id: TaskId::new(format!("task-{number}-{instance}")).unwrap(),
+            instance,
+            state: AuroraState::Finished,
+            agent: None,
+            ports: BTreeMap::new(),
+            failure_count: 0,
+            times_partitioned: 0,
+            events: vec![event(AuroraState::Pending), event(AuroraState::Finished)],
+            ancestor: None,
+        });
+        Op::PutTasks { config: Arc::new(config), tasks: tasks.collect() }
+    };
+    store.append(&[(0..jobs).map(ended).collect()]).unwrap();
+}
+
+#[tokio::test]
+async fn who_watches_is_not_overrun_when_many_tasks_are_pruned() {
+    const TASKS: u64 = 10_000;
+    let folder = tempfile::tempdir().unwrap();
+    write_ended(folder.path(), 20, 500);
+    let stop = CancellationToken::new();
+    let scheduler = start(config(folder.path()), stop.clone()).await.unwrap();
+    let mut jobs = JobsClient::new(channel(&scheduler).await);
+    let request = v1::WatchTasksRequest::default();
+    let mut changes = jobs.watch_tasks(request).await.unwrap().into_inner();
+    let mut seen = 0;
+    while !soon("a task", changes.message()).await.unwrap().unwrap().synced {
+        seen += 1;
+    }
+    assert_eq!(seen, TASKS);
+    // It does not read meanwhile.
+    let mut admin = AdminClient::new(channel(&scheduler).await);
+    let prune = admin.prune_tasks(v1::PruneTasksRequest::default());
+    assert_eq!(soon("an answer", prune).await.unwrap().into_inner().pruned, TASKS);
+    for _ in 0..TASKS {
+        let change = soon("a change", changes.message()).await.unwrap().unwrap();
+        assert!(change.deleted, "{change:?}");
+    }
+    stop.cancel();
+    scheduler.wait().await.unwrap();
+}
+
+#[tokio::test]
+async fn lists_come_in_pages_also_if_no_size_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    write_ended(folder.path(), 3, 500);
+    let stop = CancellationToken::new();
+    let scheduler = start(config(folder.path()), stop.clone()).await.unwrap();
+    let mut jobs = JobsClient::new(channel(&scheduler).await);
+    let first = jobs.list_tasks(v1::ListTasksRequest::default()).await.unwrap().into_inner();
+    assert_eq!(first.tasks.len(), 1000);
+    let next = v1::ListTasksRequest {
+        page_token: first.next_page_token,
+        ..v1::ListTasksRequest::default()
+    };
+    let second = jobs.list_tasks(next).await.unwrap().into_inner();
+    assert_eq!((second.tasks.len(), second.next_page_token.as_str()), (500, ""));
     stop.cancel();
     scheduler.wait().await.unwrap();
 }
