@@ -118,7 +118,7 @@ impl Voluntary {
         for (host, Announced { from, since, heard }) in &self.announced {
             let due = (*since).max(from.plus_ms(-UNAVAILABLE_MS));
             // What was not heard of for a while may have been called off.
-            let is_fresh = now.ms_since(*heard) <= PATIENCE_MS && *heard <= now;
+            let is_fresh = now.ms_since(*heard) <= PATIENCE_MS;
             if is_fresh && now.ms_since(due) > PATIENCE_MS && !self.left.contains(host) {
                 return broken("S2", format!("{host} goes into maintenance and is not left"));
             }
@@ -200,6 +200,8 @@ impl Voluntary {
             }
             _ => {}
         }
+        // Nobody can say how old they are when the clock has gone back.
+        self.announced.retain(|_, announced| announced.heard <= now);
         self.check_announced(now)?;
         let Some(registered) = self.registered else { return Ok(()) };
         for (host, drain) in &self.drains {
