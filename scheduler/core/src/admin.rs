@@ -14,7 +14,7 @@ const MAX_PRUNED: usize = 100_000;
 
 /// Tasks that are asked about at once at most, whatever an operator asks for: a larger batch is one
 /// call that the master may not take.
-const MAX_RECONCILED_AT_ONCE: usize = 10_000;
+pub const MAX_RECONCILED_AT_ONCE: u32 = 10_000;
 
 /// What an operator can ask for.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,16 +90,14 @@ impl Turn<'_> {
         match request {
             AdminRequest::ForceState { task, state } => self.force_state(&task, state, user),
             AdminRequest::ReconcileExplicit { batch_size } => {
-                let usual = self.scheduler.settings.reconciliation_batch_size.max(1);
                 let size = match batch_size {
                     Some(0) => {
                         return Err(RequestError::invalid("batch_size must be more than 0"));
                     }
-                    Some(size) => {
-                        usize::try_from(size).unwrap_or(usize::MAX).min(MAX_RECONCILED_AT_ONCE)
-                    }
-                    None => usual,
+                    Some(size) => usize::try_from(size).unwrap_or(usize::MAX),
+                    None => self.scheduler.settings.reconciliation_batch_size,
                 };
+                let size = size.clamp(1, MAX_RECONCILED_AT_ONCE as usize);
                 self.must_be_registered()?;
                 self.scheduler.count("reconciliation_explicit_runs", 1);
                 let counts = self.scheduler.state.counts();

@@ -22,6 +22,7 @@
 
 mod admin;
 mod changes;
+mod counters;
 mod cron;
 mod ends;
 mod events;
@@ -47,7 +48,7 @@ mod timers;
 mod updates;
 mod validate;
 
-pub use admin::{AdminRequest, AdminResponse};
+pub use admin::{AdminRequest, AdminResponse, MAX_RECONCILED_AT_ONCE};
 pub use cron::{CronJob, CronOp, CronRequest, CronResponse, CronStatus, Crons};
 pub use ends::{Ends, JobEnds, StatusResult};
 pub use events::{Change, Event, Forgotten, Moved};

@@ -228,7 +228,7 @@ impl Scheduler {
     pub fn role_quotas(&self) -> Vec<(Role, RoleQuota)> {
         let state = &self.state;
         let mut roles: BTreeSet<Role> = state.quotas().map(|(role, _)| role.clone()).collect();
-        roles.extend(state.usages().map(|(role, _)| role.clone()));
+        roles.extend(state.usages_after(None).map(|(role, _)| role.clone()));
         roles.extend(state.updates().active().map(|update| Role::from(&update.update().key.job)));
         roles.extend(state.crons().iter().map(|(key, _)| Role::from(key)));
         roles.into_iter().map(|role| (role.clone(), self.role_quota(role.as_str()))).collect()

@@ -7,6 +7,7 @@ use aurora_model::job::{ScheduledTask, TaskState, Timestamp};
 use aurora_model::key::{AgentId, JobKey, OfferId, TaskId};
 
 use crate::changes::TaskChange;
+use crate::counters;
 use crate::cron::Timetables;
 use crate::ends::Ends;
 use crate::events;
@@ -97,7 +98,7 @@ impl Scheduler {
             room_from: None,
             launching: true,
             hosts: BTreeMap::new(),
-            counters: BTreeMap::new(),
+            counters: counters::NAMES.map(|name| (name, 0)).into(),
         }
     }
 
@@ -136,12 +137,13 @@ impl Scheduler {
         &self.state
     }
 
-    /// What has been counted since the start, by the original's names.
+    /// What has been counted since the start, by the original's names: all that there is to count.
     pub fn counters(&self) -> &BTreeMap<&'static str, u64> {
         &self.counters
     }
 
     pub(crate) fn count(&mut self, name: &'static str, amount: u64) {
+        debug_assert!(self.counters.contains_key(name), "{name} is not among the names");
         *self.counters.entry(name).or_default() += amount;
     }
 }

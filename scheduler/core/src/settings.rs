@@ -174,7 +174,8 @@ impl Environments {
         if pattern == Self::DEFAULT {
             return Ok(Self(None));
         }
-        let whole = Regex::new(&format!("^(?:{pattern})$"));
+        // By itself first: `a)|(?:b` would end what is put around it.
+        let whole = Regex::new(pattern).and_then(|_| Regex::new(&format!("^(?:{pattern})$")));
         let regex = whole.map_err(|error| BadPattern(pattern.to_owned(), error.to_string()))?;
         Ok(Self(Some(regex)))
     }

@@ -8,6 +8,7 @@ use aurora_model::key::JobKey;
 use aurora_scheduler_core::{
     CronRequest, CronResponse, CronStatus, Request as Ask, RequestMark, Response as Answer,
 };
+use prost::Message;
 use tonic::{Request, Response, Status};
 
 use crate::grpc::{Api, ended, invalid, job, mark, not_found, other_answer};
@@ -149,7 +150,7 @@ impl CronJobs for Api {
         let is_last = found.len() <= size;
         found.truncate(size);
         let mut jobs: Vec<_> = found.iter().map(show).collect();
-        let is_last = !fit(&mut jobs) && is_last;
+        let is_last = !fit(&mut jobs, Message::encoded_len) && is_last;
         let last = found.get(jobs.len().saturating_sub(1)).filter(|_| !is_last);
         Ok(Response::new(v1::ListCronJobsResponse {
             next_page_token: last.map(|cron| cron.job.key.to_string()).unwrap_or_default(),

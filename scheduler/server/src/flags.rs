@@ -280,7 +280,6 @@ impl TryFrom<Flags> for Config {
             ("async-task-stat-update-interval", flags.async_task_stat_update_interval),
             ("async-slot-stat-update-interval", flags.async_slot_stat_update_interval),
             ("stat-sampling-interval", flags.stat_sampling_interval),
-            ("max-tasks-per-job", flags.max_tasks_per_job),
         ])?;
         let ms = |seconds: u32| i64::from(seconds) * 1000;
         let hostname = match &flags.hostname {
@@ -467,7 +466,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    pub(crate) fn config(more: &[&str]) -> Result<Config, FlagsError> {
+    pub(crate) fn parse(more: &[&str]) -> Result<Flags, clap::Error> {
         let given = [
             "scheduler",
             "--cluster-name=c",
@@ -477,8 +476,11 @@ pub(crate) mod tests {
             "--executor-user=nobody",
         ];
         let command = Flags::augment_args(Command::new("scheduler"));
-        let matches = command.get_matches_from(given.iter().chain(more));
-        Config::try_from(Flags::from_arg_matches(&matches).unwrap())
+        Flags::from_arg_matches(&command.try_get_matches_from(given.iter().chain(more))?)
+    }
+
+    pub(crate) fn config(more: &[&str]) -> Result<Config, FlagsError> {
+        Config::try_from(parse(more).unwrap())
     }
 
     #[test]

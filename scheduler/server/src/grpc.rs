@@ -8,12 +8,13 @@ use aurora_api::convert::{ConvertError, task_state};
 use aurora_api::v1;
 use aurora_api::v1::cluster_server::Cluster;
 use aurora_api::v1::jobs_server::Jobs;
-use aurora_model::job::{JobConfiguration, ScheduledTask, TaskState};
+use aurora_model::job::{JobConfiguration, TaskState};
 use aurora_model::key::{JobKey, TaskId};
 use aurora_scheduler_core::{
     ErrorKind, Request as Ask, RequestError, RequestMark, Response as Answer, TaskCursor, TaskQuery,
 };
 use futures::Stream;
+use prost::Message;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +27,7 @@ use crate::event_log::EventLog;
 use crate::marks;
 use crate::pages::{MAX_PAGE, fit, page_size};
 use crate::queries::{self, Found};
+use crate::task_pages;
 
 /// Messages that a watcher may leave unread.
 const WATCH_BUFFER: usize = 256;
@@ -275,7 +277,7 @@ impl Jobs for Api {
         let page =
             self.core.jobs(&role, after, page_size(size), with_config).await.map_err(ended)?;
         let mut jobs: Vec<_> = page.found.iter().map(queries::job_to_proto).collect();
-        let next = match fit(&mut jobs) {
+        let next = match fit(&mut jobs, Message::encoded_len) {
             true => page.found.get(jobs.len() - 1).map(|job| job.key.clone()),
             false => page.next,
         };
@@ -342,17 +344,7 @@ impl Jobs for Api {
         let after = task_cursor(&request.page_token)?;
         let size = page_size(request.page_size);
         let page = self.core.tasks(&Arc::new(query), after, size).await.map_err(ended)?;
-        Ok(Response::new(v1::GetPendingReasonsResponse {
-            reasons: page
-                .found
-                .iter()
-                .filter_map(|found| {
-                    let reason = found.reason.as_ref()?;
-                    Some(queries::reason_to_proto(found.task.id(), reason))
-                })
-                .collect(),
-            next_page_token: page.next.map(|next| next.to_text()).unwrap_or_default(),
-        }))
+        Ok(Response::new(task_pages::reasons(&page)))
     }
 
     async fn list_tasks(
@@ -364,7 +356,7 @@ impl Jobs for Api {
         let after = task_cursor(&request.page_token)?;
         let size = page_size(request.page_size);
         let page = self.core.tasks(&query, after, size).await.map_err(ended)?;
-        Ok(Response::new(page_of_tasks(page, request.without_executor_data).0))
+        Ok(Response::new(task_pages::tasks(page, request.without_executor_data).0))
     }
 
     type StreamTasksStream =
@@ -386,7 +378,7 @@ impl Jobs for Api {
                 let Some((after, version)) = at else { return Ok(None) };
                 let page = core.tasks(&query, after, size).await.map_err(ended)?;
                 let version = version.unwrap_or(page.version);
-                let (mut answer, next) = page_of_tasks(page, request.without_executor_data);
+                let (mut answer, next) = task_pages::tasks(page, request.without_executor_data);
                 answer.version = version;
                 let next = next.map(|next| (Some(next), Some(version)));
                 Ok(Some((answer, next)))
@@ -475,41 +467,6 @@ impl Api {
             }
         }
     }
-}
-
-/// A page as it is sent, and where the next one begins. It may end before the one that was found.
-fn page_of_tasks(
-    page: queries::Tasks,
-    without_executor_data: bool,
-) -> (v1::ListTasksResponse, Option<TaskCursor>) {
-    let queries::Tasks { found, mut next, version } = page;
-    let mut tasks: Vec<v1::ScheduledTask> =
-        found.iter().map(|found| task_to_proto(&found.task, without_executor_data)).collect();
-    if fit(&mut tasks) {
-        next = found.get(tasks.len() - 1).map(|last| TaskCursor::of(&last.task));
-    }
-    let waiting = found.iter().take(tasks.len()).filter_map(|found| {
-        let reason = found.reason.as_ref()?;
-        Some(queries::reason_to_proto(found.task.id(), reason))
-    });
-    let answer = v1::ListTasksResponse {
-        pending_reasons: waiting.collect(),
-        tasks,
-        next_page_token: next.as_ref().map(TaskCursor::to_text).unwrap_or_default(),
-        version,
-    };
-    (answer, next)
-}
-
-fn task_to_proto(task: &ScheduledTask, without_executor_data: bool) -> v1::ScheduledTask {
-    let mut sent = v1::ScheduledTask::from(task);
-    if without_executor_data
-        && let Some(config) = sent.assigned.as_mut().and_then(|assigned| assigned.task.as_mut())
-        && let Some(executor) = &mut config.executor
-    {
-        executor.data.clear();
-    }
-    sent
 }
 
 async fn send(sender: &Sender, message: v1::WatchTasksResponse) -> Result<(), Status> {

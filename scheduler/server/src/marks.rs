@@ -28,8 +28,8 @@ pub(crate) fn mark(
 
 /// The beginning of a SHA-256 of the user, the method's name and the message as it is encoded here:
 /// fields by their number, maps by key, what is not set left out; each after its length as eight bytes,
-/// the least first. A message gives the same under a release that knows more fields. It is written
-/// down, so it never changes.
+/// the least first. A message whose sender knows no more fields than this gives the same under a release that
+/// does. It is written down, so it never changes.
 fn fingerprint(user: &str, method: &str, message: &[u8]) -> Fingerprint {
     let mut hash = Sha256::new();
     for part in [user.as_bytes(), method.as_bytes(), message] {

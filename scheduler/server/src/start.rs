@@ -201,6 +201,7 @@ pub async fn start_with_log(
     let dispatching = tokio::spawn(dispatcher.clone().run(actor.effects, mesos, coordinators));
 
     let metrics = aurora_daemon::metrics::install();
+    crate::counters::register();
     let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds.max(1)));
     let every = stats::Intervals {
         usage: seconds(flags.async_task_stat_update_interval),

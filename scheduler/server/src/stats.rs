@@ -207,8 +207,8 @@ async fn read_jobs(core: &Core, metrics: &Metrics) -> bool {
         let sizes = [
             ("cron_jobs_loaded", scheduler.cron_count()),
             ("mem_storage_cron_size", scheduler.cron_count()),
-            ("mem_storage_attribute_size", state.hosts().count()),
-            ("mem_storage_quota_size", state.quotas().count()),
+            ("mem_storage_attribute_size", state.host_count()),
+            ("mem_storage_quota_size", state.quota_count()),
             ("mem_storage_update_size", state.updates().len()),
         ];
         (sizes, scheduler.update_sla_kills().clone())

@@ -1,6 +1,6 @@
 //! The flags of what is done by the clock: asking Mesos how tasks are, and forgetting.
 
-use aurora_scheduler_core::Settings;
+use aurora_scheduler_core::{MAX_RECONCILED_AT_ONCE, Settings};
 
 use crate::flags::{FlagsError, positive, whole_seconds};
 
@@ -19,8 +19,9 @@ pub struct UpkeepFlags {
     /// How much later than for the tasks that should be there Mesos is asked for those that it knows.
     #[arg(long, value_name = "DURATION", default_value = "30mins", value_parser = whole_seconds)]
     pub reconciliation_schedule_spread: u32,
-    /// Tasks that are asked about at once.
-    #[arg(long, value_name = "COUNT", default_value_t = 1000)]
+    /// Tasks that are asked about at once, 10000 at most.
+    #[arg(long, value_name = "COUNT", default_value_t = 1000,
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_RECONCILED_AT_ONCE)))]
     pub reconciliation_explicit_batch_size: u32,
     /// How long after some tasks the next ones are asked about.
     #[arg(long, value_name = "DURATION", default_value = "5secs", value_parser = whole_seconds)]
@@ -42,7 +43,6 @@ impl UpkeepFlags {
         positive(&[
             ("reconciliation-explicit-interval", self.reconciliation_explicit_interval),
             ("reconciliation-implicit-interval", self.reconciliation_implicit_interval),
-            ("reconciliation-explicit-batch-size", self.reconciliation_explicit_batch_size),
             ("reconciliation-explicit-batch-interval", self.reconciliation_explicit_batch_interval),
         ])?;
         let ms = |seconds: u32| i64::from(seconds) * 1000;

@@ -353,6 +353,21 @@ mod tests {
     }
 
     #[test]
+    fn gpus_are_offered_and_taken_whole() {
+        let offer = v1::Offer { resources: vec![scalar("gpus", 3.0, "*")], ..Default::default() };
+        let offer = v1::Offer {
+            id: v1::OfferId { value: "o".to_owned() },
+            agent_id: v1::AgentId { value: "a".to_owned() },
+            ..offer
+        };
+        assert_eq!(core_offer(&offer).unwrap().fixed.gpus, 3);
+        let mut pool = Pool::new(offer.resources);
+        let taken = pool.take_scalar("gpus", 2000, false).unwrap();
+        assert_eq!(taken[0].scalar.as_ref().unwrap().value, 2.0);
+        assert_eq!(pool.take_scalar("gpus", 2000, false), Err(TooLittle("gpus")));
+    }
+
+    #[test]
     fn ports_are_cut_out_of_their_ranges() {
         let mut pool = Pool::new([ports(31_000, 31_002)]);
         let wanted = BTreeMap::from([("http".to_owned(), 31_001)]);

@@ -25,7 +25,8 @@ pub const MAGIC: [u8; 8] = *b"AURORAL\x02";
 /// What precedes a payload, in bytes.
 pub const PREFIX: usize = 28;
 
-/// The longest payload, in bytes: far above the largest step, a job of 4000 instances.
+/// The longest payload, in bytes. The largest step, which is about a job of `MAX_TASKS_PER_JOB`
+/// instances, has room in it.
 pub const MAX_PAYLOAD: usize = 256 << 20;
 
 /// What lies at the beginning of some bytes.

@@ -6,10 +6,11 @@ use aurora_model::cron::{CronDue, CronOutcome, CronRun, CronSkip};
 use aurora_model::job::{CronCollisionPolicy, TaskState};
 use aurora_model::key::{JobKey, TaskId};
 
-use super::CronOp;
+use super::{CronOp, CronTimer};
 use crate::changes::TaskChange;
 use crate::input::Op;
 use crate::scheduler::Turn;
+use crate::timers::Timer;
 
 /// How many jobs are looked at in the time that a change of a task takes.
 const JOBS_PER_EFFORT: usize = 16;
@@ -31,6 +32,10 @@ impl Turn<'_> {
     /// Starts the runs of a job that are to be started, as far as nothing stands in their way.
     pub(crate) fn advance_cron(&mut self, key: &JobKey) {
         while let Some((due, policy)) = self.first_waiting(key) {
+            if due.in_turn && self.is_full() {
+                self.after(1, Timer::Cron(CronTimer::Due(key.clone())));
+                return;
+            }
             let is_free = || self.scheduler.state.active_of(key).next().is_none();
             if is_free() {
                 self.start_run(key, due);

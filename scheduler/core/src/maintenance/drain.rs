@@ -158,9 +158,12 @@ impl Turn<'_> {
         }
     }
 
-    /// Moves one task away from a host if it may be, and the host is being drained.
+    /// Moves one task away from a host if it may be and is there to be moved, and the host is being
+    /// drained.
     pub(crate) fn drain_one(&mut self, host: &str, id: &TaskId) {
-        if let Some(drain) = self.drain_of(host).cloned() {
+        if self.scheduler.state.task(id).is_some_and(can_be_moved)
+            && let Some(drain) = self.drain_of(host).cloned()
+        {
             self.drain_task(host, id, &drain);
         }
     }
@@ -261,12 +264,19 @@ impl Turn<'_> {
         let next = rest.next();
         let mut denied: Vec<SlaPolicy> = Vec::new();
         for host in hosts {
+            if self.is_full() {
+                return self.drain_waiting_later(job, host);
+            }
             self.drain_job_on(&host, job, &mut denied);
         }
-        // Whoever is left out has been denied the same, or is looked at in turn.
+        // Most of those that are left out would be denied the same, and the poll looks at the others.
         if let Some(next) = next.filter(|_| denied.is_empty()) {
-            self.after(1, Timer::Maintenance(MaintenanceTimer::Job(job.clone(), next)));
+            self.drain_waiting_later(job, next);
         }
+    }
+
+    fn drain_waiting_later(&mut self, job: &JobKey, from: String) {
+        self.after(1, Timer::Maintenance(MaintenanceTimer::Job(job.clone(), from)));
     }
 
     fn drain_job_on(&mut self, host: &str, job: &JobKey, denied: &mut Vec<SlaPolicy>) {

@@ -4,6 +4,7 @@
 //! It is found out when somebody asks, for a group of equal tasks at once, and kept until an offer
 //! changes.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -18,6 +19,9 @@ use crate::state::Spread;
 
 /// Hosts that are looked at for one answer. More would keep all others waiting, and say no more.
 const SURVEYED: usize = 5_000;
+
+/// What hosts are dedicated to that is named in one answer.
+const NAMED: usize = 10;
 
 /// What is said of tasks that wait for the places of those they replace.
 const KEPT: &str = "Waiting for a place that an update keeps";
@@ -135,11 +139,7 @@ impl Survey {
             reason.text.clear();
         }
         reason.hint = self.hint(config, wanted);
-        reason.vetoes = self
-            .counts
-            .into_iter()
-            .map(|((kind, detail), hosts)| VetoCount { kind, detail, hosts })
-            .collect();
+        reason.vetoes = in_short(self.counts);
         // What speaks against the only host has been said.
         if self.hosts == 1 && !reason.text.is_empty() {
             return;
@@ -185,6 +185,24 @@ impl Survey {
             short.join("; ")
         }
     }
+}
+
+/// What speaks against hosts. Of what they are dedicated to, which may be as many things as there are
+/// hosts, the commonest are named.
+fn in_short(counts: BTreeMap<(VetoKind, String), u32>) -> Vec<VetoCount> {
+    let vetoes =
+        counts.into_iter().map(|((kind, detail), hosts)| VetoCount { kind, detail, hosts });
+    let (mut dedicated, others): (Vec<_>, Vec<_>) =
+        vetoes.partition(|veto| veto.kind == VetoKind::Dedicated);
+    if dedicated.len() > NAMED + 1 {
+        dedicated.sort_by_key(|veto| Reverse(veto.hosts));
+        let rest = dedicated.split_off(NAMED);
+        let hosts = rest.iter().map(|veto| veto.hosts).sum();
+        let detail = format!("{} other values", rest.len());
+        dedicated.push(VetoCount { kind: VetoKind::Dedicated, detail, hosts });
+    }
+    dedicated.extend(others);
+    dedicated
 }
 
 /// The rule of a constraint as a configuration has it.

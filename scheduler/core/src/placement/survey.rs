@@ -104,9 +104,13 @@ impl Scheduler {
             .collect()
     }
 
-    /// What the active tasks of each role use, by class. Roles that have none are not there.
-    pub fn consumption_by_role(&self) -> impl Iterator<Item = (&Role, Consumption)> {
-        self.state.usages()
+    /// What the active tasks of each role after one use, or of all, by class. Roles that have none are
+    /// not there.
+    pub fn consumption_by_role(
+        &self,
+        after: Option<&Role>,
+    ) -> impl Iterator<Item = (&Role, Consumption)> {
+        self.state.usages_after(after)
     }
 }
 

@@ -64,7 +64,7 @@ impl Scheduler {
     pub(crate) fn may_stop(&self, task: &ScheduledTask, now: Timestamp) -> bool {
         let Some(policy) = &task.assigned.task.sla_policy else { return true };
         let Self { state, settings, .. } = self;
-        let total = state.active_of(task.job()).count() as u64;
+        let total = state.active_count(task.job()) as u64;
         !matches!(policy, SlaPolicy::Coordinator { .. })
             && (policy::is_broken(state, task, policy, settings, now)
                 || policy::is_exempt(&task.assigned.task, total, settings)
@@ -89,7 +89,7 @@ impl Turn<'_> {
         if let SlaPolicy::Coordinator { coordinator_url, status_key } = policy {
             return self.ask_coordinator(task, coordinator_url, status_key, purpose);
         }
-        let total = state.active_of(found.job()).count() as u64;
+        let total = state.active_count(found.job()) as u64;
         if policy::is_exempt(&found.assigned.task, total, settings) {
             return SlaVerdict::Allowed;
         }

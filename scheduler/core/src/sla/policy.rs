@@ -105,7 +105,7 @@ pub(super) fn judge(
     policy: &SlaPolicy,
     now: Timestamp,
 ) -> Result<(), SlaDenial> {
-    let total = state.active_of(task.job()).count() as u64;
+    let total = state.active_count(task.job()) as u64;
     let Some(needed) = needed(policy, total) else { return Ok(()) };
     let duration = duration_ms(policy);
     let mut since: Vec<Timestamp> = state

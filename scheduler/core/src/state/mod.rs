@@ -176,6 +176,11 @@ impl State {
         active.filter_map(|(_, slot)| self.at(*slot))
     }
 
+    /// How many active tasks a job has.
+    pub(crate) fn active_count(&self, job: &JobKey) -> usize {
+        self.index.job(job).map_or(0, |job| job.active.len())
+    }
+
     /// The active task of an instance, if it has one.
     pub fn active_instance(&self, job: &JobKey, instance: u32) -> Option<&ScheduledTask> {
         let mut found = self.index.job(job)?.active.range((instance, 0)..=(instance, Slot::MAX));
@@ -251,6 +256,16 @@ impl State {
         self.hosts.get(name)
     }
 
+    /// How many hosts are known.
+    pub fn host_count(&self) -> usize {
+        self.hosts.len()
+    }
+
+    /// How many roles a quota was set for.
+    pub fn quota_count(&self) -> usize {
+        self.quotas.len()
+    }
+
     /// The quota that was set for a role.
     pub fn quota(&self, role: &str) -> Option<&ResourceAggregate> {
         self.quotas.get(role)
@@ -275,9 +290,14 @@ impl State {
         self.index.usage.get(role).copied().unwrap_or_default()
     }
 
-    /// What the active tasks of each role use.
-    pub(crate) fn usages(&self) -> impl Iterator<Item = (&Role, Consumption)> {
-        self.index.usage.iter().map(|(role, usage)| (role, usage.consumption()))
+    /// What the active tasks of each role after one use, or of all.
+    pub(crate) fn usages_after(
+        &self,
+        role: Option<&Role>,
+    ) -> impl Iterator<Item = (&Role, Consumption)> {
+        let from = role.map_or(Bound::Unbounded, Bound::Excluded);
+        let usages = self.index.usage.range::<Role, _>((from, Bound::Unbounded));
+        usages.map(|(role, usage)| (role, usage.consumption()))
     }
 
     /// The cron jobs.

@@ -59,7 +59,7 @@ impl Turn<'_> {
             self.advance(&key, &[instance].into());
         }
         if change.changes_what_is_up() {
-            self.ask_waiting(&key);
+            self.ask_in_time(&key);
         }
     }
 

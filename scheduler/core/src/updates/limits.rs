@@ -20,7 +20,8 @@ const MAX_METADATA: usize = 1_000;
 const MAX_METADATA_BYTES: usize = 64 << 10;
 
 /// How large the descriptions of tasks may be together that an update must remember to undo what it
-/// does, in bytes. One record of the log holds them all; see `aurora-scheduler-storage`.
+/// does, in bytes. One record of the log holds them all, as
+/// the tests of `aurora-scheduler-storage` show.
 const MAX_CONFIG_BYTES: usize = 64 << 20;
 
 /// Refuses what is too large before it is looked at.

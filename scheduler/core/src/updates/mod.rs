@@ -92,6 +92,8 @@ pub(crate) enum UpdateTimer {
     Pulse(UpdateKey),
     /// The SLA policy of an instance is to be asked again.
     AskAgain(UpdateKey, u32),
+    /// Something has happened that may make policies allow what they did not.
+    AskWaiting(UpdateKey),
     /// An agent is kept for an instance no longer.
     EndReservation(InstanceKey),
     /// Old updates are to be forgotten: of the jobs from one on, or of all.
@@ -107,6 +109,8 @@ pub(crate) struct Updating {
     watches: BTreeMap<(UpdateKey, u32), Timestamp>,
     /// The instances that wait for their SLA policy.
     asking: BTreeMap<(UpdateKey, u32), sla::Asking>,
+    /// When policies were last asked because something had happened.
+    looks: BTreeMap<UpdateKey, sla::Look>,
     /// Stops that an SLA policy was asked about, by job.
     asked: BTreeMap<JobKey, queries::SlaKills>,
 }
@@ -135,6 +139,7 @@ impl Turn<'_> {
             UpdateTimer::GoOn(key, None) => self.advance(&key, &BTreeSet::new()),
             UpdateTimer::Pulse(key) => self.miss_pulse(&key),
             UpdateTimer::AskAgain(key, instance) => self.ask_again(&key, instance),
+            UpdateTimer::AskWaiting(key) => self.look_is_due(&key),
             UpdateTimer::EndReservation(instance) => self.expire_reservation(&instance),
             UpdateTimer::Prune(from) => self.prune_updates(from.as_ref()),
         }

@@ -44,7 +44,7 @@ impl Scheduler {
                 for (now, count) in runs(inside.map(|task| &task.assigned.task)) {
                     usage.remove_all(now, count);
                     usage.add_most(configs().chain([&**now]), count);
-                    missing -= u64::from(count);
+                    missing = missing.saturating_sub(u64::from(count));
                 }
                 usage.add_most(configs(), u32::try_from(missing).unwrap_or(u32::MAX));
             }

@@ -16,6 +16,17 @@ use crate::timers::Timer;
 /// A policy that says when it will allow something is asked again no sooner than this.
 const SOONEST_MS: i64 = 1000;
 
+/// Instances of a job for each millisecond that passes between two looks at all of them.
+const INSTANCES_PER_MS: usize = 100;
+
+/// When the policies of an update were last asked because something had happened.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    at: Timestamp,
+    /// When they are to be asked again: there is an [`UpdateTimer::AskWaiting`].
+    next: Option<Timestamp>,
+}
+
 /// An instance that waits for its policy.
 #[derive(Debug, Clone)]
 pub(super) struct Asking {
@@ -111,15 +122,76 @@ impl Turn<'_> {
     }
 
     /// Something has happened that may make policies allow what they did not: asks those that wait,
-    /// until one is refused. What is refused to one is refused to all of the same policy.
-    pub(super) fn ask_waiting(&mut self, key: &UpdateKey) {
+    /// now or when enough time has passed since the last time. An answer takes a look at every instance
+    /// of the job, and in a large one something happens all the time.
+    pub(super) fn ask_in_time(&mut self, key: &UpdateKey) {
+        if self.next_asking(key, Bound::Included((key.clone(), 0))).is_none() {
+            return;
+        }
+        let pause = self.pause_between_looks(key);
+        let last = self.scheduler.updating.looks.get(key).copied();
+        let passed = last.map_or(i64::MAX, |look| self.now.ms_since(look.at));
+        // A clock that went back keeps nobody waiting.
+        if (0..pause).contains(&passed) {
+            self.look_in(key, pause - passed);
+        } else {
+            self.ask_waiting(key);
+        }
+    }
+
+    /// In milliseconds: what looks cost is about a hundredth of the time at most.
+    fn pause_between_looks(&self, key: &UpdateKey) -> i64 {
+        let instances = self.scheduler.state.active_count(&key.job);
+        i64::try_from(instances / INSTANCES_PER_MS).unwrap_or(i64::MAX)
+    }
+
+    /// Asks those that wait in so many milliseconds, unless that is done anyway.
+    fn look_in(&mut self, key: &UpdateKey, ms: i64) {
+        let at = self.now.plus_ms(ms.max(1));
+        let Scheduler { updating, timers, .. } = &mut *self.scheduler;
+        let look = updating.looks.entry(key.clone()).or_insert(Look { at: self.now, next: None });
+        if look.next.is_none() {
+            look.next = Some(at);
+            timers.set(at, Timer::Update(UpdateTimer::AskWaiting(key.clone())));
+        }
+    }
+
+    pub(super) fn look_is_due(&mut self, key: &UpdateKey) {
+        if let Some(look) = self.scheduler.updating.looks.get_mut(key) {
+            look.next = None;
+            self.ask_waiting(key);
+        }
+    }
+
+    /// Those that wait are not asked because of what has happened before.
+    fn forget_look(&mut self, key: &UpdateKey) {
+        let Scheduler { updating, timers, .. } = &mut *self.scheduler;
+        if let Some(Look { next: Some(at), .. }) = updating.looks.remove(key) {
+            timers.forget(at, &Timer::Update(UpdateTimer::AskWaiting(key.clone())));
+        }
+    }
+
+    /// The next instance that waits for its policy and not for an answer, from a place on.
+    fn next_asking(&self, key: &UpdateKey, from: Bound<(UpdateKey, u32)>) -> Option<u32> {
+        let range = (from, Bound::Included((key.clone(), u32::MAX)));
+        let mut waiting = self.scheduler.updating.asking.range(range);
+        waiting.find(|(_, asking)| asking.at.is_some()).map(|((_, instance), _)| *instance)
+    }
+
+    /// Asks those that wait, until one is refused, as far as one step goes. What is refused to one is
+    /// refused to all of the same policy.
+    fn ask_waiting(&mut self, key: &UpdateKey) {
+        self.forget_look(key);
+        self.scheduler.updating.looks.insert(key.clone(), Look { at: self.now, next: None });
         let mut refused: Vec<SlaPolicy> = Vec::new();
         let mut after = Bound::Included((key.clone(), 0));
         for _ in 0..AT_ONCE {
-            let range = (after, Bound::Included((key.clone(), u32::MAX)));
-            let waiting = self.scheduler.updating.asking.range(range);
-            let next = waiting.filter(|(_, asking)| asking.at.is_some()).map(|(at, _)| at.1).next();
-            let Some(instance) = next else { return };
+            let Some(instance) = self.next_asking(key, after) else { return };
+            if self.is_full() {
+                // Where something was allowed more may be; what was refused is refused for a while.
+                let pause = if refused.is_empty() { 1 } else { self.pause_between_looks(key) };
+                return self.look_in(key, pause);
+            }
             after = Bound::Excluded((key.clone(), instance));
             let Some((_, policy)) = self.policy_to_ask(key, instance) else { continue };
             // A coordinator sees what happens itself, and is asked when it is this one's turn.
@@ -213,6 +285,7 @@ impl Turn<'_> {
             self.forget_question_timer(key, at.1);
             self.scheduler.updating.asking.remove(&at);
         }
+        self.forget_look(key);
     }
 
     fn note(&mut self, key: &UpdateKey, instance: u32, message: &str) {

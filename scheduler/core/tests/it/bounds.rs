@@ -219,6 +219,30 @@ fn a_year_of_missed_minutes_is_looked_at_in_parts_and_comes_out_as_one() {
 }
 
 #[test]
+fn missed_runs_that_the_quota_refuses_are_given_up_some_at_a_time() {
+    const RUNS: u32 = 10_000;
+    let given = |unset_quota| Settings { unset_quota, cron_catch_up_limit: RUNS, ..settings() };
+    let mut world = World::with(given(None));
+    world.now = Timestamp(DAY);
+    let mut cron = job("nightly", 1, false);
+    cron.task.tier = Some("preferred".into());
+    cron.cron_schedule = Some("* * * * *".into());
+    cron.cron_catch_up = CronCatchUp::RunAll;
+    let key = cron.key.clone();
+    world.ask(Request::Cron(CronRequest::Schedule(Box::new(cron)))).unwrap();
+    let state = world.scheduler.state().clone();
+    world = World::with(given(Some(Default::default())));
+    world.now = Timestamp(DAY + 60_000 * i64::from(RUNS) + 300_000);
+    world.log.clear();
+    world.take_over(state);
+    let steps = world.drive(0);
+    assert!(steps > 5, "{steps}");
+    let status = world.scheduler.cron(&key).unwrap();
+    assert!(status.queue.is_empty(), "{}", status.queue.len());
+    assert_eq!(world.scheduler.state().tasks_of(&key).count(), 0);
+}
+
+#[test]
 fn all_hosts_are_drained_some_at_a_time_and_after_a_crash_too() {
     const TASKS: u32 = 20_000;
     const HOSTS: u32 = 1_000;

@@ -100,6 +100,54 @@ fn constraints_and_ports_are_kept() {
 }
 
 #[test]
+fn tasks_that_want_gpus_go_where_there_are_enough() {
+    let mut world = World::with(Settings { allow_gpu_resource: true, ..Settings::default() });
+    world.register();
+    let mut train = job("train", 3, false);
+    train.task.resources.gpus = 2;
+    world.create(train).unwrap();
+    let mut offers = vec![world.an_offer("A", 100), world.an_offer("B", 100)];
+    offers[1].fixed.gpus = 5;
+    let effects = world.put(Input::Offers(offers));
+    let placed = world.tasks("train").into_iter().filter_map(|task| task.assigned.agent.clone());
+    let hosts: Vec<String> = placed.map(|(_, host)| host.to_string()).collect();
+    assert_eq!((launched(&effects).len(), hosts), (2, vec!["host-B".to_owned(); 2]));
+    let waiting = world.task_in("train", TaskState::Pending);
+    // What is left of both is offered again.
+    let mut rest = vec![world.an_offer("A", 100), world.an_offer("B", 100)];
+    rest[1].fixed.gpus = 1;
+    world.put(Input::Offers(rest));
+    let reason = world.scheduler.pending(&waiting).unwrap();
+    assert_eq!(reason.vetoes.len(), 1);
+    assert_eq!((reason.vetoes[0].detail.as_str(), reason.vetoes[0].hosts), ("GPU", 2));
+    assert!(reason.text.contains("needs 2 of GPU"), "{}", reason.text);
+}
+
+#[test]
+fn of_what_hosts_are_dedicated_to_the_commonest_is_told() {
+    let mut world = World::registered();
+    world.create(job("web", 1, true)).unwrap();
+    let waiting = world.task_in("web", TaskState::Pending);
+    let offers = (0..40).map(|number| {
+        let mut offer = world.an_offer(&format!("agent{number}"), 4);
+        // Eleven hosts of the last one, and one of each other.
+        let value = format!("www/{:02}", number.min(29));
+        offer.attributes.insert("dedicated".to_owned(), [value].into());
+        offer
+    });
+    let offers: Vec<_> = offers.collect();
+    world.put(Input::Offers(offers));
+    let reason = world.scheduler.pending(&waiting).unwrap();
+    let told: Vec<_> = reason.vetoes.iter().map(|v| (v.detail.as_str(), v.hosts)).collect();
+    assert_eq!(told.len(), 11);
+    assert_eq!(
+        (told[0], told[1], told[10]),
+        (("www/29", 11), ("www/00", 1), ("20 other values", 20))
+    );
+    assert!(reason.text.contains("20 hosts are dedicated to 20 other values"), "{}", reason.text);
+}
+
+#[test]
 fn a_kill_goes_out_and_is_repeated_until_it_is_answered() {
     let (mut world, id) = World::with_running(job("web", 1, true));
     let killed = world.kill("web").unwrap();

@@ -234,6 +234,29 @@ fn only_so_many_coordinators_are_asked_at_a_time() {
 }
 
 #[test]
+fn the_turn_of_a_task_that_has_ended_is_passed_over() {
+    for end in [TaskState::Failed, TaskState::Killing] {
+        let mut world = World::with_service(&[3], Some(coordinator("http://c/")));
+        world.effects.clear();
+        world.sla_drain(&["host-A"], percentage(0.0, 0), HOUR_SECS);
+        let first = questions(&world.effects).remove(0);
+        let waiting: Vec<_> =
+            world.on("host-A").into_iter().filter(|id| id != first.task.id()).collect();
+        let gone = world.scheduler.state().task(&waiting[0]).unwrap().assigned.instance;
+        match end {
+            TaskState::Killing => world.kill_instances("web", &[gone]),
+            _ => _ = world.status(&waiting[0], end),
+        }
+        let next = questions(&answer(&mut world, first.id, CoordinatorAnswer::Denied));
+        assert_eq!(next[0].task.id(), &waiting[1]);
+        let illegal = world.scheduler.counters().get("scheduler_illegal_task_state_transitions");
+        assert_eq!(illegal.copied().unwrap_or(0), 0, "{end}");
+        let status = world.scheduler.host_status("host-A").unwrap();
+        assert!(status.waiting.iter().all(|task| task.id != waiting[0]), "{end}");
+    }
+}
+
+#[test]
 fn a_coordinator_need_not_be_asked_about_what_does_not_run() {
     let mut world = World::with(settings());
     world.register();

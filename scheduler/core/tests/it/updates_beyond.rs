@@ -283,6 +283,39 @@ fn section_13_policies_hold_updates_back() {
 }
 
 #[test]
+fn section_13_policies_of_a_large_job_are_not_asked_for_each_change() {
+    const INSTANCES: u32 = 800;
+    let mut world = with_production(INSTANCES, 1, 2_000);
+    world.wait(7_200_000);
+    let mut task = production("v2", 1);
+    // What is replaced counts after an hour.
+    task.sla_policy =
+        Some(SlaPolicy::Count { count: u64::from(INSTANCES) - 20, duration_secs: 3_600 });
+    // And nothing else is taken up meanwhile.
+    let min_wait_in_running_ms = 7_200_000;
+    let settings = UpdateSettings { sla_aware: true, min_wait_in_running_ms, ..queue(40) };
+    world.start(task, INSTANCES, settings).unwrap();
+    let attempts = |world: &World| world.scheduler.update_sla_kills()[&web()].attempts;
+    assert_eq!(attempts(&world), 40);
+    world.wait(10);
+    let before = attempts(&world);
+    world.obey();
+    assert_eq!(running(&world), INSTANCES as usize);
+    let after = attempts(&world);
+    assert!(after - before <= 1, "20 have ended and 20 run, and {} were asked", after - before);
+    // What has happened meanwhile is not lost.
+    world.wait(10);
+    assert_eq!(attempts(&world), after + 1);
+    world.wait(10);
+    assert_eq!(attempts(&world), after + 1);
+    // Nor does an end leave anything behind.
+    world.set(INSTANCES - 1, TaskState::Failed);
+    world.set(INSTANCES - 2, TaskState::Failed);
+    world.act(UpdateAction::Abort).unwrap();
+    assert!(!format!("{:?}", world.scheduler).contains("AskWaiting"));
+}
+
+#[test]
 fn section_13_coordinators_are_asked_and_heard() {
     let policy = SlaPolicy::Coordinator {
         coordinator_url: "http://here/".into(),

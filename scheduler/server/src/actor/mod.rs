@@ -90,7 +90,7 @@ impl Core {
         receiver.await.map_err(|_| Ended)
     }
 
-    /// Waits until everything that was put before has been handled, and what came of it has gone out.
+    /// Waits until everything that was put before has been handled, and what it has changed is durable.
     pub(crate) async fn settle(&self) -> Result<(), Ended> {
         let (sender, receiver) = oneshot::channel();
         self.inbox.send(Message::Settle(sender)).await.map_err(|_| Ended)?;
@@ -187,7 +187,7 @@ impl Actor {
             let wakeup = self.scheduler.next_wakeup();
             let due = wakeup.is_some_and(|at| at <= now());
             // Neither do messages without end keep timers waiting, nor timers messages.
-            woke = due && !woke;
+            let wakes = due && !woke;
             let Self { messages, asked, work, snapshot_due, .. } = &mut self;
             tokio::select! {
                 biased;
@@ -197,8 +197,9 @@ impl Actor {
                         return;
                     }
                 }
-                next = next_message(work, messages, wakeup, woke) => {
+                next = next_message(work, messages, wakeup, wakes) => {
                     let Some(next) = next else { return };
+                    woke = wakes;
                     let began = Instant::now();
                     if self.take(next).await.is_err() {
                         return;
@@ -260,18 +261,18 @@ impl Actor {
 }
 
 /// The next message, once there is room for what comes of it; nothing if there will be none. A timer
-/// that is due comes before others if `woke` says so.
+/// that is due comes before others if `wakes` says so.
 async fn next_message(
     work: &mpsc::Sender<ToWrite>,
     messages: &mut mpsc::Receiver<Message>,
     wakeup: Option<Timestamp>,
-    woke: bool,
+    wakes: bool,
 ) -> Option<Message> {
     // Whoever asks does not wait for a log that is behind, which the core does.
     drop(work.reserve().await.ok()?);
     tokio::select! {
         biased;
-        () = ready(()), if woke => Some(Message::Input(Box::new(Input::Wakeup))),
+        () = ready(()), if wakes => Some(Message::Input(Box::new(Input::Wakeup))),
         message = messages.recv() => message,
         () = sleep_until(wakeup) => Some(Message::Input(Box::new(Input::Wakeup))),
     }
@@ -298,4 +299,4 @@ pub(crate) fn now() -> Timestamp {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -79,6 +79,58 @@ async fn a_failed_snapshot_ends_nothing_and_is_not_tried_at_every_step() {
     assert!(soon(running.ended).await.unwrap().is_ok());
 }
 
+/// A log whose first snapshot is written by something that panics.
+struct Fragile {
+    has_panicked: bool,
+}
+
+struct FragileSnapshot {
+    panics: bool,
+}
+
+impl Log for Fragile {
+    fn append(&mut self, _: &[Vec<Op>]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn check(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn begin_snapshot(&mut self) -> Result<Box<dyn Snapshot>, StoreError> {
+        let panics = !std::mem::replace(&mut self.has_panicked, true);
+        Ok(Box::new(FragileSnapshot { panics }))
+    }
+
+    fn end_snapshot(&mut self, written: Result<(), StoreError>) -> Result<(), StoreError> {
+        written
+    }
+
+    fn since_snapshot(&self) -> u64 {
+        0
+    }
+}
+
+impl Snapshot for FragileSnapshot {
+    fn write(&mut self, _: &State) -> Result<(), StoreError> {
+        assert!(!self.panics, "a mistake in what writes snapshots");
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_panic_of_what_writes_a_snapshot_is_a_failure_and_the_next_one_is_written() {
+    let stop = CancellationToken::new();
+    let scheduler = Scheduler::new(Settings::default(), State::default());
+    let log = Box::new(Fragile { has_panicked: false });
+    let running = start(scheduler, log, EventLog::new(1, 0, None), 1, stop.clone()).unwrap();
+    let error = soon(running.core.snapshot()).await.unwrap().unwrap_err();
+    assert_eq!(error, "failed to write a snapshot: its thread panicked");
+    assert_eq!(soon(running.core.snapshot()).await.unwrap(), Ok(()));
+    stop.cancel();
+    assert!(soon(running.ended).await.unwrap().is_ok());
+}
+
 /// A log that appends when it is let, and whose snapshots are written when they are let.
 struct Held {
     store: Store,
@@ -233,7 +285,7 @@ impl World {
     }
 }
 
-fn job(key: &JobKey) -> JobConfiguration {
+pub(crate) fn job(key: &JobKey) -> JobConfiguration {
     JobConfiguration {
         key: key.clone(),
         owner: "me".into(),

@@ -1,5 +1,6 @@
 //! The log's thread.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -202,7 +203,7 @@ fn spawn(
         // The core and the log come first; without leave to stand back it does not matter much.
         let _ =
             rustix::process::setpriority_process(Some(rustix::thread::gettid()), SNAPSHOT_NICENESS);
-        let result = snapshot.write(&state);
+        let result = write_state(snapshot.as_mut(), &state);
         let version = state.version();
         drop(state);
         if let Some(log_thread) = log_thread.upgrade() {
@@ -211,11 +212,16 @@ fn spawn(
         }
     };
     let spawned = std::thread::Builder::new().name("snapshot".to_owned()).spawn(run);
-    spawned.map(drop).map_err(|source| {
-        StoreError::File(FileError {
-            action: "start a thread for",
-            path: "a snapshot".into(),
-            source,
-        })
-    })
+    spawned.map(drop).map_err(|source| failed("start a thread for", source))
+}
+
+/// Writes the state down. A panic is a failure as any other: without word of an end there would never
+/// be another snapshot.
+fn write_state(snapshot: &mut dyn Snapshot, state: &State) -> Result<(), StoreError> {
+    let written = std::panic::catch_unwind(AssertUnwindSafe(|| snapshot.write(state)));
+    written.unwrap_or_else(|_| Err(failed("write", std::io::Error::other("its thread panicked"))))
+}
+
+fn failed(action: &'static str, source: std::io::Error) -> StoreError {
+    StoreError::File(FileError { action, path: "a snapshot".into(), source })
 }

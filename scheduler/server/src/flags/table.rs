@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use aurora_scheduler_core::Settings;
 
-use super::tests::config;
+use super::tests::{config, parse};
 
 /// Flags with another value than their default, and the one line of the settings that is then
 /// another one. Nothing else changes.
@@ -59,7 +59,7 @@ const FLAGS: &[(&str, &str)] = &[
 ];
 
 /// Settings that other tests look at: they are not of one line, or no flag's alone.
-const OTHERS: [&str; 9] = [
+const OTHERS: [&str; 10] = [
     "cluster_name",
     "scheduler_host",
     "environments",
@@ -69,6 +69,7 @@ const OTHERS: [&str; 9] = [
     "unset_quota",
     "offer_order",
     "told_whole",
+    "looks_per_step",
 ];
 
 /// The fields, a line each as `name: value`; what belongs to a field of several lines is left out.
@@ -121,16 +122,30 @@ fn what_must_be_more_than_nothing_is() {
     for flag in [
         "reconciliation-explicit-interval",
         "reconciliation-implicit-interval",
-        "reconciliation-explicit-batch-size",
         "reconciliation-explicit-batch-interval",
         "async-task-stat-update-interval",
         "async-slot-stat-update-interval",
         "stat-sampling-interval",
-        "max-tasks-per-job",
         "max-update-instance-failures",
     ] {
         let error = config(&[&format!("--{flag}=0")]).unwrap_err().to_string();
         assert_eq!(error, format!("--{flag} is out of range: 0"));
+    }
+}
+
+#[test]
+fn what_has_bounds_is_within_them() {
+    for (flag, least, most) in [
+        ("max-tasks-per-job", 1, 100_000),
+        ("cron-catch-up-limit", 0, 10_000),
+        ("reconciliation-explicit-batch-size", 1, 10_000),
+    ] {
+        let is_taken = |value: i64| parse(&[&format!("--{flag}={value}")]).is_ok();
+        for (value, expected) in
+            [(least - 1, false), (least, true), (most, true), (most + 1, false)]
+        {
+            assert_eq!(is_taken(value), expected, "--{flag}={value}");
+        }
     }
 }
 
@@ -146,10 +161,12 @@ fn environments_are_those_that_match() {
         // All of it must match, as with the original.
         ("qa", "qa2", false),
         ("qa|prod", "prod", true),
+        ("qa|prod", "prod2", false),
         (".*", "anything", true),
     ] {
         assert_eq!(allowed(pattern, name), is_allowed, "{pattern} {name}");
     }
+    assert!(parse(&["--allowed-job-environments=qa)|(?:prod"]).is_err(), "it is none by itself");
     let default = config(&[]).unwrap().settings.environments;
     let all = ["prod", "devel", "test", "staging", "staging12", "stagingx", "qa", "production"];
     let are: Vec<&str> = all.into_iter().filter(|name| default.allow(name)).collect();

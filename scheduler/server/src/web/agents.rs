@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use aurora_daemon::web::{Crumb, Page, segment, state_badge};
 use aurora_model::maintenance::MaintenanceMode;
+use aurora_scheduler_core::{Host, HostStatus};
 use axum::extract::{Query, State};
-use axum::response::Response;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Json, Response};
 use maud::html;
+use serde_json::{Value, json};
 
-use super::{Pages, SERVICE, ending};
+use super::{Pages, SERVICE, ending, wants_json};
 
 /// Hosts of a page.
 const HOSTS: usize = 250;
@@ -16,6 +19,7 @@ const HOSTS: usize = 250;
 pub(super) async fn page(
     State(pages): State<Pages>,
     Query(mut asked): Query<BTreeMap<String, String>>,
+    headers: HeaderMap,
 ) -> Response {
     let after = asked.remove("after");
     let found = pages
@@ -35,6 +39,11 @@ pub(super) async fn page(
     let has_more = found.len() > HOSTS;
     found.truncate(HOSTS);
     let next = found.last().filter(|_| has_more).map(|(status, _)| status.host.clone());
+    if wants_json(&headers) {
+        let agents: Vec<Value> =
+            found.iter().map(|(status, host)| agent_json(status, host.as_ref())).collect();
+        return Json(json!({ "agents": agents, "next": next })).into_response();
+    }
     let crumbs = [Crumb::link("Roles", "/scheduler"), Crumb::here("Agents")];
     let page = Page { service: SERVICE, title: "Agents", crumbs: &crumbs };
     page.render(&html! {
@@ -76,5 +85,20 @@ pub(super) async fn page(
                 nav.pager { a href={ "/agents?after=" (segment(&next)) } { "More hosts" } }
             }
         }
+    })
+}
+
+fn agent_json(status: &HostStatus, host: Option<&Host>) -> Value {
+    let waiting = status
+        .waiting
+        .iter()
+        .map(|task| json!({ "taskId": task.id.as_str(), "reason": task.reason }));
+    json!({
+        "host": status.host,
+        "agentId": host.map(|host| host.agent.as_str()),
+        "attributes": host.map(|host| &host.attributes),
+        "mode": status.maintenance.mode.name(),
+        "tasks": status.tasks,
+        "waiting": waiting.collect::<Vec<_>>(),
     })
 }

@@ -100,9 +100,8 @@ pub(super) async fn quota(
     let found = pages
         .core
         .ask(move |scheduler| {
-            let is_left = |role: &&Role| after.as_ref().is_none_or(|after| *role > after);
             let set = scheduler.state().quotas_after(after.as_ref()).map(|(role, _)| role);
-            let using = scheduler.consumption_by_role().map(|(role, _)| role).filter(is_left);
+            let using = scheduler.consumption_by_role(after.as_ref()).map(|(role, _)| role);
             let roles: BTreeSet<&Role> = set.take(ROWS + 1).chain(using.take(ROWS + 1)).collect();
             let quota = |role: &Role| (role.to_string(), scheduler.role_quota(role.as_str()));
             roles.into_iter().take(ROWS + 1).map(quota).collect::<Vec<_>>()

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use aurora_daemon::web::{Crumb, Page};
 use axum::Router;
-use axum::http::{StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use tokio_util::sync::CancellationToken;
@@ -85,6 +85,18 @@ pub(crate) fn router(pages: Pages) -> Router {
         .with_state(pages)
 }
 
+/// Whether JSON is asked for where people get a page: it is named, and pages are not.
+fn wants_json(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let kinds: Vec<&str> = accepted
+        .flat_map(|value| value.split(','))
+        .filter_map(|kind| kind.split(';').next())
+        .map(str::trim)
+        .collect();
+    let has = |wanted: &str| kinds.iter().any(|kind| kind.eq_ignore_ascii_case(wanted));
+    has("application/json") && !has("text/html")
+}
+
 pub(crate) fn ending() -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, "the scheduler is shutting down").into_response()
 }
@@ -93,4 +105,27 @@ async fn unknown(uri: Uri) -> Response {
     let crumbs = [Crumb::link("Roles", "/scheduler")];
     let page = Page { service: SERVICE, title: "Not found", crumbs: &crumbs };
     page.error(StatusCode::NOT_FOUND, &format!("There is nothing at {}.", uri.path()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_given_to_who_names_it_and_no_page() {
+        for (accept, wanted) in [
+            (None, false),
+            (Some("*/*"), false),
+            (Some("application/json"), true),
+            (Some("Application/JSON; q=0.9, */*;q=0.1"), true),
+            (Some("text/html,application/xhtml+xml,*/*;q=0.8"), false),
+            (Some("text/html, application/json"), false),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(accept) = accept {
+                headers.insert(header::ACCEPT, accept.parse().unwrap());
+            }
+            assert_eq!(wants_json(&headers), wanted, "{accept:?}");
+        }
+    }
 }

@@ -8,11 +8,12 @@ use aurora_model::key::{JobKey, Role};
 use aurora_model::quota::ResourceAggregate;
 use aurora_scheduler_core::Consumption;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Json, Response};
 use maud::html;
+use serde_json::{Map, Value, json};
 
-use super::{Pages, SERVICE, ending};
+use super::{Pages, SERVICE, ending, wants_json};
 use crate::actor::{Core, Ended};
 
 /// Roles that the core is asked for at once.
@@ -84,10 +85,8 @@ pub(crate) async fn by_roles(core: &Core) -> Result<BTreeMap<Role, Consumption>,
         let after = all.last_key_value().map(|(role, _)| role.clone());
         let found = core
             .ask(move |scheduler| {
-                let roles = scheduler.consumption_by_role();
-                let left =
-                    roles.filter(|(role, _)| after.as_ref().is_none_or(|after| *role > after));
-                left.take(ROLES).map(|(role, used)| (role.clone(), used)).collect::<Vec<_>>()
+                let roles = scheduler.consumption_by_role(after.as_ref());
+                roles.take(ROLES).map(|(role, used)| (role.clone(), used)).collect::<Vec<_>>()
             })
             .await?;
         let is_last = found.len() < ROLES;
@@ -98,7 +97,7 @@ pub(crate) async fn by_roles(core: &Core) -> Result<BTreeMap<Role, Consumption>,
     }
 }
 
-pub(super) async fn total(State(pages): State<Pages>) -> Response {
+pub(super) async fn total(State(pages): State<Pages>, headers: HeaderMap) -> Response {
     let Ok(roles) = by_roles(&pages.core).await else { return ending() };
     let rows = Kind::ALL.map(|kind| {
         let sum =
@@ -106,10 +105,14 @@ pub(super) async fn total(State(pages): State<Pages>) -> Response {
         (kind.name().to_owned(), Some(format!("/utilization/{}", kind.name())), sum)
     });
     let crumbs = [Crumb::link("Roles", "/scheduler"), Crumb::here("Utilization")];
-    table("Utilization", &crumbs, &rows, None)
+    show(&headers, "Utilization", &crumbs, &rows, None)
 }
 
-pub(super) async fn by_role(State(pages): State<Pages>, Path(name): Path<String>) -> Response {
+pub(super) async fn by_role(
+    State(pages): State<Pages>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     let Some(kind) = Kind::parse(&name) else { return unknown(&name) };
     let Ok(roles) = by_roles(&pages.core).await else { return ending() };
     let rows: Vec<_> = roles
@@ -125,13 +128,14 @@ pub(super) async fn by_role(State(pages): State<Pages>, Path(name): Path<String>
         Crumb::link("Utilization", "/utilization"),
         Crumb::here(kind.name()),
     ];
-    table(&format!("Utilization: {}", kind.name()), &crumbs, &rows, None)
+    show(&headers, &format!("Utilization: {}", kind.name()), &crumbs, &rows, None)
 }
 
 pub(super) async fn by_job(
     State(pages): State<Pages>,
     Path((name, role)): Path<(String, String)>,
     Query(asked): Query<BTreeMap<String, String>>,
+    headers: HeaderMap,
 ) -> Response {
     let Some(kind) = Kind::parse(&name) else { return unknown(&name) };
     let after = asked.get("after").and_then(|after| after.parse::<JobKey>().ok());
@@ -163,7 +167,8 @@ pub(super) async fn by_job(
         Crumb::link(kind.name(), format!("/utilization/{}", kind.name())),
         Crumb::here(role.clone()),
     ];
-    table(&format!("Utilization: {} of {role}", kind.name()), &crumbs, &rows, jobs.next.as_ref())
+    let title = format!("Utilization: {} of {role}", kind.name());
+    show(&headers, &title, &crumbs, &rows, jobs.next.as_ref())
 }
 
 fn unknown(name: &str) -> Response {
@@ -172,12 +177,30 @@ fn unknown(name: &str) -> Response {
     (StatusCode::BAD_REQUEST, text).into_response()
 }
 
-fn table(
+/// What uses how much, and where that is told in parts.
+type Row = (String, Option<String>, ResourceAggregate);
+
+/// As JSON or as a page, whichever is asked for.
+fn show(
+    headers: &HeaderMap,
     title: &str,
     crumbs: &[Crumb],
-    rows: &[(String, Option<String>, ResourceAggregate)],
+    rows: &[Row],
     next: Option<&JobKey>,
 ) -> Response {
+    if !wants_json(headers) {
+        return table(title, crumbs, rows, next);
+    }
+    let used = rows.iter().map(|(name, _, used)| {
+        let used =
+            json!({ "cpus": used.cpus.cores(), "ramMb": used.ram_mb, "diskMb": used.disk_mb });
+        (name.clone(), used)
+    });
+    let used: Map<String, Value> = used.collect();
+    Json(json!({ "used": used, "next": next.map(ToString::to_string) })).into_response()
+}
+
+fn table(title: &str, crumbs: &[Crumb], rows: &[Row], next: Option<&JobKey>) -> Response {
     let page = Page { service: SERVICE, title, crumbs };
     page.render(&html! {
         @if rows.is_empty() && next.is_none() {

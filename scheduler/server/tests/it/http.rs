@@ -109,6 +109,15 @@ async fn the_endpoints_of_the_original_are_there() {
         "empty_slots_small ",
         "framework_registered 0",
         "cron_jobs_loaded 0",
+        // What has not happened yet.
+        "timed_out_tasks 0",
+        "job_updates_pruned 0",
+        "update_transition_ERROR 0",
+        "slaves_lost ",
+        "offers_rescinded ",
+        "mesos_scheduler_event_RESCIND ",
+        "mesos_call_failures_kill ",
+        "thrift_workload_drainHosts ",
     ] {
         assert!(vars.lines().any(|line| line.starts_with(name)), "{name}\n{vars}");
     }

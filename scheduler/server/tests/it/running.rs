@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::master;
-use crate::world::{ask, channel, config_with, job, page, soon};
+use crate::world::{ask, channel, config_with, job, json_at, page, soon};
 
 fn host(name: &str) -> Op {
     Op::PutHost {
@@ -108,6 +108,33 @@ async fn what_runs_is_told_by_agent_job_and_address() {
     scheduler.wait().await.unwrap();
 }
 
+#[tokio::test]
+async fn pages_are_json_for_who_asks_for_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let stop = CancellationToken::new();
+    let scheduler = begin(folder.path(), &stop).await;
+    let (status, task) = json_at(&scheduler, "/structdump/task/web-1").await;
+    assert_eq!((status, &task["status"]), (200, &json!("RUNNING")));
+    let (status, nothing) = json_at(&scheduler, "/structdump/task/nobody").await;
+    assert_eq!((status, nothing), (404, json!({ "error": "There is nothing by this name." })));
+    let (_, agents) = json_at(&scheduler, "/agents").await;
+    let found = agents["agents"].as_array().unwrap();
+    let agent = found.iter().find(|agent| agent["host"] == "host-a").unwrap();
+    assert_eq!((&agent["agentId"], &agent["tasks"]), (&json!("agent-a"), &json!(2)));
+    assert_eq!((&agent["attributes"]["rack"], &agent["mode"]), (&json!(["r1"]), &json!("NONE")));
+    assert_eq!(agents["next"], Value::Null);
+    for (path, name, cpus) in [
+        ("/utilization", "total_consumed", 0.3),
+        ("/utilization/free_pool_consumed", "www", 0.3),
+        ("/utilization/free_pool_consumed/www", "www/prod/web", 0.2),
+    ] {
+        let (status, used) = json_at(&scheduler, path).await;
+        assert_eq!((status, &used["used"][name]["cpus"]), (200, &json!(cpus)), "{path}: {used}");
+    }
+    stop.cancel();
+    scheduler.wait().await.unwrap();
+}
+
 /// Waits until a page is as it is to be.
 async fn page_when(scheduler: &Handle, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
     soon(path, async {
@@ -158,7 +185,13 @@ async fn what_is_offered_and_what_waits_for_more_is_told() {
     for name in ["scheduler_resource_offers", "mesos_scheduler_event_OFFERS"] {
         assert!(vars[name].as_f64().is_some_and(|count| count >= 1.0), "{name}: {vars}");
     }
-    for name in ["mem_storage_attribute_size", "mesos_call_queue_size", "effect_queue_size"] {
+    for name in [
+        "mem_storage_attribute_size",
+        "mesos_call_queue_size",
+        "effect_queue_size",
+        "system_load_avg",
+        "process_cpu_cores_utilized",
+    ] {
         assert!(vars[name].is_number(), "{name}: {vars}");
     }
     stop.cancel();

@@ -12,6 +12,18 @@ use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse
 
 use crate::world::{channel, config};
 
+const SERVICES: [&str; 9] = [
+    "aurora.v1.Admin",
+    "aurora.v1.Cluster",
+    "aurora.v1.CronJobs",
+    "aurora.v1.Events",
+    "aurora.v1.Jobs",
+    "aurora.v1.Maintenance",
+    "aurora.v1.Plan",
+    "aurora.v1.Quotas",
+    "aurora.v1.Updates",
+];
+
 #[tokio::test]
 async fn tools_find_the_services_and_how_they_are() {
     let folder = tempfile::tempdir().unwrap();
@@ -19,7 +31,7 @@ async fn tools_find_the_services_and_how_they_are() {
     let scheduler = start(config(folder.path()), stop.clone()).await.unwrap();
     let channel = channel(&scheduler).await;
     let mut health = HealthClient::new(channel.clone());
-    for service in ["", "aurora.v1.Jobs", "aurora.v1.Cluster", "aurora.v1.Quotas"] {
+    for service in SERVICES.into_iter().chain([""]) {
         let request = HealthCheckRequest { service: service.to_owned() };
         let status = health.check(request).await.unwrap().into_inner().status();
         assert_eq!(status.as_str_name(), "SERVING", "{service}");
@@ -38,11 +50,11 @@ async fn tools_find_the_services_and_how_they_are() {
         panic!("no list of services");
     };
     let names: Vec<String> = list.service.into_iter().map(|service| service.name).collect();
-    for wanted in
-        ["aurora.v1.Jobs", "aurora.v1.Quotas", "aurora.v1.Cluster", "grpc.health.v1.Health"]
-    {
+    for wanted in SERVICES.into_iter().chain(["grpc.health.v1.Health"]) {
         assert!(names.iter().any(|name| name == wanted), "{wanted} is not among {names:?}");
     }
+    let of_aurora = names.iter().filter(|name| name.starts_with("aurora.v1."));
+    assert_eq!(of_aurora.count(), SERVICES.len(), "{names:?}");
     stop.cancel();
     scheduler.wait().await.unwrap();
 }

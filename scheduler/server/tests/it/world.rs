@@ -72,9 +72,20 @@ pub(crate) async fn ask(
     path: &str,
     body: &str,
 ) -> (u16, String, String) {
+    ask_with(scheduler, method, path, "", body).await
+}
+
+/// The same with headers, each of which ends its line.
+async fn ask_with(
+    scheduler: &Handle,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> (u16, String, String) {
     let mut stream = tokio::net::TcpStream::connect(scheduler.addr()).await.unwrap();
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        "{method} {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n{body}",
         body.len()
     );
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -114,4 +125,12 @@ pub(crate) async fn page(scheduler: &Handle, path: &str) -> serde_json::Value {
     let (status, _, body) = ask(scheduler, "GET", path, "").await;
     assert_eq!(status, 200, "{path}: {body}");
     serde_json::from_str(&body).unwrap_or_else(|error| panic!("{path}: {error}: {body}"))
+}
+
+/// The JSON that is at a path for who wants no page, and its status.
+pub(crate) async fn json_at(scheduler: &Handle, path: &str) -> (u16, serde_json::Value) {
+    let (status, _, body) =
+        ask_with(scheduler, "GET", path, "accept: application/json\r\n", "").await;
+    let found = serde_json::from_str(&body);
+    (status, found.unwrap_or_else(|error| panic!("{path}: {error}: {body}")))
 }
