@@ -12,6 +12,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let names = [
         "aurora/v1/admin.proto",
         "aurora/v1/api.proto",
+        "aurora/v1/backups.proto",
         "aurora/v1/cron.proto",
         "aurora/v1/events.proto",
         "aurora/v1/job.proto",

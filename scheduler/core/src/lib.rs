@@ -36,6 +36,7 @@ mod preemption;
 mod queries;
 mod quota;
 mod random;
+mod recovery;
 mod requests;
 mod scheduler;
 mod settings;
@@ -66,6 +67,7 @@ pub use placement::{
 pub use plan::{Plan, PlanAction, QuotaEffect};
 pub use queries::{JobCounts, PendingGroup, Stats, TaskCursor, TaskQuery};
 pub use quota::{Consumption, RoleQuota};
+pub use recovery::Recovery;
 pub use scheduler::Scheduler;
 pub use settings::{
     BadPattern, Environments, MAX_CRON_CATCH_UP, MAX_TASKS_PER_JOB, Settings, Tier,

@@ -184,6 +184,9 @@ pub struct Flags {
     /// What is done by the clock.
     #[command(flatten)]
     pub upkeep: crate::upkeep_flags::UpkeepFlags,
+    /// What is kept to go back to.
+    #[command(flatten)]
+    pub backups: crate::backup_flags::BackupFlags,
 }
 
 /// What a role may use for which no quota was set.
@@ -251,6 +254,26 @@ pub enum FlagsError {
     User(String),
 }
 
+impl Config {
+    /// The same for another scheduler at the same socket, which must be bound.
+    pub(crate) fn another(&self) -> std::io::Result<Self> {
+        let listen = match &self.listen {
+            Listen::Address(address) => Listen::Address(*address),
+            Listen::Bound(listener) => Listen::Bound(listener.try_clone()?),
+        };
+        Ok(Self {
+            listen,
+            flags: self.flags.clone(),
+            settings: self.settings.clone(),
+            sla: self.sla.clone(),
+            credential: self.credential.clone(),
+            webhook: self.webhook.clone(),
+            hostname: self.hostname.clone(),
+            executor_user: self.executor_user.clone(),
+        })
+    }
+}
+
 impl TryFrom<Flags> for Config {
     type Error = FlagsError;
 
@@ -281,6 +304,7 @@ impl TryFrom<Flags> for Config {
             ("async-slot-stat-update-interval", flags.async_slot_stat_update_interval),
             ("stat-sampling-interval", flags.stat_sampling_interval),
         ])?;
+        flags.backups.check()?;
         let ms = |seconds: u32| i64::from(seconds) * 1000;
         let hostname = match &flags.hostname {
             Some(name) => name.clone(),

@@ -22,6 +22,7 @@ use tonic::metadata::AsciiMetadataValue;
 use tonic::{Code, Request, Response, Status};
 
 use crate::actor::{Core, Ended};
+use crate::backups::Keeper;
 use crate::dispatch::Dispatcher;
 use crate::event_log::EventLog;
 use crate::marks;
@@ -53,6 +54,7 @@ pub(crate) struct Api {
     pub(crate) info: Info,
     pub(crate) stop: CancellationToken,
     pub(crate) events: EventLog,
+    pub(crate) backups: Keeper,
 }
 
 /// The trailer that tells programs why a call has failed; `api.proto` lists its values.
@@ -103,7 +105,7 @@ pub(crate) fn refused(error: RequestError) -> Status {
 }
 
 /// Where a page of tasks begins.
-fn task_cursor(token: &str) -> Result<Option<TaskCursor>, Status> {
+pub(crate) fn task_cursor(token: &str) -> Result<Option<TaskCursor>, Status> {
     let unusable = || invalid("page_token is not one that this scheduler gave");
     match token {
         "" => Ok(None),

@@ -17,6 +17,8 @@
 
 mod actor;
 mod admin;
+mod backup_flags;
+mod backups;
 mod calls;
 mod coordinator;
 mod counters;
@@ -46,6 +48,7 @@ mod upkeep_flags;
 mod web;
 mod webhook;
 
+pub use backup_flags::BackupFlags;
 pub use flags::{Categories, Config, Flags, FlagsError, UnsetQuota};
 pub use placement_flags::PlacementFlags;
 pub use start::{Error, Handle, start, start_with_log};

@@ -1,9 +1,12 @@
 //! Puts a scheduler together.
 
 use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aurora_api::v1::admin_server::AdminServer;
+use aurora_api::v1::backups_server::BackupsServer;
 use aurora_api::v1::cluster_server::ClusterServer;
 use aurora_api::v1::cron_jobs_server::CronJobsServer;
 use aurora_api::v1::events_server::EventsServer;
@@ -12,20 +15,21 @@ use aurora_api::v1::maintenance_server::MaintenanceServer;
 use aurora_api::v1::plan_server::PlanServer;
 use aurora_api::v1::quotas_server::QuotasServer;
 use aurora_api::v1::updates_server::UpdatesServer;
-use aurora_daemon::listen::{ListenError, url_host};
+use aurora_daemon::listen::{Listen, ListenError, url_host};
 use aurora_daemon::ops::{self, Ops};
 use aurora_daemon::{serve, web};
 use aurora_mesos::scheduler as mesos;
 use aurora_mesos::v1;
 use aurora_scheduler_core::{Input, Scheduler, State};
 use aurora_scheduler_session::{Identity, Launcher, Session};
-use aurora_scheduler_storage::{Log, OpenError, Store, StoreError};
+use aurora_scheduler_storage::{Backups, FileError, Log, OpenError, Store, StoreError};
 use axum::Router;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::server::NamedService;
 
-use crate::actor::{self, Core};
+use crate::actor::{self, Core, Ending};
+use crate::backups::Keeper;
 use crate::coordinator::Coordinators;
 use crate::dispatch::Dispatcher;
 use crate::event_log::EventLog;
@@ -52,6 +56,14 @@ pub enum Error {
     /// Its log cannot be written: it must not go on.
     #[error("the scheduler had to end because its log failed: {0}")]
     Log(#[from] StoreError),
+    /// The folder of its backups cannot be used.
+    #[error("the backups cannot be kept: {0}")]
+    Backups(#[source] FileError),
+    /// Its log holds another state than it has.
+    #[error(
+        "the scheduler has ended because a backup was committed: start it again to have its state"
+    )]
+    Replaced,
     /// The master wants no more of it.
     #[error(
         "the Mesos master has ended this scheduler: {0}. If the framework was removed, its tasks \
@@ -80,7 +92,23 @@ pub struct Handle {
     ended: CancellationToken,
 }
 
-struct HandleCore(Core);
+/// The core of the scheduler that runs at this moment.
+#[derive(Clone)]
+struct HandleCore(Arc<Mutex<Core>>);
+
+impl HandleCore {
+    fn new(core: Core) -> Self {
+        Self(Arc::new(Mutex::new(core)))
+    }
+
+    fn get(&self) -> Core {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, core: Core) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = core;
+    }
+}
 
 impl std::fmt::Debug for HandleCore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -96,9 +124,10 @@ impl Handle {
 
     /// Launches no more tasks; those that run go on. Returns when that holds.
     pub async fn pause_launching(&self) {
+        let core = self.core.get();
         // A scheduler that has ended launches nothing either.
-        if self.core.0.put(Input::Launching(false)).await.is_ok() {
-            let _ = self.core.0.settle().await;
+        if core.put(Input::Launching(false)).await.is_ok() {
+            let _ = core.settle().await;
         }
     }
 
@@ -117,21 +146,53 @@ impl Handle {
 }
 
 /// Starts a scheduler with its log on this machine. It runs until `stop` is cancelled; its tasks
-/// run on.
+/// run on. When a backup was committed it begins anew with that, at the same address.
 ///
 /// # Errors
-/// The log cannot be opened, or the address cannot be used.
+/// The log or the backups cannot be opened, or the address cannot be used.
 pub async fn start(config: Config, stop: CancellationToken) -> Result<Handle, Error> {
-    let folder = config.flags.native_log_file_path.clone();
-    let opened = tokio::task::spawn_blocking(move || Store::open(&folder)).await;
-    let (store, state) = opened.map_err(|_| Error::Unexpected)??;
-    start_with_log(config, Box::new(store), state, stop).await
+    let (store, state) = open(&config.flags.native_log_file_path).await?;
+    // Who connects while one scheduler ends and the next begins waits.
+    let config = Config { listen: Listen::Bound(config.listen.bind()?), ..config };
+    let first = start_with_log(another(&config)?, Box::new(store), state, stop.clone()).await?;
+    let (address, core) = (first.address, first.core.clone());
+    let over = CancellationToken::new();
+    let guard = over.clone().drop_guard();
+    let current = core.clone();
+    let running = tokio::spawn(async move {
+        let _guard = guard;
+        let mut handle = first;
+        loop {
+            match handle.wait().await {
+                Err(Error::Replaced) if stop.is_cancelled() => return Ok(()),
+                Err(Error::Replaced) => {}
+                result => return result,
+            }
+            tracing::info!("starting again with the state of a backup");
+            let (store, state) = open(&config.flags.native_log_file_path).await?;
+            let config = another(&config)?;
+            handle = start_with_log(config, Box::new(store), state, stop.clone()).await?;
+            current.set(handle.core.get());
+        }
+    });
+    Ok(Handle { address, core, running, ended: over })
 }
 
-/// Starts a scheduler with a log of the caller's, and the state that log holds.
+async fn open(folder: &Path) -> Result<(Store, State), Error> {
+    let folder = folder.to_owned();
+    let opened = tokio::task::spawn_blocking(move || Store::open(&folder)).await;
+    Ok(opened.map_err(|_| Error::Unexpected)??)
+}
+
+fn another(config: &Config) -> Result<Config, Error> {
+    config.another().map_err(|source| Error::Io { action: "share the socket", source })
+}
+
+/// Starts a scheduler with a log of the caller's, and the state that log holds. When a backup was
+/// committed it ends with [`Error::Replaced`], and the log is to be opened again.
 ///
 /// # Errors
-/// The address cannot be used.
+/// The backups cannot be opened, or the address cannot be used.
 pub async fn start_with_log(
     config: Config,
     log: Box<dyn Log>,
@@ -144,6 +205,10 @@ pub async fn start_with_log(
     let address = listener
         .local_addr()
         .map_err(|source| Error::Io { action: "look at the socket", source })?;
+    let folder = flags.backups.folder(&flags.native_log_file_path);
+    let opened = tokio::task::spawn_blocking(move || Backups::open(&folder)).await;
+    let backups = opened.map_err(|_| Error::Unexpected)?.map_err(Error::Backups)?;
+    let backups = Keeper::new(backups, flags.backups.max_saved_backups);
     tracing::info!(%address, cluster = flags.cluster_name, tasks = state.tasks().count(), "starting");
     let framework = framework(&flags, &hostname, executor_user, address, &state);
     let launcher = Launcher {
@@ -213,7 +278,9 @@ pub async fn start_with_log(
     let quit = CancellationToken::new();
     let gauges = tokio::spawn(stats::run(core.clone(), metrics.clone(), history.clone(), every));
     let measuring = tokio::spawn(crate::sla::measure(core.clone(), metrics.clone(), sla));
-    let api = Api { core: core.clone(), dispatcher, info, stop: inner.clone(), events };
+    let keeping =
+        tokio::spawn(backups.clone().keep(core.clone(), seconds(flags.backups.backup_interval)));
+    let api = Api { core: core.clone(), dispatcher, info, stop: inner.clone(), events, backups };
     let pages = Pages {
         core: core.clone(),
         cluster: flags.cluster_name.as_str().into(),
@@ -232,17 +299,14 @@ pub async fn start_with_log(
     let running = tokio::spawn(async move {
         let _guard = guard;
         let _parts = parts;
-        let mut log_ended = false;
+        let mut log_ended = None;
         let result = tokio::select! {
             () = stop.cancelled() => Ok(()),
             () = quit.cancelled() => Ok(()),
             // The log's thread ends the rest when it fails.
             written = &mut ended => {
-                log_ended = true;
-                match written {
-                    Ok(Err(error)) => Err(Error::Log(error)),
-                    _ => Err(Error::Unexpected),
-                }
+                log_ended = Some(written);
+                Err(Error::Unexpected)
             },
             session = &mut listening => match session {
                 Ok(Some(message)) => Err(Error::Removed(message)),
@@ -251,20 +315,28 @@ pub async fn start_with_log(
         };
         inner.cancel();
         gauges.abort();
+        keeping.abort();
         measuring.abort();
         listening.abort();
         let served = serving.await;
         // What was taken is on disk before this ends.
-        if !log_ended && let Ok(Err(error)) = ended.await {
-            return Err(Error::Log(error));
-        }
+        let log_ended = match log_ended {
+            Some(known) => known,
+            None => ended.await,
+        };
         dispatching.abort();
+        // What has ended because the log did is not the reason.
+        match log_ended {
+            Ok(Err(error)) => return Err(Error::Log(error)),
+            Ok(Ok(Ending::Replaced)) if result.is_err() => return Err(Error::Replaced),
+            _ => {}
+        }
         match served {
             Ok(Err(source)) => result.and(Err(Error::Io { action: "serve", source })),
             _ => result,
         }
     });
-    Ok(Handle { address, core: HandleCore(core), running, ended: over })
+    Ok(Handle { address, core: HandleCore::new(core), running, ended: over })
 }
 
 fn framework(
@@ -300,6 +372,7 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     reporter.set_serving::<CronJobsServer<Api>>().await;
     reporter.set_serving::<EventsServer<Api>>().await;
     reporter.set_serving::<AdminServer<Api>>().await;
+    reporter.set_serving::<BackupsServer<Api>>().await;
     reporter.set_serving::<UpdatesServer<Api>>().await;
     reporter.set_serving::<PlanServer<Api>>().await;
     reporter.set_serving::<MaintenanceServer<Api>>().await;
@@ -321,6 +394,9 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     let crons = CronJobsServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let plan = PlanServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let admin = AdminServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
+    let backups = BackupsServer::new(api.clone())
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(usize::MAX);
     let events = EventsServer::new(api.clone()).max_decoding_message_size(MAX_MESSAGE);
     let updates = UpdatesServer::new(api.clone())
         .max_decoding_message_size(MAX_MESSAGE)
@@ -335,6 +411,7 @@ async fn router(api: Api, pages: Pages) -> Result<Router, Error> {
     let router = route(router, quotas);
     let router = route(router, crons);
     let router = route(router, admin);
+    let router = route(router, backups);
     let router = route(router, plan);
     let router = route(router, events);
     let router = route(router, updates);

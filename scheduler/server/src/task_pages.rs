@@ -53,7 +53,10 @@ fn reason_of(found: &Found) -> Option<v1::PendingReason> {
     found.reason.as_ref().map(|reason| queries::reason_to_proto(found.task.id(), reason))
 }
 
-fn task_to_proto(task: &ScheduledTask, without_executor_data: bool) -> v1::ScheduledTask {
+pub(crate) fn task_to_proto(
+    task: &ScheduledTask,
+    without_executor_data: bool,
+) -> v1::ScheduledTask {
     let mut sent = v1::ScheduledTask::from(task);
     if without_executor_data
         && let Some(config) = sent.assigned.as_mut().and_then(|assigned| assigned.task.as_mut())

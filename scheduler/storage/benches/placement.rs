@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use aurora_model::job::{JobConfiguration, TaskState, Timestamp};
 use aurora_model::key::{AgentId, JobKey};
 use aurora_scheduler_core::{
-    Effect, Input, Op, Scheduler, Scope, Settings, StatusUpdate, Step, TaskQuery, Tier,
+    Effect, Input, Op, Scheduler, Scope, Settings, State, StatusUpdate, Step, TaskQuery, Tier,
 };
 use aurora_scheduler_storage::{Log, Snapshot, Store, StoreError};
 
@@ -156,6 +156,10 @@ impl Log for Slow {
 
     fn end_snapshot(&mut self, written: Result<(), StoreError>) -> Result<(), StoreError> {
         written
+    }
+
+    fn replace(&mut self, _: &State) -> Result<(), StoreError> {
+        Err(StoreError::SnapshotBegun)
     }
 
     fn since_snapshot(&self) -> u64 {

@@ -16,6 +16,9 @@
 //! be read is damage: opening refuses and says where, because a scheduler that forgot an
 //! acknowledged job, or a task that runs, does harm.
 //!
+//! [`Log::replace`] puts another state in the place of all that: a snapshot that holds none of the records
+//! before it. [`Backups`] keeps such states beside the log, each a file that a snapshot could be.
+//!
 //! A store that has lost its folder, because its lock was removed or another scheduler took it over,
 //! appends nothing more. Whatever writes goes through [`disk::Disk`], so that all of this is tried on
 //! a disk that fails.
@@ -26,6 +29,7 @@
     reason = "a shell crate: it writes files"
 )]
 
+mod backups;
 mod commit;
 mod convert;
 mod convert_admin;
@@ -38,6 +42,7 @@ pub mod disk;
 pub mod frame;
 mod store;
 
+pub use backups::{BackupError, BackupName, Backups, BadName};
 pub use commit::{Work, commit};
 pub use store::{FileError, Log, OpenError, Snapshot, Store, StoreError};
 

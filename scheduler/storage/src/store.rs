@@ -62,6 +62,15 @@ pub trait Log: Send {
         self.end_snapshot(written)
     }
 
+    /// Puts a state in the place of everything that was appended. When this returns it is on disk, and
+    /// nothing can be appended any more: whoever opens the log next begins with it. A crash meanwhile
+    /// leaves the one or the other, whole.
+    ///
+    /// # Errors
+    /// The state cannot be written, or a snapshot is being written. As long as [`Log::check`] does not
+    /// fail the log is as good as before. If it does, it is unknown which of the two is there.
+    fn replace(&mut self, state: &State) -> Result<(), StoreError>;
+
     /// How many bytes of steps have been appended that no snapshot holds.
     fn since_snapshot(&self) -> u64;
 }
@@ -164,6 +173,12 @@ pub enum StoreError {
     /// An earlier append has failed.
     #[error("the log in {} failed before and takes no more steps", .0.display())]
     Failed(PathBuf),
+    /// Another state has taken the place of the one that this would follow on.
+    #[error(
+        "the log in {} holds another state by now and takes no more steps until it is opened again",
+        .0.display()
+    )]
+    Replaced(PathBuf),
 }
 
 /// A log in a folder of a disk.
@@ -181,6 +196,7 @@ pub struct Store<D: Disk = OsDisk> {
     since_snapshot: u64,
     begun: Option<Begun>,
     failed: bool,
+    replaced: bool,
     buffer: Vec<u8>,
 }
 
@@ -195,9 +211,9 @@ struct Begun {
 
 /// Writes a snapshot.
 #[derive(Debug)]
-struct SnapshotFile<F: DiskFile> {
-    file: F,
-    path: PathBuf,
+pub(crate) struct SnapshotFile<F: DiskFile> {
+    pub(crate) file: F,
+    pub(crate) path: PathBuf,
 }
 
 impl Store {
@@ -258,6 +274,7 @@ impl<D: Disk> Store<D> {
             since_snapshot: size,
             begun: None,
             failed: false,
+            replaced: false,
             buffer: Vec::new(),
         };
         store.remove_superseded();
@@ -300,12 +317,33 @@ impl<D: Disk> Store<D> {
         Ok(())
     }
 
+    fn must_be_usable(&self) -> Result<(), StoreError> {
+        match () {
+            () if self.replaced => Err(StoreError::Replaced(self.folder.clone())),
+            () if self.failed => Err(StoreError::Failed(self.folder.clone())),
+            () => Ok(()),
+        }
+    }
+
     fn check_lock(&self) -> Result<(), StoreError> {
         let path = self.folder.join(LOCK);
         match self.disk.holds(&self.lock, &path).map_err(failed("look at", &path))? {
             true => Ok(()),
             false => Err(StoreError::TakenOver(self.folder.clone())),
         }
+    }
+
+    /// Removes a snapshot that came to nothing.
+    fn or_removed(
+        &self,
+        temporary: &Path,
+        result: Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        // What has this name now may be another scheduler's.
+        if matches!(&result, Err(error) if !matches!(error, StoreError::TakenOver(_))) {
+            remove(&self.disk, temporary);
+        }
+        result
     }
 
     /// Sees to it that the next record is the first of its segment.
@@ -338,27 +376,21 @@ impl<D: Disk> Store<D> {
 
 impl<D: Disk> Log for Store<D> {
     fn append(&mut self, steps: &[Vec<Op>]) -> Result<(), StoreError> {
-        if self.failed {
-            return Err(StoreError::Failed(self.folder.clone()));
-        }
+        self.must_be_usable()?;
         let result = self.write_steps(steps);
         self.failed = result.is_err();
         result
     }
 
     fn check(&mut self) -> Result<(), StoreError> {
-        if self.failed {
-            return Err(StoreError::Failed(self.folder.clone()));
-        }
+        self.must_be_usable()?;
         let result = self.check_lock();
         self.failed = result.is_err();
         result
     }
 
     fn begin_snapshot(&mut self) -> Result<Box<dyn Snapshot>, StoreError> {
-        if self.failed {
-            return Err(StoreError::Failed(self.folder.clone()));
-        }
+        self.must_be_usable()?;
         if self.begun.is_some() {
             return Err(StoreError::SnapshotBegun);
         }
@@ -383,18 +415,25 @@ impl<D: Disk> Log for Store<D> {
             let renamed = self.disk.rename(&temporary, &path);
             Ok(renamed.map_err(failed("rename", &temporary))?)
         });
-        match named {
-            Ok(()) => {}
-            // What has this name now may be another scheduler's.
-            Err(error @ StoreError::TakenOver(_)) => return Err(error),
-            Err(error) => {
-                remove(&self.disk, &temporary);
-                return Err(error);
-            }
-        }
+        self.or_removed(&temporary, named)?;
         let synced = self.disk.sync_folder(&self.folder);
         synced.map_err(failed("sync", &self.folder))?;
         self.since_snapshot -= holds;
+        self.remove_superseded();
+        Ok(())
+    }
+
+    fn replace(&mut self, state: &State) -> Result<(), StoreError> {
+        let written = self.begin_snapshot()?.write(state);
+        let Some(Begun { path, temporary, .. }) = self.begun.take() else {
+            return Err(StoreError::NoSnapshot);
+        };
+        self.or_removed(&temporary, written.and_then(|()| self.check_lock()))?;
+        // From here on it is unknown which state is there until both have worked.
+        self.failed = true;
+        self.disk.rename(&temporary, &path).map_err(failed("rename", &temporary))?;
+        self.disk.sync_folder(&self.folder).map_err(failed("sync", &self.folder))?;
+        self.replaced = true;
         self.remove_superseded();
         Ok(())
     }
@@ -408,19 +447,22 @@ impl<D: Disk> Log for Store<D> {
 const LOCK: &str = "lock";
 
 /// How the name of a file ends that is being written.
-const UNFINISHED: &str = "tmp";
+pub(crate) const UNFINISHED: &str = "tmp";
 
 fn segment_name(first: u64) -> String {
     format!("log-{first:020}")
 }
 
-fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> FileError {
+pub(crate) fn failed(
+    action: &'static str,
+    path: &Path,
+) -> impl FnOnce(std::io::Error) -> FileError {
     let path = path.to_owned();
     move |source| FileError { action, path, source }
 }
 
 /// Removes a file that is of no use. If it cannot be removed now, opening the log will try again.
-fn remove(disk: &impl Disk, path: &Path) {
+pub(crate) fn remove(disk: &impl Disk, path: &Path) {
     match disk.remove(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             tracing::warn!(path = %path.display(), %error, "failed to remove a file of the log");
@@ -609,7 +651,11 @@ fn encode_one(batch: &Batch, number: u64, buffer: &mut Vec<u8>) -> Result<(), St
         .map_err(|length| StoreError::TooLarge { length })
 }
 
-fn read_snapshot(disk: &impl Disk, path: &Path, state: &mut State) -> Result<(), OpenError> {
+pub(crate) fn read_snapshot(
+    disk: &impl Disk,
+    path: &Path,
+    state: &mut State,
+) -> Result<(), OpenError> {
     let bytes = read_file(disk, path)?;
     let mut offset = MAGIC.len().min(bytes.len());
     for expected in 0.. {

@@ -19,6 +19,7 @@ mod preemption;
 mod properties;
 mod queries;
 mod quota;
+mod recovery;
 mod requests;
 mod restart;
 mod scenarios;

@@ -12,14 +12,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aurora_model::job::Timestamp;
-use aurora_scheduler_core::{Effect, Input, Scheduler, Step};
+use aurora_scheduler_core::{Effect, Input, Scheduler, State, Step};
 use aurora_scheduler_storage::{Log, StoreError, Work};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use self::answers::{Answer, Answers};
 use self::turns::Turns;
-use self::writer::{Asker, Askers, Snapshots, Then, ToWrite, write};
+use self::writer::{Asker, Askers, Replacement, Snapshots, Then, ToWrite, write};
+pub(crate) use self::writer::{Ending, SNAPSHOT_NICENESS};
 use crate::event_log::EventLog;
 
 /// Inputs that may wait to be handled; who sends more waits.
@@ -39,6 +40,7 @@ enum Message {
     /// Wants to know when everything before it has been done.
     Settle(oneshot::Sender<()>),
     Snapshot(Asker),
+    Replace(Box<State>, Asker),
 }
 
 /// A way to the core. Cheap to clone.
@@ -109,6 +111,15 @@ impl Core {
         self.inbox.send(Message::Snapshot(sender)).await.map_err(|_| Ended)?;
         receiver.await.map_err(|_| Ended)
     }
+
+    /// Puts a state, which may be frozen, in the place of everything the log holds. If that works
+    /// nothing else happens any more: the scheduler ends. If not, it goes on as before.
+    pub(crate) async fn replace(&self, state: State) -> Result<Result<(), String>, Ended> {
+        let (sender, receiver) = oneshot::channel();
+        let message = Message::Replace(Box::new(state), sender);
+        self.inbox.send(message).await.map_err(|_| Ended)?;
+        receiver.await.map_err(|_| Ended)
+    }
 }
 
 /// What runs behind a [`Core`].
@@ -118,7 +129,7 @@ pub(crate) struct Running {
     /// wait for the core.
     pub(crate) effects: mpsc::Receiver<Vec<Effect>>,
     /// Says how the writer ended, once it has.
-    pub(crate) ended: oneshot::Receiver<Result<(), StoreError>>,
+    pub(crate) ended: oneshot::Receiver<Result<Ending, StoreError>>,
 }
 
 /// Starts the actor and its writer. They end when `stop` is cancelled, or when the log fails.
@@ -240,8 +251,24 @@ impl Actor {
                 self.askers.put(self.scheduler.state().version(), asker);
                 self.write_state().await?;
             }
+            Message::Replace(state, asker) => self.replace(state, asker).await?,
         }
         Ok(())
+    }
+
+    /// Handles nothing until it is known whether the log holds the other state.
+    async fn replace(&self, mut state: Box<State>, asker: Asker) -> Result<(), Ended> {
+        if let Err(misfit) = state.succeed(self.scheduler.state()) {
+            // Whoever asked may have gone, here and below.
+            let _ = asker.send(Err(misfit.to_string()));
+            return Ok(());
+        }
+        let (sender, replaced) = oneshot::channel();
+        self.write(ToWrite::Replace(Replacement { state, asker: sender })).await?;
+        let result = replaced.await.map_err(|_| Ended)?;
+        let is_over = result.is_ok();
+        let _ = asker.send(result);
+        if is_over { Err(Ended) } else { Ok(()) }
     }
 
     async fn write_state(&self) -> Result<(), Ended> {

@@ -42,6 +42,10 @@ impl Log for Full {
         written
     }
 
+    fn replace(&mut self, _: &State) -> Result<(), StoreError> {
+        Err(StoreError::SnapshotBegun)
+    }
+
     fn since_snapshot(&self) -> u64 {
         u64::MAX
     }
@@ -106,6 +110,10 @@ impl Log for Fragile {
         written
     }
 
+    fn replace(&mut self, _: &State) -> Result<(), StoreError> {
+        Err(StoreError::SnapshotBegun)
+    }
+
     fn since_snapshot(&self) -> u64 {
         0
     }
@@ -159,6 +167,10 @@ impl Log for Held {
         self.store.end_snapshot(written)
     }
 
+    fn replace(&mut self, state: &State) -> Result<(), StoreError> {
+        self.store.replace(state)
+    }
+
     fn since_snapshot(&self) -> u64 {
         self.store.since_snapshot()
     }
@@ -178,7 +190,7 @@ struct World {
     events: EventLog,
     append: threads::Sender<()>,
     write: threads::Sender<()>,
-    ended: oneshot::Receiver<Result<(), StoreError>>,
+    ended: oneshot::Receiver<Result<Ending, StoreError>>,
     stop: CancellationToken,
     folder: tempfile::TempDir,
     tickets: u64,

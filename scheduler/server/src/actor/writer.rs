@@ -18,13 +18,30 @@ const SNAPSHOT_AFTER: u64 = 64 << 20;
 /// How long after a snapshot that failed another one is tried.
 const SNAPSHOT_RETRY: Duration = Duration::from_secs(60);
 /// How far the thread that writes a snapshot stands back for the others.
-const SNAPSHOT_NICENESS: i32 = 10;
+pub(crate) const SNAPSHOT_NICENESS: i32 = 10;
 
 /// What the thread is told.
 pub(super) enum ToWrite {
     Work(Work<Then>),
     /// A snapshot is written, or could not be.
     Snapshot(Written),
+    /// Nothing but the end of a snapshot comes after it until it is answered.
+    Replace(Replacement),
+}
+
+/// A state to take the place of what the log holds.
+pub(super) struct Replacement {
+    pub(super) state: Box<State>,
+    pub(super) asker: Asker,
+}
+
+/// Why the thread has ended, its log being as it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Nobody has anything to write.
+    Told,
+    /// The log holds another state.
+    Replaced,
 }
 
 /// What is done once a step is durable.
@@ -43,7 +60,7 @@ pub(super) struct Written {
     result: Result<(), StoreError>,
 }
 
-/// Who has asked for a snapshot, and is told how it went.
+/// Who has asked for a state to be written down, and is told how it went.
 pub(super) type Asker = oneshot::Sender<Result<(), String>>;
 
 /// Those who have asked for a snapshot of a version or a later one.
@@ -64,7 +81,8 @@ impl Askers {
     }
 }
 
-/// Makes steps durable, as many at once as there are, and then lets their effects go.
+/// Makes steps durable, as many at once as there are, and then lets their effects go. Ends when
+/// nothing more can come, or another state has taken the place of the log's.
 pub(super) fn write(
     mut log: Box<dyn Log>,
     mut work: mpsc::Receiver<ToWrite>,
@@ -73,17 +91,19 @@ pub(super) fn write(
     answers: &Answers,
     mut snapshots: Snapshots,
     snapshot_due: &Notify,
-) -> Result<(), StoreError> {
+) -> Result<Ending, StoreError> {
     let mut group = Vec::new();
+    let mut replacement = None;
     loop {
         if work.blocking_recv_many(&mut group, GROUP) == 0 {
-            return Ok(());
+            return Ok(Ending::Told);
         }
         let mut steps = Vec::with_capacity(group.len());
         for item in group.drain(..) {
             match item {
                 ToWrite::Work(work) => steps.push(work),
                 ToWrite::Snapshot(written) => snapshots.end(log.as_mut(), written),
+                ToWrite::Replace(wanted) => replacement = Some(wanted),
             }
         }
         let then = commit(log.as_mut(), steps, append, |log, state| snapshots.begin(log, state))?;
@@ -101,7 +121,31 @@ pub(super) fn write(
         if let Some(version) = last {
             answers.release(version);
         }
+        if !snapshots.is_writing
+            && let Some(wanted) = replacement.take()
+            && replace(log.as_mut(), wanted)?
+        {
+            return Ok(Ending::Replaced);
+        }
     }
+}
+
+/// Puts another state in the place of what the log holds; gives whether that worked.
+fn replace(log: &mut dyn Log, wanted: Replacement) -> Result<bool, StoreError> {
+    let Replacement { state, asker } = wanted;
+    let result = log.replace(&state);
+    let is_done = result.is_ok();
+    match &result {
+        Ok(()) => tracing::warn!("another state has taken the place of this scheduler's"),
+        Err(error) => {
+            tracing::error!(%error, "failed to put another state in the place of this scheduler's");
+            // If nobody knows which one is there, nothing may be appended.
+            log.check()?;
+        }
+    }
+    // Whoever asked may have gone.
+    let _ = asker.send(result.map_err(|error| error.to_string()));
+    Ok(is_done)
 }
 
 fn append(log: &mut dyn Log, steps: &[Vec<Op>]) -> Result<(), StoreError> {

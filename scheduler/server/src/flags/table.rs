@@ -127,6 +127,8 @@ fn what_must_be_more_than_nothing_is() {
         "async-slot-stat-update-interval",
         "stat-sampling-interval",
         "max-update-instance-failures",
+        "backup-interval",
+        "max-saved-backups",
     ] {
         let error = config(&[&format!("--{flag}=0")]).unwrap_err().to_string();
         assert_eq!(error, format!("--{flag} is out of range: 0"));

@@ -1,7 +1,7 @@
 //! A disk that fails.
 
 use aurora_api::v1::jobs_client::JobsClient;
-use aurora_scheduler_core::Op;
+use aurora_scheduler_core::{Op, State};
 use aurora_scheduler_server::{Error, start_with_log};
 use aurora_scheduler_storage::{Log, Snapshot, Store, StoreError};
 use tokio_util::sync::CancellationToken;
@@ -31,6 +31,10 @@ impl Log for Failing {
 
     fn end_snapshot(&mut self, written: Result<(), StoreError>) -> Result<(), StoreError> {
         self.store.end_snapshot(written)
+    }
+
+    fn replace(&mut self, state: &State) -> Result<(), StoreError> {
+        self.store.replace(state)
     }
 
     fn since_snapshot(&self) -> u64 {

@@ -9,6 +9,7 @@
 )]
 
 mod admin;
+mod backups;
 mod cron;
 mod disk;
 mod events;

@@ -5,7 +5,9 @@
 
 #[path = "../../../core/tests/it/actions.rs"]
 mod actions;
+mod backups;
 mod real;
+mod replace;
 mod sizes;
 mod snapshots;
 #[path = "../../../core/tests/it/world.rs"]

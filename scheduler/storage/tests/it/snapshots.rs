@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::{names, state, steps};
 
 /// What another process would find after a crash at this moment.
-fn crashed(folder: &Path) -> TempDir {
+pub(crate) fn crashed(folder: &Path) -> TempDir {
     let copy = tempfile::tempdir().unwrap();
     for name in names(folder).into_iter().filter(|name| name != "lock") {
         fs::copy(folder.join(&name), copy.path().join(&name)).unwrap();
