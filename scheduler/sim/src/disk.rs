@@ -112,8 +112,9 @@ impl SimDisk {
         Self { inner: self.inner.clone(), process }
     }
 
-    pub(crate) fn set_faults(&self, faults: DiskFaults) {
-        self.lock().faults = faults;
+    /// How it fails from now on; gives how it has until now.
+    pub(crate) fn set_faults(&self, faults: DiskFaults) -> DiskFaults {
+        std::mem::replace(&mut self.lock().faults, faults)
     }
 
     /// Kills a process in the middle of one of its next writes.

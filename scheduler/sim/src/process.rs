@@ -16,7 +16,7 @@ use aurora_scheduler_storage::{Log, OpenError, Snapshot, Store, StoreError, Work
 
 use crate::check::voluntary::MIN_INSTANCES;
 use crate::check::watch::Watch;
-use crate::disk::SimDisk;
+use crate::disk::{DiskFaults, SimDisk};
 use crate::rng::Rng;
 use crate::world::{Event, Violation, World, broken};
 
@@ -348,6 +348,7 @@ impl World {
             return Ok(());
         }
         let dies = !self.calm && self.rng.below(100_000) < self.profile.crash_per_million;
+        let fails = !self.calm && self.rng.chance(self.profile.drop_per_mille);
         if dies {
             self.fault("crash within a snapshot");
             self.disk.kill_after(id, u32::try_from(self.rng.below(3)).unwrap_or(0));
@@ -356,7 +357,14 @@ impl World {
         match std::mem::replace(&mut process.snapshot, Snapshotting::Idle) {
             Snapshotting::Idle => {}
             Snapshotting::Begun(mut writer, state) => {
+                let before = fails.then(|| {
+                    self.disk.set_faults(DiskFaults { full: true, ..DiskFaults::default() })
+                });
                 process.snapshot = Snapshotting::Written(writer.write(&state));
+                if let Some(before) = before {
+                    self.fault("a snapshot that could not be written");
+                    self.disk.set_faults(before);
+                }
                 self.go_on_with_snapshot(id);
             }
             Snapshotting::Written(result) => {

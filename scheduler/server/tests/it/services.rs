@@ -12,8 +12,9 @@ use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse
 
 use crate::world::{channel, config};
 
-const SERVICES: [&str; 9] = [
+const SERVICES: [&str; 10] = [
     "aurora.v1.Admin",
+    "aurora.v1.Backups",
     "aurora.v1.Cluster",
     "aurora.v1.CronJobs",
     "aurora.v1.Events",
