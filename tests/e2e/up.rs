@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::support::process::{Process, assert_nothing_left, end_all, processes_of};
-use crate::support::{Home, get, role, service, skip, wait_for};
+use crate::support::{Home, get, request, role, service, skip, wait_for};
 
 /// A running `aurora up` on ports of its own.
 pub(crate) struct Up {
@@ -197,7 +197,9 @@ fn the_examples_of_the_library_run() {
     let status = home.run(&["job", "status", "devcluster/www-data/devel/site", "-o", "json"]);
     let ports = &status.expect(0).json()[0]["active"][0]["assignedTask"]["assignedPorts"];
     let address = format!("http://127.0.0.1:{}", ports["http"]);
-    assert_eq!(get(&address, "/health").body, "ok");
+    // That its process runs says nothing of whether it listens already.
+    let health = wait_for("the site to answer", || request(&address, "GET", "/health", "", ""));
+    assert_eq!(health.body, "ok");
     up.stop();
 }
 
