@@ -433,7 +433,10 @@ impl DiskFile for SimFile {
                 node.cached.resize(end, 0);
             }
             node.cached[self.length..end].copy_from_slice(bytes);
-            node.last = self.length;
+            // Of what was there before a write that has failed, it is the last that was written.
+            if error.is_none() {
+                node.last = self.length;
+            }
             if !bytes.is_empty() {
                 node.dirty.push((self.length, bytes.to_vec()));
             }
