@@ -232,13 +232,18 @@ impl Turn<'_> {
         }
     }
 
-    /// Sets the timer for the job's oldest ended task, unless there is one: at least `min_ms` from
-    /// now.
+    /// Sets the timer for the job's oldest ended task, unless one is due by then: at least `min_ms` from
+    /// now. Of too many it goes when it is old enough, though no other ends until then.
     pub(crate) fn set_prune(&mut self, job: &JobKey, min_ms: i64) {
         let Some((at, _)) = self.scheduler.state.ended_of(job).next() else { return };
-        if !self.scheduler.pruning.contains_key(job) {
-            let wait = at.plus_ms(self.scheduler.settings.history_ms()).ms_since(self.now);
-            self.prune_at(job, self.now.plus_ms(wait.max(min_ms).max(1)));
+        let settings = &self.scheduler.settings;
+        let age = match self.surplus(job) {
+            0 => settings.history_ms(),
+            _ => settings.history_min_retention_ms.min(settings.history_ms()),
+        };
+        let due = self.now.plus_ms(at.plus_ms(age).ms_since(self.now).max(min_ms).max(1));
+        if self.scheduler.pruning.get(job).is_none_or(|set| *set > due) {
+            self.prune_at(job, due);
         }
     }
 
