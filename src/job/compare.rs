@@ -490,38 +490,19 @@ mod tests {
         let data = json!({ "task": { "processes": [
             { "cmdline": cmdline, "name": "main", "ephemeral": false }] }, "name": "hello" });
         let task = TaskConfig {
-            job: key.clone(),
-            owner: "me".to_owned(),
             is_service: true,
-            priority: 0,
-            max_task_failures: 1,
-            production: false,
             tier: Some("preemptible".to_owned()),
-            resources: TaskResources { cpus: MilliCpus(500), ..TaskResources::default() },
-            constraints: BTreeSet::new(),
-            fetcher_uris: Vec::new(),
-            task_links: BTreeMap::new(),
-            contact_email: None,
             executor: Some(ExecutorConfig {
                 name: "AuroraExecutor".to_owned(),
                 data: data.to_string(),
             }),
-            metadata: BTreeSet::new(),
-            partition_policy: None,
-            preferences: Default::default(),
-            sla_policy: None,
-            container: Container::default(),
+            ..TaskConfig::plain(
+                key,
+                "me",
+                TaskResources { cpus: MilliCpus(500), ..TaskResources::default() },
+            )
         };
-        JobConfiguration {
-            key,
-            owner: "me".to_owned(),
-            cron_schedule: None,
-            cron_collision_policy: aurora_model::job::CronCollisionPolicy::default(),
-            cron_time_zone: None,
-            cron_catch_up: Default::default(),
-            task,
-            instance_count: instances,
-        }
+        JobConfiguration::unscheduled(task, instances)
     }
 
     fn running(of: &[(u32, &TaskConfig)]) -> BTreeMap<u32, TaskConfig> {

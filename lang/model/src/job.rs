@@ -369,6 +369,31 @@ pub struct TaskConfig {
 }
 
 impl TaskConfig {
+    /// A task that asks for resources and nothing else, run once: what the language says of a task of
+    /// which a file says no more.
+    pub fn plain(job: JobKey, owner: impl Into<String>, resources: TaskResources) -> Self {
+        Self {
+            job,
+            owner: owner.into(),
+            is_service: false,
+            priority: 0,
+            max_task_failures: 1,
+            production: false,
+            tier: None,
+            resources,
+            constraints: BTreeSet::new(),
+            preferences: BTreeSet::new(),
+            fetcher_uris: Vec::new(),
+            task_links: BTreeMap::new(),
+            contact_email: None,
+            executor: None,
+            metadata: BTreeSet::new(),
+            partition_policy: None,
+            sla_policy: None,
+            container: Container::default(),
+        }
+    }
+
     /// Whether it asks for hosts that are reserved for one role or purpose.
     pub fn is_dedicated(&self) -> bool {
         self.constraints.iter().any(|constraint| constraint.attribute == DEDICATED_ATTRIBUTE)
@@ -419,6 +444,22 @@ pub struct JobConfiguration {
     pub task: TaskConfig,
     /// How many instances there are; more than zero in a valid job.
     pub instance_count: u32,
+}
+
+impl JobConfiguration {
+    /// A job of these tasks that no clock runs: their job and their owner are its own.
+    pub fn unscheduled(task: TaskConfig, instance_count: u32) -> Self {
+        Self {
+            key: task.job.clone(),
+            owner: task.owner.clone(),
+            cron_schedule: None,
+            cron_collision_policy: CronCollisionPolicy::default(),
+            cron_time_zone: None,
+            cron_catch_up: CronCatchUp::default(),
+            task,
+            instance_count,
+        }
+    }
 }
 
 /// Where a task is in its life (`scheduler.md` 3.1).

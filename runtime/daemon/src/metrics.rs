@@ -61,7 +61,8 @@ impl CounterFn for Atomic {
     }
 
     fn absolute(&self, value: u64) {
-        self.0.fetch_max(value, Ordering::Relaxed);
+        // What is counted elsewhere may begin anew within a process; readers know counters that do.
+        self.0.store(value, Ordering::Relaxed);
     }
 }
 

@@ -22,17 +22,7 @@ impl Scheduler {
         let latest = active.max_by_key(|task| latest(task));
         let latest =
             latest.or_else(|| state.tasks_of(job).max_by_key(|task| latest_event(task)))?;
-        let task = (*latest.assigned.task).clone();
-        Some(JobConfiguration {
-            key: job.clone(),
-            owner: task.owner.clone(),
-            cron_schedule: None,
-            cron_collision_policy: Default::default(),
-            cron_time_zone: None,
-            cron_catch_up: Default::default(),
-            task,
-            instance_count: instances,
-        })
+        Some(JobConfiguration::unscheduled((*latest.assigned.task).clone(), instances))
     }
 }
 

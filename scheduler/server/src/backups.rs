@@ -11,7 +11,7 @@ use prost::Message;
 use tokio::sync::{Mutex, oneshot};
 use tonic::{Code, Request, Response, Status};
 
-use crate::actor::{Core, SNAPSHOT_NICENESS, now};
+use crate::actor::{Core, in_background, now};
 use crate::grpc::{Api, ended, failure, invalid, query, task_cursor};
 use crate::pages::{fit, page_size};
 use crate::task_pages::task_to_proto;
@@ -38,8 +38,6 @@ struct Staged {
 
 impl Keeper {
     pub(crate) fn new(folder: Folder, keep: u32) -> Self {
-        metrics::counter!("scheduler_backup_success").increment(0);
-        metrics::counter!("scheduler_backup_failed").increment(0);
         Self {
             folder,
             keep: usize::try_from(keep).unwrap_or(usize::MAX),
@@ -54,15 +52,9 @@ impl Keeper {
         loop {
             tokio::time::sleep(wait).await;
             wait = match self.back_up(&core).await {
-                Ok(name) => {
-                    tracing::info!(%name, "made a backup");
-                    every
-                }
+                Ok(_) => every,
                 Err(status) if status.code() == Code::Unavailable => return,
-                Err(status) => {
-                    tracing::error!(error = status.message(), "failed to make a backup");
-                    RETRY.min(every)
-                }
+                Err(_) => RETRY.min(every),
             };
         }
     }
@@ -76,38 +68,36 @@ impl Keeper {
         age.map_or(Duration::ZERO, |age| every.saturating_sub(Duration::from_millis(age)))
     }
 
-    /// Writes the state down as it is now, and durable.
+    /// Writes the state down as it is now, and durable, also if whoever asked has gone meanwhile.
     async fn back_up(&self, core: &Core) -> Result<BackupName, Status> {
-        let _writing = self.writing.lock().await;
+        let writing = self.writing.clone().lock_owned().await;
         let state = core.ask(|scheduler| scheduler.state().frozen()).await.map_err(ended)?;
-        let result = self.write(state).await;
-        let counter = match &result {
-            Ok(_) => "scheduler_backup_success",
-            Err(_) => "scheduler_backup_failed",
+        let (folder, keep) = (self.folder.clone(), self.keep);
+        let (sender, written) = oneshot::channel();
+        let run = move || {
+            let result = write(&folder, &state, keep);
+            match &result {
+                Ok(name) => {
+                    metrics::counter!("scheduler_backup_success").increment(1);
+                    tracing::info!(%name, "made a backup");
+                }
+                Err(error) => {
+                    metrics::counter!("scheduler_backup_failed").increment(1);
+                    tracing::error!(error, "failed to make a backup");
+                }
+            }
+            drop(writing);
+            // Whoever asked may have gone.
+            let _ = sender.send(result);
         };
-        metrics::counter!(counter).increment(1);
+        let result = match in_background("backup", run) {
+            Ok(()) => written.await.unwrap_or_else(|_| Err("its thread has ended".to_owned())),
+            Err(error) => Err(format!("failed to start a thread: {error}")),
+        };
         result.map_err(|reason| {
             let message = format!("the backup could not be written: {reason}");
             failure(Code::Internal, "BACKUP_FAILED", message)
         })
-    }
-
-    /// Writes a state on a thread that stands back for the others.
-    async fn write(&self, state: State) -> Result<BackupName, String> {
-        let at = BackupName::of(now().0).ok_or("the clock has a year that no name can tell")?;
-        let (folder, keep) = (self.folder.clone(), self.keep);
-        let (sender, written) = oneshot::channel();
-        let run = move || {
-            let thread = Some(rustix::thread::gettid());
-            // Without leave to stand back it does not matter much.
-            let _ = rustix::process::setpriority_process(thread, SNAPSHOT_NICENESS);
-            let result = folder.write(at, &state, keep).map_err(|error| error.to_string());
-            // Whoever asked may have gone.
-            let _ = sender.send(result);
-        };
-        let spawned = std::thread::Builder::new().name("backup".to_owned()).spawn(run);
-        spawned.map_err(|error| format!("failed to start a thread: {error}"))?;
-        written.await.map_err(|_| "the thread that wrote it has ended".to_owned())?
     }
 
     async fn list(&self) -> Result<Vec<BackupName>, Status> {
@@ -115,24 +105,28 @@ impl Keeper {
         blocking(move || folder.list()).await?.map_err(unreadable)
     }
 
-    /// Reads a backup; gives how many tasks it has.
+    /// Reads a backup; gives how many tasks it has. One is read at a time, also if whoever asked for it
+    /// has gone.
     async fn stage(&self, name: BackupName) -> Result<u64, Status> {
-        let mut staged = self.staged.lock().await;
+        let mut staged = self.staged.clone().lock_owned().await;
         if let Some(Staged { name, .. }) = &*staged {
             let message = format!("{name} is staged already; commit or unload it first");
             return Err(failure(Code::FailedPrecondition, "ALREADY_STAGED", message));
         }
         let folder = self.folder.clone();
-        let state = blocking(move || folder.read(name)).await?.map_err(|error| match error {
+        let read = blocking(move || {
+            let state = folder.read(name)?;
+            let tasks = state.len() as u64;
+            *staged = Some(Staged { name, recovery: Recovery::new(state) });
+            Ok(tasks)
+        });
+        read.await?.map_err(|error| match error {
             BackupError::NotFound(_) => failure(Code::NotFound, "NOT_FOUND", error.to_string()),
             BackupError::Damaged { .. } => {
                 failure(Code::DataLoss, "BACKUP_DAMAGED", error.to_string())
             }
             BackupError::Open(error) => unreadable(error),
-        })?;
-        let tasks = state.len() as u64;
-        *staged = Some(Staged { name, recovery: Recovery::new(state) });
-        Ok(tasks)
+        })
     }
 
     async fn delete(&self, query: TaskQuery) -> Result<u64, Status> {
@@ -147,6 +141,8 @@ impl Keeper {
 
     /// Has the staged state take the place of the live one.
     async fn commit(&self, core: &Core) -> Result<BackupName, Status> {
+        // The next scheduler clears the folder of what is unfinished.
+        let _writing = self.writing.lock().await;
         let mut staged = self.staged.lock().await;
         let Staged { name, recovery } = staged.as_ref().ok_or_else(nothing_staged)?;
         let (name, state) = (*name, recovery.state().frozen());
@@ -157,6 +153,12 @@ impl Keeper {
         *staged = None;
         Ok(name)
     }
+}
+
+/// Writes a state down under the name of this moment.
+fn write(folder: &Folder, state: &State, keep: usize) -> Result<BackupName, String> {
+    let at = BackupName::of(now().0).ok_or("the clock has a year that no name can tell")?;
+    folder.write(at, state, keep).map_err(|error| error.to_string())
 }
 
 async fn blocking<T: Send + 'static>(
@@ -182,7 +184,6 @@ impl Backups for Api {
         _request: Request<v1::PerformBackupRequest>,
     ) -> Result<Response<v1::PerformBackupResponse>, Status> {
         let name = self.backups.back_up(&self.core).await?;
-        tracing::info!(%name, "made a backup that was asked for");
         Ok(Response::new(v1::PerformBackupResponse { backup: name.to_string() }))
     }
 
@@ -217,9 +218,9 @@ impl Backups for Api {
         let Staged { name, recovery } = staged.as_ref().ok_or_else(nothing_staged)?;
         let size = page_size(request.page_size);
         let (found, mut next) = recovery.tasks_page(&query, after.as_ref(), size);
-        let mut tasks: Vec<v1::ScheduledTask> =
-            found.iter().map(|task| task_to_proto(task, request.without_executor_data)).collect();
-        if fit(&mut tasks, Message::encoded_len) {
+        let all = found.iter().map(|task| task_to_proto(task, request.without_executor_data));
+        let (tasks, is_cut) = fit(all, Message::encoded_len);
+        if is_cut {
             next = found.get(tasks.len() - 1).map(|last| TaskCursor::of(last));
         }
         Ok(Response::new(v1::QueryRecoveryResponse {
@@ -261,6 +262,8 @@ impl Backups for Api {
     ) -> Result<Response<v1::UnloadRecoveryResponse>, Status> {
         let staged = self.backups.staged.lock().await.take().ok_or_else(nothing_staged)?;
         tracing::info!(name = %staged.name, "unloaded a backup");
+        // To let go of a large state takes a while.
+        blocking(move || drop(staged)).await?;
         Ok(Response::new(v1::UnloadRecoveryResponse {}))
     }
 }

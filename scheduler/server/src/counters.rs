@@ -4,7 +4,7 @@ use aurora_mesos::v1::scheduler::{call, event};
 
 /// Every one that has no label, by the original's names where it has one. What is counted of webhooks
 /// is there where there are any.
-const NAMES: [&str; 30] = [
+const NAMES: [&str; 32] = [
     "assigner_launch_failures",
     "events_missed",
     "log_snapshot_failures",
@@ -12,6 +12,8 @@ const NAMES: [&str; 30] = [
     "mesos_calls_dropped",
     "mesos_failures",
     "offers_rescinded",
+    "scheduler_backup_failed",
+    "scheduler_backup_success",
     "scheduler_driver_kill_failures",
     "scheduler_framework_disconnects",
     "scheduler_framework_message",

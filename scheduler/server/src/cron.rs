@@ -12,10 +12,10 @@ use prost::Message;
 use tonic::{Request, Response, Status};
 
 use crate::grpc::{Api, ended, invalid, job, mark, not_found, other_answer};
-use crate::pages::fit;
+use crate::pages::{fit, page_size_within};
 
 /// The most jobs of a page.
-const MAX_PAGE: u32 = 500;
+const MAX_PAGE: usize = 500;
 
 fn key(key: Option<v1::JobKey>) -> Result<JobKey, Status> {
     let key = key.ok_or_else(|| invalid("job is missing"))?;
@@ -140,18 +140,16 @@ impl CronJobs for Api {
             "" => None,
             token => Some(token.parse().map_err(|_| invalid("page_token is of no page"))?),
         };
-        let size = if page_size == 0 { MAX_PAGE } else { page_size.min(MAX_PAGE) };
-        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let size = page_size_within(page_size, MAX_PAGE, MAX_PAGE);
         let mut found: Vec<CronStatus> = self
             .core
             .ask(move |scheduler| scheduler.crons(&role, after.as_ref()).take(size + 1).collect())
             .await
             .map_err(ended)?;
-        let is_last = found.len() <= size;
+        let has_more = found.len() > size;
         found.truncate(size);
-        let mut jobs: Vec<_> = found.iter().map(show).collect();
-        let is_last = !fit(&mut jobs, Message::encoded_len) && is_last;
-        let last = found.get(jobs.len().saturating_sub(1)).filter(|_| !is_last);
+        let (jobs, is_cut) = fit(found.iter().map(show), Message::encoded_len);
+        let last = found.get(jobs.len().saturating_sub(1)).filter(|_| has_more || is_cut);
         Ok(Response::new(v1::ListCronJobsResponse {
             next_page_token: last.map(|cron| cron.job.key.to_string()).unwrap_or_default(),
             jobs,

@@ -278,8 +278,9 @@ impl Jobs for Api {
         };
         let page =
             self.core.jobs(&role, after, page_size(size), with_config).await.map_err(ended)?;
-        let mut jobs: Vec<_> = page.found.iter().map(queries::job_to_proto).collect();
-        let next = match fit(&mut jobs, Message::encoded_len) {
+        let (jobs, is_cut) =
+            fit(page.found.iter().map(queries::job_to_proto), Message::encoded_len);
+        let next = match is_cut {
             true => page.found.get(jobs.len() - 1).map(|job| job.key.clone()),
             false => page.next,
         };

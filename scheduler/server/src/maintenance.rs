@@ -9,10 +9,11 @@ use aurora_scheduler_core::{
     HostStatus, MaintenanceRequest, MaintenanceResponse, Request as Ask, RequestMark,
     Response as Answer, Scheduler,
 };
+use prost::Message;
 use tonic::{Request, Response, Status};
 
 use crate::grpc::{Api, ended, invalid, mark, other_answer};
-use crate::pages::page_size;
+use crate::pages::{fit, page_size};
 
 /// Hosts that go into one call.
 const MAX_HOSTS: usize = 10_000;
@@ -187,10 +188,11 @@ impl Maintenance for Api {
         }
         let has_more = found.len() > limit;
         found.truncate(limit);
-        let last = found.last().filter(|_| has_more).map(|found| found.host.clone());
+        let (hosts, is_cut) = fit(found.into_iter().map(status), Message::encoded_len);
+        let last = hosts.last().filter(|_| has_more || is_cut).map(|last| last.host.clone());
         Ok(Response::new(v1::ListHostsResponse {
-            hosts: found.into_iter().map(status).collect(),
             next_page_token: last.unwrap_or_default(),
+            hosts,
         }))
     }
 }

@@ -20,6 +20,8 @@ use crate::actor::{Core, Ended};
 const TASKS: usize = 250;
 /// Jobs that the core is asked for at once.
 const JOBS: usize = 500;
+/// Entries of a map that the core is asked for at once.
+const ENTRIES: usize = 500;
 /// How long one question may keep the core: what is left is asked for anew.
 pub(crate) const PATIENCE: Duration = Duration::from_micros(800);
 
@@ -152,6 +154,28 @@ fn some_jobs(
 }
 
 impl Core {
+    /// All that a map holds, asked for some at a time: `find` gives so many entries at most, those that
+    /// come after a key if there is one. What changes meanwhile may be in it or not.
+    pub(crate) async fn all_of<K, V>(
+        &self,
+        find: impl Fn(&Scheduler, Option<&K>, usize) -> Vec<(K, V)> + Clone + Send + 'static,
+    ) -> Result<Vec<(K, V)>, Ended>
+    where
+        K: Clone + Send + 'static,
+        V: Send + 'static,
+    {
+        let mut all: Vec<(K, V)> = Vec::new();
+        loop {
+            let (find, after) = (find.clone(), all.last().map(|(key, _)| key.clone()));
+            let some = self.ask(move |scheduler| find(scheduler, after.as_ref(), ENTRIES)).await?;
+            let is_last = some.len() < ENTRIES;
+            all.extend(some);
+            if is_last {
+                return Ok(all);
+            }
+        }
+    }
+
     /// At most so many of the tasks that are meant, after a cursor.
     pub(crate) async fn tasks(
         &self,

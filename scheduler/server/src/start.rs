@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aurora_api::v1::admin_server::AdminServer;
@@ -94,19 +94,35 @@ pub struct Handle {
 
 /// The core of the scheduler that runs at this moment.
 #[derive(Clone)]
-struct HandleCore(Arc<Mutex<Core>>);
+struct HandleCore(Arc<Mutex<Current>>);
+
+struct Current {
+    core: Core,
+    /// It is to launch nothing, and neither is one that follows.
+    is_paused: bool,
+}
 
 impl HandleCore {
     fn new(core: Core) -> Self {
-        Self(Arc::new(Mutex::new(core)))
+        Self(Arc::new(Mutex::new(Current { core, is_paused: false })))
     }
 
-    fn get(&self) -> Core {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn lock(&self) -> MutexGuard<'_, Current> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set(&self, core: Core) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = core;
+    /// Has this one and those that follow launch nothing more; gives the one that runs.
+    fn pause(&self) -> Core {
+        let mut current = self.lock();
+        current.is_paused = true;
+        current.core.clone()
+    }
+
+    /// Another one runs; gives whether it is to launch nothing.
+    fn set(&self, core: Core) -> bool {
+        let mut current = self.lock();
+        current.core = core;
+        current.is_paused
     }
 }
 
@@ -124,7 +140,7 @@ impl Handle {
 
     /// Launches no more tasks; those that run go on. Returns when that holds.
     pub async fn pause_launching(&self) {
-        let core = self.core.get();
+        let core = self.core.pause();
         // A scheduler that has ended launches nothing either.
         if core.put(Input::Launching(false)).await.is_ok() {
             let _ = core.settle().await;
@@ -163,16 +179,30 @@ pub async fn start(config: Config, stop: CancellationToken) -> Result<Handle, Er
         let _guard = guard;
         let mut handle = first;
         loop {
-            match handle.wait().await {
-                Err(Error::Replaced) if stop.is_cancelled() => return Ok(()),
-                Err(Error::Replaced) => {}
-                result => return result,
+            let mut end = std::pin::pin!(handle.wait());
+            tokio::select! {
+                result = &mut end => match result {
+                    Err(Error::Replaced) => {}
+                    result => return result,
+                },
+                () = stop.cancelled() => {
+                    // Nobody comes after it: who connects now is refused at once.
+                    drop(config);
+                    return match end.await {
+                        Err(Error::Replaced) => Ok(()),
+                        result => result,
+                    };
+                }
             }
             tracing::info!("starting again with the state of a backup");
             let (store, state) = open(&config.flags.native_log_file_path).await?;
             let config = another(&config)?;
             handle = start_with_log(config, Box::new(store), state, stop.clone()).await?;
-            current.set(handle.core.get());
+            let core = handle.core.lock().core.clone();
+            if current.set(core.clone()) {
+                // One that has ended meanwhile launches nothing either.
+                let _ = core.put(Input::Launching(false)).await;
+            }
         }
     });
     Ok(Handle { address, core, running, ended: over })
@@ -199,6 +229,9 @@ pub async fn start_with_log(
     state: State,
     stop: CancellationToken,
 ) -> Result<Handle, Error> {
+    // First: what is counted before there is anywhere to count is lost.
+    let metrics = aurora_daemon::metrics::install();
+    crate::counters::register();
     let Config { listen, flags, settings, sla, credential, webhook, hostname, executor_user } =
         config;
     let listener = listen.bind()?;
@@ -265,8 +298,6 @@ pub async fn start_with_log(
     );
     let dispatching = tokio::spawn(dispatcher.clone().run(actor.effects, mesos, coordinators));
 
-    let metrics = aurora_daemon::metrics::install();
-    crate::counters::register();
     let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds.max(1)));
     let every = stats::Intervals {
         usage: seconds(flags.async_task_stat_update_interval),

@@ -8,23 +8,19 @@ use std::time::{Duration, Instant};
 
 use aurora_daemon::metrics::Metrics;
 use aurora_model::job::TaskState;
-use aurora_model::key::{JobKey, Role};
+use aurora_model::key::JobKey;
 use aurora_model::quota::ResourceAggregate;
 use aurora_scheduler_core::JobEnds;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
 
-use crate::actor::{Core, Ended, now};
+use crate::actor::{Core, now};
 use crate::history::History;
 use crate::web::utilization::{self, Kind, plus};
 
 /// How often gauges are read.
 const GAUGES: Duration = Duration::from_secs(1);
-/// Roles that the core is asked for at once.
-const ROLES: usize = 500;
-/// Jobs that the core is asked for at once.
-const JOBS: usize = 1000;
 
 /// How often numbers are made that take longer to find out, and how often all are sampled.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +43,8 @@ pub(crate) async fn run(core: Core, metrics: Metrics, history: History, every: I
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     }
     metrics::gauge!("scheduler_lifecycle_ACTIVE").set(1.0);
-    // There are none at first.
+    // There are none at first, whatever a scheduler before this one in the process has seen.
+    metrics.replace("task_ends", Arc::default());
     let mut seen_ends = 0;
     loop {
         let goes_on = tokio::select! {
@@ -113,7 +110,12 @@ async fn read_ends(core: &Core, metrics: &Metrics, seen: &mut u64) -> bool {
     if *seen == changes {
         return true;
     }
-    let Ok(jobs) = ends_of_jobs(core).await else { return false };
+    let jobs = core.all_of(|scheduler, after: Option<&JobKey>, size| {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let some = scheduler.ends().jobs().range::<JobKey, _>((from, Bound::Unbounded));
+        some.take(size).map(|(job, ends)| (job.clone(), *ends)).collect()
+    });
+    let Ok(jobs) = jobs.await else { return false };
     let places = core.ask(|scheduler| {
         let ends = scheduler.ends();
         (ends.lost_by_rack().clone(), ends.lost_by_dedicated().clone())
@@ -125,50 +127,14 @@ async fn read_ends(core: &Core, metrics: &Metrics, seen: &mut u64) -> bool {
     true
 }
 
-/// How often tasks of which jobs have ended badly.
-async fn ends_of_jobs(core: &Core) -> Result<Vec<(JobKey, JobEnds)>, Ended> {
-    let mut all: Vec<(JobKey, JobEnds)> = Vec::new();
-    loop {
-        let after = all.last().map(|(job, _)| job.clone());
-        let found = core
-            .ask(move |scheduler| {
-                let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-                let some =
-                    scheduler.ends().jobs().range::<JobKey, _>((from, Bound::Unbounded)).take(JOBS);
-                some.map(|(job, ends)| (job.clone(), *ends)).collect::<Vec<_>>()
-            })
-            .await?;
-        let is_last = found.len() < JOBS;
-        all.extend(found);
-        if is_last {
-            return Ok(all);
-        }
-    }
-}
-
-/// The quotas that were set.
-async fn quotas(core: &Core) -> Result<Vec<(Role, ResourceAggregate)>, Ended> {
-    let mut all: Vec<(Role, ResourceAggregate)> = Vec::new();
-    loop {
-        let after = all.last().map(|(role, _)| role.clone());
-        let found = core
-            .ask(move |scheduler| {
-                let some = scheduler.state().quotas_after(after.as_ref()).take(ROLES);
-                some.map(|(role, quota)| (role.clone(), *quota)).collect::<Vec<_>>()
-            })
-            .await?;
-        let is_last = found.len() < ROLES;
-        all.extend(found);
-        if is_last {
-            return Ok(all);
-        }
-    }
-}
-
 /// What is used, and what may be used.
 async fn read_usage(core: &Core, metrics: &Metrics) -> bool {
     let Ok(roles) = utilization::by_roles(core).await else { return false };
-    let Ok(quotas) = quotas(core).await else { return false };
+    let quotas = core.all_of(|scheduler, after, size| {
+        let some = scheduler.state().quotas_after(after).take(size);
+        some.map(|(role, quota)| (role.clone(), *quota)).collect()
+    });
+    let Ok(quotas) = quotas.await else { return false };
     let mut gauges = BTreeMap::new();
     let mut add = |prefix: &str, amounts: ResourceAggregate| {
         let ResourceAggregate { cpus, ram_mb, disk_mb } = amounts;

@@ -14,14 +14,14 @@ pub(crate) fn tasks(
     without_executor_data: bool,
 ) -> (v1::ListTasksResponse, Option<TaskCursor>) {
     let Tasks { found, mut next, version } = page;
-    let mut sent: Vec<(v1::ScheduledTask, Option<v1::PendingReason>)> = found
+    let all = found
         .iter()
-        .map(|found| (task_to_proto(&found.task, without_executor_data), reason_of(found)))
-        .collect();
+        .map(|found| (task_to_proto(&found.task, without_executor_data), reason_of(found)));
     let size = |(task, reason): &(v1::ScheduledTask, Option<v1::PendingReason>)| {
         task.encoded_len() + reason.as_ref().map_or(0, Message::encoded_len)
     };
-    if fit(&mut sent, size) {
+    let (sent, is_cut) = fit(all, size);
+    if is_cut {
         next = found.get(sent.len() - 1).map(|last| TaskCursor::of(&last.task));
     }
     let (tasks, reasons): (_, Vec<_>) = sent.into_iter().unzip();
@@ -36,12 +36,9 @@ pub(crate) fn tasks(
 
 /// Why the tasks of a page wait, of those that do.
 pub(crate) fn reasons(page: &Tasks) -> v1::GetPendingReasonsResponse {
-    let mut sent: Vec<(&ScheduledTask, v1::PendingReason)> =
-        page.found.iter().filter_map(|found| Some((&found.task, reason_of(found)?))).collect();
-    let last = match fit(&mut sent, |(_, reason)| reason.encoded_len()) {
-        true => sent.last().map(|(task, _)| TaskCursor::of(task)),
-        false => None,
-    };
+    let all = page.found.iter().filter_map(|found| Some((&found.task, reason_of(found)?)));
+    let (sent, is_cut) = fit(all, |(_, reason)| reason.encoded_len());
+    let last = sent.last().filter(|_| is_cut).map(|(task, _)| TaskCursor::of(task));
     let next = last.as_ref().or(page.next.as_ref());
     v1::GetPendingReasonsResponse {
         next_page_token: next.map(TaskCursor::to_text).unwrap_or_default(),

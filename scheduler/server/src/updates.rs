@@ -10,10 +10,12 @@ use aurora_scheduler_core::{
     Request as Ask, RequestMark, Response as Answer, Tally, UpdateAction, UpdateQuery,
     UpdateRequest, UpdateResponse, UpdateSummary,
 };
+use prost::Message;
 use tonic::metadata::AsciiMetadataValue;
 use tonic::{Request, Response, Status};
 
 use crate::grpc::{Api, ended, has_reason, invalid, mark, not_found, other_answer, refused};
+use crate::pages::{fit, page_size_within};
 
 /// The trailer that names the update for which a call was refused.
 const UPDATE: &str = "aurora-update";
@@ -204,11 +206,7 @@ impl Updates for Api {
         let request = request.into_inner();
         let query = query(request.query)?;
         let after = place(&request.page_token)?;
-        let size = match usize::try_from(request.page_size) {
-            Ok(0) => PAGE,
-            Ok(size) => size.min(MAX_PAGE),
-            Err(_) => MAX_PAGE,
-        };
+        let size = page_size_within(request.page_size, PAGE, MAX_PAGE);
         let mut found = self
             .core
             .ask(move |scheduler| {
@@ -220,12 +218,13 @@ impl Updates for Api {
             .map_err(ended)?;
         let has_more = found.len() > size;
         found.truncate(size);
-        let last = found.last().filter(|_| has_more);
+        let (updates, is_cut) = fit(found.iter().map(summary), Message::encoded_len);
+        let last = found.get(updates.len().saturating_sub(1)).filter(|_| has_more || is_cut);
         Ok(Response::new(v1::ListUpdatesResponse {
             next_page_token: last
                 .map(|last| token(&(last.modified, last.key.clone())))
                 .unwrap_or_default(),
-            updates: found.iter().map(summary).collect(),
+            updates,
         }))
     }
 

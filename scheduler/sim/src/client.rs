@@ -465,16 +465,7 @@ impl Clients {
                 Response::Update(UpdateResponse::Started(key)),
             ) => {
                 let known = self.jobs.entry(key.job.clone()).or_insert_with(|| Job {
-                    config: JobConfiguration {
-                        key: key.job.clone(),
-                        owner: "me".to_owned(),
-                        cron_schedule: None,
-                        cron_collision_policy: Default::default(),
-                        cron_time_zone: None,
-                        cron_catch_up: Default::default(),
-                        task: request.task,
-                        instance_count: request.instance_count,
-                    },
+                    config: JobConfiguration::unscheduled(request.task, request.instance_count),
                     wanted: BTreeSet::new(),
                     unsure: BTreeSet::new(),
                     updated: true,

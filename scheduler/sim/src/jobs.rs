@@ -67,16 +67,7 @@ pub(crate) fn job(rng: &mut Rng, key: JobKey) -> JobConfiguration {
     if task.tier.as_deref() == Some("preferred") && count >= 3 && rng.chance(600) {
         task.sla_policy = Some(policy(rng, count));
     }
-    JobConfiguration {
-        key,
-        owner: "me".to_owned(),
-        cron_schedule: None,
-        cron_collision_policy: Default::default(),
-        cron_time_zone: None,
-        cron_catch_up: Default::default(),
-        task,
-        instance_count: u32::try_from(count).unwrap_or(1),
-    }
+    JobConfiguration::unscheduled(task, u32::try_from(count).unwrap_or(1))
 }
 
 /// How many of a job's instances must stay up.

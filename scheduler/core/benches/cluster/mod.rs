@@ -74,45 +74,19 @@ pub(crate) fn settings() -> Settings {
 /// A service of one core, 1 GB and 4 GB for each instance.
 pub(crate) fn job(role: &str, name: &str, instances: u32) -> JobConfiguration {
     let key = JobKey::new(role, "prod", name).unwrap();
-    JobConfiguration {
-        key: key.clone(),
-        owner: "bench".into(),
-        cron_schedule: None,
-        cron_collision_policy: Default::default(),
-        cron_time_zone: None,
-        cron_catch_up: Default::default(),
-        task: TaskConfig {
-            job: key,
-            owner: "bench".into(),
-            is_service: true,
-            priority: 0,
-            max_task_failures: 1,
-            production: false,
-            tier: None,
-            resources: TaskResources {
-                cpus: MilliCpus(1000),
-                ram_mb: 1024,
-                disk_mb: 4096,
-                gpus: 0,
-                ports: BTreeSet::new(),
-            },
-            constraints: BTreeSet::new(),
-            fetcher_uris: Vec::new(),
-            task_links: BTreeMap::new(),
-            contact_email: None,
-            // About what a small job's description is.
-            executor: Some(ExecutorConfig {
-                name: "AuroraExecutor".into(),
-                data: "x".repeat(1500),
-            }),
-            metadata: BTreeSet::new(),
-            partition_policy: None,
-            preferences: Default::default(),
-            sla_policy: None,
-            container: Default::default(),
-        },
-        instance_count: instances,
-    }
+    let resources = TaskResources {
+        cpus: MilliCpus(1000),
+        ram_mb: 1024,
+        disk_mb: 4096,
+        ..TaskResources::default()
+    };
+    let task = TaskConfig {
+        is_service: true,
+        // About what a small job's description is.
+        executor: Some(ExecutorConfig { name: "AuroraExecutor".into(), data: "x".repeat(1500) }),
+        ..TaskConfig::plain(key, "bench", resources)
+    };
+    JobConfiguration::unscheduled(task, instances)
 }
 
 pub(crate) fn limit(attribute: &str, limit: i32) -> Constraint {

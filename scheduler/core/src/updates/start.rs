@@ -164,16 +164,7 @@ impl Scheduler {
                 task.job
             )));
         }
-        let mut job = JobConfiguration {
-            key: task.job.clone(),
-            owner: task.owner.clone(),
-            cron_schedule: None,
-            cron_collision_policy: Default::default(),
-            cron_time_zone: None,
-            cron_catch_up: Default::default(),
-            task,
-            instance_count: instance_count.max(1),
-        };
+        let mut job = JobConfiguration::unscheduled(task, instance_count.max(1));
         validate(&mut job, &self.settings)?;
         Ok(Arc::new(job.task))
     }

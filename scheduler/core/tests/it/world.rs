@@ -34,41 +34,18 @@ pub(crate) struct World {
 
 pub(crate) fn job(name: &str, instances: u32, service: bool) -> JobConfiguration {
     let key = JobKey::new("www", "prod", name).unwrap();
-    JobConfiguration {
-        key: key.clone(),
-        owner: "me".into(),
-        cron_schedule: None,
-        cron_collision_policy: Default::default(),
-        cron_time_zone: None,
-        cron_catch_up: Default::default(),
-        task: TaskConfig {
-            job: key,
-            owner: "me".into(),
-            is_service: service,
-            priority: 0,
-            max_task_failures: 1,
-            production: false,
-            tier: None,
-            resources: TaskResources {
-                cpus: MilliCpus(1000),
-                ram_mb: 100,
-                disk_mb: 100,
-                gpus: 0,
-                ports: BTreeSet::new(),
-            },
-            constraints: BTreeSet::new(),
-            fetcher_uris: Vec::new(),
-            task_links: BTreeMap::new(),
-            contact_email: None,
-            executor: Some(ExecutorConfig { name: "AuroraExecutor".into(), data: "{}".into() }),
-            metadata: BTreeSet::new(),
-            partition_policy: None,
-            preferences: Default::default(),
-            sla_policy: None,
-            container: Default::default(),
-        },
-        instance_count: instances,
-    }
+    let resources = TaskResources {
+        cpus: MilliCpus(1000),
+        ram_mb: 100,
+        disk_mb: 100,
+        ..TaskResources::default()
+    };
+    let task = TaskConfig {
+        is_service: service,
+        executor: Some(ExecutorConfig { name: "AuroraExecutor".into(), data: "{}".into() }),
+        ..TaskConfig::plain(key, "me", resources)
+    };
+    JobConfiguration::unscheduled(task, instances)
 }
 
 impl World {

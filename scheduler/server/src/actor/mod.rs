@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use self::answers::{Answer, Answers};
 use self::turns::Turns;
 use self::writer::{Asker, Askers, Replacement, Snapshots, Then, ToWrite, write};
-pub(crate) use self::writer::{Ending, SNAPSHOT_NICENESS};
+pub(crate) use self::writer::{Ending, in_background};
 use crate::event_log::EventLog;
 
 /// Inputs that may wait to be handled; who sends more waits.

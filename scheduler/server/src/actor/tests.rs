@@ -298,41 +298,18 @@ impl World {
 }
 
 pub(crate) fn job(key: &JobKey) -> JobConfiguration {
-    JobConfiguration {
-        key: key.clone(),
-        owner: "me".into(),
-        cron_schedule: None,
-        cron_collision_policy: Default::default(),
-        cron_time_zone: None,
-        cron_catch_up: Default::default(),
-        task: TaskConfig {
-            job: key.clone(),
-            owner: "me".into(),
-            is_service: true,
-            priority: 0,
-            max_task_failures: 1,
-            production: false,
-            tier: None,
-            resources: TaskResources {
-                cpus: MilliCpus(1000),
-                ram_mb: 100,
-                disk_mb: 100,
-                gpus: 0,
-                ports: [].into(),
-            },
-            constraints: [].into(),
-            fetcher_uris: Vec::new(),
-            task_links: [].into(),
-            contact_email: None,
-            executor: Some(ExecutorConfig { name: "AuroraExecutor".into(), data: "{}".into() }),
-            metadata: [].into(),
-            partition_policy: None,
-            preferences: Default::default(),
-            sla_policy: None,
-            container: Default::default(),
-        },
-        instance_count: 1,
-    }
+    let resources = TaskResources {
+        cpus: MilliCpus(1000),
+        ram_mb: 100,
+        disk_mb: 100,
+        ..TaskResources::default()
+    };
+    let task = TaskConfig {
+        is_service: true,
+        executor: Some(ExecutorConfig { name: "AuroraExecutor".into(), data: "{}".into() }),
+        ..TaskConfig::plain(key.clone(), "me", resources)
+    };
+    JobConfiguration::unscheduled(task, 1)
 }
 
 fn offer(number: u64) -> Offer {

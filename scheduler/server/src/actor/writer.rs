@@ -17,8 +17,8 @@ const GROUP: usize = 512;
 const SNAPSHOT_AFTER: u64 = 64 << 20;
 /// How long after a snapshot that failed another one is tried.
 const SNAPSHOT_RETRY: Duration = Duration::from_secs(60);
-/// How far the thread that writes a snapshot stands back for the others.
-pub(crate) const SNAPSHOT_NICENESS: i32 = 10;
+/// How far a thread that writes a whole state stands back for the others.
+const NICENESS: i32 = 10;
 
 /// What the thread is told.
 pub(super) enum ToWrite {
@@ -244,9 +244,6 @@ fn spawn(
     log_thread: mpsc::WeakSender<ToWrite>,
 ) -> Result<(), StoreError> {
     let run = move || {
-        // The core and the log come first; without leave to stand back it does not matter much.
-        let _ =
-            rustix::process::setpriority_process(Some(rustix::thread::gettid()), SNAPSHOT_NICENESS);
         let result = write_state(snapshot.as_mut(), &state);
         let version = state.version();
         drop(state);
@@ -255,8 +252,21 @@ fn spawn(
             let _ = log_thread.blocking_send(ToWrite::Snapshot(Written { version, began, result }));
         }
     };
-    let spawned = std::thread::Builder::new().name("snapshot".to_owned()).spawn(run);
-    spawned.map(drop).map_err(|source| failed("start a thread for", source))
+    in_background("snapshot", run).map_err(|source| failed("start a thread for", source))
+}
+
+/// Runs something on a thread of its own that stands back for the others: the core and the log come
+/// first.
+pub(crate) fn in_background(
+    name: &str,
+    run: impl FnOnce() + Send + 'static,
+) -> std::io::Result<()> {
+    let run = || {
+        // Without leave to stand back it does not matter much.
+        let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
+        run();
+    };
+    std::thread::Builder::new().name(name.to_owned()).spawn(run).map(drop)
 }
 
 /// Writes the state down. A panic is a failure as any other: without word of an end there would never

@@ -1,6 +1,5 @@
 //! Asks real servers.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -20,24 +19,12 @@ fn task() -> ScheduledTask {
             task_id: TaskId::new("www-prod-db-3-x").unwrap(),
             agent: Some((AgentId::new("S1").unwrap(), "host-a".into())),
             task: Arc::new(TaskConfig {
-                job,
-                owner: "me".into(),
                 is_service: true,
                 priority: 7,
-                max_task_failures: 1,
                 production: true,
                 tier: Some("preferred".into()),
-                resources: TaskResources::default(),
-                constraints: BTreeSet::new(),
-                preferences: BTreeSet::new(),
-                fetcher_uris: Vec::new(),
-                task_links: BTreeMap::new(),
-                contact_email: None,
-                executor: None,
                 metadata: [("shard".to_owned(), "blue".to_owned())].into(),
-                partition_policy: None,
-                sla_policy: None,
-                container: Default::default(),
+                ..TaskConfig::plain(job, "me", TaskResources::default())
             }),
             assigned_ports: [("http".to_owned(), 31_001)].into(),
             instance: 3,

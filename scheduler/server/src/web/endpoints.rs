@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aurora_model::job::{JobConfiguration, ResourceBag, ScheduledTask, TaskConfig, TaskState};
 use aurora_model::key::{AgentId, JobKey, TaskId};
 use aurora_model::maintenance::MaintenanceMode;
-use aurora_scheduler_core::{HeldOffer, PendingGroup, Scheduler, TaskCursor, TaskQuery};
+use aurora_scheduler_core::{
+    HeldOffer, HostStatus, PendingGroup, Scheduler, TaskCursor, TaskQuery,
+};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
@@ -130,49 +132,34 @@ fn offer_json(offer: &HeldOffer) -> Value {
 pub(super) async fn maintenance(State(pages): State<Pages>) -> Response {
     let (mut scheduled, mut drained) = (Vec::new(), Vec::new());
     let mut draining: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut after: Option<String> = None;
-    loop {
-        let from = after.clone();
-        let found = pages
-            .core
-            .ask(move |scheduler| {
-                let statuses = scheduler.host_statuses(true, from.as_deref(), AGENTS);
-                statuses
-                    .into_iter()
-                    .map(|status| {
-                        let mode = status.maintenance.mode;
-                        let tasks: Vec<String> = match mode {
-                            MaintenanceMode::Draining => scheduler
-                                .state()
-                                .tasks_on(&status.host)
-                                .map(|task| task.id().to_string())
-                                .collect(),
-                            _ => Vec::new(),
-                        };
-                        (status.host, mode, tasks)
-                    })
-                    .collect::<Vec<_>>()
-            })
-            .await;
-        let Ok(found) = found else { return ending() };
-        let is_last = found.len() < AGENTS;
-        after = found.last().map(|(host, ..)| host.clone());
-        for (host, mode, tasks) in found {
-            match mode {
-                MaintenanceMode::Scheduled => scheduled.push(host),
-                MaintenanceMode::Drained => drained.push(host),
-                MaintenanceMode::Draining if !tasks.is_empty() => {
-                    draining.insert(host, tasks);
-                }
-                MaintenanceMode::Draining | MaintenanceMode::None => {}
+    let hosts = pages.core.all_of(|scheduler, after: Option<&String>, size| {
+        let statuses = scheduler.host_statuses(true, after.map(String::as_str), size);
+        let tasks_on = |status: &HostStatus| match status.maintenance.mode {
+            MaintenanceMode::Draining => {
+                let tasks = scheduler.state().tasks_on(&status.host);
+                tasks.map(|task| task.id().to_string()).collect()
             }
-        }
-        if is_last {
-            let answer =
-                json!({ "SCHEDULED": scheduled, "DRAINED": drained, "DRAINING": draining });
-            return Json(answer).into_response();
+            _ => Vec::new(),
+        };
+        let with_tasks = statuses.into_iter().map(|status| {
+            let tasks = tasks_on(&status);
+            (status.host, (status.maintenance.mode, tasks))
+        });
+        with_tasks.collect()
+    });
+    let Ok(hosts) = hosts.await else { return ending() };
+    for (host, (mode, tasks)) in hosts {
+        match mode {
+            MaintenanceMode::Scheduled => scheduled.push(host),
+            MaintenanceMode::Drained => drained.push(host),
+            MaintenanceMode::Draining if !tasks.is_empty() => {
+                draining.insert(host, tasks);
+            }
+            MaintenanceMode::Draining | MaintenanceMode::None => {}
         }
     }
+    let answer = json!({ "SCHEDULED": scheduled, "DRAINED": drained, "DRAINING": draining });
+    Json(answer).into_response()
 }
 
 /// When cron jobs run.

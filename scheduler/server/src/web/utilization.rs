@@ -16,8 +16,6 @@ use serde_json::{Map, Value, json};
 use super::{Pages, SERVICE, ending, wants_json};
 use crate::actor::{Core, Ended};
 
-/// Roles that the core is asked for at once.
-const ROLES: usize = 500;
 /// Jobs of a page.
 const JOBS: usize = 250;
 
@@ -80,21 +78,11 @@ pub(crate) fn plus(a: ResourceAggregate, b: ResourceAggregate) -> ResourceAggreg
 
 /// What the tasks of each role use.
 pub(crate) async fn by_roles(core: &Core) -> Result<BTreeMap<Role, Consumption>, Ended> {
-    let mut all: BTreeMap<Role, Consumption> = BTreeMap::new();
-    loop {
-        let after = all.last_key_value().map(|(role, _)| role.clone());
-        let found = core
-            .ask(move |scheduler| {
-                let roles = scheduler.consumption_by_role(after.as_ref());
-                roles.take(ROLES).map(|(role, used)| (role.clone(), used)).collect::<Vec<_>>()
-            })
-            .await?;
-        let is_last = found.len() < ROLES;
-        all.extend(found);
-        if is_last {
-            return Ok(all);
-        }
-    }
+    let all = core.all_of(|scheduler, after, size| {
+        let roles = scheduler.consumption_by_role(after).take(size);
+        roles.map(|(role, used)| (role.clone(), used)).collect()
+    });
+    Ok(all.await?.into_iter().collect())
 }
 
 pub(super) async fn total(State(pages): State<Pages>, headers: HeaderMap) -> Response {

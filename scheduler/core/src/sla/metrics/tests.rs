@@ -1,5 +1,3 @@
-use std::collections::BTreeSet;
-
 use aurora_model::job::{MilliCpus, TaskResources};
 
 use super::*;
@@ -8,30 +6,16 @@ use TaskState::*;
 const NOW: i64 = 1_000_000;
 
 fn config(name: &str, production: bool, cpus: u64) -> Arc<TaskConfig> {
+    let resources = TaskResources {
+        cpus: MilliCpus(cpus),
+        ram_mb: 1025,
+        disk_mb: 65_537,
+        ..Default::default()
+    };
     Arc::new(TaskConfig {
-        job: JobKey::new("www", "prod", name).unwrap(),
-        owner: "me".into(),
         is_service: true,
-        priority: 0,
-        max_task_failures: 1,
         production,
-        tier: None,
-        resources: TaskResources {
-            cpus: MilliCpus(cpus),
-            ram_mb: 1025,
-            disk_mb: 65_537,
-            ..Default::default()
-        },
-        constraints: BTreeSet::new(),
-        preferences: BTreeSet::new(),
-        fetcher_uris: Vec::new(),
-        task_links: BTreeMap::new(),
-        contact_email: None,
-        executor: None,
-        metadata: BTreeSet::new(),
-        partition_policy: None,
-        sla_policy: None,
-        container: Default::default(),
+        ..TaskConfig::plain(JobKey::new("www", "prod", name).unwrap(), "me", resources)
     })
 }
 
