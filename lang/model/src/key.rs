@@ -330,13 +330,25 @@ impl TaskId {
     /// The id of a run of `instance`, made unique by `uuid`. Every character that Mesos does not
     /// take in an id becomes `-`.
     pub fn for_instance(instance: &InstanceKey, uuid: &str) -> Self {
-        let text: String = format!(
-            "{}-{}-{}-{}-{uuid}",
-            instance.job.role, instance.job.environment, instance.job.name, instance.instance
-        )
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-') { c } else { '-' })
-        .collect();
+        let InstanceKey { job, instance } = instance;
+        // A job has many, which are made together.
+        let mut text = String::with_capacity(
+            job.role.len()
+                + job.environment.len()
+                + job.name.len()
+                + uuid.len()
+                + "----4294967295".len(),
+        );
+        let number = instance.to_string();
+        for (place, part) in
+            [&*job.role, &*job.environment, &*job.name, &number, uuid].iter().enumerate()
+        {
+            if place > 0 {
+                text.push('-');
+            }
+            let is_taken = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+            text.extend(part.chars().map(|c| if is_taken(c) { c } else { '-' }));
+        }
         Self(Arc::from(text))
     }
 }

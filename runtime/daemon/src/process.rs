@@ -12,7 +12,8 @@ static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
 /// How long the use of processors is looked at together, at least, in seconds.
 const WINDOW: f64 = 1.0;
 
-static LOOKED: Mutex<CpuUse> = Mutex::new(CpuUse { at: 0.0, used: 0.0, cores: 0.0 });
+/// What was used before anybody looked counts for nothing.
+static LOOKED: Mutex<CpuUse> = Mutex::new(CpuUse::UNSEEN);
 
 /// How many processors this process has kept busy.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ struct CpuUse {
 }
 
 impl CpuUse {
+    const UNSEEN: Self = Self { at: f64::NEG_INFINITY, used: 0.0, cores: 0.0 };
+
     /// How many it was since the last look; the same as then if that was only a moment ago, as time
     /// is counted in ticks.
     fn cores(&mut self, at: f64, used: f64) -> f64 {
@@ -70,16 +73,16 @@ mod tests {
 
     #[test]
     fn the_use_of_processors_is_that_since_the_last_look() {
-        let mut looked = CpuUse { at: 0.0, used: 0.0, cores: 0.0 };
+        let mut looked = CpuUse::UNSEEN;
         for (at, used, cores) in [
-            (0.5, 0.4, 0.0),
-            (2.0, 1.0, 0.5),
+            (0.5, 60.4, 0.0),
+            (2.0, 61.0, 0.4),
             // Too soon: a tick more or less would be seen as a lot.
-            (2.1, 1.3, 0.5),
-            (4.0, 7.0, 3.0),
-            (6.0, 7.0, 0.0),
+            (2.1, 61.3, 0.4),
+            (4.0, 67.0, 3.0),
+            (6.0, 67.0, 0.0),
         ] {
-            assert_eq!(looked.cores(at, used), cores, "{at}");
+            assert!((looked.cores(at, used) - cores).abs() < 1e-9, "{at}: {}", looked.cores);
         }
     }
 }

@@ -1,13 +1,12 @@
 //! What operators ask for by hand (`scheduler.md` 7, `api-and-http.md` 2.3).
 
 use aurora_model::job::TaskState;
-use aurora_model::key::{JobKey, TaskId};
+use aurora_model::key::TaskId;
 
 use crate::input::{Effect, ErrorKind, RequestError};
 use crate::queries::TaskQuery;
 use crate::scheduler::Turn;
 use crate::table::{Verdict, verdict};
-use crate::timers::Timer;
 
 /// Ended tasks that are forgotten by one request at most: the step that forgets them is one.
 const MAX_PRUNED: usize = 100_000;
@@ -66,17 +65,6 @@ pub enum AdminResponse {
     },
 }
 
-/// Something that is due at a time.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum AdminTimer {
-    /// The next of the tasks that an operator wants to be asked about.
-    Reconcile {
-        /// The place of the next one.
-        next: (JobKey, u32),
-        batch_size: usize,
-    },
-}
-
 fn refused(kind: ErrorKind, message: String) -> RequestError {
     RequestError { kind, message }
 }
@@ -103,7 +91,7 @@ impl Turn<'_> {
                 let counts = self.scheduler.state.counts();
                 let on_agents = counts.iter().filter(|(state, _)| state.is_slave_assigned());
                 let tasks = on_agents.map(|(_, count)| count).sum();
-                self.reconcile_some(None, size);
+                self.reconcile_by(size);
                 Ok(AdminResponse::Reconciling { tasks })
             }
             AdminRequest::ReconcileImplicit => {
@@ -113,14 +101,6 @@ impl Turn<'_> {
                 Ok(AdminResponse::Reconciling { tasks: 0 })
             }
             AdminRequest::Prune { query, limit } => self.prune_tasks(query, limit),
-        }
-    }
-
-    pub(crate) fn run_admin_timer(&mut self, timer: AdminTimer) {
-        match timer {
-            AdminTimer::Reconcile { next, batch_size } => {
-                self.reconcile_some(Some(&next), batch_size);
-            }
         }
     }
 
@@ -159,22 +139,6 @@ impl Turn<'_> {
                 let to = self.scheduler.state.task(id).map(|task| task.state);
                 Ok(AdminResponse::Forced { from, to })
             }
-        }
-    }
-
-    /// Asks about some tasks, and sees to the next ones.
-    fn reconcile_some(&mut self, from: Option<&(JobKey, u32)>, batch_size: usize) {
-        // What an operator asked for is made up for by the reconciliation after a registration.
-        if !self.scheduler.registered {
-            return;
-        }
-        let (batch, next) = self.assigned_tasks(from, batch_size);
-        if !batch.is_empty() {
-            self.step.effects.push(Effect::Reconcile(batch));
-        }
-        if let Some(next) = next {
-            let pause = self.scheduler.settings.reconciliation_batch_interval_ms;
-            self.after(pause, Timer::Admin(AdminTimer::Reconcile { next, batch_size }));
         }
     }
 

@@ -165,6 +165,8 @@ impl Turn<'_> {
         let Scheduler { state, settings, .. } = &*self.scheduler;
         match &op {
             Op::PutTasks { tasks, .. } => {
+                // There may be thousands: what grows by and by is moved again and again.
+                self.step.events.reserve(tasks.len());
                 self.step.events.extend(events::made(state, settings, self.now, tasks));
             }
             _ => self.step.events.extend(events::event(state, settings, self.now, &op, before)),
@@ -344,7 +346,7 @@ impl Turn<'_> {
     /// An offer that is not held any more is not given back.
     pub(crate) fn forget_return(&mut self, piece: &Piece) {
         if let Some(until) = piece.until {
-            self.scheduler.timers.forget(until, &Timer::ReturnOffer(piece.offer.id.clone()));
+            self.scheduler.timers.forget(until, Timer::ReturnOffer(piece.offer.id.clone()));
         }
     }
 

@@ -119,7 +119,7 @@ impl Turn<'_> {
             self.scheduler.groups.remove(id);
         }
         if let Some((end, since)) = partition {
-            self.scheduler.timers.forget(end, &Timer::EndPartition(id.clone(), since));
+            self.scheduler.timers.forget(end, Timer::EndPartition(id.clone(), since));
         }
         if actions.contains(&Action::Delete) {
             self.apply(Op::Remove(vec![id.clone()]));
@@ -164,7 +164,7 @@ impl Turn<'_> {
         match state {
             TaskState::Pending => {
                 let Scheduler { groups, settings, .. } = &mut *self.scheduler;
-                groups.add(id.clone(), &config, settings);
+                groups.add([id.clone()], &config, settings);
             }
             TaskState::Throttled if restored => {
                 let Scheduler { state, settings, .. } = &mut *self.scheduler;
@@ -255,7 +255,7 @@ impl Turn<'_> {
     fn prune_at(&mut self, job: &JobKey, at: Timestamp) {
         let Scheduler { timers, pruning, .. } = &mut *self.scheduler;
         if let Some(before) = pruning.insert(job.clone(), at) {
-            timers.forget(before, &Timer::Prune(job.clone()));
+            timers.forget(before, Timer::Prune(job.clone()));
         }
         timers.set(at, Timer::Prune(job.clone()));
     }

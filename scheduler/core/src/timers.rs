@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use aurora_model::job::{TaskState, Timestamp};
 use aurora_model::key::{AgentId, JobKey, OfferId, TaskId};
 
-use crate::admin::AdminTimer;
 use crate::cron::CronTimer;
 use crate::input::Effect;
 use crate::maintenance::MaintenanceTimer;
@@ -46,8 +45,6 @@ pub(crate) enum Timer {
     Update(UpdateTimer),
     /// See [`MaintenanceTimer`].
     Maintenance(MaintenanceTimer),
-    /// See [`AdminTimer`].
-    Admin(AdminTimer),
 }
 
 /// Tasks that are asked about together, each with its agent.
@@ -61,6 +58,8 @@ pub(crate) type Place = (JobKey, u32);
 pub(crate) struct Reconciling {
     /// The place of the next one, if there are more.
     next: Option<Place>,
+    /// How many are asked about at once.
+    size: usize,
     /// Whether there is a [`Timer::ReconcileNext`].
     is_waiting: bool,
 }
@@ -78,8 +77,8 @@ impl Timers {
     }
 
     /// Takes a timer back.
-    pub(crate) fn forget(&mut self, at: Timestamp, timer: &Timer) {
-        self.0.remove(&(at, timer.clone()));
+    pub(crate) fn forget(&mut self, at: Timestamp, timer: Timer) {
+        self.0.remove(&(at, timer));
     }
 
     fn take_due(&mut self, now: Timestamp) -> Option<Timer> {
@@ -160,7 +159,6 @@ impl Turn<'_> {
             Timer::Cron(timer) => self.run_cron_timer(timer),
             Timer::Update(timer) => self.run_updates_timer(timer),
             Timer::Maintenance(timer) => self.run_maintenance_timer(timer),
-            Timer::Admin(timer) => self.run_admin_timer(timer),
             Timer::ReconcileImplicit => {
                 if self.scheduler.registered {
                     self.scheduler.count("reconciliation_implicit_runs", 1);
@@ -209,16 +207,19 @@ impl Turn<'_> {
     /// Asks about every task that an agent should have, a batch at a time: after a (re-)registration
     /// anything may have been missed.
     pub(crate) fn reconcile_from_start(&mut self) {
-        self.scheduler.reconciling.next = None;
+        self.reconcile_by(self.scheduler.settings.reconciliation_batch_size);
+    }
+
+    /// The same in batches of another size.
+    pub(crate) fn reconcile_by(&mut self, size: usize) {
+        self.scheduler.reconciling.size = size.max(1);
         self.reconcile_batch(None);
     }
 
     /// Asks about the tasks from here on, as many as at once, and sees to the next ones.
     fn reconcile_batch(&mut self, from: Option<&Place>) {
-        let settings = &self.scheduler.settings;
-        let (size, pause) =
-            (settings.reconciliation_batch_size.max(1), settings.reconciliation_batch_interval_ms);
-        let (batch, next) = self.assigned_tasks(from, size);
+        let pause = self.scheduler.settings.reconciliation_batch_interval_ms;
+        let (batch, next) = self.assigned_tasks(from, self.scheduler.reconciling.size);
         // What is left out while there is no master is asked about when there is one.
         if !batch.is_empty() && self.scheduler.registered {
             self.step.effects.push(Effect::Reconcile(batch));

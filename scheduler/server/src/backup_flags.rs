@@ -7,7 +7,8 @@ use crate::flags::{FlagsError, positive, whole_seconds};
 /// What an operator can choose of backups, by the original's names.
 #[derive(Debug, Clone, clap::Args)]
 pub struct BackupFlags {
-    /// The folder of the backups of the scheduler's state; without it "backups" in that of the log.
+    /// The folder of the backups of the scheduler's state, which no other scheduler may use; without it
+    /// "backups" in that of the log.
     #[arg(long, value_name = "DIR")]
     pub backup_dir: Option<PathBuf>,
     /// How often a backup is made.

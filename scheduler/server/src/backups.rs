@@ -16,7 +16,7 @@ use crate::grpc::{Api, ended, failure, invalid, query, task_cursor};
 use crate::pages::{fit, page_size};
 use crate::task_pages::task_to_proto;
 
-/// How long after a backup that failed another one is tried by the clock, at most.
+/// How long after a start, or after a backup that failed, one is made by the clock, at most.
 const RETRY: Duration = Duration::from_secs(60);
 
 /// Keeps backups, and what of them is staged. Cheap to clone.
@@ -46,9 +46,10 @@ impl Keeper {
         }
     }
 
-    /// Makes a backup every so often, at once if the newest is older, until the scheduler ends.
+    /// Makes a backup every so often, soon if the newest is older, until the scheduler ends. Not at
+    /// once: one that ends because its disk is full must not fill it again before anything else.
     pub(crate) async fn keep(self, core: Core, every: Duration) {
-        let mut wait = self.due_in(every).await;
+        let mut wait = self.due_in(every).await.max(RETRY.min(every));
         loop {
             tokio::time::sleep(wait).await;
             wait = match self.back_up(&core).await {

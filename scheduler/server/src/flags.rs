@@ -121,7 +121,7 @@ pub struct Flags {
     /// How often it is found out how many tasks of which size would still find a place.
     #[arg(long, value_name = "DURATION", default_value = "1mins", value_parser = whole_seconds)]
     pub async_slot_stat_update_interval: u32,
-    /// How many past events are kept for those who read them.
+    /// How many past events are kept for those who read them, at most; about 64 MiB of them together.
     #[arg(long, value_name = "COUNT", default_value_t = 65_536)]
     pub event_buffer: usize,
     /// How long a kill may be unanswered before it is repeated.

@@ -3,7 +3,8 @@
 //! [`start`] opens the log, restores the core and connects it to the world. Three things run: the
 //! *actor* owns the core and handles one input after the other; the *writer*, a thread, makes the
 //! steps durable, as many at a time as have come up; what was made durable goes to the
-//! *dispatcher*, which answers clients and calls Mesos. Nothing leaves before its step is on disk, nor
+//! *dispatcher*, which answers clients and calls Mesos. A snapshot or a backup is written by a thread of
+//! its own. Nothing leaves before its step is on disk, nor
 //! an answer to a question before the steps are that it rests on, and the core never waits for the disk.
 //!
 //! What is decided is decided in [`aurora_scheduler_core`]; nothing here looks into a task's state

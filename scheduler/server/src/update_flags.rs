@@ -17,10 +17,11 @@ pub struct UpdateFlags {
     /// For how long it is kept at most.
     #[arg(long, value_name = "DURATION", default_value = "3mins", value_parser = whole_seconds)]
     pub update_affinity_reservation_hold_time: u32,
-    /// How long an update waits at first before it asks an SLA policy again.
+    /// How long an update waits at first before it asks an SLA policy again, if nothing happens that may
+    /// let it agree.
     #[arg(long, value_name = "DURATION", default_value = "1mins", value_parser = whole_seconds)]
     pub sla_aware_kill_retry_min_delay: u32,
-    /// How long an update waits at most before it asks an SLA policy again.
+    /// How long an update waits at most before it asks an SLA policy again, if nothing happens.
     #[arg(long, value_name = "DURATION", default_value = "5mins", value_parser = whole_seconds)]
     pub sla_aware_kill_retry_max_delay: u32,
     /// Updates of each job that are remembered when they are over.

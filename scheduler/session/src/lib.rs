@@ -247,6 +247,18 @@ fn lost(task: &AssignedTask, message: &str) -> StatusUpdate {
     }
 }
 
+/// How much of a message is kept, in bytes: each task keeps those of all its events.
+const MAX_MESSAGE: usize = 4 << 10;
+
+/// As much of a message as is kept.
+fn clipped(message: &str) -> String {
+    let cut = message.floor_char_boundary(MAX_MESSAGE);
+    match message.get(..cut) {
+        Some(part) if cut < message.len() => format!("{part}…"),
+        _ => message.to_owned(),
+    }
+}
+
 /// What Mesos's states mean here (`scheduler.md` 3.8).
 fn status(status: v1::TaskStatus) -> Result<StatusUpdate, String> {
     use v1::TaskState as Mesos;
@@ -260,7 +272,7 @@ fn status(status: v1::TaskStatus) -> Result<StatusUpdate, String> {
         _ => TaskState::Lost,
     };
     use v1::task_status::Reason;
-    let message = status.message.clone().filter(|message| !message.is_empty());
+    let message = status.message.as_deref().filter(|message| !message.is_empty()).map(clipped);
     let message = match status.reason() {
         Reason::ContainerLimitationMemory if message.is_none() => {
             Some("Task used more memory than requested.".to_owned())
@@ -333,6 +345,23 @@ impl From<Identity> for v1::FrameworkInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_long_message_the_beginning_is_kept() {
+        let read = |message: String| {
+            let mut reported = v1::TaskStatus { message: Some(message), ..Default::default() };
+            reported.task_id.value = "t".to_owned();
+            reported.state = v1::TaskState::TaskFailed as i32;
+            status(reported).unwrap().message.unwrap()
+        };
+        assert_eq!(read("short".to_owned()), "short");
+        let kept = read("ü".repeat(MAX_MESSAGE));
+        assert!(
+            kept.len() <= MAX_MESSAGE + '…'.len_utf8() && kept.ends_with("ü…"),
+            "{}",
+            kept.len()
+        );
+    }
 
     #[test]
     fn an_offer_that_cannot_be_read_takes_no_other_with_it() {

@@ -52,6 +52,16 @@ unsafe impl GlobalAlloc for Counting {
         IN_USE.fetch_sub(layout.size() as i64, Ordering::Relaxed);
         unsafe { System.dealloc(pointer, layout) }
     }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        IN_USE.fetch_add(layout.size() as i64, Ordering::Relaxed);
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        IN_USE.fetch_add(size as i64 - layout.size() as i64, Ordering::Relaxed);
+        unsafe { System.realloc(pointer, layout, size) }
+    }
 }
 
 #[global_allocator]
@@ -244,9 +254,9 @@ impl Through {
 
     fn step(&mut self, input: Input) {
         let what = match &input {
-            Input::Request { .. } => "  that creates a job",
-            Input::Offers(_) => "  that is given offers",
-            _ => "  of another kind",
+            Input::Request { .. } => "of that, one that creates a job",
+            Input::Offers(_) => "of that, one that is given offers",
+            _ => "of that, one of another kind",
         };
         let (began, own) = (Instant::now(), own_time());
         let Step { ops, effects, .. } = self.cluster.put(input);
@@ -333,13 +343,16 @@ impl Through {
     }
 }
 
+/// A job that is there before anything is measured.
+fn old_job(number: u32) -> JobConfiguration {
+    job(&format!("role-{}", number % 100), &format!("old-{number}"), JOB)
+}
+
 /// Fills a cluster without a log.
 fn filled(agents: usize, tasks: u32, settings: Settings) -> Cluster {
     let mut cluster = Cluster::new(agents, machine(32), settings);
     for number in 0..tasks / JOB {
-        let input =
-            Cluster::create(job(&format!("role-{}", number % 100), &format!("old-{number}"), JOB));
-        let step = cluster.put(input);
+        let step = cluster.put(Cluster::create(old_job(number)));
         let said = cluster.carry_out(step.effects);
         assert!(said.is_empty());
         cluster.settle();
@@ -350,7 +363,7 @@ fn filled(agents: usize, tasks: u32, settings: Settings) -> Cluster {
 
 fn report(name: &str, placed: u64, took: Duration) {
     println!(
-        "{name:<40} {:>8.0} a second ({placed} in {:.2} s)",
+        "{name:<50} {:>8.0} a second ({placed} in {:.2} s)",
         placed as f64 / took.as_secs_f64(),
         took.as_secs_f64()
     );
@@ -446,6 +459,11 @@ fn shares(times: &mut [Duration]) -> String {
     )
 }
 
+/// How many tasks a large cluster has.
+const MILLION: u32 = 1_000_000;
+/// How many more are placed while questions are asked.
+const ASKED: u32 = 200_000;
+
 /// What is asked, in turn.
 const QUESTIONS: [&str; 3] = ["a page of a role's jobs", "one job's tasks", "one agent's tasks"];
 
@@ -473,9 +491,9 @@ fn question(number: usize, scheduler: &Scheduler) -> u64 {
 }
 
 /// How long questions wait at a million tasks while others are placed: those about what rests, and
-/// those about what has just been changed, which wait for the log.
+/// those about what is just being placed.
 fn questions() {
-    let cluster = filled(50_000, 900_000, settings());
+    let cluster = filled(50_000, MILLION, settings());
     let mut through = Through::new(cluster);
     let (ask, queries) = mpsc::channel::<Query>();
     through.queries = Some(queries);
@@ -508,20 +526,20 @@ fn questions() {
         }
         waits
     });
-    let took = through.place(jobs(|_, _| {}), 100_000);
+    let took = through.place(jobs(|_, _| {}), u64::from(ASKED));
     done.store(1, Ordering::Relaxed);
-    report("to 1000000 tasks, being asked", 100_000, took);
+    report(&format!("to {} tasks, being asked", MILLION + ASKED), u64::from(ASKED), took);
     through.queries = None;
     let (mut steps, mut own): (Vec<_>, Vec<_>) = through.steps.values().flatten().copied().unzip();
-    println!("{:<40} {}", "a step of the core", shares(&mut steps));
-    println!("{:<40} {}", "a step of the core, on a processor", shares(&mut own));
+    println!("{:<50} {}", "a step of the core", shares(&mut steps));
+    println!("{:<50} {}", "a step of the core, on a processor", shares(&mut own));
     for (what, steps) in &through.steps {
         let mut own: Vec<_> = steps.iter().map(|(_, own)| *own).collect();
-        println!("{what:<40} {}", shares(&mut own));
+        println!("{:<50} {}", what, shares(&mut own));
     }
     for (name, (mut all, mut of_log)) in QUESTIONS.into_iter().zip(asking.join().unwrap()) {
-        println!("{name:<40} {}", shares(&mut all));
-        println!("{:<40} {}", "  those that waited for the log", shares(&mut of_log));
+        println!("{:<50} {}", name, shares(&mut all));
+        println!("{:<50} {}", format!("{name}, for the log"), shares(&mut of_log));
     }
 }
 
@@ -564,12 +582,12 @@ fn statuses() {
 /// What a snapshot of a million tasks costs: to be made, to be written, the log meanwhile, and to
 /// begin with.
 fn restore() {
-    let cluster = filled(50_000, 1_000_000, settings());
+    let cluster = filled(50_000, MILLION, settings());
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let (mut store, _) = Store::open(folder.path()).unwrap();
     let began = Instant::now();
     let frozen = cluster.scheduler.state().frozen();
-    println!("{:<40} {}", "a state is frozen", shares(&mut [began.elapsed()]));
+    println!("{:<50} {}", "a state is frozen", shares(&mut [began.elapsed()]));
     let step = vec![vec![Op::PutHost {
         name: "host".into(),
         agent: AgentId::new("agent").unwrap(),
@@ -581,7 +599,7 @@ fn restore() {
         began.elapsed()
     };
     let mut alone: Vec<Duration> = (0..200).map(|_| append(&mut store)).collect();
-    println!("{:<40} {}", "an append of 100 kB", shares(&mut alone));
+    println!("{:<50} {}", "an append of 100 kB", shares(&mut alone));
     let began = Instant::now();
     let mut snapshot = store.begin_snapshot().unwrap();
     let writing = std::thread::spawn(move || {
@@ -593,17 +611,17 @@ fn restore() {
         beside.push(append(&mut store));
     }
     let (written, took) = writing.join().unwrap();
-    report("tasks written to a snapshot", 1_000_000, took);
-    println!("{:<40} {}", "an append of 100 kB beside it", shares(&mut beside));
+    report("tasks written to a snapshot", MILLION.into(), took);
+    println!("{:<50} {}", "an append of 100 kB beside it", shares(&mut beside));
     let began = Instant::now();
     store.end_snapshot(written).unwrap();
-    println!("{:<40} {}", "a snapshot is ended", shares(&mut [began.elapsed()]));
+    println!("{:<50} {}", "a snapshot is ended", shares(&mut [began.elapsed()]));
     drop(store);
     drop(cluster);
     let began = Instant::now();
     let (_store, state) = Store::open(folder.path()).unwrap();
-    report("tasks read from a snapshot", 1_000_000, began.elapsed());
-    assert_eq!(state.len(), 1_000_000);
+    report("tasks read from a snapshot", MILLION.into(), began.elapsed());
+    assert_eq!(state.len(), MILLION as usize);
 }
 
 /// The memory of tasks that run, of jobs with 1,000 instances.
@@ -638,7 +656,7 @@ fn memory() {
     }
     let used = IN_USE.load(Ordering::Relaxed) - before;
     println!(
-        "{:<40} {:>8.0} bytes for each of 100,000 tasks that run",
+        "{:<50} {:>8.0} bytes for each of 100,000 tasks that run",
         "memory",
         used as f64 / 100_000.0
     );
@@ -662,8 +680,8 @@ fn main() {
     }
     if wanted("scale") {
         let small = scale(5_000, 50_000);
-        let large = scale(50_000, 1_000_000);
-        println!("{:<40} {:>8.0} % of the rate", "twenty times the cluster", large / small * 100.0);
+        let large = scale(50_000, MILLION);
+        println!("{:<50} {:>8.0} % of the rate", "twenty times the cluster", large / small * 100.0);
     }
     if wanted("statuses") {
         statuses();

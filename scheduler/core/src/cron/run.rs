@@ -97,8 +97,7 @@ impl Turn<'_> {
         }
         let instances = job.instance_count;
         self.record_outcome(key, due, CronOutcome::Started { instances });
-        let like = self.scheduler.state.config_like(&job.task);
-        self.insert_pending(like.unwrap_or_else(|| Arc::new(job.task.clone())), 0..instances);
+        self.insert_pending(Arc::new(job.task.clone()), 0..instances);
     }
 
     fn record_run(&mut self, key: &JobKey, due: CronDue, reason: CronSkip) {

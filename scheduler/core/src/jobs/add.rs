@@ -34,7 +34,7 @@ impl Turn<'_> {
         // A stand-in has the next number already: it stays, as the first of those that are added.
         let greatest = state.active_of(job).map(|task| task.assigned.instance).max();
         let stand_in = self.scheduler.lasting_stand_in(job).filter(|at| Some(*at) == greatest);
-        let active = state.active_of(job).count() - usize::from(stand_in.is_some());
+        let active = state.active_count(job) - usize::from(stand_in.is_some());
         let active = u32::try_from(active).unwrap_or(u32::MAX);
         let max = self.scheduler.settings.max_tasks_per_job;
         if active.checked_add(count).is_none_or(|total| total > max) {

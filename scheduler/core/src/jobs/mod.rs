@@ -12,7 +12,7 @@ use aurora_model::key::{JobKey, TaskId};
 
 use crate::changes::TaskChange;
 use crate::input::{Effect, ErrorKind, Op, RequestError, TaskRecord};
-use crate::scheduler::Turn;
+use crate::scheduler::{Scheduler, Turn};
 
 impl Turn<'_> {
     /// Whether a job may be changed by instances: not if it is a cron job, whose runs come and go.
@@ -52,17 +52,19 @@ impl Turn<'_> {
         let made: Vec<(TaskId, u32)> =
             tasks.iter().map(|task| (task.id.clone(), task.instance)).collect();
         self.apply(Op::PutTasks { config: config.clone(), tasks });
-        for (id, instance) in made {
-            self.step.effects.push(Effect::Changed(id.clone()));
-            self.entered(&id, TaskState::Pending, false);
-            self.changes.push_back(TaskChange {
-                id,
-                config: config.clone(),
-                instance,
-                host: None,
-                from: TaskState::Init,
-                to: Some(TaskState::Pending),
-            });
-        }
+        let Scheduler { state, groups, settings, .. } = &mut *self.scheduler;
+        // An equal one may have been in use already.
+        let task = made.first().and_then(|(id, _)| state.task(id));
+        let config = task.map_or(config, |task| task.assigned.task.clone());
+        groups.add(made.iter().map(|(id, _)| id.clone()), &config, settings);
+        self.step.effects.extend(made.iter().map(|(id, _)| Effect::Changed(id.clone())));
+        self.changes.extend(made.into_iter().map(|(id, instance)| TaskChange {
+            id,
+            config: config.clone(),
+            instance,
+            host: None,
+            from: TaskState::Init,
+            to: Some(TaskState::Pending),
+        }));
     }
 }

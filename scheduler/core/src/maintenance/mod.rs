@@ -205,7 +205,7 @@ impl Turn<'_> {
         let drains = maintenance.mode == MaintenanceMode::Draining;
         if let Some(before) = self.drain_of(host).map(Drain::deadline) {
             let timer = Timer::Maintenance(MaintenanceTimer::Drain(host.to_owned()));
-            self.scheduler.timers.forget(before, &timer);
+            self.scheduler.timers.forget(before, timer);
         }
         let op = MaintenanceOp::Put { host: host.to_owned(), maintenance };
         self.apply(crate::input::Op::Maintenance(op));

@@ -68,7 +68,7 @@ impl Turn<'_> {
             && config.is_service
             && config.sla_policy.is_none()
             && task.state == TaskState::Running
-            && state.active_of(&job).count() == 1;
+            && state.active_count(&job) == 1;
         if !is_meant {
             return Cover::Fine;
         }

@@ -83,7 +83,17 @@ pub(crate) struct Groups {
 }
 
 impl Groups {
-    pub(crate) fn add(&mut self, task: TaskId, config: &Arc<TaskConfig>, settings: &Settings) {
+    /// Tasks of one configuration begin to wait, in this order.
+    pub(crate) fn add(
+        &mut self,
+        tasks: impl IntoIterator<Item = TaskId>,
+        config: &Arc<TaskConfig>,
+        settings: &Settings,
+    ) {
+        let mut tasks = tasks.into_iter().peekable();
+        if tasks.peek().is_none() {
+            return;
+        }
         let candidates = self.by_job.entry(config.job.clone()).or_default();
         let known = candidates.iter().copied().find(|id| {
             self.groups
@@ -93,26 +103,25 @@ impl Groups {
         let id = known.unwrap_or_else(|| {
             self.made += 1;
             candidates.push(self.made);
-            let group = Group {
-                config: config.clone(),
-                wanted: Wanted::of(config, settings),
-                tasks: BTreeMap::new(),
-                seen: 0,
-                unfinished: None,
-                nearest: None,
-                told: None,
-                found: RefCell::new(None),
-                searched: None,
-                is_searching: false,
-            };
-            self.groups.insert(self.made, group);
             self.made
         });
-        self.joined += 1;
-        if let Some(group) = self.groups.get_mut(&id) {
+        let group = self.groups.entry(id).or_insert_with(|| Group {
+            config: config.clone(),
+            wanted: Wanted::of(config, settings),
+            tasks: BTreeMap::new(),
+            seen: 0,
+            unfinished: None,
+            nearest: None,
+            told: None,
+            found: RefCell::new(None),
+            searched: None,
+            is_searching: false,
+        });
+        for task in tasks {
+            self.joined += 1;
             group.tasks.insert(self.joined, task.clone());
+            self.by_task.insert(task, (id, self.joined));
         }
-        self.by_task.insert(task, (id, self.joined));
         self.changed.insert(id);
         self.untold.insert(id);
     }

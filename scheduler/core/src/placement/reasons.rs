@@ -323,7 +323,8 @@ impl Scheduler {
     }
 
     fn survey(&self, group: &Group, reason: &mut PendingReason) {
-        let at = group.nearest.as_ref().map_or(Timestamp(0), |nearest| nearest.at);
+        // One that has not looked yet may be told of a host too few, not of one too many.
+        let at = group.nearest.as_ref().map_or(Timestamp(i64::MAX), |nearest| nearest.at);
         let spread = self.state.spread_of(&group.config.job);
         let own = group.tasks().next().and_then(|task| self.groups.id_of(task));
         let survey = self.look_around(at, &group.config, &group.wanted, spread, own);

@@ -38,12 +38,6 @@ impl Configs {
         })
     }
 
-    /// The one in use that is equal to this one.
-    pub(super) fn find(&self, config: &TaskConfig) -> Option<Arc<TaskConfig>> {
-        let mut known = self.jobs.get(&config.job)?.iter().filter_map(Weak::upgrade);
-        known.find(|known| **known == *config)
-    }
-
     /// An update whose configurations are those in use.
     pub(super) fn shared_in(&mut self, snapshot: &UpdateSnapshot) -> UpdateSnapshot {
         let mut snapshot = snapshot.clone();

@@ -310,11 +310,6 @@ impl State {
         &self.updates
     }
 
-    /// The configuration of a task of the job that is equal to this one, if there is any.
-    pub(crate) fn config_like(&self, config: &TaskConfig) -> Option<Arc<TaskConfig>> {
-        self.configs.find(config)
-    }
-
     /// How a request was answered.
     pub fn answered(&self, id: &RequestId) -> Option<&RecordedResponse> {
         self.requests.get(id).map(|answered| answered.response)
@@ -603,23 +598,23 @@ impl State {
 }
 
 /// Tasks that one op of a snapshot holds. A job may have ended far more than the log takes at once.
-const TASKS_PER_OP: usize = 10_000;
+const TASKS_PER_OP: usize = 1_000;
 
 /// One op for each configuration that the tasks of a job share, or some if these are many.
 fn job_to_ops(tasks: Vec<&ScheduledTask>) -> Vec<Op> {
     let mut groups: Vec<(Arc<TaskConfig>, Vec<TaskRecord>)> = Vec::new();
     for task in tasks {
         let record = record(task);
-        match groups.iter_mut().find(|(config, _)| Arc::ptr_eq(config, &task.assigned.task)) {
+        // The newest of a configuration is the one that is being filled.
+        let group = groups.iter_mut().rev().find(|(config, records)| {
+            Arc::ptr_eq(config, &task.assigned.task) && records.len() < TASKS_PER_OP
+        });
+        match group {
             Some((_, records)) => records.push(record),
             None => groups.push((task.assigned.task.clone(), vec![record])),
         }
     }
-    let put = |(config, tasks): (Arc<TaskConfig>, Vec<TaskRecord>)| {
-        let some = tasks.chunks(TASKS_PER_OP).map(<[TaskRecord]>::to_vec);
-        some.map(move |tasks| Op::PutTasks { config: config.clone(), tasks }).collect::<Vec<_>>()
-    };
-    groups.into_iter().flat_map(put).collect()
+    groups.into_iter().map(|(config, tasks)| Op::PutTasks { config, tasks }).collect()
 }
 
 /// Lets a text be the one that is known already.

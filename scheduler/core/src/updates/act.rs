@@ -268,7 +268,7 @@ impl Turn<'_> {
             return;
         }
         if let Some(at) = updating.watches.remove(&(key.clone(), instance)) {
-            timers.forget(at, &Timer::Update(UpdateTimer::Watch(key.clone(), instance)));
+            timers.forget(at, Timer::Update(UpdateTimer::Watch(key.clone(), instance)));
         }
     }
 
@@ -323,7 +323,7 @@ impl Turn<'_> {
             // One that comes too early finds that out; pulses would set one each otherwise.
             Some(set) if *set <= end => return,
             // The clock went back between two pulses.
-            Some(set) => timers.forget(*set, &timer()),
+            Some(set) => timers.forget(*set, timer()),
             None => {}
         }
         timers.set(end, timer());

@@ -1,6 +1,7 @@
 //! How large an update may be: it is written down whole, and looked at again and again.
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 
 use aurora_model::job::TaskConfig;
 use aurora_model::update::{JobUpdateRequest, UpdateInstructions, UpdateStrategy};
@@ -20,8 +21,8 @@ const MAX_METADATA: usize = 1_000;
 const MAX_METADATA_BYTES: usize = 64 << 10;
 
 /// How large the descriptions of tasks may be together that an update must remember to undo what it
-/// does, in bytes. One record of the log holds them all, as
-/// the tests of `aurora-scheduler-storage` show.
+/// does, in bytes. One record of the log holds them all, as the tests of `aurora-scheduler-storage`
+/// show.
 const MAX_CONFIG_BYTES: usize = 64 << 20;
 
 /// Refuses what is too large before it is looked at.
@@ -53,13 +54,20 @@ pub(super) fn check_configs(instructions: &UpdateInstructions) -> Result<(), Req
     )))
 }
 
-/// How long what a user may make long of a task is, in bytes.
+/// How long the description of a task is, in bytes: all of it, and rather more than in the log, as
+/// names and quotes count.
 fn size_of(task: &TaskConfig) -> usize {
-    let pair = |(key, value): (&String, &String)| key.len() + value.len();
-    let data = task.executor.as_ref().map_or(0, |executor| executor.data.len());
-    let metadata: usize = task.metadata.iter().map(|(key, value)| pair((key, value))).sum();
-    let links: usize = task.task_links.iter().map(pair).sum();
-    data + metadata + links
+    struct Length(usize);
+    impl Write for Length {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            self.0 += text.len();
+            Ok(())
+        }
+    }
+    let mut length = Length(0);
+    // Counting cannot fail.
+    let _ = write!(length, "{task:?}");
+    length.0
 }
 
 fn check(what: &str, count: usize, max: usize) -> Result<(), RequestError> {
@@ -67,4 +75,42 @@ fn check(what: &str, count: usize, max: usize) -> Result<(), RequestError> {
         return Ok(());
     }
     Err(RequestError::invalid(format!("the update has {count} {what}; at most {max} are allowed")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use aurora_model::job::{Constraint, ConstraintRule, TaskResources};
+    use aurora_model::key::JobKey;
+    use aurora_model::update::{InstanceConfig, UpdateSettings};
+
+    use super::*;
+
+    #[test]
+    fn whatever_is_long_of_a_task_counts() {
+        let key = JobKey::new("www", "prod", "web").unwrap();
+        let plain = TaskConfig::plain(key, "me", TaskResources::default());
+        let long = || "x".repeat(MAX_CONFIG_BYTES);
+        let value = ConstraintRule::Value { negated: false, values: [long()].into() };
+        let constraint = Constraint { attribute: "rack".to_owned(), rule: value };
+        let resources = TaskResources { ports: [long()].into(), ..TaskResources::default() };
+        let all = [
+            TaskConfig { constraints: [constraint].into(), ..plain.clone() },
+            TaskConfig { resources, ..plain.clone() },
+            TaskConfig { contact_email: Some(long()), ..plain.clone() },
+            TaskConfig { metadata: [("a".to_owned(), long())].into(), ..plain.clone() },
+        ];
+        let instructions = |task: TaskConfig| UpdateInstructions {
+            initial: vec![InstanceConfig { task: Arc::new(task), instances: Vec::new() }],
+            desired: None,
+            surge: None,
+            settings: UpdateSettings::default(),
+        };
+        assert_eq!(check_configs(&instructions(plain)), Ok(()));
+        for task in all {
+            let refused = check_configs(&instructions(task)).unwrap_err();
+            assert!(refused.message.contains("update some instances at a time"), "{refused}");
+        }
+    }
 }

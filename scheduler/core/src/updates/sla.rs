@@ -43,14 +43,14 @@ impl Turn<'_> {
     pub(super) fn stop(&mut self, key: &UpdateKey, instance: u32) {
         let at = (key.clone(), instance);
         let Some((task, _)) = self.policy_to_ask(key, instance) else {
-            self.scheduler.updating.asking.remove(&at);
+            self.forget_asking(key, instance);
             return self.stop_now(key, instance);
         };
-        let asking = &mut self.scheduler.updating.asking;
-        if asking.get(&at).is_some_and(|asking| asking.task == task) {
+        if self.scheduler.updating.asking.get(&at).is_some_and(|asking| asking.task == task) {
             return;
         }
-        asking.insert(at, Asking { task, at: None, wait: 0 });
+        self.forget_asking(key, instance);
+        self.scheduler.updating.asking.insert(at, Asking { task, at: None, wait: 0 });
         self.note(key, instance, "Checking SLA before continuing.");
         self.ask(key, instance);
     }
@@ -85,14 +85,19 @@ impl Turn<'_> {
         let Scheduler { updating, timers, .. } = &mut *self.scheduler;
         let asking = updating.asking.get_mut(&(key.clone(), instance));
         if let Some(at) = asking.and_then(|asking| asking.at.take()) {
-            timers.forget(at, &Timer::Update(UpdateTimer::AskAgain(key.clone(), instance)));
+            timers.forget(at, Timer::Update(UpdateTimer::AskAgain(key.clone(), instance)));
         }
+    }
+
+    /// Nobody waits for the policy of an instance any more.
+    fn forget_asking(&mut self, key: &UpdateKey, instance: u32) {
+        self.forget_question_timer(key, instance);
+        self.scheduler.updating.asking.remove(&(key.clone(), instance));
     }
 
     /// The policy allows it.
     fn pass(&mut self, key: &UpdateKey, instance: u32) {
-        self.forget_question_timer(key, instance);
-        self.scheduler.updating.asking.remove(&(key.clone(), instance));
+        self.forget_asking(key, instance);
         self.scheduler.updating.asked.entry(key.job.clone()).or_default().passed += 1;
         self.note(key, instance, "SLA check passed, continuing.");
         self.stop_now(key, instance);
@@ -107,7 +112,7 @@ impl Turn<'_> {
         let latest = match asking.at.filter(|at| *at > self.now) {
             // It was asked because something has happened: it is asked in time all the same.
             Some(at) => {
-                timers.forget(at, &timer);
+                timers.forget(at, timer.clone());
                 at
             }
             None => {
@@ -167,7 +172,7 @@ impl Turn<'_> {
     fn forget_look(&mut self, key: &UpdateKey) {
         let Scheduler { updating, timers, .. } = &mut *self.scheduler;
         if let Some(Look { next: Some(at), .. }) = updating.looks.remove(key) {
-            timers.forget(at, &Timer::Update(UpdateTimer::AskWaiting(key.clone())));
+            timers.forget(at, Timer::Update(UpdateTimer::AskWaiting(key.clone())));
         }
     }
 
@@ -199,7 +204,7 @@ impl Turn<'_> {
                 continue;
             }
             if !self.is_to_stop(key, instance) {
-                self.scheduler.updating.asking.remove(&(key.clone(), instance));
+                self.forget_asking(key, instance);
                 continue;
             }
             self.ask(key, instance);
@@ -227,7 +232,7 @@ impl Turn<'_> {
             return;
         }
         if !self.is_to_stop(key, instance) {
-            self.scheduler.updating.asking.remove(&(key.clone(), instance));
+            self.forget_asking(key, instance);
             return;
         }
         self.ask(key, instance);
@@ -258,9 +263,7 @@ impl Turn<'_> {
         match (is_meant, allowed) {
             (true, true) => self.pass(&key, instance),
             (true, false) => self.put_off(&key, instance, None),
-            (false, _) => {
-                self.scheduler.updating.asking.remove(&(key, instance));
-            }
+            (false, _) => self.forget_asking(&key, instance),
         }
     }
 
@@ -281,9 +284,8 @@ impl Turn<'_> {
         let all = (key.clone(), 0)..=(key.clone(), u32::MAX);
         let asking = &mut self.scheduler.updating.asking;
         let found: Vec<(UpdateKey, u32)> = asking.range(all).map(|(at, _)| at.clone()).collect();
-        for at in found {
-            self.forget_question_timer(key, at.1);
-            self.scheduler.updating.asking.remove(&at);
+        for (_, instance) in found {
+            self.forget_asking(key, instance);
         }
         self.forget_look(key);
     }
