@@ -14,6 +14,7 @@
 )]
 
 mod bind;
+mod checks;
 mod flags;
 mod run;
 mod sandbox;

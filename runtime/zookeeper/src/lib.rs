@@ -1,0 +1,1 @@
+//! Server sets in ZooKeeper (`executor.md` 17).
