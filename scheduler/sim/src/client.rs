@@ -51,6 +51,8 @@ pub(crate) struct Job {
     pub(crate) unsure: BTreeSet<u32>,
     /// It was updated: which instances there should be depends on how far that came.
     pub(crate) updated: bool,
+    /// Some of its ended tasks may have been forgotten before others, whichever ended first.
+    pub(crate) pruned: bool,
     /// Its last update.
     update: Option<UpdateKey>,
 }
@@ -237,7 +239,11 @@ impl Clients {
                     0 => AdminRequest::ReconcileExplicit { batch_size: Some(5) },
                     1 => AdminRequest::ReconcileImplicit,
                     _ => {
-                        let query = aurora_scheduler_core::TaskQuery::of_job(&jobs::key(rng)?);
+                        let key = jobs::key(rng)?;
+                        let query = aurora_scheduler_core::TaskQuery::of_job(&key);
+                        if let Some(job) = self.jobs.get_mut(&key) {
+                            job.pruned = true;
+                        }
                         AdminRequest::Prune { query, limit: Some(3) }
                     }
                 };
@@ -451,7 +457,14 @@ impl Clients {
                 let unsure = BTreeSet::new();
                 self.jobs.insert(
                     key.clone(),
-                    Job { config: *config, wanted, unsure, updated: false, update: None },
+                    Job {
+                        config: *config,
+                        wanted,
+                        unsure,
+                        updated: false,
+                        pruned: false,
+                        update: None,
+                    },
                 );
             }
             (Request::AddInstances { job, .. }, Response::Added { instances }) => {
@@ -469,6 +482,7 @@ impl Clients {
                     wanted: BTreeSet::new(),
                     unsure: BTreeSet::new(),
                     updated: true,
+                    pruned: false,
                     update: None,
                 });
                 known.updated = true;

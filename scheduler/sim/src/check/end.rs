@@ -65,7 +65,8 @@ impl World {
                     return broken("T1", format!("{key}/{instance} is lost; it was {states:?}"));
                 }
                 // Which run was the last cannot be told by clocks that jump.
-                let has_ended = of_instance().next().is_none()
+                let has_ended = job.pruned
+                    || of_instance().next().is_none()
                     || of_instance()
                         .any(|task| matches!(task.state, TaskState::Finished | TaskState::Failed));
                 if !is_active && !has_ended {
