@@ -176,16 +176,21 @@ impl World {
         Ok(())
     }
 
-    /// The hosts that an update may keep for what replaces a run there that has just ended.
+    /// The hosts that an update may keep for what replaces a run there that has just ended, and those
+    /// on which others were just stopped to make room.
     fn kept_hosts(&self, scheduler: &Scheduler) -> BTreeSet<String> {
         let now = self.wall(self.home);
-        let hold = self.settings.update_affinity_hold_ms;
-        let ended = scheduler.state().tasks().filter(|task| {
+        let affinity = self.settings.update_affinity_hold_ms;
+        let reservation = self.settings.offer_reservation_ms;
+        let kept = scheduler.state().tasks().filter(|task| {
             let since = task.latest_event().map_or(0, |event| now.ms_since(event.timestamp));
-            self.settings.enable_update_affinity && task.state.is_terminal() && since <= hold
+            let has_ended = task.state.is_terminal() && since <= affinity;
+            let was_stopped = task.events.iter().any(|event| {
+                event.state == TaskState::Preempting && now.ms_since(event.timestamp) <= reservation
+            });
+            self.settings.enable_update_affinity && has_ended || was_stopped
         });
-        ended
-            .filter_map(|task| task.assigned.agent.as_ref().map(|(_, host)| host.to_string()))
+        kept.filter_map(|task| task.assigned.agent.as_ref().map(|(_, host)| host.to_string()))
             .collect()
     }
 

@@ -150,8 +150,8 @@ fn the_start_of_the_largest_update_is_no_longer_than_a_record_may_be() {
         config.executor.as_mut().unwrap().data = data;
         config
     };
-    // Descriptions of 60 MiB, of which each is one instance's.
-    for number in 0..15 {
+    // With the new one descriptions of 60 MiB, of which each is one instance's.
+    for number in 0..14 {
         let record = TaskRecord {
             id: TaskId::new(format!("t{number}")).unwrap(),
             instance: 2 * number,
