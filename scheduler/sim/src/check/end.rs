@@ -5,6 +5,7 @@ use std::path::Path;
 
 use aurora_model::job::{ConstraintRule, ScheduledTask, TaskState};
 use aurora_model::key::TaskId;
+use aurora_model::maintenance::MaintenanceMode;
 use aurora_scheduler_core::{Scheduler, TaskQuery};
 use aurora_scheduler_storage::Store;
 
@@ -157,7 +158,9 @@ impl World {
                 continue;
             }
             for (host, room) in &mut free {
-                if kept.contains(*host) {
+                // A wish to empty it that was long on its way may have come after the last word.
+                let mode = scheduler.state().host_mode(host);
+                if kept.contains(*host) || mode != MaintenanceMode::None {
                     continue;
                 }
                 let Some(has) = attributes.get(host) else { continue };
