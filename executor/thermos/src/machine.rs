@@ -31,6 +31,11 @@ pub enum Input {
         /// How long its processes have.
         grace: Duration,
     },
+    /// The task is given up: it ends at once, without its final processes.
+    Lose {
+        /// Why.
+        reason: String,
+    },
     /// Time has passed.
     Tick,
 }
@@ -58,6 +63,13 @@ pub enum Action {
     KillAll,
 }
 
+/// How a task ends that was told to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Forced {
+    state: TaskState,
+    reason: String,
+}
+
 /// A running task.
 #[derive(Debug)]
 pub struct Machine {
@@ -65,8 +77,8 @@ pub struct Machine {
     regular: Planner,
     finals: Planner,
     state: Option<TaskState>,
-    /// Why the task was told to end.
-    killed: Option<String>,
+    /// What the task was told to end with.
+    forced: Option<Forced>,
     /// When cleaning and finalizing must be over.
     deadline: Option<Duration>,
     /// What went wrong first.
@@ -81,7 +93,7 @@ impl Machine {
             finals: Planner::new(&task, true),
             task,
             state: None,
-            killed: None,
+            forced: None,
             deadline: None,
             failure: None,
         }
@@ -106,7 +118,13 @@ impl Machine {
                     self.finalize(&mut actions);
                 }
             }
-            Input::Kill { reason, grace } => self.kill(now, reason, grace, &mut actions),
+            Input::Kill { reason, grace } => {
+                let forced = Forced { state: TaskState::Killed, reason };
+                self.force(forced, now + grace, &mut actions);
+            }
+            Input::Lose { reason } => {
+                self.force(Forced { state: TaskState::Lost, reason }, now, &mut actions);
+            }
         }
         self.advance(now, &mut actions);
         actions
@@ -139,18 +157,19 @@ impl Machine {
         planner.ended(process, outcome, now, spec);
     }
 
-    fn kill(&mut self, now: Duration, reason: String, grace: Duration, actions: &mut Vec<Action>) {
+    /// What comes later may only shorten the time, and only giving up changes how the task ends.
+    fn force(&mut self, forced: Forced, deadline: Duration, actions: &mut Vec<Action>) {
         let Some(state) = self.state else { return };
         if state.is_terminal() {
             return;
         }
-        // A second kill may only shorten the time.
-        let deadline = now + grace;
-        let sooner = self.killed.is_none() || self.deadline.is_none_or(|set| deadline < set);
-        if sooner {
+        if self.forced.is_none() || self.deadline.is_none_or(|set| deadline < set) {
             self.deadline = Some(deadline);
         }
-        self.killed.get_or_insert_with(|| reason.clone());
+        let reason = forced.reason.clone();
+        if self.forced.is_none() || forced.state == TaskState::Lost {
+            self.forced = Some(forced);
+        }
         if state == TaskState::Active {
             self.enter(TaskState::Cleaning, reason, actions);
             actions.push(Action::Terminate);
@@ -218,8 +237,8 @@ impl Machine {
 
     /// A task is over when nothing of it lives any more: its terminal state comes last.
     fn end(&mut self, actions: &mut Vec<Action>) {
-        let (state, reason) = match &self.killed {
-            Some(reason) => (TaskState::Killed, reason.clone()),
+        let (state, reason) = match &self.forced {
+            Some(Forced { state, reason }) => (*state, reason.clone()),
             None if self.is_healthy() => (TaskState::Success, String::new()),
             None => (TaskState::Failed, self.why_failed()),
         };
@@ -388,6 +407,29 @@ mod tests {
         assert_eq!(story.put(Input::AllGone), "FINALIZING kill +last:0");
         assert_eq!(story.wait(60), "kill KILLED(asked to)");
         assert_eq!(story.put(kill()), "");
+    }
+
+    #[test]
+    fn giving_up_ends_a_task_at_once_even_one_that_is_being_killed() {
+        let lose = || Input::Lose { reason: "gone".to_owned() };
+        let kill = || Input::Kill { reason: "asked to".to_owned(), grace: Duration::from_secs(60) };
+        let last = Process { is_final: true, ..process("last") };
+        let story = || Story::of(&task(vec![process("a"), last.clone()], &[]));
+        let mut active = story();
+        active.put(Input::Begin);
+        assert_eq!(active.put(lose()), "CLEANING(gone) term kill LOST(gone)");
+        let mut cleaning = story();
+        cleaning.put(Input::Begin);
+        cleaning.put(kill());
+        assert_eq!(cleaning.put(lose()), "kill LOST(gone)");
+        assert_eq!(cleaning.put(kill()), "");
+        let mut finalizing = story();
+        finalizing.put(Input::Begin);
+        finalizing.end("a", Outcome::Success);
+        finalizing.put(Input::AllGone);
+        assert_eq!(finalizing.put(kill()), "", "final processes go on");
+        assert_eq!(finalizing.machine.next_wakeup(), Some(Duration::from_secs(60)));
+        assert_eq!(finalizing.put(lose()), "kill LOST(gone)");
     }
 
     #[test]

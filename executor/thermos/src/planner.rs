@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::spec::{MAX_RUNS, ProcessSpec, TaskSpec};
+use crate::spec::{ProcessSpec, TaskSpec};
 
 /// How a run ended, as far as planning is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,7 @@ struct Process {
 pub struct Planner {
     processes: Vec<Process>,
     max_concurrency: usize,
+    max_runs: Option<u32>,
 }
 
 impl Planner {
@@ -67,6 +68,7 @@ impl Planner {
             .collect();
         Self {
             processes,
+            max_runs: task.max_runs,
             max_concurrency: task
                 .max_concurrency
                 .map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX)),
@@ -135,7 +137,7 @@ impl Planner {
             Outcome::Success if !spec.daemon => Status::Finished,
             Outcome::Failure if too_many && spec.ephemeral => Status::Finished,
             Outcome::Failure if too_many => Status::Failed,
-            _ if process.runs >= MAX_RUNS => Status::Failed,
+            _ if self.max_runs.is_some_and(|max| process.runs >= max) => Status::Failed,
             _ => again,
         };
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,7 +17,7 @@ use crate::checkpoint::{WriteError, Writer};
 use crate::machine::{Action, Input, Machine};
 use crate::planner::Outcome;
 use crate::process::children::{Children, Exit};
-use crate::process::output::RunDirectory;
+use crate::process::output::{self, RunDirectory};
 use crate::process::spawn::{Launch, launch};
 use crate::process::user::Credentials;
 use crate::spec::TaskSpec;
@@ -65,6 +65,11 @@ pub enum Command {
         reason: String,
         /// How long its processes have.
         grace: Duration,
+    },
+    /// Give the task up: it ends at once as LOST, without its final processes.
+    Lose {
+        /// Why.
+        reason: String,
     },
 }
 
@@ -183,8 +188,11 @@ impl Runner {
                     }
                 }
                 Some(command) = commands.recv() => {
-                    let Command::Kill { reason, grace } = command;
-                    self.handle(Input::Kill { reason, grace }).await?;
+                    let input = match command {
+                        Command::Kill { reason, grace } => Input::Kill { reason, grace },
+                        Command::Lose { reason } => Input::Lose { reason },
+                    };
+                    self.handle(input).await?;
                 }
                 Ok(()) = changes.changed(), if self.waits_for_all => {}
                 () = sleep_until(wakeup) => self.handle(Input::Tick).await?,
@@ -263,17 +271,34 @@ impl Runner {
         }
     }
 
+    /// The sandbox is made again if a process has removed it.
+    fn run_directory(&mut self, process: &str, run: u32) -> Result<RunDirectory, String> {
+        let user = self.config.user.as_ref();
+        let create = |sandbox: BorrowedFd<'_>| {
+            RunDirectory::create(sandbox, LOG_DIR, process, run, user)
+                .map_err(|error| error.to_string())
+        };
+        match rustix::fs::fstat(&self.config.sandbox) {
+            Ok(stat) if stat.st_nlink > 0 => return create(self.config.sandbox.as_fd()),
+            Ok(_removed) => {}
+            Err(errno) => return Err(format!("failed to look at the sandbox: {errno}")),
+        }
+        let path = &self.config.header.sandbox;
+        self.config.sandbox = output::create_directory(path, user)
+            .map_err(|error| format!("the sandbox was removed; {error}"))?;
+        create(self.config.sandbox.as_fd())
+    }
+
     fn try_start(
         &mut self,
         process: usize,
         run: u32,
     ) -> Result<crate::checkpoint::record::ProcessIdentity, String> {
-        let spec = &self.task.processes[process];
+        let task = Arc::clone(&self.task);
+        let spec = task.processes.get(process).ok_or("there is no such process")?;
+        let directory = Arc::new(self.run_directory(&spec.name, run)?);
         let user = self.config.user.as_ref();
         let sandbox = self.config.sandbox.as_fd();
-        let directory = RunDirectory::create(sandbox, LOG_DIR, &spec.name, run, user)
-            .map_err(|error| error.to_string())?;
-        let directory = Arc::new(directory);
         let environment = self.environment();
         let launched = launch(
             &self.children,

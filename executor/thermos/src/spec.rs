@@ -6,7 +6,7 @@ use std::time::Duration;
 use aurora_model::config;
 use aurora_model::plan::{Plan, PlanError};
 
-/// How often one process may run at most, whatever its own limits (`executor.md` 8).
+/// How often one process may run, unless whoever runs the task says otherwise (`executor.md` 8).
 pub const MAX_RUNS: u32 = 100;
 
 /// A task that can be run.
@@ -24,6 +24,8 @@ pub struct TaskSpec {
     pub max_concurrency: Option<u32>,
     /// How long processes have to end by themselves.
     pub finalization_wait: Duration,
+    /// Runs of one process after which it has failed, whatever they came to; `None` for no limit.
+    pub max_runs: Option<u32>,
 }
 
 /// A process of a [`TaskSpec`].
@@ -83,12 +85,92 @@ pub enum Mode {
     },
 }
 
+/// Why words do not say where output goes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LoggerError {
+    /// There is no such place.
+    #[error("unknown logger destination {0:?}: it is one of file, console, both, none")]
+    Destination(String),
+    /// Files are not kept that way.
+    #[error("unknown logger mode {0:?}: it is one of standard, rotate")]
+    Mode(String),
+    /// A number is out of its range.
+    #[error("{what} of a logger is out of range: {value}")]
+    Range {
+        /// The number.
+        what: &'static str,
+        /// What it is.
+        value: u64,
+    },
+}
+
+/// Files that grow, in the sandbox: what is done with the output of a process if nobody says
+/// otherwise.
+impl Default for Logger {
+    fn default() -> Self {
+        Self { destination: Destination::File, mode: Mode::Standard }
+    }
+}
+
+impl Logger {
+    /// The bytes of a rotated log file if nobody says otherwise.
+    pub const ROTATE_SIZE: u64 = 100 << 20;
+    /// The number of old log files if nobody says otherwise.
+    pub const ROTATE_BACKUPS: u32 = 5;
+    /// The most old log files: each rotation renames them all.
+    pub const MAX_BACKUPS: u32 = 1000;
+
+    /// The logger that an operator's flags describe (`executor.md` 10). What is empty or 0 was not
+    /// given. The size is in MiB.
+    ///
+    /// # Errors
+    /// [`LoggerError`]: an unknown word, or a number out of its range.
+    pub fn from_flags(
+        destination: &str,
+        mode: &str,
+        size_mib: u64,
+        backups: u32,
+    ) -> Result<Self, LoggerError> {
+        let destination = match destination {
+            "" | "file" => Destination::File,
+            "console" => Destination::Console,
+            "both" => Destination::Both,
+            "none" => Destination::None,
+            other => return Err(LoggerError::Destination(other.to_owned())),
+        };
+        let too_large = || LoggerError::Range { what: "rotate size in MiB", value: size_mib };
+        let size = match size_mib {
+            0 => Self::ROTATE_SIZE,
+            mib => mib.checked_mul(1 << 20).ok_or_else(too_large)?,
+        };
+        let backups = match backups {
+            0 => Self::ROTATE_BACKUPS,
+            few if few <= Self::MAX_BACKUPS => few,
+            many => {
+                return Err(LoggerError::Range { what: "rotate backups", value: many.into() });
+            }
+        };
+        let mode = match mode {
+            "" | "standard" => Mode::Standard,
+            "rotate" => Mode::Rotate { size, backups },
+            other => return Err(LoggerError::Mode(other.to_owned())),
+        };
+        Ok(Self { destination, mode })
+    }
+}
+
 /// Why a task cannot be run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
     /// Its processes cannot be put in order.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// A process has a name that would break the lines it is written in.
+    #[error("invalid process name {0:?}: it must not hold control characters")]
+    ProcessName(String),
+    /// An order names nothing that is there.
+    #[error("order({}) names no process of this task", .0.join(", "))]
+    UnknownOrder(Vec<String>),
     /// Two processes have the same name.
     #[error("two processes are called {0:?}")]
     DuplicateProcess(String),
@@ -110,19 +192,40 @@ impl TaskSpec {
     /// # Errors
     /// [`SpecError`]: what cannot be run, and why.
     pub fn new(task: &config::Task) -> Result<Self, SpecError> {
+        Self::with_logger(task, Logger::default())
+    }
+
+    /// The same, with the logger of those processes that do not have their own.
+    ///
+    /// # Errors
+    /// [`SpecError`]: what cannot be run, and why.
+    pub fn with_logger(task: &config::Task, logger: Logger) -> Result<Self, SpecError> {
         let mut names = BTreeSet::new();
         if let Some(twice) = task.processes.iter().find(|process| !names.insert(&process.name)) {
             return Err(SpecError::DuplicateProcess(twice.name.clone()));
         }
+        if let Some(name) = names.iter().find(|name| name.contains(char::is_control)) {
+            return Err(SpecError::ProcessName((*name).clone()));
+        }
         let constraints = task.constraints.as_deref().unwrap_or_default();
+        if let Some(unknown) = constraints.iter().find(|constraint| {
+            !constraint.order.is_empty() && !constraint.order.iter().any(|n| names.contains(n))
+        }) {
+            return Err(SpecError::UnknownOrder(unknown.order.clone()));
+        }
         let of = format!("task {:?}", task.name);
         Ok(Self {
-            processes: task.processes.iter().map(process).collect::<Result<_, _>>()?,
+            processes: task
+                .processes
+                .iter()
+                .map(|of| process(of, logger))
+                .collect::<Result<_, _>>()?,
             regular: Plan::new(&task.processes, constraints, false)?,
             finals: Plan::new(&task.processes, constraints, true)?,
             max_failures: limit("max_failures", &of, task.max_failures)?,
             max_concurrency: limit("max_concurrency", &of, task.max_concurrency)?,
             finalization_wait: seconds("finalization_wait", &of, task.finalization_wait)?,
+            max_runs: Some(MAX_RUNS),
         })
     }
 
@@ -134,10 +237,10 @@ impl TaskSpec {
     }
 }
 
-fn process(process: &config::Process) -> Result<ProcessSpec, SpecError> {
+fn process(process: &config::Process, default: Logger) -> Result<ProcessSpec, SpecError> {
     let of = format!("process {:?}", process.name);
     let logger = match &process.logger {
-        None => Logger { destination: Destination::File, mode: Mode::Standard },
+        None => default,
         Some(logger) => Logger {
             destination: match logger.destination {
                 config::LoggerDestination::File => Destination::File,
@@ -157,7 +260,7 @@ fn process(process: &config::Process) -> Result<ProcessSpec, SpecError> {
                             .ok_or_else(|| range("logger.rotate.log_size", policy.log_size))?,
                         backups: u32::try_from(policy.backups)
                             .ok()
-                            .filter(|backups| (1..=1000).contains(backups))
+                            .filter(|backups| (1..=Logger::MAX_BACKUPS).contains(backups))
                             .ok_or_else(|| range("logger.rotate.backups", policy.backups))?,
                     }
                 }

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid, fchown, mkdirat, openat, renameat};
 use rustix::io::Errno;
@@ -110,7 +111,12 @@ impl RunDirectory {
 }
 
 /// Makes a directory within another one, unless it may be there already, and opens it.
-fn directory(parent: BorrowedFd<'_>, name: &str, new: bool) -> Result<OwnedFd, OutputError> {
+fn directory(
+    parent: BorrowedFd<'_>,
+    name: impl AsRef<Path>,
+    new: bool,
+) -> Result<OwnedFd, OutputError> {
+    let name = name.as_ref();
     match mkdirat(parent, name, Mode::from_raw_mode(0o755)) {
         Ok(()) => {}
         Err(Errno::EXIST) if !new => {}
@@ -119,6 +125,30 @@ fn directory(parent: BorrowedFd<'_>, name: &str, new: bool) -> Result<OwnedFd, O
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
     openat(parent, name, flags, Mode::empty())
         .map_err(|errno| OutputError::new("open directory", name, errno))
+}
+
+/// Makes a directory, which must be new, and opens it. It belongs to `user`.
+///
+/// Whoever may write to its parent can put something else in its place at once: a link is not
+/// followed, and what is not empty or not ours is not given away.
+///
+/// # Errors
+/// There is something of its name already, or it cannot be made.
+pub fn create_directory(path: &Path, user: Option<&Credentials>) -> Result<OwnedFd, OutputError> {
+    let fd = directory(rustix::fs::CWD, path, true)?;
+    let Some(user) = user.filter(|user| !user.is_current()) else { return Ok(fd) };
+    let stat = rustix::fs::fstat(&fd).map_err(|e| OutputError::new("look at", path, e))?;
+    let is_ours = Uid::from_raw(stat.st_uid) == rustix::process::geteuid();
+    let failed = |errno| OutputError::new("list", path, errno);
+    let mut entries = rustix::fs::Dir::read_from(&fd).map_err(failed)?;
+    let is_empty = entries
+        .all(|entry| entry.is_ok_and(|entry| matches!(entry.file_name().to_bytes(), b"." | b"..")));
+    if !is_ours || !is_empty {
+        return Err(OutputError::new("take", path, Errno::EXIST));
+    }
+    fchown(&fd, Some(Uid::from_raw(user.uid)), Some(Gid::from_raw(user.gid)))
+        .map_err(|errno| OutputError::new("change the owner of", path, errno))?;
+    Ok(fd)
 }
 
 async fn copy(pipe: pipe::Receiver, mut file: Option<LogFile>, console: Option<Stream>) {

@@ -242,12 +242,24 @@ fn redirect((directory, name): &(OwnedFd, CString), onto: RawFd) -> rustix::io::
     }
 }
 
-/// Signals that this process ignores would stay ignored in the shell.
+/// Signals that this process ignores would stay ignored in the shell. The C library keeps two of
+/// them to itself and refuses to change those: the kernel is asked instead.
 fn reset_signals() {
-    for signal in 1..=64 {
-        // SAFETY: restoring the default needs nothing; it fails for numbers that are no signals
-        // and for the two that cannot be changed, which is as well.
-        unsafe { nix::libc::signal(signal, nix::libc::SIG_DFL) };
+    // The kernel's `struct sigaction`, on every architecture: `SIG_DFL`, no flags, an empty mask.
+    let default = [0u64; 8];
+    let previous = std::ptr::null::<u64>();
+    for signal in 1..=64i32 {
+        // SAFETY: reads the record, which is large enough, and writes nothing. It fails for the two
+        // signals that cannot be changed, which is as well.
+        unsafe {
+            nix::libc::syscall(
+                nix::libc::SYS_rt_sigaction,
+                signal,
+                default.as_ptr(),
+                previous,
+                size_of::<u64>(),
+            );
+        }
     }
 }
 
