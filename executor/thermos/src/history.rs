@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use crate::checkpoint::record::{
-    Event, Header, ProcessChange, ProcessEvent, ProcessIdentity, Record, TaskEvent,
+    Event, Header, ProcessChange, ProcessEvent, ProcessIdentity, Record, RunnerEvent, TaskEvent,
+    Told,
 };
 use crate::state::{ProcessState, TaskState};
 
@@ -14,6 +15,7 @@ use crate::state::{ProcessState, TaskState};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct History {
     header: Option<Header>,
+    told: Option<Told>,
     statuses: Vec<TaskStatus>,
     processes: BTreeMap<String, Vec<Run>>,
     started_ms: Option<i64>,
@@ -76,9 +78,25 @@ impl History {
             _ if self.header.is_none() => return Err("the first record is not a header".into()),
             Event::Task(event) => self.apply_task(time_ms, event)?,
             Event::Process(event) => self.apply_process(time_ms, event)?,
+            Event::Runner(event) => self.apply_runner(event)?,
+            Event::Told(_) if self.state().is_none_or(TaskState::is_terminal) => {
+                return Err("a task that does not run is told to end".into());
+            }
+            Event::Told(told) => self.told = Some(told),
         }
         self.started_ms.get_or_insert(time_ms);
         self.last_ms = Some(time_ms);
+        Ok(())
+    }
+
+    fn apply_runner(&mut self, event: RunnerEvent) -> Result<(), String> {
+        if self.state().is_some_and(TaskState::is_terminal) {
+            return Err("a task that has ended is taken on".into());
+        }
+        if let Some(header) = &mut self.header {
+            header.runner = event.process;
+            header.boot_id = event.boot_id;
+        }
         Ok(())
     }
 
@@ -123,7 +141,13 @@ impl History {
         Ok(())
     }
 
-    /// What is known from the start; `None` until that much was read.
+    /// What the task was told to end as, if it was.
+    pub fn told(&self) -> Option<&Told> {
+        self.told.as_ref()
+    }
+
+    /// What is known from the start, with the process that runs the task now or did so last; `None`
+    /// until that much was read.
     pub fn header(&self) -> Option<&Header> {
         self.header.as_ref()
     }

@@ -4,9 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::history::History;
 use crate::planner::{Outcome, Planner};
+use crate::process::children::Exit;
 use crate::spec::TaskSpec;
-use crate::state::TaskState;
+use crate::state::{ProcessState, TaskState};
 
 /// Something that has happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +51,15 @@ pub enum Action {
         state: TaskState,
         /// Why, for people.
         reason: String,
+    },
+    /// Write down that the task was told to end as this.
+    Told {
+        /// The state.
+        state: TaskState,
+        /// Why.
+        reason: String,
+        /// When it must have ended.
+        until: Duration,
     },
     /// Start a run of a process.
     Start {
@@ -99,6 +110,42 @@ impl Machine {
         }
     }
 
+    /// A task that another process ran until it died. Nothing of it may live any more, and no run
+    /// be without its end.
+    ///
+    /// Ends count as of `now`. What it was told stands until `until`; otherwise it has its full time
+    /// for cleaning and finalizing once more, so that its final processes come to run.
+    pub fn resume(
+        task: Arc<TaskSpec>,
+        history: &History,
+        now: Duration,
+        until: Option<Duration>,
+    ) -> Self {
+        let mut machine = Self::new(task.clone());
+        for (index, process) in task.processes.iter().enumerate() {
+            let planner = if process.is_final { &mut machine.finals } else { &mut machine.regular };
+            for run in history.processes().get(&process.name).into_iter().flatten() {
+                let outcome = match run.state {
+                    ProcessState::Success => Outcome::Success,
+                    ProcessState::Failed => Outcome::Failure,
+                    _ => Outcome::Lost,
+                };
+                planner.replay(index, outcome, now, process);
+            }
+        }
+        machine.failure = first_failure(&task, history);
+        machine.state = history.state();
+        machine.forced =
+            history.told().map(|told| Forced { state: told.state, reason: told.reason.clone() });
+        machine.deadline = match machine.state {
+            Some(TaskState::Cleaning | TaskState::Finalizing) => {
+                Some(until.unwrap_or(now + task.finalization_wait))
+            }
+            _ => until,
+        };
+        machine
+    }
+
     /// The task's state; none before it begins.
     pub fn state(&self) -> Option<TaskState> {
         self.state
@@ -110,6 +157,14 @@ impl Machine {
         match input {
             Input::Begin if self.state.is_none() => {
                 self.enter(TaskState::Active, String::new(), &mut actions);
+            }
+            Input::Begin if self.state == Some(TaskState::Active) && self.forced.is_some() => {
+                let reason = self.forced.as_ref().map_or_else(String::new, |f| f.reason.clone());
+                self.enter(TaskState::Cleaning, reason, &mut actions);
+                actions.push(Action::Terminate);
+            }
+            Input::Begin if self.state == Some(TaskState::Cleaning) => {
+                actions.push(Action::Terminate);
             }
             Input::Begin | Input::Tick => {}
             Input::Ended { process, outcome, how } => self.ended(now, process, outcome, &how),
@@ -151,7 +206,7 @@ impl Machine {
     fn ended(&mut self, now: Duration, process: usize, outcome: Outcome, how: &str) {
         let Some(spec) = self.task.processes.get(process) else { return };
         if outcome == Outcome::Failure && self.failure.is_none() && !spec.is_final {
-            self.failure = Some(format!("process {:?} failed with {how}", spec.name));
+            self.failure = Some(failure(&spec.name, how));
         }
         let planner = if spec.is_final { &mut self.finals } else { &mut self.regular };
         planner.ended(process, outcome, now, spec);
@@ -163,13 +218,25 @@ impl Machine {
         if state.is_terminal() {
             return;
         }
-        if self.forced.is_none() || self.deadline.is_none_or(|set| deadline < set) {
-            self.deadline = Some(deadline);
+        let is_graver = self
+            .forced
+            .as_ref()
+            .is_none_or(|known| forced.state == TaskState::Lost && known.state != TaskState::Lost);
+        let until = match self.deadline {
+            Some(set) if self.forced.is_some() => set.min(deadline),
+            _ => deadline,
+        };
+        if !is_graver && self.deadline == Some(until) {
+            return;
         }
-        let reason = forced.reason.clone();
-        if self.forced.is_none() || forced.state == TaskState::Lost {
-            self.forced = Some(forced);
-        }
+        self.deadline = Some(until);
+        let told = match self.forced.take() {
+            Some(known) if !is_graver => known,
+            _ => forced,
+        };
+        let Forced { state: ending, reason } = told.clone();
+        actions.push(Action::Told { state: ending, reason: reason.clone(), until });
+        self.forced = Some(told);
         if state == TaskState::Active {
             self.enter(TaskState::Cleaning, reason, actions);
             actions.push(Action::Terminate);
@@ -248,6 +315,27 @@ impl Machine {
     }
 }
 
+fn failure(process: &str, how: &str) -> String {
+    format!("process {process:?} failed with {how}")
+}
+
+/// What went wrong first, as [`Machine::ended`] would have told it.
+fn first_failure(task: &TaskSpec, history: &History) -> Option<String> {
+    let regular = task.processes.iter().filter(|process| !process.is_final);
+    regular
+        .filter_map(|process| {
+            let runs = history.processes().get(&process.name)?;
+            let run = runs.iter().find(|run| run.state == ProcessState::Failed)?;
+            let how = match run.exit_code {
+                Some(code) => Exit::Code(code).to_string(),
+                None => run.reason.clone(),
+            };
+            Some((run.stopped_ms, failure(&process.name, &how)))
+        })
+        .min_by_key(|(time, _)| *time)
+        .map(|(_, failure)| failure)
+}
+
 #[cfg(test)]
 mod tests {
     use aurora_model::config::{Constraint, Process, Task};
@@ -307,6 +395,7 @@ mod tests {
                     Action::Start { process, run } => {
                         format!("+{}:{run}", task.processes[process].name)
                     }
+                    Action::Told { .. } => "told".to_owned(),
                     Action::Terminate => "term".to_owned(),
                     Action::KillAll => "kill".to_owned(),
                 })
@@ -402,7 +491,7 @@ mod tests {
         let mut story = Story::of(&task(vec![process("a"), last], &[]));
         story.put(Input::Begin);
         let kill = || Input::Kill { reason: "asked to".to_owned(), grace: Duration::from_secs(60) };
-        assert_eq!(story.put(kill()), "CLEANING(asked to) term");
+        assert_eq!(story.put(kill()), "told CLEANING(asked to) term");
         assert_eq!(story.end("a", Outcome::Lost), "");
         assert_eq!(story.put(Input::AllGone), "FINALIZING kill +last:0");
         assert_eq!(story.wait(60), "kill KILLED(asked to)");
@@ -417,19 +506,20 @@ mod tests {
         let story = || Story::of(&task(vec![process("a"), last.clone()], &[]));
         let mut active = story();
         active.put(Input::Begin);
-        assert_eq!(active.put(lose()), "CLEANING(gone) term kill LOST(gone)");
+        assert_eq!(active.put(lose()), "told CLEANING(gone) term kill LOST(gone)");
         let mut cleaning = story();
         cleaning.put(Input::Begin);
         cleaning.put(kill());
-        assert_eq!(cleaning.put(lose()), "kill LOST(gone)");
+        assert_eq!(cleaning.put(kill()), "", "not sooner");
+        assert_eq!(cleaning.put(lose()), "told kill LOST(gone)");
         assert_eq!(cleaning.put(kill()), "");
         let mut finalizing = story();
         finalizing.put(Input::Begin);
         finalizing.end("a", Outcome::Success);
         finalizing.put(Input::AllGone);
-        assert_eq!(finalizing.put(kill()), "", "final processes go on");
+        assert_eq!(finalizing.put(kill()), "told", "final processes go on");
         assert_eq!(finalizing.machine.next_wakeup(), Some(Duration::from_secs(60)));
-        assert_eq!(finalizing.put(lose()), "kill LOST(gone)");
+        assert_eq!(finalizing.put(lose()), "told kill LOST(gone)");
     }
 
     #[test]

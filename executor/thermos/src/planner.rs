@@ -142,6 +142,14 @@ impl Planner {
         };
     }
 
+    /// Takes in a run that another planner has started, and that has ended.
+    pub fn replay(&mut self, index: usize, outcome: Outcome, now: Duration, spec: &ProcessSpec) {
+        if let Some(process) = self.processes.iter_mut().find(|process| process.index == index) {
+            process.runs += 1;
+            self.ended(index, outcome, now, spec);
+        }
+    }
+
     /// How many processes have failed.
     pub fn failed(&self) -> usize {
         self.processes.iter().filter(|process| process.status == Status::Failed).count()

@@ -12,14 +12,18 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::checkpoint::record::{Event, Header, ProcessChange, ProcessEvent, Record, TaskEvent};
-use crate::checkpoint::{WriteError, Writer};
+use crate::checkpoint::record::{
+    Event, Header, ProcessChange, ProcessEvent, Record, RunnerEvent, TaskEvent, Told,
+};
+use crate::checkpoint::{Opened, WriteError, Writer};
+use crate::history::History;
 use crate::machine::{Action, Input, Machine};
 use crate::planner::Outcome;
 use crate::process::children::{Children, Exit};
 use crate::process::output::{self, RunDirectory};
 use crate::process::spawn::{Launch, launch};
 use crate::process::user::Credentials;
+use crate::process::{leftover, tree};
 use crate::spec::TaskSpec;
 use crate::state::TaskState;
 use crate::view::Stream;
@@ -30,6 +34,12 @@ pub const LOG_DIR: &str = ".logs";
 /// How often the end of everything is looked for although no child has told of its own: a process
 /// may leave the tree by ending a parent that nobody waits for.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// How often it is tried to get hold of a checkpoint whose runner has died.
+const TRY_AGAIN: Duration = Duration::from_millis(10);
+
+/// The variable by which a process is known as the task's after its runner has died.
+pub const MARK: &str = "THERMOS_TASK";
 
 /// How long what was killed has to die. The kernel keeps it that long only if it hangs there.
 pub const KILL_PATIENCE: Duration = Duration::from_secs(5);
@@ -91,14 +101,22 @@ pub enum RunError {
     /// The kernel does not tell which processes live.
     #[error("failed to look at the processes of the task: {0}")]
     Processes(#[source] std::io::Error),
+    /// What another process has left behind does not die.
+    #[error("processes that were left of the task could not be ended: {0:?}")]
+    Left(Vec<i32>),
 }
 
 /// Runs a task to its end. `running` is told when its first process has been started.
 ///
+/// If the checkpoint is there already, because another process ran the task until it died, it is
+/// gone on with (`executor.md` 13): what is left of its processes is killed, the runs that were
+/// going on are LOST, and everything that was written down counts. A task that has ended has ended.
+///
 /// Must be called on a thread that lives as long as the task: its processes end with it.
 ///
 /// # Errors
-/// The checkpoint cannot be written, or `/proc` cannot be read. All processes are ended before.
+/// The checkpoint cannot be written, is that of another task, is damaged, or is being written by
+/// another process; or `/proc` cannot be read. All processes are ended before.
 pub async fn run(
     config: Config,
     children: Children,
@@ -106,16 +124,30 @@ pub async fn run(
     running: oneshot::Sender<()>,
 ) -> Result<End, RunError> {
     let task = Arc::new(config.task.clone());
-    let header =
-        Record { time_ms: now_ms(), event: Event::Header(Box::new(config.header.clone())) };
-    let writer = Writer::create(&config.checkpoint_root, &config.header.task_id, &header)?;
+    let began = Instant::now();
+    let (writer, machine) = match open(&config).await? {
+        Opened::New(writer) => (writer, Machine::new(task.clone())),
+        Opened::Existing(mut writer, history) => {
+            if let Some(end) = end_of(&history) {
+                return Ok(end);
+            }
+            let history = take_over(&mut writer, *history, &config.header).await?;
+            let until = history.told().map(|told| {
+                let left = told.until_ms.saturating_sub(now_ms());
+                began.elapsed() + Duration::from_millis(u64::try_from(left).unwrap_or(0))
+            });
+            (writer, Machine::resume(task.clone(), &history, began.elapsed(), until))
+        }
+    };
+    let mark = writer.mark()?;
     let mut runner = Runner {
-        machine: Machine::new(task.clone()),
+        machine,
         task,
         children,
         writer,
+        mark,
         config,
-        began: Instant::now(),
+        began,
         live: BTreeMap::new(),
         exits: JoinSet::new(),
         copies: JoinSet::new(),
@@ -136,11 +168,76 @@ pub async fn run(
     result
 }
 
+/// Opens the checkpoint, as soon as a process that has died has let go of it.
+async fn open(config: &Config) -> Result<Opened, WriteError> {
+    let deadline = Instant::now() + KILL_PATIENCE;
+    loop {
+        match Writer::open(&config.checkpoint_root, now_ms(), &config.header) {
+            Err(WriteError::Held(_)) if Instant::now() < deadline => {
+                tokio::time::sleep(TRY_AGAIN).await;
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// How a task has ended, if it has.
+fn end_of(history: &History) -> Option<End> {
+    let last = history.statuses().last()?;
+    let end = || End { state: last.state, reason: last.reason.clone() };
+    last.state.is_terminal().then(end)
+}
+
+/// Ends what another process has left of a task, and writes down what has become of it.
+async fn take_over(
+    writer: &mut Writer,
+    mut history: History,
+    header: &Header,
+) -> Result<History, RunError> {
+    let mark = writer.mark()?;
+    let mut write = |history: &mut History, event| -> Result<(), RunError> {
+        let record = Record { time_ms: now_ms(), event };
+        writer.append(&record)?;
+        // What cannot follow is never written: the tables are the same.
+        if let Err(reason) = history.apply(record) {
+            tracing::error!(reason, "the checkpoint does not follow its own rules");
+        }
+        Ok(())
+    };
+    let is_same_boot = history.header().is_some_and(|known| known.boot_id == header.boot_id);
+    let (process, boot_id) = (header.runner, header.boot_id.clone());
+    write(&mut history, Event::Runner(RunnerEvent { process, boot_id }))?;
+    let runs: Vec<(String, u32, bool)> = history
+        .processes()
+        .iter()
+        .filter_map(|(name, runs)| Some((name.clone(), runs.last()?)))
+        .filter(|(_, run)| !run.state.is_terminal())
+        .map(|(name, run)| {
+            (name, run.number, is_same_boot && run.process.is_some_and(tree::is_alive))
+        })
+        .collect();
+    if is_same_boot {
+        let left = leftover::kill_all(MARK, &mark, KILL_PATIENCE).await;
+        let left = left.map_err(RunError::Processes)?;
+        if !left.is_empty() {
+            return Err(RunError::Left(left.iter().map(|stat| stat.identity.pid).collect()));
+        }
+    }
+    for (process, run, is_left) in runs {
+        let signal = nix::libc::SIGKILL;
+        let change = if is_left { ProcessChange::Killed { signal } } else { ProcessChange::Lost };
+        write(&mut history, Event::Process(ProcessEvent { process, run, change }))?;
+    }
+    Ok(history)
+}
+
 struct Runner {
     task: Arc<TaskSpec>,
     machine: Machine,
     children: Children,
     writer: Writer,
+    /// The value of [`MARK`].
+    mark: String,
     config: Config,
     began: Instant,
     /// The runs that have begun and not ended: their number.
@@ -206,6 +303,7 @@ impl Runner {
             for action in self.machine.handle(self.began.elapsed(), input) {
                 match action {
                     Action::Enter { state, reason } => self.enter(state, reason)?,
+                    Action::Told { state, reason, until } => self.told(state, reason, until)?,
                     Action::Start { process, run } => inputs.extend(self.start(process, run)?),
                     Action::Terminate => {
                         // What a shell leaves behind when it ends is asked to end as well.
@@ -240,6 +338,13 @@ impl Runner {
             self.end = Some(End { state, reason: reason.clone() });
         }
         self.write(Event::Task(TaskEvent { state, reason }))
+    }
+
+    fn told(&mut self, state: TaskState, reason: String, until: Duration) -> Result<(), RunError> {
+        let left = until.saturating_sub(self.began.elapsed());
+        let left = i64::try_from(left.as_millis()).unwrap_or(i64::MAX);
+        let until_ms = now_ms().saturating_add(left);
+        self.write(Event::Told(Told { state, reason, until_ms }))
     }
 
     fn change(&mut self, process: usize, run: u32, change: ProcessChange) -> Result<(), RunError> {
@@ -329,6 +434,7 @@ impl Runner {
     fn environment(&self) -> Vec<(OsString, OsString)> {
         let sandbox = &self.config.header.sandbox;
         let mut all = self.config.environment.clone();
+        all.push((MARK.into(), self.mark.clone().into()));
         all.push(("HOME".into(), sandbox.into()));
         if let Some(user) = &self.config.user {
             all.extend(user.environment());

@@ -112,11 +112,12 @@ impl ProcessState {
     }
 
     /// The states that may follow within the same run. The table of `executor.md` 7, row by row;
-    /// FORKED may also become FAILED, since a run that cannot be started says so at once.
+    /// FORKED may also become FAILED, since a run that cannot be started says so at once, and
+    /// WAITING become LOST, since a runner may die before it knows what has become of a start.
     pub fn next(self) -> &'static [Self] {
         use ProcessState::{Failed, Forked, Killed, Lost, Running, Success, Waiting};
         match self {
-            Waiting => &[Forked, Failed],
+            Waiting => &[Forked, Failed, Lost],
             Forked => &[Running, Failed, Killed, Lost],
             Running => &[Success, Failed, Killed, Lost],
             Success | Failed | Killed | Lost => &[],
@@ -168,7 +169,7 @@ mod tests {
     #[test]
     fn runs_follow_the_table() {
         let table = [
-            (ProcessState::Waiting, "FORKED FAILED"),
+            (ProcessState::Waiting, "FORKED FAILED LOST"),
             (ProcessState::Forked, "RUNNING FAILED KILLED LOST"),
             (ProcessState::Running, "SUCCESS FAILED KILLED LOST"),
             (ProcessState::Success, ""),

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! [`record`] says what is written, [`frame`] how records lie in the file, [`Writer`] and
-//! [`read_from`] do it. One task has one writer in its life: the file is created by it, and locked
-//! as long as it lives. After the record of a terminal state nothing follows.
+//! [`read_from`] do it. A task has one writer at a time, who holds the file's lock as long as it
+//! lives; when it has died another may go on. After the record of a terminal state nothing follows.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -20,7 +20,7 @@ mod write;
 
 pub use clean::clean;
 pub use read::{ReadError, Tail, read_from};
-pub use write::{WriteError, Writer};
+pub use write::{Opened, WriteError, Writer};
 
 /// The default checkpoint root.
 pub const DEFAULT_ROOT: &str = "/var/run/thermos";

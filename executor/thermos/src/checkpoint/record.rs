@@ -31,6 +31,10 @@ pub enum Event {
     Task(TaskEvent),
     /// A run of a process changed its state.
     Process(ProcessEvent),
+    /// Another process runs the task from here on: the one before has died.
+    Runner(RunnerEvent),
+    /// The task was told to end.
+    Told(Told),
 }
 
 /// What is known of a task from the start.
@@ -81,6 +85,26 @@ pub struct ProcessIdentity {
     pub pid: i32,
     /// When it started, in clock ticks since boot (`/proc/<pid>/stat`, field 22).
     pub start_ticks: u64,
+}
+
+/// The process that runs a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunnerEvent {
+    /// The process.
+    pub process: ProcessIdentity,
+    /// The boot in which it lives.
+    pub boot_id: String,
+}
+
+/// What a task was told to end as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// [`TaskState::Killed`] or [`TaskState::Lost`].
+    pub state: TaskState,
+    /// Why, for people.
+    pub reason: String,
+    /// When it must have ended: wall clock, milliseconds since the Unix epoch.
+    pub until_ms: i64,
 }
 
 /// A new state of the task.
@@ -166,6 +190,16 @@ impl Record {
                 reason: event.reason.clone(),
             }),
             Event::Process(event) => wire::record::Event::Process(process_to_wire(event)),
+            Event::Runner(event) => wire::record::Event::Runner(wire::Runner {
+                pid: event.process.pid,
+                start_ticks: event.process.start_ticks,
+                boot_id: event.boot_id.clone(),
+            }),
+            Event::Told(told) => wire::record::Event::Told(wire::Told {
+                state: task_state_to_wire(told.state).into(),
+                reason: told.reason.clone(),
+                until_ms: told.until_ms,
+            }),
         };
         wire::Record { time_ms: self.time_ms, event: Some(event) }.encode_to_vec()
     }
@@ -185,6 +219,18 @@ impl Record {
                 reason: status.reason,
             }),
             wire::record::Event::Process(status) => Event::Process(process_from_wire(status)?),
+            wire::record::Event::Runner(runner) => Event::Runner(RunnerEvent {
+                process: ProcessIdentity { pid: runner.pid, start_ticks: runner.start_ticks },
+                boot_id: runner.boot_id,
+            }),
+            wire::record::Event::Told(told) => Event::Told(Told {
+                state: match task_state_from_wire(told.state())? {
+                    state @ (TaskState::Killed | TaskState::Lost) => state,
+                    _ => return Err(RecordError::Field("state to end as")),
+                },
+                reason: told.reason,
+                until_ms: told.until_ms,
+            }),
         };
         Ok(Self { time_ms: record.time_ms, event })
     }
@@ -329,7 +375,7 @@ fn process_state_to_wire(state: ProcessState) -> wire::ProcessState {
 mod tests {
     use super::{
         Event, Header, JobInstance, ProcessChange, ProcessEvent, ProcessIdentity, Record,
-        RecordError, TaskEvent, wire,
+        RecordError, RunnerEvent, TaskEvent, Told, wire,
     };
     use crate::state::TaskState;
     use prost::Message as _;
@@ -373,6 +419,10 @@ mod tests {
             .extend(changes.map(|change| {
                 Event::Process(ProcessEvent { process: "p".into(), run: 7, change })
             }));
+        events.push(Event::Runner(RunnerEvent { process: identity, boot_id: "c".into() }));
+        events.extend([TaskState::Killed, TaskState::Lost].map(|state| {
+            Event::Told(Told { state, reason: "asked to".into(), until_ms: 1_700_000_060_000 })
+        }));
         for event in events {
             let record = Record { time_ms: 1_700_000_000_123, event };
             assert_eq!(Record::decode(&record.encode()).unwrap(), record);

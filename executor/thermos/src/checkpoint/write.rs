@@ -2,14 +2,17 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
-use super::record::Record;
-use super::{frame, is_task_id, path, tasks_dir};
+use super::record::{Event, Header, Record};
+use super::{ReadError, Tail, frame, is_task_id, path, read_from, tasks_dir};
+use crate::history::History;
+use crate::process::tree::is_alive;
 
 /// Why a checkpoint cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -17,9 +20,27 @@ pub enum WriteError {
     /// The id cannot name a directory.
     #[error("invalid task id {0:?}")]
     TaskId(String),
-    /// Another runner has this task, or had it.
-    #[error("task {0:?} has been run on this machine before, or is still running")]
+    /// It has one already.
+    #[error("task {0:?} has a checkpoint already")]
+    Exists(String),
+    /// Another process runs this task.
+    #[error("task {0:?} is being run by another process")]
     Taken(String),
+    /// The process that ran it has died, but not yet let go of it: a forked copy of it that has not
+    /// become a shell ends a moment later. Worth another try.
+    #[error("task {0:?} is still held by what is left of another process")]
+    Held(String),
+    /// Another task had the same id.
+    #[error("task {0:?} differs from its copy on disk")]
+    Differs(String),
+    /// What was written before cannot be read.
+    #[error("the checkpoint {path:?} is damaged: {source}")]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// Where, and how.
+        source: ReadError,
+    },
     /// The operating system refused.
     #[error("failed to {action} {path:?}: {source}")]
     Io {
@@ -33,6 +54,15 @@ pub enum WriteError {
     /// A record does not fit into a frame.
     #[error("a checkpoint record of {0} bytes is too long")]
     TooLong(usize),
+}
+
+/// A checkpoint that was opened for writing.
+#[derive(Debug)]
+pub enum Opened {
+    /// It was created, with the header in it.
+    New(Writer),
+    /// It was there, with this in it. It may tell of the end of the task.
+    Existing(Writer, Box<History>),
 }
 
 /// The one writer of a task's checkpoint. It holds the file's lock as long as it lives.
@@ -62,17 +92,81 @@ impl Writer {
             .map_err(|source| WriteError::Io { action: "create", path: dir, source })?;
         let file = OpenOptions::new().append(true).create_new(true).mode(0o644).open(&path);
         let file = file.map_err(|source| match source.kind() {
-            io::ErrorKind::AlreadyExists => WriteError::Taken(task_id.to_owned()),
+            io::ErrorKind::AlreadyExists => WriteError::Exists(task_id.to_owned()),
             _ => WriteError::Io { action: "create", path: path.clone(), source },
         })?;
-        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|errno| WriteError::Io {
-            action: "lock",
-            path: path.clone(),
-            source: errno.into(),
-        })?;
-        let mut writer = Self { file: Arc::new(file), path, buffer: frame::MAGIC.to_vec() };
-        writer.append(header)?;
+        let mut writer = Self::lock(file, path, task_id)?;
+        writer.begin(header)?;
         Ok(writer)
+    }
+
+    /// Creates the checkpoint of a task below `root`, or goes on with the one that another process
+    /// has left, which must be of the same task. The beginning of a record at its end is removed.
+    ///
+    /// # Errors
+    /// The task is being run by another process, another task had its id, or the file is damaged
+    /// or cannot be written; it is as it was then.
+    pub fn open(root: &Path, time_ms: i64, header: &Header) -> Result<Opened, WriteError> {
+        let task_id = &header.task_id;
+        let first = Record { time_ms, event: Event::Header(Box::new(header.clone())) };
+        match Self::create(root, task_id, &first) {
+            Ok(writer) => return Ok(Opened::New(writer)),
+            Err(WriteError::Exists(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let path = path(root, task_id);
+        let file = OpenOptions::new().read(true).append(true).open(&path);
+        let file = file.map_err(|source| io_error("open", &path, source))?;
+        // Before the lock is asked for: that a task differs is known while another one runs, too.
+        let (history, _) = read(&file, &path)?;
+        if history.header().is_some_and(|known| !is_same_task(known, header)) {
+            return Err(WriteError::Differs(task_id.clone()));
+        }
+        let owner = history.header().filter(|known| known.boot_id == header.boot_id);
+        let mut writer = Self::lock(file, path, task_id).map_err(|error| match error {
+            WriteError::Taken(id) if !owner.is_some_and(|owner| is_alive(owner.runner)) => {
+                WriteError::Held(id)
+            }
+            other => other,
+        })?;
+        // It may have been written to before the lock was had.
+        let (history, tail) = read(&writer.file, &writer.path)?;
+        if history.header().is_none() {
+            // Its writer died before it had written down anything.
+            writer.cut(0)?;
+            writer.begin(&first)?;
+            return Ok(Opened::New(writer));
+        }
+        if tail.torn {
+            writer.cut(tail.offset)?;
+        }
+        Ok(Opened::Existing(writer, Box::new(history)))
+    }
+
+    fn lock(file: File, path: PathBuf, task_id: &str) -> Result<Self, WriteError> {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self { file: Arc::new(file), path, buffer: Vec::new() }),
+            Err(Errno::WOULDBLOCK) => Err(WriteError::Taken(task_id.to_owned())),
+            Err(errno) => Err(io_error("lock", &path, errno.into())),
+        }
+    }
+
+    fn begin(&mut self, header: &Record) -> Result<(), WriteError> {
+        self.buffer.extend_from_slice(&frame::MAGIC);
+        self.append(header)
+    }
+
+    fn cut(&self, length: u64) -> Result<(), WriteError> {
+        self.file.set_len(length).map_err(|source| self.error("cut", source))
+    }
+
+    /// What tells this checkpoint from every other one on the machine as long as it exists.
+    ///
+    /// # Errors
+    /// The file cannot be looked at.
+    pub fn mark(&self) -> Result<String, WriteError> {
+        let found = self.file.metadata().map_err(|source| self.error("look at", source))?;
+        Ok(format!("{:x}.{:x}", found.dev(), found.ino()))
     }
 
     /// Appends one record. It is in the file when this returns, though not yet on the disk.
@@ -105,6 +199,24 @@ impl Writer {
     }
 
     fn error(&self, action: &'static str, source: io::Error) -> WriteError {
-        WriteError::Io { action, path: self.path.clone(), source }
+        io_error(action, &self.path, source)
     }
+}
+
+fn io_error(action: &'static str, path: &Path, source: io::Error) -> WriteError {
+    WriteError::Io { action, path: path.to_owned(), source }
+}
+
+fn read(file: &File, path: &Path) -> Result<(History, Tail), WriteError> {
+    let mut history = History::default();
+    let tail = read_from(file, 0, |record| history.apply(record));
+    let tail = tail.map_err(|source| WriteError::Damaged { path: path.to_owned(), source })?;
+    Ok((history, tail))
+}
+
+/// Whether one process may go on with what another has begun.
+fn is_same_task(known: &Header, header: &Header) -> bool {
+    known.task_json == header.task_json
+        && known.sandbox == header.sandbox
+        && known.uid == header.uid
 }

@@ -16,7 +16,7 @@ fn s44_the_environment_is_small() {
     let mut names: Vec<&str> =
         printed.lines().map(|line| line.split_once('=').unwrap().0).collect();
     names.sort_unstable();
-    assert_eq!(names, ["HOME", "LOGNAME", "PATH", "PWD", "SHLVL", "USER", "_"]);
+    assert_eq!(names, ["HOME", "LOGNAME", "PATH", "PWD", "SHLVL", "THERMOS_TASK", "USER", "_"]);
     let home = format!("HOME={}", place.setup.sandbox.display());
     assert!(printed.lines().any(|line| line == home));
 }

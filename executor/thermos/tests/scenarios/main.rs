@@ -12,6 +12,7 @@ mod logs;
 mod names;
 mod order;
 mod place;
+mod recovery;
 mod runner;
 
 /// What [`place`] starts as a runner. In a run of the tests there is nothing for it to do.

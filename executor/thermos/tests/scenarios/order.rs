@@ -20,6 +20,8 @@ fn s01_one_process_says_hello() {
             Event::Header(_) => "header".to_owned(),
             Event::Task(event) => event.state.to_string(),
             Event::Process(event) => format!("{} {}", event.process, event.change.state()),
+            Event::Runner(_) => "runner".to_owned(),
+            Event::Told(told) => format!("told {}", told.state),
         })
         .collect();
     let expected = "header, ACTIVE, hello WAITING, hello FORKED, hello RUNNING, hello SUCCESS, \

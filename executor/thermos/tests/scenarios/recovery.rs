@@ -1,0 +1,252 @@
+//! Runners that die, and others that go on: scenarios 31 to 36.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use aurora_thermos::checkpoint::frame;
+use aurora_thermos::state::{ProcessState, TaskState};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::finals::DEAF;
+use crate::place::{Place, Runner, ends, orders, process, states, task, wait_until};
+
+fn kill(runner: Runner) {
+    runner.signal(Signal::KILL);
+    assert_eq!(runner.wait().code, None);
+}
+
+/// What runs until it is told to go on, and does not run long a second time.
+const ONCE: &str = "[ -e ran ] && exit 0; touch ran; sleep 600; true";
+
+#[test]
+fn s31_another_runner_goes_on() {
+    let place = Place::new(task([process("m", ONCE, json!({ "min_duration": 1 }))], json!({})));
+    let runner = place.start();
+    place.wait_for_file("ran");
+    place.wait_for(TaskState::Active, "m", ProcessState::Running);
+    kill(runner);
+    let runner = place.start();
+    let pid = runner.pid();
+    let ended = place.ended(&runner.wait());
+    assert_eq!(states(&ended), "ACTIVE CLEANING FINALIZING SUCCESS");
+    let runs = ended.runs("m");
+    assert!(matches!(runs[0].state, ProcessState::Lost | ProcessState::Killed));
+    assert_eq!(runs[1].state, ProcessState::Success);
+    assert_eq!(runs.len(), 2);
+    assert!(runs[1].waiting_ms - runs[0].stopped_ms.unwrap() >= 999);
+    assert_eq!(ended.header().unwrap().runner.pid, pid);
+}
+
+#[test]
+fn s31_nothing_is_left_of_what_the_dead_runner_started() {
+    let leaves =
+        "[ -e ran ] && exit 0; setsid sleep 600 & sleep 600 & (sleep 600 &); touch ran; wait";
+    let place = Place::new(task([process("m", leaves, json!({ "min_duration": 0 }))], json!({})));
+    let runner = place.start();
+    place.wait_for_file("ran");
+    place.wait_for(TaskState::Active, "m", ProcessState::Running);
+    kill(runner);
+    wait_until("the shell to end with its runner", || place.left().len() == 3);
+    let ended = place.run();
+    assert_eq!(ended.state(), Some(TaskState::Success));
+}
+
+#[test]
+fn s31a_final_processes_are_run_again() {
+    let last = process("f", ONCE, json!({ "final": true, "min_duration": 0 }));
+    let place = Place::new(task([process("m", "true", json!({})), last], json!({})));
+    let runner = place.start();
+    place.wait_for_file("ran");
+    place.wait_for(TaskState::Finalizing, "f", ProcessState::Running);
+    kill(runner);
+    let ended = place.run();
+    assert_eq!(states(&ended), "ACTIVE CLEANING FINALIZING SUCCESS");
+    assert_eq!(ends(&ended, "m"), "SUCCESS", "it is not run again");
+    assert_eq!(ended.runs("f").len(), 2);
+    assert_eq!(ended.runs("f")[1].state, ProcessState::Success);
+}
+
+#[test]
+fn s31_what_a_task_was_told_outlives_its_runner() {
+    let last = process("f", "touch last", json!({ "final": true }));
+    let place = Place::new(task([process("y", DEAF, json!({})), last], json!({})));
+    let runner = place.start();
+    place.wait_for_file("deaf");
+    runner.signal(Signal::USR1);
+    place.wait_for(TaskState::Cleaning, "y", ProcessState::Running);
+    kill(runner);
+    let ended = place.run();
+    assert_eq!(states(&ended), "ACTIVE CLEANING FINALIZING KILLED");
+    assert_eq!(ended.history().statuses().last().unwrap().reason, "asked to");
+    assert_eq!(ended.runs("y").len(), 1);
+    assert!(place.path("last").exists());
+}
+
+#[test]
+fn s31_failures_are_counted_on() {
+    let fails = "[ $(wc -l < runs) = 1 ] && { touch second; sleep 600; }; echo >> runs; exit 3";
+    let fields = json!({ "max_failures": 2, "min_duration": 0 });
+    let place = Place::new(task([process("m", fails, fields)], json!({})));
+    std::fs::write(place.path("runs"), "").unwrap();
+    let runner = place.start();
+    place.wait_for_file("second");
+    place.wait_for(TaskState::Active, "m", ProcessState::Running);
+    kill(runner);
+    std::fs::write(place.path("runs"), "\n\n").unwrap();
+    let ended = place.run();
+    assert_eq!(ended.state(), Some(TaskState::Failed));
+    assert_eq!(ended.runs("m").len(), 3);
+    let reason = &ended.history().statuses().last().unwrap().reason;
+    assert_eq!(reason, "process \"m\" failed with exit code 3");
+}
+
+#[test]
+fn s33_a_task_has_one_runner() {
+    let waits = "until [ -e go ]; do sleep 0.05; done";
+    let place = Place::new(task([process("m", waits, json!({}))], json!({})));
+    let first = place.start();
+    place.wait_for(TaskState::Active, "m", ProcessState::Running);
+    let second = place.start().wait();
+    assert_eq!(second.code, Some(1));
+    assert!(second.stderr.contains("is being run by another process"), "{}", second.stderr);
+    std::fs::write(place.path("go"), "").unwrap();
+    let ended = place.ended(&first.wait());
+    assert_eq!(ends(&ended, "m"), "SUCCESS");
+}
+
+#[test]
+fn s34_a_task_that_has_ended_has_ended() {
+    let place = Place::new(task([process("m", "exit 1", json!({}))], json!({})));
+    let ended = place.run();
+    let length = || std::fs::metadata(place.checkpoint()).unwrap().len();
+    let before = length();
+    assert_eq!(place.run().history(), ended.history());
+    assert_eq!(length(), before);
+}
+
+#[test]
+fn s35_another_task_of_the_same_id_is_refused() {
+    let waits = "until [ -e go ]; do sleep 0.05; done";
+    let mut place = Place::new(task([process("m", waits, json!({}))], json!({})));
+    let first = place.start();
+    place.wait_for(TaskState::Active, "m", ProcessState::Running);
+    let own = std::mem::replace(
+        &mut place.setup.task,
+        task([process("m", "true", json!({}))], json!({})),
+    );
+    let second = place.start().wait();
+    assert_eq!(second.code, Some(1));
+    assert!(second.stderr.contains("differs from its copy on disk"), "{}", second.stderr);
+    place.setup.task = own;
+    std::fs::write(place.path("go"), "").unwrap();
+    assert_eq!(ends(&place.ended(&first.wait()), "m"), "SUCCESS");
+}
+
+/// A task whose runner has died while `m` ran.
+fn interrupted() -> Place {
+    let place = Place::new(task([process("m", ONCE, json!({ "min_duration": 0 }))], json!({})));
+    let runner = place.start();
+    place.wait_for_file("ran");
+    place.wait_for(TaskState::Active, "m", ProcessState::Running);
+    kill(runner);
+    place
+}
+
+#[test]
+fn s36_a_torn_end_is_cut_off() {
+    let place = interrupted();
+    let file = std::fs::File::options().append(true).open(place.checkpoint()).unwrap();
+    file.set_len(file.metadata().unwrap().len() - 3).unwrap();
+    let ended = place.run();
+    assert_eq!(ended.state(), Some(TaskState::Success));
+    assert_eq!(ended.runs("m").len(), 2);
+    assert_eq!(ended.runs("m")[0].process, None, "its start was torn");
+}
+
+#[test]
+fn s36_damage_is_refused() {
+    let place = interrupted();
+    let mut longer = Vec::new();
+    frame::encode(&[0; 30], &mut longer).unwrap();
+    longer[..4].fill(0xff);
+    let mut file = std::fs::File::options().append(true).open(place.checkpoint()).unwrap();
+    file.write_all(&longer).unwrap();
+    let length = file.metadata().unwrap().len();
+    let ended = place.start().wait();
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("is damaged: corrupt at offset"), "{}", ended.stderr);
+    assert_eq!(file.metadata().unwrap().len(), length);
+}
+
+/// Numbers that look random, the same in each run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}
+
+/// Twenty processes in some order, one of which fails, with two final ones.
+fn twenty() -> Value {
+    let mut processes: Vec<Value> = (0..18)
+        .map(|number| {
+            let command = match number {
+                7 => "sleep 0.02; exit 1",
+                n if n % 3 == 0 => "(setsid sleep 0.2 &); sleep 0.01",
+                n if n % 3 == 1 => "sleep 0.05 & wait",
+                _ => "true",
+            };
+            process(&format!("p{number:02}"), command, json!({ "min_duration": 0 }))
+        })
+        .collect();
+    for name in ["f1", "f2"] {
+        processes.push(process(name, "sleep 0.02", json!({ "final": true, "min_duration": 0 })));
+    }
+    let mut fields =
+        orders(&[&["p00", "p01", "p02", "p03"], &["p04", "p05", "p06"], &["f1", "f2"]]);
+    fields["max_failures"] = 2.into();
+    fields["max_concurrency"] = 6.into();
+    task(processes, fields)
+}
+
+#[test]
+fn s32_a_runner_that_is_killed_at_any_moment_leaves_nothing_unaccounted() {
+    const KILLS: usize = 200;
+    const KILLS_OF_ONE: usize = 20;
+    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+    let mut kills = 0;
+    while kills < KILLS {
+        let place = Place::new(twenty());
+        let mut of_one = 0;
+        let ended = loop {
+            let runner = place.start();
+            if of_one < KILLS_OF_ONE && kills < KILLS {
+                // A moment of the task, not an event that could be waited for.
+                std::thread::sleep(Duration::from_micros(numbers.below(120_000)));
+                runner.signal(Signal::KILL);
+            }
+            let ended = runner.wait();
+            if ended.code.is_some() {
+                break ended;
+            }
+            (of_one, kills) = (of_one + 1, kills + 1);
+        };
+        let task = place.ended(&ended);
+        assert_eq!(states(&task), "ACTIVE CLEANING FINALIZING SUCCESS");
+        for name in task.process_names() {
+            let runs = task.runs(&name);
+            let (last, before) = runs.split_last().unwrap();
+            let expected = if name == "p07" { ProcessState::Failed } else { ProcessState::Success };
+            assert_eq!(last.state, expected, "{name}");
+            for run in before {
+                let unknown = matches!(run.state, ProcessState::Lost | ProcessState::Killed);
+                assert!(unknown, "{name} ended twice: {runs:?}");
+            }
+        }
+    }
+}
