@@ -13,17 +13,18 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::checkpoint::record::{
-    Event, Header, ProcessChange, ProcessEvent, Record, RunnerEvent, TaskEvent, Told,
+    Event, Header, ProcessChange, ProcessEvent, ProcessIdentity, Record, RunnerEvent, TaskEvent,
+    Told,
 };
 use crate::checkpoint::{Opened, WriteError, Writer};
 use crate::history::History;
 use crate::machine::{Action, Input, Machine};
 use crate::planner::Outcome;
 use crate::process::children::{Children, Exit};
+use crate::process::leftover::Leftover;
 use crate::process::output::{self, RunDirectory};
 use crate::process::spawn::{Launch, launch};
 use crate::process::user::Credentials;
-use crate::process::{leftover, tree};
 use crate::spec::TaskSpec;
 use crate::state::TaskState;
 use crate::view::Stream;
@@ -139,7 +140,7 @@ pub async fn run(
             (writer, Machine::resume(task.clone(), &history, began.elapsed(), until))
         }
     };
-    let mark = writer.mark()?;
+    let mark = mark(&writer, &config.header)?;
     let mut runner = Runner {
         machine,
         task,
@@ -181,6 +182,11 @@ async fn open(config: &Config) -> Result<Opened, WriteError> {
     }
 }
 
+/// The value of [`MARK`]: no other task of the machine has it, not even one of the same id.
+fn mark(writer: &Writer, header: &Header) -> Result<String, WriteError> {
+    Ok(format!("{}@{}", header.task_id, writer.mark()?))
+}
+
 /// How a task has ended, if it has.
 fn end_of(history: &History) -> Option<End> {
     let last = history.statuses().last()?;
@@ -194,7 +200,7 @@ async fn take_over(
     mut history: History,
     header: &Header,
 ) -> Result<History, RunError> {
-    let mark = writer.mark()?;
+    let mark = mark(writer, header)?;
     let mut write = |history: &mut History, event| -> Result<(), RunError> {
         let record = Record { time_ms: now_ms(), event };
         writer.append(&record)?;
@@ -207,25 +213,23 @@ async fn take_over(
     let is_same_boot = history.header().is_some_and(|known| known.boot_id == header.boot_id);
     let (process, boot_id) = (header.runner, header.boot_id.clone());
     write(&mut history, Event::Runner(RunnerEvent { process, boot_id }))?;
-    let runs: Vec<(String, u32, bool)> = history
-        .processes()
-        .iter()
-        .filter_map(|(name, runs)| Some((name.clone(), runs.last()?)))
-        .filter(|(_, run)| !run.state.is_terminal())
-        .map(|(name, run)| {
-            (name, run.number, is_same_boot && run.process.is_some_and(tree::is_alive))
-        })
-        .collect();
-    if is_same_boot {
-        let left = leftover::kill_all(MARK, &mark, KILL_PATIENCE).await;
-        let left = left.map_err(RunError::Processes)?;
-        if !left.is_empty() {
-            return Err(RunError::Left(left.iter().map(|stat| stat.identity.pid).collect()));
+    let mut runs: Vec<(String, u32)> = Vec::new();
+    let mut shells: Vec<ProcessIdentity> = Vec::new();
+    for (name, run) in history.processes().iter().filter_map(|(name, of)| Some((name, of.last()?)))
+    {
+        if !run.state.is_terminal() {
+            runs.push((name.clone(), run.number));
+            shells.extend(run.process.filter(|_| is_same_boot));
         }
     }
-    for (process, run, is_left) in runs {
-        let signal = nix::libc::SIGKILL;
-        let change = if is_left { ProcessChange::Killed { signal } } else { ProcessChange::Lost };
+    let left = Leftover { variable: MARK, mark: &mark, shells: &shells };
+    let left = left.kill_all(KILL_PATIENCE).await.map_err(RunError::Processes)?;
+    if !left.is_empty() {
+        return Err(RunError::Left(left.iter().map(|stat| stat.identity.pid).collect()));
+    }
+    for (process, run) in runs {
+        // Nobody knows whether it ended by itself before it was killed.
+        let change = ProcessChange::Lost;
         write(&mut history, Event::Process(ProcessEvent { process, run, change }))?;
     }
     Ok(history)
@@ -394,11 +398,7 @@ impl Runner {
         create(self.config.sandbox.as_fd())
     }
 
-    fn try_start(
-        &mut self,
-        process: usize,
-        run: u32,
-    ) -> Result<crate::checkpoint::record::ProcessIdentity, String> {
+    fn try_start(&mut self, process: usize, run: u32) -> Result<ProcessIdentity, String> {
         let task = Arc::clone(&self.task);
         let spec = task.processes.get(process).ok_or("there is no such process")?;
         let directory = Arc::new(self.run_directory(&spec.name, run)?);

@@ -275,3 +275,52 @@ fn create(directory: &RunDirectory, name: &str) -> Result<File, Errno> {
     }
     Ok(file.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::{LogFile, RunDirectory};
+    use crate::view::Stream;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+
+        #[test]
+        fn what_is_kept_is_the_end_of_what_was_written(
+            size in 20..300u64,
+            backups in 1..6u32,
+            writes in prop::collection::vec(0..700usize, 0..12),
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let fd = File::open(folder.path()).unwrap().into();
+            let directory = Arc::new(RunDirectory { fd, owner: None });
+            let mut log =
+                LogFile::create(directory, Stream::Stdout, Some((size, backups))).unwrap();
+            let mut written: Vec<u8> = Vec::new();
+            for length in writes {
+                let from = written.len();
+                written.extend((from..from + length).map(|place| (place % 251) as u8));
+                log.write(&written[from..]);
+            }
+            let names = (1..=backups).rev().map(|number| format!("stdout.{number}"));
+            let mut kept: Vec<u8> = Vec::new();
+            for name in names.filter(|name| folder.path().join(name).exists()) {
+                let file = std::fs::read(folder.path().join(name)).unwrap();
+                prop_assert_eq!(file.len() as u64, size);
+                kept.extend(file);
+            }
+            let last = std::fs::read(folder.path().join("stdout")).unwrap();
+            prop_assert!((last.len() as u64) < size);
+            kept.extend(last);
+            prop_assert!(written.ends_with(&kept));
+            let most = usize::try_from(size * u64::from(backups)).unwrap();
+            prop_assert!(kept.len() >= written.len().min(most));
+            let older = format!("stdout.{}", backups + 1);
+            prop_assert!(!folder.path().join(older).exists());
+        }
+    }
+}

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn this_process_is_alive_and_an_older_one_of_its_id_is_not() {
+    fn s51_this_process_is_alive_and_an_older_one_of_its_id_is_not() {
         let me = identify(std::process::id().cast_signed()).unwrap();
         assert!(is_alive(me));
         let mut other = me;

@@ -6,7 +6,7 @@ use std::path::Path;
 use aurora_thermos::checkpoint::record::{
     Event, Header, ProcessChange, ProcessEvent, ProcessIdentity, Record, TaskEvent,
 };
-use aurora_thermos::checkpoint::{self, Writer, read_from};
+use aurora_thermos::checkpoint::{self, Opened, WriteError, Writer, read_from};
 use aurora_thermos::history::History;
 use aurora_thermos::process::tree::{boot_id, identify};
 use aurora_thermos::state::TaskState;
@@ -90,6 +90,114 @@ fn a_cut_at_any_byte_leaves_a_prefix_and_the_rest_is_read_when_it_comes() {
         }
     }
     assert_eq!(longest, records.len());
+}
+
+/// What a reader knows after each number of records.
+fn prefixes(records: &[Record]) -> Vec<History> {
+    let mut history = History::default();
+    let mut all = vec![history.clone()];
+    for record in records {
+        history.apply(record.clone()).unwrap();
+        all.push(history.clone());
+    }
+    all
+}
+
+#[test]
+fn s36_a_writer_goes_on_after_a_cut_at_any_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let header = header("t", folder.path());
+    // Without the end of the task, so that there is something to go on with.
+    let records = &story(header.clone())[..7];
+    write(folder.path(), records);
+    let path = checkpoint::path(folder.path(), "t");
+    let bytes = std::fs::read(&path).unwrap();
+    let prefixes = prefixes(records);
+    let mut longest = 0;
+    for end in 0..=bytes.len() {
+        std::fs::write(&path, &bytes[..end]).unwrap();
+        let mut writer = match Writer::open(folder.path(), 1000, &header).unwrap() {
+            Opened::New(writer) => {
+                assert_eq!(longest, 0);
+                writer
+            }
+            Opened::Existing(writer, history) => {
+                let known = prefixes.iter().position(|prefix| *prefix == *history).unwrap();
+                assert!(known >= longest.max(1), "a longer file tells no less");
+                longest = known;
+                writer
+            }
+        };
+        // What is written now can be read.
+        let next = longest.max(1);
+        for record in &records[next..] {
+            writer.append(record).unwrap();
+        }
+        drop(writer);
+        let task = Tasks::new(folder.path()).get("t").unwrap().unwrap();
+        assert_eq!((task.history(), task.damage()), (&prefixes[records.len()], None), "at {end}");
+        assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    }
+    assert_eq!(longest, records.len());
+}
+
+#[test]
+fn s36b_a_flipped_bit_leaves_the_last_good_state() {
+    let folder = tempfile::tempdir().unwrap();
+    let header = header("t", folder.path());
+    let records = story(header.clone());
+    write(folder.path(), &records);
+    let path = checkpoint::path(folder.path(), "t");
+    let bytes = std::fs::read(&path).unwrap();
+    let prefixes = prefixes(&records);
+    let mut reached = 0;
+    for bit in 0..bytes.len() * 8 {
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        std::fs::write(&path, &flipped).unwrap();
+        let task = Tasks::new(folder.path()).get("t").unwrap().unwrap();
+        let known = prefixes.iter().position(|prefix| prefix == task.history());
+        let known = known.unwrap_or_else(|| panic!("bit {bit}: something that never was"));
+        assert!(known >= reached && known < records.len(), "bit {bit}");
+        reached = known;
+        // Only the last record may look as if it had not been written to its end.
+        assert!(task.damage().is_some() || known == records.len() - 1, "bit {bit}");
+        match Writer::open(folder.path(), 1000, &header) {
+            Ok(Opened::Existing(_, history)) => assert_eq!(*history, prefixes[known], "bit {bit}"),
+            Ok(Opened::New(_)) => panic!("bit {bit}: begun anew"),
+            Err(WriteError::Damaged { .. }) => {
+                assert_eq!(std::fs::read(&path).unwrap(), flipped, "bit {bit}");
+            }
+            Err(error) => panic!("bit {bit}: {error}"),
+        }
+    }
+    assert_eq!(reached, records.len() - 1);
+}
+
+#[test]
+fn s36b_records_that_cannot_follow_are_damage() {
+    let process =
+        |run, change| Event::Process(ProcessEvent { process: "p".to_owned(), run, change });
+    let folder = tempfile::tempdir().unwrap();
+    let good = story(header("t", folder.path()));
+    let again = Event::Header(Box::new(header("t", folder.path())));
+    let waiting = || process(0, ProcessChange::Waiting);
+    for (from, event, why) in [
+        (2, again, "a second header"),
+        (3, process(0, ProcessChange::Success), "state SUCCESS after WAITING"),
+        (3, waiting(), "starts out of order"),
+        (3, process(1, ProcessChange::Forked), "run 1 of process \"p\" is not known"),
+        (8, waiting(), "while its task does not run"),
+        (8, Event::Task(TaskEvent { state: TaskState::Active, reason: String::new() }), "after"),
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        let mut records = good[..from].to_vec();
+        records.push(Record { time_ms: 2000, event });
+        write(root.path(), &records);
+        let task = Tasks::new(root.path()).get("t").unwrap().unwrap();
+        assert_eq!(task.history(), prefixes(&good[..from]).last().unwrap(), "{why}");
+        assert!(task.damage().is_some_and(|damage| damage.contains(why)), "{:?}", task.damage());
+    }
 }
 
 #[test]

@@ -4,4 +4,5 @@
 #![allow(clippy::disallowed_methods, reason = "tests of a shell crate")]
 
 mod checkpoints;
+mod planner;
 mod processes;

@@ -3,7 +3,11 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use aurora_thermos::checkpoint::frame;
+use aurora_thermos::checkpoint::record::{
+    Event, ProcessChange, ProcessEvent, ProcessIdentity, Record,
+};
+use aurora_thermos::checkpoint::{Writer, frame};
+use aurora_thermos::process::tree::{self, boot_id, identify};
 use aurora_thermos::state::{ProcessState, TaskState};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -31,7 +35,7 @@ fn s31_another_runner_goes_on() {
     let ended = place.ended(&runner.wait());
     assert_eq!(states(&ended), "ACTIVE CLEANING FINALIZING SUCCESS");
     let runs = ended.runs("m");
-    assert!(matches!(runs[0].state, ProcessState::Lost | ProcessState::Killed));
+    assert_eq!(runs[0].state, ProcessState::Lost);
     assert_eq!(runs[1].state, ProcessState::Success);
     assert_eq!(runs.len(), 2);
     assert!(runs[1].waiting_ms - runs[0].stopped_ms.unwrap() >= 999);
@@ -99,6 +103,95 @@ fn s31_failures_are_counted_on() {
     assert_eq!(ended.runs("m").len(), 3);
     let reason = &ended.history().statuses().last().unwrap().reason;
     assert_eq!(reason, "process \"m\" failed with exit code 3");
+}
+
+/// Changes the records of a checkpoint, which stays the same file.
+fn rewrite(place: &Place, change: impl FnMut(&mut Record)) {
+    let mut records = place.records();
+    records.iter_mut().for_each(change);
+    let (header, rest) = records.split_first().unwrap();
+    let root = place.folder().join("rewritten");
+    let mut writer = Writer::create(&root, &place.setup.id, header).unwrap();
+    for record in rest {
+        writer.append(record).unwrap();
+    }
+    let written = std::fs::read(writer.path()).unwrap();
+    std::fs::write(place.checkpoint(), written).unwrap();
+}
+
+/// A process that is none of the task's.
+struct Stranger(std::process::Child);
+
+impl Stranger {
+    fn new() -> Self {
+        Self(std::process::Command::new("sleep").arg("600").spawn().unwrap())
+    }
+
+    fn identity(&self) -> ProcessIdentity {
+        identify(self.0.id().cast_signed()).unwrap()
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        let _ended = self.0.kill();
+        let _collected = self.0.wait();
+    }
+}
+
+/// Says that the run of `m` was another process, in the boot `boot` unless it was this one.
+fn say_it_was(place: &Place, other: ProcessIdentity, boot: Option<&str>) {
+    rewrite(place, |record| match &mut record.event {
+        Event::Header(header) => {
+            header.boot_id = boot.map_or_else(|| header.boot_id.clone(), str::to_owned);
+        }
+        Event::Process(ProcessEvent { change: ProcessChange::Running(identity), .. }) => {
+            *identity = other;
+        }
+        _ => {}
+    });
+}
+
+#[test]
+fn s51_after_a_reboot_no_id_means_anything() {
+    let (place, mut stranger) = (interrupted(), Stranger::new());
+    say_it_was(&place, stranger.identity(), Some("another"));
+    let ended = place.run();
+    assert!(
+        stranger.0.try_wait().unwrap().is_none(),
+        "it lives, though it is the same to the tick"
+    );
+    assert_eq!(ends(&ended, "m"), "LOST SUCCESS");
+    assert_eq!(ended.header().unwrap().boot_id, boot_id().unwrap());
+}
+
+#[test]
+fn s51_whoever_has_the_id_of_a_lost_process_is_left_alone() {
+    let (place, mut stranger) = (interrupted(), Stranger::new());
+    let its = stranger.identity();
+    say_it_was(&place, ProcessIdentity { start_ticks: its.start_ticks - 1, ..its }, None);
+    let ended = place.run();
+    assert!(stranger.0.try_wait().unwrap().is_none());
+    assert_eq!(ends(&ended, "m"), "LOST SUCCESS");
+}
+
+#[test]
+fn s51_a_shell_that_is_left_ends_with_its_session() {
+    let place = interrupted();
+    // As a process that has cleared its environment and is not tied to the runner any more.
+    let mut command = std::process::Command::new("setsid");
+    let shell = command.args(["bash", "-c", "sleep 600 & wait"]).env_clear().spawn().unwrap();
+    let mut shell = Stranger(shell);
+    let its = shell.identity();
+    wait_until("it to lead its session", || {
+        tree::stat(its.pid).is_ok_and(|stat| stat.session == its.pid)
+            && !tree::descendants(its.pid).unwrap().found.is_empty()
+    });
+    let below = tree::descendants(its.pid).unwrap().found;
+    say_it_was(&place, its, None);
+    place.run();
+    assert!(shell.0.try_wait().unwrap().is_some());
+    assert!(below.iter().all(|process| !tree::is_alive(process.identity)));
 }
 
 #[test]
@@ -244,8 +337,7 @@ fn s32_a_runner_that_is_killed_at_any_moment_leaves_nothing_unaccounted() {
             let expected = if name == "p07" { ProcessState::Failed } else { ProcessState::Success };
             assert_eq!(last.state, expected, "{name}");
             for run in before {
-                let unknown = matches!(run.state, ProcessState::Lost | ProcessState::Killed);
-                assert!(unknown, "{name} ended twice: {runs:?}");
+                assert_eq!(run.state, ProcessState::Lost, "{name} ended twice: {runs:?}");
             }
         }
     }
