@@ -4,5 +4,6 @@
 #![allow(clippy::disallowed_methods, reason = "tests of a shell crate")]
 
 mod checkpoints;
+mod machine;
 mod planner;
 mod processes;

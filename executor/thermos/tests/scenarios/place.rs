@@ -67,6 +67,18 @@ impl Place {
 
     /// Starts a runner, which ends with this value.
     pub(crate) fn start(&self) -> Runner {
+        self.start_by(Command::new(std::env::current_exe().unwrap()))
+    }
+
+    /// Starts a runner that cannot write files of more than so many KiB.
+    pub(crate) fn start_with_small_files(&self, kib: u32) -> Runner {
+        let mut command = Command::new("bash");
+        let limits = format!("trap '' XFSZ; ulimit -f {kib}; exec \"$0\" \"$@\"");
+        command.arg("-c").arg(limits).arg(std::env::current_exe().unwrap());
+        self.start_by(command)
+    }
+
+    fn start_by(&self, mut command: Command) -> Runner {
         let setup = tempfile::NamedTempFile::new_in(self.folder.path()).unwrap();
         serde_json::to_writer(&setup, &self.setup).unwrap();
         let out = |stream: &str| {
@@ -75,7 +87,7 @@ impl Place {
         };
         let (stdout, stdout_path) = out("out");
         let (stderr, stderr_path) = out("err");
-        let child = Command::new(std::env::current_exe().unwrap())
+        let child = command
             .args(["--exact", "runner_of_a_scenario", "--nocapture", "--test-threads=1", "-q"])
             .env(SETUP, setup.path())
             .stdin(Stdio::null())

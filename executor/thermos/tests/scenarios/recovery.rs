@@ -272,6 +272,30 @@ fn s36_damage_is_refused() {
     assert_eq!(file.metadata().unwrap().len(), length);
 }
 
+#[test]
+fn what_cannot_be_written_down_does_not_go_on() {
+    let daemon = json!({ "daemon": true, "min_duration": 0 });
+    let held = "[ -e enough ] && exit; setsid sleep 600 & touch ready; wait";
+    let place = Place::new(task(
+        [
+            process("d", "until [ -e ready ]; do sleep 0.01; done", daemon),
+            process("m", held, json!({ "min_duration": 0 })),
+        ],
+        json!({}),
+    ));
+    let ended = place.start_with_small_files(2).wait();
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("failed to append to"), "{}", ended.stderr);
+    assert_eq!(place.left(), Vec::<i32>::new(), "nothing runs that nobody can account for");
+    // With room for it the next runner goes on, behind what fitted.
+    let before = place.task();
+    assert_eq!(before.state(), Some(TaskState::Active));
+    std::fs::write(place.path("enough"), "").unwrap();
+    let ended = place.run();
+    assert_eq!(ends(&ended, "m"), "LOST SUCCESS");
+    assert!(ended.runs("d").len() >= before.runs("d").len());
+}
+
 /// Numbers that look random, the same in each run.
 struct Numbers(u64);
 
