@@ -21,8 +21,8 @@ enum Step {
     End(prop::sample::Index, Outcome),
     Kill(u64),
     Lose,
-    /// The runner dies, and another one goes on.
-    Die,
+    /// The runner dies before it has written so many of its last records, and another one goes on.
+    Die(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -36,7 +36,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (any::<prop::sample::Index>(), outcome).prop_map(|(which, how)| Step::End(which, how)),
         1 => (0..9u64).prop_map(Step::Kill),
         1 => Just(Step::Lose),
-        2 => Just(Step::Die),
+        2 => (0..6usize).prop_map(Step::Die),
     ]
 }
 
@@ -81,6 +81,7 @@ struct World {
     spec: Arc<TaskSpec>,
     machine: Machine,
     history: History,
+    records: Vec<Record>,
     now: Duration,
     running: BTreeMap<usize, u32>,
     waits_for_all: bool,
@@ -107,6 +108,7 @@ impl World {
             spec,
             machine,
             history: History::default(),
+            records: Vec::new(),
             now: Duration::ZERO,
             running: BTreeMap::new(),
             waits_for_all: false,
@@ -122,7 +124,8 @@ impl World {
     /// Every record must follow those before it.
     fn write(&mut self, event: Event) {
         let record = Record { time_ms: self.millis(self.now), event };
-        self.history.apply(record).unwrap();
+        self.history.apply(record.clone()).unwrap();
+        self.records.push(record);
     }
 
     fn change(&mut self, process: usize, run: u32, change: ProcessChange) {
@@ -184,9 +187,21 @@ impl World {
         }
     }
 
-    fn die(&mut self) {
-        for (process, run) in std::mem::take(&mut self.running) {
-            self.change(process, run, ProcessChange::Lost);
+    fn die(&mut self, unwritten: usize) {
+        self.running.clear();
+        self.history = History::default();
+        // Its header was there.
+        let written = self.records.len().saturating_sub(unwritten).max(1);
+        self.records.truncate(written);
+        for record in &self.records {
+            self.history.apply(record.clone()).unwrap();
+        }
+        for process in 0..self.spec.processes.len() {
+            let runs = self.history.processes().get(&self.spec.processes[process].name);
+            let last = runs.and_then(|runs| runs.last()).filter(|run| !run.state.is_terminal());
+            if let Some(run) = last.map(|run| run.number) {
+                self.change(process, run, ProcessChange::Lost);
+            }
         }
         self.waits_for_all = false;
         let until = self
@@ -221,8 +236,8 @@ impl World {
                 self.put(Input::Kill { reason: "asked to".to_owned(), grace });
             }
             Step::Lose => self.put(Input::Lose { reason: "given up".to_owned() }),
-            Step::Die if !self.is_over() => self.die(),
-            Step::Die => {}
+            Step::Die(unwritten) if !self.is_over() => self.die(unwritten),
+            Step::Die(_) => {}
         }
     }
 }
@@ -239,9 +254,10 @@ proptest! {
         world.put(Input::Begin);
         for step in steps {
             let told = world.history.told().cloned();
+            let may_forget = matches!(step, Step::Die(_));
             world.take(step);
             let now = world.history.told();
-            let is_graver = told.as_ref().is_none_or(|told| {
+            let is_graver = may_forget || told.as_ref().is_none_or(|told| {
                 now.is_some_and(|now| {
                     now.until_ms <= told.until_ms
                         && (told.state == now.state || now.state == TaskState::Lost)
