@@ -13,12 +13,15 @@
     reason = "a shell crate: it starts processes and talks to its agent"
 )]
 
+#[allow(dead_code, unused_imports, reason = "nothing starts it yet")]
+mod announce;
 mod bind;
 mod checks;
 mod flags;
 mod run;
 mod sandbox;
 
+pub use announce::{AnnounceFlags, AnnounceFlagsError};
 pub use bind::BindError;
 pub use flags::Flags;
 pub use run::{Error, run};

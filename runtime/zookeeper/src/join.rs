@@ -30,7 +30,11 @@ pub enum State {
     /// There is a node: its full path. It stays while the connection is lost for less than the
     /// session's timeout.
     Joined(String),
-    /// ZooKeeper does not let the member in, for this reason. It is asked again every 15 s.
+    /// ZooKeeper grants no session, for this reason: the credentials are wrong. It is asked again
+    /// every 15 s.
+    Rejected(String),
+    /// There is a session, in which ZooKeeper does not let the node be made, for this reason. It is
+    /// asked again every 15 s.
     Refused(String),
     /// It has left.
     Left,
@@ -91,7 +95,7 @@ impl Keeper {
         loop {
             self.say(State::Connecting);
             let connecting =
-                absence.during(sessions.next(|reason| self.say(State::Refused(reason))));
+                absence.during(sessions.next(|reason| self.say(State::Rejected(reason))));
             let client = match stop.run_until_cancelled(connecting).await {
                 Some(client) => client,
                 None => break,

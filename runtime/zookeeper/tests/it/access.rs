@@ -79,8 +79,8 @@ async fn s75_credentials_that_are_wrong_are_said_and_those_that_are_right_join()
             .server_set(NodePath::new("/sasl").unwrap())
     };
     let refused = sasl("aurora:wrong").join(&member(0)).unwrap();
-    let state = wait(&mut refused.state(), |state| matches!(state, State::Refused(_))).await;
-    assert_eq!(state, State::Refused("authentication failed".to_owned()));
+    let state = wait(&mut refused.state(), |state| matches!(state, State::Rejected(_))).await;
+    assert_eq!(state, State::Rejected("authentication failed".to_owned()));
     let taken = sasl("aurora:secret").join(&member(1)).unwrap();
     joined(&mut taken.state()).await;
     taken.leave().await;
