@@ -15,6 +15,8 @@ use crate::session::{Absence, RETRY_REFUSED, Sessions, close, is_lost, over};
 pub(crate) const PREFIX: &str = "member_";
 /// The shortest time between two nodes of one member.
 const REJOIN: Duration = Duration::from_millis(500);
+/// How long until a question is asked again that a lost connection has left without an answer.
+const RECHECK: Duration = Duration::from_millis(200);
 /// How long leaving may take. What is left then ends with the session.
 const LEAVING: Duration = Duration::from_secs(3);
 /// How often parents are made anew that somebody deletes meanwhile.
@@ -121,6 +123,9 @@ impl Keeper {
             }
             until(wanted, true, client).await;
             tokio::time::sleep_until(earliest).await;
+            if !*wanted.borrow() && !client.state().is_terminated() {
+                continue;
+            }
             earliest = Instant::now() + REJOIN;
             let next = match self.create(client).await {
                 Ok(path) => self.stay(client, wanted, path).await,
@@ -193,7 +198,15 @@ impl Keeper {
         tracing::info!(path, "joined the server set");
         self.say(State::Joined(path.clone()));
         loop {
-            let (stat, watcher) = client.check_and_watch_stat(&path).await?;
+            let (stat, watcher) = match client.check_and_watch_stat(&path).await {
+                Ok(seen) => seen,
+                // The node outlives the connection, and the question may be asked again.
+                Err(error) if is_lost(&error) && !client.state().is_terminated() => {
+                    tokio::time::sleep(RECHECK).await;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             if stat.is_none() {
                 tracing::warn!(path, "somebody has deleted the node of this member");
                 self.say(State::Connected);

@@ -109,19 +109,21 @@ pub(crate) async fn close(client: zk::Client) {
 /// Counts how long there is no connection, in the gauge `zookeeper_disconnected_seconds`.
 pub(crate) struct Absence {
     since: Option<Instant>,
+    total: Duration,
 }
 
 impl Absence {
     /// There is no connection yet.
     pub(crate) fn new() -> Self {
-        Self { since: Some(Instant::now()) }
+        Self { since: Some(Instant::now()), total: Duration::ZERO }
     }
 
     fn count(&mut self, connected: bool) {
         let now = Instant::now();
         if let Some(since) = self.since {
-            let seconds = now.saturating_duration_since(since).as_secs_f64();
-            metrics::gauge!("zookeeper_disconnected_seconds").increment(seconds);
+            let away = now.saturating_duration_since(since);
+            self.total += away;
+            metrics::gauge!("zookeeper_disconnected_seconds").increment(away.as_secs_f64());
         }
         self.since = (!connected).then_some(now);
     }
@@ -148,6 +150,7 @@ impl Absence {
     ) -> T {
         tokio::pin!(used);
         let mut connected = true;
+        let mut before = self.total;
         loop {
             tokio::select! {
                 done = &mut used => {
@@ -157,9 +160,34 @@ impl Absence {
                 state = states.changed() => {
                     connected = state == zk::SessionState::SyncConnected;
                     self.count(connected);
+                    if connected {
+                        let away = self.total.saturating_sub(before);
+                        before = self.total;
+                        tracing::info!(?away, "connected to ZooKeeper again");
+                    }
                 }
                 () = tokio::time::sleep(TICK), if !connected => self.count(false),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn s75_the_time_without_a_connection_is_counted() {
+        let mut absence = Absence::new();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        absence.during(tokio::time::sleep(Duration::from_millis(3_500))).await;
+        assert_eq!(absence.total, Duration::from_millis(3_800));
+        // There is one now.
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        absence.count(false);
+        assert_eq!(absence.total, Duration::from_millis(3_800));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        absence.count(true);
+        assert_eq!(absence.total, Duration::from_secs(4));
     }
 }

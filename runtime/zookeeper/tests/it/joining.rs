@@ -218,3 +218,31 @@ async fn a_member_is_there_while_it_is_wanted() {
     drop(want);
     tokio::time::timeout(PATIENCE, membership.leave()).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_zookeeper_that_has_forgotten_everything_is_joined_anew() {
+    let port = free_port().unwrap();
+    let start = move || Server::start_on(port).unwrap();
+    let server = tokio::task::spawn_blocking(start).await.unwrap();
+    let membership = set(&server.connect_string(), "/forgotten/job").join(&member(0)).unwrap();
+    joined(&mut membership.state()).await;
+    let server = tokio::task::spawn_blocking(move || {
+        drop(server);
+        start()
+    });
+    let server = server.await.unwrap();
+    let client = client(&server.connect_string()).await;
+    let node = "/forgotten/job/member_0000000000";
+    let coming = async {
+        loop {
+            let (stat, watcher) = client.check_and_watch_stat(node).await.unwrap();
+            if stat.is_some() {
+                return;
+            }
+            watcher.changed().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, coming).await.unwrap();
+    membership.leave().await;
+    drop(server);
+}
