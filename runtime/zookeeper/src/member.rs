@@ -72,9 +72,9 @@ pub struct Member {
     /// The endpoint that stands for it.
     #[serde(rename = "serviceEndpoint")]
     pub service_endpoint: Endpoint,
-    /// Which of its set it is: an instance's number.
+    /// Which of its set it is: an instance's number, and any whole number if others have written it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shard: Option<u32>,
+    pub shard: Option<i64>,
 }
 
 /// Some writers say that there is nothing by `null`.
@@ -223,6 +223,29 @@ mod tests {
         }
         let long = vec![b' '; MAX_MEMBER_LEN + 1];
         assert!(matches!(Member::from_json(&long), Err(MemberError::TooLong(_))));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_written_is_ascii_and_read_as_it_was(
+            host in ".*", name in ".*", port: u16, shard: Option<i64>,
+        ) {
+            let member = Member {
+                status: Status::Alive,
+                additional_endpoints: [(name, Endpoint::new(host.clone(), port))].into(),
+                service_endpoint: Endpoint::new(host, port),
+                shard,
+            };
+            let json = member.to_json().unwrap();
+            proptest::prop_assert!(json.is_ascii());
+            proptest::prop_assert_eq!(Member::from_json(&json).unwrap(), member);
+        }
+
+        #[test]
+        fn whatever_is_read_is_a_member_or_refused(json: Vec<u8>, text in ".*") {
+            let _ = Member::from_json(&json);
+            let _ = Member::from_json(text.as_bytes());
+        }
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl Announcement {
                 .map(|(name, port)| (name.clone(), Endpoint::new(host, *port)))
                 .collect(),
             service_endpoint: Endpoint::new(host, primary.copied().unwrap_or(0)),
-            shard: Some(task.instance),
+            shard: Some(i64::from(task.instance)),
         };
         let set = settings.ensemble.server_set(path);
         Ok(Self { set, member, patience: patience(task.health) })

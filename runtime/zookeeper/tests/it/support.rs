@@ -35,7 +35,7 @@ pub(crate) fn set(connect: &str, path: &str) -> ServerSet {
         .server_set(NodePath::new(path).unwrap())
 }
 
-pub(crate) fn member(shard: u32) -> Member {
+pub(crate) fn member(shard: i64) -> Member {
     Member {
         status: Status::Alive,
         additional_endpoints: [("http".to_owned(), Endpoint::new("box", 31_000))].into(),

@@ -6,7 +6,7 @@ use zookeeper_client as zk;
 use crate::proxy::Proxy;
 use crate::support::{client, joined, member, server, set, wait};
 
-fn shards(view: &View) -> Vec<u32> {
+fn shards(view: &View) -> Vec<i64> {
     view.members.values().filter_map(|member| member.shard).collect()
 }
 
@@ -54,4 +54,24 @@ async fn what_was_seen_last_stays_while_zookeeper_is_away() {
     proxy.recover();
     wait(&mut view, |view| shards(view) == [1] && view.freshness == Freshness::Current).await;
     second.leave().await;
+}
+
+#[tokio::test]
+async fn a_large_set_is_seen_whole() {
+    let connect = server().connect_string();
+    let client = client(&connect).await;
+    let open = zk::Acls::anyone_all();
+    let parent = zk::CreateMode::Persistent.with_acls(open);
+    client.create("/large", b"", &parent).await.unwrap();
+    let node = zk::CreateMode::EphemeralSequential.with_acls(open);
+    let all = (0..1000).map(|shard| {
+        let json = member(shard).to_json().unwrap();
+        client.create("/large/member_", &json, &node)
+    });
+    for created in futures::future::join_all(all).await {
+        created.unwrap();
+    }
+    let membership = set(&connect, "/large").watch();
+    let seen = wait(&mut membership.view(), |view| view.freshness == Freshness::Current).await;
+    assert_eq!(shards(&seen), (0..1000).collect::<Vec<_>>());
 }
