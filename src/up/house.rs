@@ -97,9 +97,10 @@ impl House {
         let config = agent_config(data, &host, agent, master_at)?;
         let agent_handle =
             agent::start(config, stop.clone()).await.map_err(|error| failed(&error))?;
+        let pages = format!("http://{host}:{}", scheduler_at.port());
         let config = aurora_observer::Config {
-            listen: Listen::Bound(observer),
-            checkpoint_root: data.thermos(),
+            scheduler_url: Some(pages),
+            ..aurora_observer::Config::new(Listen::Bound(observer), data.thermos())
         };
         let observer_handle =
             aurora_observer::start(config, stop.clone()).await.map_err(|error| failed(&error))?;

@@ -2,20 +2,21 @@
 
 use std::fs::File;
 use std::io;
-use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use aurora_daemon::beneath::{self, MAX_READ, blocking};
-use aurora_thermos::view::{Stream, Task};
+use aurora_thermos::view::Stream;
 use axum::Router;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::tasks::{Observed, run_numbered};
+use crate::place::Place;
+use crate::tasks::Observed;
+use crate::{download, pages};
 
 type App = State<Arc<Observed>>;
 
@@ -32,25 +33,8 @@ pub(crate) fn stream(name: &str) -> Option<Stream> {
     Stream::ALL.into_iter().find(|stream| stream.name() == name)
 }
 
-/// Opens what a run printed. The job owns the folder it lies in, so it is opened like any file of
-/// a sandbox, from the sandbox on.
-pub(crate) fn open_log(
-    task: &Task,
-    process: &str,
-    run: i64,
-    stream: Stream,
-) -> io::Result<(File, PathBuf)> {
-    let run = run_numbered(task.runs(process), run).ok_or(io::ErrorKind::NotFound)?;
-    let place = task.log_place(process, run.number, stream);
-    let (root, below) = place.ok_or(io::ErrorKind::NotFound)?;
-    Ok((beneath::open_file(&root, &below)?, below))
-}
-
-/// Opens a file of a task's sandbox.
-fn open_file(task: &Task, path: &str) -> io::Result<File> {
-    let header = task.header().ok_or(io::ErrorKind::NotFound)?;
-    beneath::open_file(&header.sandbox, FilePath::new(path))
-}
+/// The most that one answer gives of a file, in bytes.
+const MAX_PART: u64 = 16 << 20;
 
 /// Which part of a file is wanted. As text, because what is no number is answered with `{}`.
 #[derive(Debug, Deserialize)]
@@ -78,12 +62,27 @@ fn part(file: &File, part: &Part) -> io::Result<Option<Value>> {
     if offset >= size {
         return Ok(Some(json!({ "offset": size, "length": 0 })));
     }
-    let bytes = beneath::read(file, offset, u64::try_from(length).unwrap_or(MAX_READ))?;
+    let bytes = read(file, offset, u64::try_from(length).unwrap_or(MAX_PART).min(MAX_PART))?;
     if bytes.is_empty() {
         return Ok(Some(json!({ "offset": offset, "length": 0 })));
     }
     let data = escape(&String::from_utf8_lossy(&bytes));
     Ok(Some(json!({ "offset": offset, "length": bytes.len(), "data": data })))
+}
+
+fn read(file: &File, offset: u64, length: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = beneath::read(file, offset, length)?;
+    loop {
+        let count = bytes.len() as u64;
+        let more = match length - count {
+            0 => return Ok(bytes),
+            left => beneath::read(file, offset + count, left)?,
+        };
+        if more.is_empty() {
+            return Ok(bytes);
+        }
+        bytes.extend_from_slice(&more);
+    }
 }
 
 /// The original's viewers put the text into a page as it comes.
@@ -99,6 +98,21 @@ fn answer(found: &io::Result<Option<Value>>) -> Response {
     }
 }
 
+/// Answers with a part of the file at a place. Large parts are given to a few at a time.
+async fn answer_part(
+    observed: Arc<Observed>,
+    wanted: Part,
+    place: impl FnOnce(&Observed) -> io::Result<Place> + Send + 'static,
+) -> Response {
+    let is_small = |length: &String| length.parse().is_ok_and(|length: u64| length <= MAX_READ);
+    let _permit = match wanted.length.as_ref() {
+        Some(length) if is_small(length) => None,
+        // It is never closed.
+        _ => observed.limits.reads.clone().acquire_owned().await.ok(),
+    };
+    answer(&blocking(move || part(&place(&observed)?.open()?, &wanted)).await)
+}
+
 async fn log_data(
     State(observed): App,
     Path((id, process, run, name)): Path<(String, String, String, String)>,
@@ -108,7 +122,8 @@ async fn log_data(
         return answer(&Ok(None));
     };
     let Ok(Some(task)) = observed.task(&id).await else { return answer(&Ok(None)) };
-    answer(&blocking(move || part(&open_log(&task, &process, run, stream)?.0, &wanted)).await)
+    let place = move |observed: &Observed| Place::of_log(observed, &task, &process, run, stream);
+    answer_part(observed, wanted, place).await
 }
 
 async fn file_data(
@@ -117,18 +132,33 @@ async fn file_data(
     Query(wanted): Query<Part>,
 ) -> Response {
     let Ok(Some(task)) = observed.task(&id).await else { return answer(&Ok(None)) };
-    answer(&blocking(move || part(&open_file(&task, &path)?, &wanted)).await)
+    let place = move |observed: &Observed| Place::in_sandbox(observed, &task, &path);
+    answer_part(observed, wanted, place).await
 }
 
-async fn download(State(observed): App, Path((id, path)): Path<(String, String)>) -> Response {
-    let missing = || (StatusCode::NOT_FOUND, "No such file").into_response();
-    let Ok(Some(task)) = observed.task(&id).await else { return missing() };
-    let name = path.clone();
-    match blocking(move || open_file(&task, &path)).await {
-        Ok(file) => beneath::download(file, &name),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            (StatusCode::FORBIDDEN, "the observer may not read this file").into_response()
+async fn download(
+    State(observed): App,
+    Path((id, path)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    let missing = |text| pages::missing(text);
+    let Ok(Some(task)) = observed.task(&id).await else { return missing("No such file") };
+    let answered = blocking(move || {
+        let place = Place::in_sandbox(&observed, &task, &path)?;
+        match place.open() {
+            Ok(file) => download::answer(file, &path, &headers),
+            Err(error) if place.list().is_ok() => {
+                Err(io::Error::new(io::ErrorKind::IsADirectory, error))
+            }
+            Err(error) => Err(error),
         }
-        Err(_) => missing(),
+    });
+    match answered.await.map_err(|error| error.kind()) {
+        Ok(answer) => answer,
+        Err(io::ErrorKind::IsADirectory) => missing("File does not exist."),
+        Err(io::ErrorKind::PermissionDenied) => {
+            pages::refused("The observer may not read this file.")
+        }
+        Err(_) => missing("No such file"),
     }
 }

@@ -13,7 +13,6 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::tasks::{Observed, Which, configuration, group, run_numbered, state_name};
-use crate::usage;
 
 /// The most tasks that one request may name.
 const MAX_NAMED: usize = 1000;
@@ -69,7 +68,9 @@ async fn task_ids(State(observed): App, Path(part): Path<Part>) -> Response {
         Err(reason) => return unreadable(&reason),
     };
     let (offset, size, total) = (listed.offset, listed.size, listed.total);
-    let rows = blocking(move || Ok(listed.tasks.iter().map(|task| row(task)).collect::<Vec<_>>()));
+    let rows = blocking(move || {
+        Ok(listed.tasks.iter().map(|task| row(&observed, task)).collect::<Vec<_>>())
+    });
     match rows.await {
         Ok(rows) => Json(json!({
             "tasks": rows,
@@ -112,7 +113,7 @@ async fn tasks(State(observed): App, Query(named): Query<Named>) -> Response {
     for id in named.ids() {
         match observed.task(id).await {
             Ok(Some(task)) => {
-                found.insert(id.to_owned(), described(task).await);
+                found.insert(id.to_owned(), described(&observed, task).await);
             }
             Ok(None) => {}
             // The others are there all the same.
@@ -124,7 +125,7 @@ async fn tasks(State(observed): App, Query(named): Query<Named>) -> Response {
 
 async fn task(State(observed): App, Path(id): Path<String>) -> Response {
     match observed.task(&id).await {
-        Ok(Some(task)) => Json(json!({ id: described(task).await })).into_response(),
+        Ok(Some(task)) => Json(json!({ id: described(&observed, task).await })).into_response(),
         Ok(None) => error(StatusCode::NOT_FOUND, format!("Failed to find task {id}.")),
         Err(reason) => unreadable(&reason),
     }
@@ -149,10 +150,15 @@ async fn process(State(observed): App, Path(wanted): Path<Process>) -> Response 
         return error(StatusCode::NOT_FOUND, format!("Invalid run: {number}"));
     };
     let described = blocking(move || {
-        Ok(run_numbered(task.runs(&name), number).map(|run| run_object(&name, run)))
+        let found = run_numbered(task.runs(&name), number);
+        Ok(found.map(|run| run_object(&observed, &task, &name, run)))
     });
     match described.await {
-        Ok(found) => Json(found.unwrap_or_else(|| json!({}))).into_response(),
+        Ok(Some(found)) => Json(found).into_response(),
+        Ok(None) if number < -1 => {
+            error(StatusCode::NOT_FOUND, format!("There are no {} runs.", number.unsigned_abs()))
+        }
+        Ok(None) => Json(json!({})).into_response(),
         Err(reason) => unreadable(&reason),
     }
 }
@@ -167,11 +173,13 @@ async fn processes(State(observed): App, Query(named): Query<Named>) -> Response
                 None
             }
         };
+        let observed = Arc::clone(&observed);
         let latest = blocking(move || {
             let mut latest = Map::new();
-            for (name, runs) in task.iter().flat_map(|task| task.history().processes()) {
+            let Some(task) = task else { return Ok(latest) };
+            for (name, runs) in task.history().processes() {
                 if let Some(run) = runs.last() {
-                    latest.insert(name.clone(), run_object(name, run));
+                    latest.insert(name.clone(), run_object(&observed, &task, name, run));
                 }
             }
             Ok(latest)
@@ -188,7 +196,7 @@ fn seconds(ms: i64) -> i64 {
     ms.div_euclid(1000)
 }
 
-fn row(task: &Task) -> Value {
+fn row(observed: &Observed, task: &Task) -> Value {
     let header = task.header();
     let mut row = Map::new();
     row.insert("task_id".to_owned(), json!(task.id()));
@@ -198,9 +206,7 @@ fn row(task: &Task) -> Value {
     row.insert("state".to_owned(), json!(state_name(task)));
     row.insert("state_timestamp".to_owned(), json!(state_since(task)));
     row.insert("ports".to_owned(), json!(header.map(|header| &header.ports)));
-    if let Value::Object(used) = json!(usage::of_task(task)) {
-        row.extend(used);
-    }
+    row.extend(observed.sampler.of_task(task).json());
     Value::Object(row)
 }
 
@@ -221,12 +227,13 @@ fn state_since(task: &Task) -> Option<i64> {
     Some(seconds(since.time_ms))
 }
 
-async fn described(task: Arc<Task>) -> Value {
+async fn described(observed: &Arc<Observed>, task: Arc<Task>) -> Value {
+    let observed = Arc::clone(observed);
     // Looking at a task that exists cannot fail otherwise than by a panic.
-    blocking(move || Ok(task_object(&task))).await.unwrap_or(Value::Null)
+    blocking(move || Ok(task_object(&observed, &task))).await.unwrap_or(Value::Null)
 }
 
-fn task_object(task: &Task) -> Value {
+fn task_object(observed: &Observed, task: &Task) -> Value {
     let header = task.header();
     let mut groups: Map<String, Value> = ["waiting", "running", "success", "failed", "killed"]
         .into_iter()
@@ -259,13 +266,13 @@ fn task_object(task: &Task) -> Value {
         "abandoned": task.is_abandoned(),
         "damage": task.damage(),
         "ports": header.map(|header| &header.ports),
-        "resource_consumption": usage::of_task(task),
+        "resource_consumption": observed.sampler.of_task(task).json(),
         "processes": groups,
         "task": configuration(task),
     })
 }
 
-fn run_object(process: &str, run: &Run) -> Value {
+fn run_object(observed: &Observed, task: &Task, process: &str, run: &Run) -> Value {
     #[expect(clippy::cast_precision_loss, reason = "exact for ages")]
     let time = |ms: i64| ms as f64 / 1000.0;
     let mut object = Map::new();
@@ -277,7 +284,7 @@ fn run_object(process: &str, run: &Run) -> Value {
         ("stop_time", run.stopped_ms.map(|ms| json!(time(ms)))),
         ("return_code", run.return_code().map(|code| json!(code))),
         ("pid", run.process.map(|process| json!(process.pid))),
-        ("used", usage::of_run(run).map(|used| json!(used))),
+        ("used", observed.sampler.of_run(task, process, run).map(|used| json!(used))),
     ];
     for (key, value) in known {
         if let Some(value) = value {

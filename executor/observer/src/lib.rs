@@ -11,13 +11,19 @@
     reason = "a shell crate: it reads files and serves sockets"
 )]
 
+mod assets;
+mod download;
 mod files;
 mod flags;
+mod follow;
 mod json;
 mod pages;
+mod place;
+mod search;
 mod start;
 mod tasks;
 mod usage;
 
 pub use flags::{Config, Flags};
 pub use start::{Error, Handle, start};
+pub use usage::ring::TooMany;

@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::flags::Config;
 use crate::tasks::Observed;
-use crate::{files, json, pages};
+use crate::usage::ring::TooMany;
+use crate::usage::{Sampler, Settings};
+use crate::{assets, files, follow, json, pages};
 
 /// Why an observer cannot start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +27,9 @@ pub enum Error {
     /// A part of it ended without being told to.
     #[error("a part of the observer has ended unexpectedly")]
     Unexpected,
+    /// Its intervals make no sense.
+    #[error(transparent)]
+    Figures(#[from] TooMany),
 }
 
 /// An observer that runs.
@@ -58,16 +63,32 @@ impl Handle {
 /// Starts an observer, which runs until `stop` is cancelled.
 ///
 /// # Errors
-/// The address cannot be used.
+/// The address cannot be used, or an interval of the figures is too short.
 pub async fn start(config: Config, stop: CancellationToken) -> Result<Handle, Error> {
     let listener = config.listen.bind()?;
     let address = listener.local_addr().map_err(Error::Serve)?;
     tracing::info!(%address, checkpoint_root = %config.checkpoint_root.display(), "the observer listens");
-    let observed = Arc::new(Observed::new(config.checkpoint_root));
+    let sampler = Sampler::new(Settings {
+        enabled: config.collects,
+        processes: config.process_interval,
+        disk: config.disk_interval,
+    })?;
+    let observed = Arc::new(Observed::new(
+        config.checkpoint_root,
+        sampler,
+        config.scheduler_url,
+        stop.clone(),
+    ));
+    if config.collects {
+        tokio::spawn(Arc::clone(&observed).sample());
+        tokio::spawn(Arc::clone(&observed).measure_disks());
+    }
     let router = pages::router(Arc::clone(&observed))
         .merge(json::router(Arc::clone(&observed)))
-        .merge(files::router(observed))
+        .merge(files::router(Arc::clone(&observed)))
+        .merge(follow::router(observed))
         .merge(web::assets())
+        .merge(assets::router())
         .merge(ops::router(Ops::new("observer", env!("CARGO_PKG_VERSION"))))
         .fallback(pages::unknown);
     let ended = CancellationToken::new();

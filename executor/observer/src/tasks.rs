@@ -6,14 +6,44 @@ use std::sync::Arc;
 
 use aurora_daemon::beneath::blocking;
 use aurora_thermos::view::{ProcessState, Run, Task, TaskState, Tasks};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::usage::Sampler;
 
 /// How many tasks one page of a list shows.
 pub(crate) const PAGE: usize = 20;
 
-/// What the observer looks at.
+/// The most that one page of a list shows.
+pub(crate) const MAX_PAGE: usize = 1000;
+
+/// What the observer looks at, and what it has seen.
 #[derive(Debug)]
 pub(crate) struct Observed {
     tasks: Arc<Tasks>,
+    /// What tasks use.
+    pub(crate) sampler: Arc<Sampler>,
+    /// Where the scheduler's pages are, if that is known.
+    pub(crate) scheduler_url: Option<String>,
+    /// How much may be done at a time that takes more than a moment.
+    pub(crate) limits: Limits,
+    /// Cancelled when the observer is to end.
+    pub(crate) stop: CancellationToken,
+}
+
+/// How much of what is expensive may go on at a time.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    /// Whoever follows a file.
+    pub(crate) followers: Arc<Semaphore>,
+    /// Searches, and reads of many megabytes.
+    pub(crate) reads: Arc<Semaphore>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { followers: Arc::new(Semaphore::new(256)), reads: Arc::new(Semaphore::new(4)) }
+    }
 }
 
 /// Which tasks a list holds.
@@ -41,14 +71,6 @@ impl Which {
             Self::Finished => "finished",
         }
     }
-
-    fn holds(self, task: &Task) -> bool {
-        match self {
-            Self::All => true,
-            Self::Active => task.is_live(),
-            Self::Finished => !task.is_live(),
-        }
-    }
 }
 
 /// A part of a list, newest task first.
@@ -61,28 +83,55 @@ pub(crate) struct Listed {
     pub(crate) total: usize,
 }
 
-impl Observed {
-    pub(crate) fn new(root: PathBuf) -> Self {
-        Self { tasks: Arc::new(Tasks::new(root)) }
+/// Whether nothing is left of a task but its checkpoint, which the next executor removes.
+fn is_gone(task: &Task) -> bool {
+    let Some(header) = task.header().filter(|_| !task.is_live()) else { return false };
+    let found = std::fs::symlink_metadata(&header.sandbox);
+    found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+/// Where a task stands in lists: what has begun or ended last comes first. The id makes the order
+/// the same each time.
+fn age(task: &Task) -> (Option<i64>, &str) {
+    let over = || task.ended_ms().or_else(|| task.history().last_ms());
+    (if task.is_live() { task.started_ms() } else { over() }, task.id())
+}
+
+/// All tasks, those that are live apart; the newest first.
+#[derive(Debug)]
+struct Sorted {
+    active: Vec<Arc<Task>>,
+    finished: Vec<Arc<Task>>,
+}
+
+impl Sorted {
+    fn new(tasks: Vec<Arc<Task>>) -> Self {
+        let sort = |tasks: &mut Vec<Arc<Task>>| {
+            tasks.sort_by_cached_key(|task| {
+                let (time, id) = age(task);
+                std::cmp::Reverse((time, id.to_owned()))
+            });
+        };
+        let (mut active, mut finished): (Vec<_>, Vec<_>) =
+            tasks.into_iter().partition(|task| task.is_live());
+        finished.retain(|task| !is_gone(task));
+        sort(&mut active);
+        sort(&mut finished);
+        Self { active, finished }
     }
 
-    pub(crate) fn root(&self) -> &std::path::Path {
-        self.tasks.root()
-    }
-
-    /// A negative `offset` counts from the end (`observer.md` 5); `size` 0 is a whole page.
-    pub(crate) async fn list(&self, which: Which, offset: i64, size: usize) -> io::Result<Listed> {
-        let tasks = Arc::clone(&self.tasks);
-        let mut all = blocking(move || {
-            let mut all = tasks.all().map_err(io::Error::other)?;
-            all.retain(|task| which.holds(task));
-            Ok(all)
-        })
-        .await?;
-        // The id makes the order the same each time.
-        all.sort_by(|a, b| (b.started_ms(), b.id()).cmp(&(a.started_ms(), a.id())));
+    fn list(&self, which: Which, offset: i64, size: usize) -> Listed {
+        let all: Vec<&Arc<Task>> = match which {
+            Which::Active => self.active.iter().collect(),
+            Which::Finished => self.finished.iter().collect(),
+            Which::All => {
+                let mut all: Vec<_> = self.active.iter().chain(&self.finished).collect();
+                all.sort_by(|a, b| age(b).cmp(&age(a)));
+                all
+            }
+        };
         let total = all.len();
-        let size = if size == 0 { PAGE } else { size };
+        let size = if size == 0 { PAGE } else { size.min(MAX_PAGE) };
         let offset = match usize::try_from(offset) {
             Ok(offset) => offset,
             Err(_) => usize::try_from(offset.unsigned_abs())
@@ -90,23 +139,106 @@ impl Observed {
                 .and_then(|back| total.checked_sub(back))
                 .unwrap_or(0),
         };
-        let tasks = all.into_iter().skip(offset).take(size).collect();
-        Ok(Listed { which, tasks, offset, size, total })
+        let tasks = all.into_iter().skip(offset).take(size).map(Arc::clone).collect();
+        Listed { which, tasks, offset, size, total }
+    }
+}
+
+impl Observed {
+    pub(crate) fn new(
+        root: PathBuf,
+        sampler: Sampler,
+        scheduler_url: Option<String>,
+        stop: CancellationToken,
+    ) -> Self {
+        let (tasks, sampler) = (Arc::new(Tasks::new(root)), Arc::new(sampler));
+        Self { tasks, sampler, scheduler_url, limits: Limits::default(), stop }
+    }
+
+    pub(crate) fn root(&self) -> &std::path::Path {
+        self.tasks.root()
+    }
+
+    async fn sorted(&self) -> io::Result<Sorted> {
+        let tasks = Arc::clone(&self.tasks);
+        blocking(move || Ok(Sorted::new(tasks.all().map_err(io::Error::other)?))).await
+    }
+
+    /// A negative `offset` counts from the end (`observer.md` 5); `size` 0 is a whole page, and no
+    /// page is larger than [`MAX_PAGE`].
+    pub(crate) async fn list(&self, which: Which, offset: i64, size: usize) -> io::Result<Listed> {
+        Ok(self.sorted().await?.list(which, offset, size))
+    }
+
+    /// The first page of active and of finished tasks.
+    pub(crate) async fn newest(&self) -> io::Result<(Listed, Listed)> {
+        let sorted = self.sorted().await?;
+        Ok((sorted.list(Which::Active, 0, PAGE), sorted.list(Which::Finished, 0, PAGE)))
     }
 
     /// How many tasks are active, and how many there are.
     pub(crate) async fn counts(&self) -> io::Result<(usize, usize)> {
-        let tasks = Arc::clone(&self.tasks);
-        blocking(move || {
-            let all = tasks.all().map_err(io::Error::other)?;
-            Ok((all.iter().filter(|task| task.is_live()).count(), all.len()))
-        })
-        .await
+        let sorted = self.sorted().await?;
+        Ok((sorted.active.len(), sorted.active.len() + sorted.finished.len()))
     }
 
     pub(crate) async fn task(&self, id: &str) -> io::Result<Option<Arc<Task>>> {
         let (tasks, id) = (Arc::clone(&self.tasks), id.to_owned());
-        blocking(move || tasks.get(&id).map_err(io::Error::other)).await
+        blocking(move || {
+            let task = tasks.get(&id).map_err(io::Error::other)?;
+            Ok(task.filter(|task| !is_gone(task)))
+        })
+        .await
+    }
+
+    /// Looks at what all tasks use, from time to time until the observer ends.
+    pub(crate) async fn sample(self: Arc<Self>) {
+        let every = self.sampler.settings().processes;
+        self.repeat(every, |tasks, sampler, _| {
+            let begun = std::time::Instant::now();
+            sampler.sample(&tasks);
+            metrics::histogram!("observer_sample").record(begun.elapsed().as_secs_f64());
+            let live = tasks.iter().filter(|task| task.is_live()).count();
+            let damaged = tasks.iter().filter(|task| task.damage().is_some()).count();
+            #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
+            {
+                metrics::gauge!("observer_tasks", "state" => "active").set(live as f64);
+                metrics::gauge!("observer_tasks", "state" => "finished")
+                    .set((tasks.len() - live) as f64);
+                metrics::gauge!("observer_damaged_checkpoints").set(damaged as f64);
+            }
+        })
+        .await;
+    }
+
+    /// Walks through all sandboxes, from time to time until the observer ends.
+    pub(crate) async fn measure_disks(self: Arc<Self>) {
+        let every = self.sampler.settings().disk;
+        self.repeat(every, |tasks, sampler, stop| sampler.measure_disks(&tasks, stop)).await;
+    }
+
+    async fn repeat(
+        &self,
+        every: std::time::Duration,
+        act: impl Fn(Vec<Arc<Task>>, &Sampler, &CancellationToken) + Copy + Send + 'static,
+    ) {
+        let mut ticks = tokio::time::interval(every);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            let (tasks, sampler) = (Arc::clone(&self.tasks), Arc::clone(&self.sampler));
+            let stop = self.stop.clone();
+            let done = blocking(move || {
+                act(tasks.all().map_err(io::Error::other)?, &sampler, &stop);
+                Ok(())
+            });
+            if let Err(error) = done.await {
+                tracing::warn!(%error, "failed to look at what tasks use");
+            }
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use std::path::Path;
 use axum::body::Body;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, ResolveFlags, Stat, openat2, statat};
+use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, ResolveFlags, Stat, fstat, openat2, statat};
 use tokio::io::AsyncReadExt as _;
 use tokio_util::io::ReaderStream;
 
@@ -61,54 +61,85 @@ impl Entry {
     }
 }
 
-fn open(root: &Path, below: &Path, flags: OFlags) -> io::Result<OwnedFd> {
-    // The root itself is no link: somebody may have put one in its place.
-    let folder = openat2(
-        CWD,
-        root,
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-        Mode::empty(),
-        ResolveFlags::empty(),
-    )?;
-    let below = if below.as_os_str().is_empty() { Path::new(".") } else { below };
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    // A fifo must not stop the daemon.
-    let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    Ok(openat2(folder, below, flags, Mode::empty(), resolve)?)
-}
+/// A folder that files are served from.
+#[derive(Debug)]
+pub struct Folder(OwnedFd);
 
-/// Opens a regular file. The folder that `root` lies in is trusted, `below` is not: `root` must not
-/// be a link, and links lead nowhere outside of it.
-///
-/// # Errors
-/// It is not there, outside, no regular file ([`io::ErrorKind::NotFound`]), or not to be read.
-pub fn open_file(root: &Path, below: &Path) -> io::Result<File> {
-    let file = File::from(open(root, below, OFlags::RDONLY)?);
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
-}
-
-/// The entries of a folder by name, at most [`MAX_ENTRIES`].
-///
-/// # Errors
-/// It is not there, outside of `root`, no folder, or not to be read.
-pub fn list(root: &Path, below: &Path) -> io::Result<Vec<Entry>> {
-    let folder = open(root, below, OFlags::RDONLY | OFlags::DIRECTORY)?;
-    let mut entries = Vec::new();
-    for entry in Dir::read_from(&folder)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if matches!(name.to_bytes(), b"." | b"..") {
-            continue;
-        }
-        if entries.len() == MAX_ENTRIES {
-            break;
-        }
-        // It may have gone since it was listed.
-        let Ok(stat) = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
-        entries.push(Entry::new(name.to_string_lossy().into_owned(), &stat));
+impl Folder {
+    /// Opens a folder. What it lies in is trusted; the folder itself must not be a link, as somebody
+    /// may have put one in its place.
+    ///
+    /// # Errors
+    /// It is not there, no folder, or not to be opened.
+    pub fn open(root: &Path) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(Self(openat2(CWD, root, flags, Mode::empty(), ResolveFlags::empty())?))
     }
-    entries.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(entries)
+
+    /// The user whom it belongs to.
+    ///
+    /// # Errors
+    /// The kernel does not tell.
+    pub fn owner(&self) -> io::Result<u32> {
+        Ok(fstat(&self.0)?.st_uid)
+    }
+
+    fn at(&self, below: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+        let below = if below.as_os_str().is_empty() { Path::new(".") } else { below };
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        // A fifo must not stop the daemon.
+        let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        Ok(openat2(&self.0, below, flags, Mode::empty(), resolve)?)
+    }
+
+    /// Opens a regular file below; links lead nowhere outside.
+    ///
+    /// # Errors
+    /// It is not there, outside, no regular file ([`io::ErrorKind::NotFound`]), or not to be read.
+    pub fn file(&self, below: &Path) -> io::Result<File> {
+        let file = File::from(self.at(below, OFlags::RDONLY)?);
+        if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+
+    /// The entries of a folder below by name, at most [`MAX_ENTRIES`].
+    ///
+    /// # Errors
+    /// It is not there, outside, no folder, or not to be read.
+    pub fn list(&self, below: &Path) -> io::Result<Vec<Entry>> {
+        let folder = self.at(below, OFlags::RDONLY | OFlags::DIRECTORY)?;
+        let mut entries = Vec::new();
+        for entry in Dir::read_from(&folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            if entries.len() == MAX_ENTRIES {
+                break;
+            }
+            // It may have gone since it was listed.
+            let Ok(stat) = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+            entries.push(Entry::new(name.to_string_lossy().into_owned(), &stat));
+        }
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries)
+    }
+}
+
+/// [`Folder::file`] of the folder `root`.
+///
+/// # Errors
+/// Theirs.
+pub fn open_file(root: &Path, below: &Path) -> io::Result<File> {
+    Folder::open(root)?.file(below)
+}
+
+/// [`Folder::list`] of the folder `root`.
+///
+/// # Errors
+/// Theirs.
+pub fn list(root: &Path, below: &Path) -> io::Result<Vec<Entry>> {
+    Folder::open(root)?.list(below)
 }
 
 /// A part of a file: what there is from `offset` on, at most `length` and [`MAX_READ`] bytes.

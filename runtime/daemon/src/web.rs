@@ -1,4 +1,4 @@
-//! The look of all pages: one layout, one stylesheet, no scripts.
+//! The look of all pages: one layout, one stylesheet, and no scripts unless a daemon allows its own.
 
 use axum::Router;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -64,6 +64,7 @@ impl Page<'_> {
                     link rel="icon" href="data:,";
                 }
                 body {
+                    a.skip href="#main" { "Skip to the content" }
                     header {
                         a.brand href="/" { "Aurora " span { (self.service) } }
                         nav aria-label="Breadcrumb" {
@@ -80,7 +81,7 @@ impl Page<'_> {
                             }
                         }
                     }
-                    main { h1 { (self.title) } (content) }
+                    main #main { h1 { (self.title) } (content) }
                 }
             }
         };

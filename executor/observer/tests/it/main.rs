@@ -28,10 +28,8 @@ struct Machine {
 impl Machine {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let config = Config {
-            listen: Listen::Address("127.0.0.1:0".parse().unwrap()),
-            checkpoint_root: folder.path().join("root"),
-        };
+        let address = Listen::Address("127.0.0.1:0".parse().unwrap());
+        let config = Config::new(address, folder.path().join("root"));
         let observer = start(config, CancellationToken::new()).await.unwrap();
         Self { folder, address: observer.addr() }
     }

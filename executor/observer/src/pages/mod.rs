@@ -1,0 +1,136 @@
+//! Pages for people: tasks, a task, a process, what it printed, its sandbox (`observer.md` 5).
+//!
+//! All can be read without scripts. With them, what changes is shown anew by itself, and what comes
+//! to a file is shown as it comes.
+
+mod lists;
+mod plot;
+mod sandbox;
+mod task;
+mod text;
+
+use std::sync::Arc;
+
+use aurora_daemon::web::{Crumb, Page, segment, state_badge, utc};
+use aurora_thermos::view::Task;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use axum::routing::get;
+use maud::{Markup, html};
+
+use crate::assets::{script_path, scripted};
+use crate::tasks::{Observed, state_name};
+
+const SERVICE: &str = "Observer";
+/// Seconds after which a page of something that changes is shown anew.
+const REFRESH: u32 = 10;
+
+type App = State<Arc<Observed>>;
+
+pub(crate) fn router(observed: Arc<Observed>) -> Router {
+    Router::new()
+        .route("/", get(lists::index))
+        .route("/main", get(lists::list))
+        .route("/main/{which}", get(lists::list))
+        .route("/main/{which}/{offset}", get(lists::list))
+        .route("/main/{which}/{offset}/{num}", get(lists::list))
+        .route("/task/{id}", get(task::task))
+        .route("/rawtask/{id}", get(task::raw_task))
+        .route("/process/{id}/{process}", get(task::process))
+        .route("/logs/{id}/{process}/{run}/{stream}", get(text::log))
+        .route("/search/{id}/{process}/{run}/{stream}", get(text::search_log))
+        .route("/browse/{id}", get(sandbox::browse))
+        .route("/browse/{id}/", get(sandbox::browse))
+        .route("/browse/{id}/{*path}", get(sandbox::browse))
+        .route("/file/{id}/{*path}", get(text::file))
+        .route("/searchfile/{id}/{*path}", get(text::search_file))
+        .with_state(observed)
+}
+
+fn page<'a>(title: &'a str, crumbs: &'a [Crumb]) -> Page<'a> {
+    Page { service: SERVICE, title, crumbs }
+}
+
+/// A page with the script; what is in `live` is shown anew from time to time.
+fn refreshed(title: &str, crumbs: &[Crumb], live: &Markup) -> Response {
+    scripted(page(title, crumbs).render(&html! {
+        noscript { meta http-equiv="refresh" content=(REFRESH); }
+        div #live data-refresh=(REFRESH) { (live) }
+        (script())
+    }))
+}
+
+fn script() -> Markup {
+    html! { script src=(script_path()) defer {} }
+}
+
+pub(crate) fn missing(message: &str) -> Response {
+    page("Not found", &[Crumb::link("Tasks", "/")]).error(StatusCode::NOT_FOUND, message)
+}
+
+pub(crate) fn refused(message: &str) -> Response {
+    page("Not allowed", &[Crumb::link("Tasks", "/")]).error(StatusCode::FORBIDDEN, message)
+}
+
+fn busy() -> Response {
+    page("Busy", &[Crumb::link("Tasks", "/")])
+        .error(StatusCode::SERVICE_UNAVAILABLE, "Others are searching. Try again shortly.")
+}
+
+fn unreadable(error: &std::io::Error) -> Response {
+    page("Something is wrong", &[Crumb::link("Tasks", "/")])
+        .error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())
+}
+
+pub(crate) async fn unknown(uri: Uri) -> Response {
+    missing(&format!("Not found: '{}'", uri.path()))
+}
+
+fn not_found(id: &str) -> Response {
+    missing(&format!("Failed to find task {id}.  Try again shortly."))
+}
+
+/// The task's job and instance, if it has one.
+fn label(task: &Task) -> String {
+    task.header().and_then(|header| header.job.as_ref()).map_or_else(
+        || task.id().to_owned(),
+        |job| format!("{}/{}/{}/{}", job.role, job.environment, job.name, job.instance),
+    )
+}
+
+/// The way to a task's page.
+fn way(task: &Task) -> Vec<Crumb> {
+    vec![
+        Crumb::link("Tasks", "/"),
+        Crumb::link(label(task), format!("/task/{}", segment(task.id()))),
+    ]
+}
+
+fn state(task: &Task) -> Markup {
+    html! {
+        (state_badge(state_name(task)))
+        @if task.damage().is_some() { " " span.badge.bad { "checkpoint damaged" } }
+        @if task.is_abandoned() { " " span.badge.bad { "its runner is gone" } }
+    }
+}
+
+fn time(ms: Option<i64>) -> String {
+    ms.map(utc).unwrap_or_default()
+}
+
+fn ports(task: &Task) -> Markup {
+    let header = task.header();
+    html! {
+        @for (name, port) in header.iter().flat_map(|header| &header.ports) {
+            @let host = header.map_or("", |header| header.hostname.as_str());
+            div { a href={ "http://" (segment(host)) ":" (port) "/" } rel="noopener noreferrer" { (name) ": " (port) } }
+        }
+    }
+}
+
+/// A path within a sandbox, part by part ready to be put into an address.
+fn joined(path: &str) -> String {
+    path.split('/').map(|part| segment(part).to_string()).collect::<Vec<_>>().join("/")
+}
