@@ -239,18 +239,18 @@ pub(super) async fn log(
     };
     let found = blocking(move || {
         let place = log.place(&observed)?;
-        let text = match place.open() {
-            Ok(file) => read(&file, window)?,
+        let (text, is_there) = match place.open() {
+            Ok(file) => (read(&file, window)?, true),
             // Its logger sends it elsewhere, or nothing came yet.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Text { text: String::new(), from: 0, until: 0, size: 0, inode: 0 }
+                (Text { text: String::new(), from: 0, until: 0, size: 0, inode: 0 }, false)
             }
             Err(error) => return Err(error),
         };
         let rotated = place.rotated();
-        Ok((log, place, text, rotated))
+        Ok((log, place, text, is_there, rotated))
     });
-    let (log, place, text, rotated) = match found.await {
+    let (log, place, text, is_there, rotated) = match found.await {
         Ok(found) => found,
         Err(error) => return missing(&format!("What it printed cannot be read: {error}")),
     };
@@ -258,7 +258,9 @@ pub(super) async fn log(
     let is_last = window.from.is_none() && window.until.is_none();
     scripted(page(&log.title(), &log.crumbs()).render(&html! {
         p.pager {
-            @if let Some(download) = &at.download { a href=(download) { "download" } }
+            @if let Some(download) = at.download.as_ref().filter(|_| is_there) {
+                a href=(download) { "download" }
+            }
             (log.others(&rotated))
         }
         (search_form(&at, None))
