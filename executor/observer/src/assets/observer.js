@@ -62,14 +62,16 @@
   function refresh(live) {
     const isInUse = () => document.hidden || live.contains(document.activeElement) ||
       (getSelection() && !getSelection().isCollapsed);
-    setInterval(async () => {
+    const timer = setInterval(async () => {
       if (isInUse()) return;
       try {
         const answer = await fetch(location.href, { signal: AbortSignal.timeout(8000) });
         if (!answer.ok) return;
         const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
         const anew = page.getElementById('live');
-        if (anew && !isInUse()) live.replaceChildren(...anew.childNodes);
+        if (!anew || isInUse()) return;
+        live.replaceChildren(...anew.childNodes);
+        if (!anew.dataset.refresh) clearInterval(timer);
       } catch {
         // The observer is away; what is shown stays until it is back.
       }

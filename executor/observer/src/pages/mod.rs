@@ -62,6 +62,11 @@ fn refreshed(title: &str, crumbs: &[Crumb], live: &Markup) -> Response {
     }))
 }
 
+/// A page whose content does not change any more; one that was shown while it did takes it over.
+fn settled(title: &str, crumbs: &[Crumb], content: &Markup) -> Response {
+    page(title, crumbs).render(&html! { div #live { (content) } })
+}
+
 fn script() -> Markup {
     html! { script src=(script_path()) defer {} }
 }

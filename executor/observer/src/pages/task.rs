@@ -10,7 +10,9 @@ use axum::response::Response;
 use maud::{Markup, html};
 
 use super::plot::plot;
-use super::{App, label, missing, not_found, page, ports, refreshed, state, time, unreadable, way};
+use super::{
+    App, label, missing, not_found, page, ports, refreshed, settled, state, time, unreadable, way,
+};
 use crate::tasks::{Observed, command_line, configuration};
 use crate::usage::{Point, Usage};
 
@@ -34,11 +36,7 @@ pub(super) async fn task(State(observed): App, Path(id): Path<String>) -> Respon
     };
     let name = label(&task);
     let crumbs = [Crumb::link("Tasks", "/"), Crumb::here(name.clone())];
-    if task.is_live() {
-        refreshed(&name, &crumbs, &shown)
-    } else {
-        page(&name, &crumbs).render(&shown)
-    }
+    if task.is_live() { refreshed(&name, &crumbs, &shown) } else { settled(&name, &crumbs, &shown) }
 }
 
 fn task_shown(observed: &Observed, task: &Task) -> Markup {
@@ -224,7 +222,7 @@ pub(super) async fn process(
     if task.is_live() {
         refreshed(&process, &crumbs, &shown)
     } else {
-        page(&process, &crumbs).render(&shown)
+        settled(&process, &crumbs, &shown)
     }
 }
 
