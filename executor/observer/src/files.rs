@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aurora_daemon::beneath::{self, MAX_READ, blocking};
 use aurora_thermos::view::Stream;
 use axum::Router;
 use axum::extract::{Path, Query, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use serde::Deserialize;
@@ -33,6 +34,8 @@ pub(crate) fn stream(name: &str) -> Option<Stream> {
     Stream::ALL.into_iter().find(|stream| stream.name() == name)
 }
 
+/// How long who wants a large part may wait for others to get theirs.
+const WAIT: Duration = Duration::from_secs(10);
 /// The most that one answer gives of a file, in bytes.
 const MAX_PART: u64 = 16 << 20;
 
@@ -107,8 +110,13 @@ async fn answer_part(
     let is_small = |length: &String| length.parse().is_ok_and(|length: u64| length <= MAX_READ);
     let _permit = match wanted.length.as_ref() {
         Some(length) if is_small(length) => None,
-        // It is never closed.
-        _ => observed.limits.reads.clone().acquire_owned().await.ok(),
+        _ => {
+            let permit = Arc::clone(&observed.limits.reads).acquire_owned();
+            let Ok(Ok(permit)) = tokio::time::timeout(WAIT, permit).await else {
+                return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({}))).into_response();
+            };
+            Some(permit)
+        }
     };
     answer(&blocking(move || part(&place(&observed)?.open()?, &wanted)).await)
 }

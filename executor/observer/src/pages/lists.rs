@@ -119,10 +119,13 @@ fn table(observed: &Arc<Observed>, heading: &str, listed: &Listed) -> Markup {
 
 fn row(observed: &Observed, task: &Task) -> Markup {
     let id = segment(task.id()).to_string();
-    let used = observed.sampler.of_task(task);
+    let (label, used) = (label(task), observed.sampler.of_task(task));
     html! {
         tr {
-            td { a href={ "/task/" (id) } { (label(task)) } br; span.faint { (task.id()) } }
+            td {
+                a href={ "/task/" (id) } { (label) }
+                @if label != task.id() { br; span.faint { (task.id()) } }
+            }
             td { (task.header().map_or("", |header| header.user.as_str())) }
             td { (state(task)) }
             td { (time(task.started_ms())) }
@@ -132,7 +135,7 @@ fn row(observed: &Observed, task: &Task) -> Markup {
             td { (ports(task)) }
             td {
                 @if task.header().is_some() {
-                    a href={ "/browse/" (id) } aria-label={ "browse the sandbox of " (label(task)) } { "browse" }
+                    a href={ "/browse/" (id) } aria-label={ "browse the sandbox of " (label) } { "browse" }
                 }
             }
         }

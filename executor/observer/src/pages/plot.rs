@@ -11,9 +11,9 @@ const HEIGHT: f64 = 80.0;
 const SHORTEST: u64 = 60_000;
 
 /// Draws figures, oldest first, each with how many milliseconds ago it was; nothing if there are
-/// less than two.
+/// fewer than two.
 pub(super) fn plot(name: &str, points: &[(u64, f64)], text: impl Fn(f64) -> String) -> Markup {
-    let (Some((oldest, _)), Some((_, last))) = (points.first(), points.last()) else {
+    let (Some((oldest, _)), Some((newest, last))) = (points.first(), points.last()) else {
         return html! {};
     };
     if points.len() < 2 {
@@ -26,10 +26,12 @@ pub(super) fn plot(name: &str, points: &[(u64, f64)], text: impl Fn(f64) -> Stri
     #[expect(clippy::cast_precision_loss, reason = "a picture has a few hundred points")]
     let mean = values().sum::<f64>() / points.len() as f64;
     let path = path(points, span, most);
+    let ago = |ms: u64| duration(i64::try_from(ms).unwrap_or(i64::MAX));
     let words = format!(
-        "{name}: {} now; in the last {} between {} and {}, {} on average",
+        "{name}: {} at last; from {} ago to {} ago between {} and {}, {} on average",
         text(*last),
-        duration(i64::try_from(*oldest).unwrap_or(i64::MAX)),
+        ago(*oldest),
+        ago(*newest),
         text(least),
         text(most),
         text(mean),
@@ -67,7 +69,8 @@ mod tests {
     fn a_picture_says_in_words_what_it_shows() {
         let points = [(90_000, 1.0), (60_000, 0.0), (30_000, 3.0), (0, 2.0)];
         let drawn = plot("CPU", &points, |value| format!("{value:.1}")).into_string();
-        let words = "CPU: 2.0 now; in the last 1m 30s between 0.0 and 3.0, 1.5 on average";
+        let words =
+            "CPU: 2.0 at last; from 1m 30s ago to 0s ago between 0.0 and 3.0, 1.5 on average";
         assert_eq!(drawn.matches(words).count(), 3, "{drawn}");
         assert!(drawn.contains("0.0,52.7 200.0,78.0 400.0,2.0 600.0,27.3"), "{drawn}");
         assert_eq!(plot("CPU", &points[..1], |_| String::new()).into_string(), "");

@@ -120,7 +120,7 @@ fn search_form(at: &Addresses, asked: Option<&Asked>) -> Markup {
             input #q type="search" name="q" required maxlength=(search::MAX_PATTERN)
                 value=[asked.map(|asked| asked.q.as_str())];
             label { input type="checkbox" name="regex" value="1" checked[asked.is_some_and(Asked::is_regex)]; " regular expression" }
-            label { input type="checkbox" name="case" value="1" checked[asked.is_some_and(Asked::has_case)]; " upper and lower case" }
+            label { input type="checkbox" name="case" value="1" checked[asked.is_some_and(Asked::has_case)]; " match case" }
             button type="submit" { "Find" }
         }
     }

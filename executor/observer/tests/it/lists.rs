@@ -156,14 +156,20 @@ async fn os09_damage_is_shown_and_harms_nobody_else() {
     let nothing = machine.checkpoint("nothing");
     std::fs::create_dir_all(nothing.parent().unwrap()).unwrap();
     std::fs::write(&nothing, [0xff; 64]).unwrap();
+    // A pipe that nobody writes to.
+    let pipe = machine.checkpoint("pipe");
+    std::fs::create_dir_all(pipe.parent().unwrap()).unwrap();
+    let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU);
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, kind, mode, 0).unwrap();
     let task = machine.json("/j/task/t").await;
     assert_eq!(task["t"]["processes"]["running"], json!(["p"]), "what came before counts");
     assert!(task["t"]["damage"].as_str().unwrap().contains("offset"), "{task}");
     assert!(machine.page("/task/t").await.contains("The checkpoint is damaged"));
     assert!(machine.page("/").await.contains("checkpoint damaged"));
     machine.expect_missing("/task/nothing", "is not readable: ").await;
+    assert_eq!(machine.get("/task/pipe").await.status, 500);
     machine.page("/task/good").await;
-    assert_eq!(machine.listed("all").await.len(), 3);
+    assert_eq!(machine.listed("all").await.len(), 4);
 }
 
 #[tokio::test]
@@ -285,6 +291,9 @@ async fn os15_names_are_shown_as_they_are_and_links_to_them_work() {
         if !answer.head.contains("content-type: text/html") {
             continue;
         }
+        // Should a name ever get through, it cannot do anything.
+        assert!(answer.head.contains("content-security-policy: default-src 'none'"), "{path}");
+        assert!(!answer.head.contains("unsafe"), "{path}");
         let page = answer.text();
         for raw in ["<b>", "<i>", "<u>", "<r>", "<script>", "\"onclick"] {
             assert!(!page.contains(raw), "{raw} in {path}: {page}");
