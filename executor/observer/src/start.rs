@@ -79,6 +79,8 @@ pub async fn start(config: Config, stop: CancellationToken) -> Result<Handle, Er
         config.scheduler_url,
         stop.clone(),
     ));
+    // Before anything is counted.
+    let ops = Ops::new("observer", env!("CARGO_PKG_VERSION"));
     if config.collects {
         tokio::spawn(Arc::clone(&observed).sample());
         tokio::spawn(Arc::clone(&observed).measure_disks());
@@ -89,7 +91,7 @@ pub async fn start(config: Config, stop: CancellationToken) -> Result<Handle, Er
         .merge(follow::router(observed))
         .merge(web::assets())
         .merge(assets::router())
-        .merge(ops::router(Ops::new("observer", env!("CARGO_PKG_VERSION"))))
+        .merge(ops::router(ops))
         .fallback(pages::unknown);
     let ended = CancellationToken::new();
     let over = ended.clone().drop_guard();

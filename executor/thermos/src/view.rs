@@ -151,7 +151,7 @@ impl Tasks {
         use io::ErrorKind::{NotADirectory, NotFound};
         let path = checkpoint::path(&self.root, id);
         let failed = |source| ViewError { action: "read", path: path.clone(), source };
-        let file = match open(&path) {
+        let file = match checkpoint::open(&path) {
             Ok(file) => file,
             // A file among the directories of tasks is no task.
             Err(error) if matches!(error.kind(), NotFound | NotADirectory) => {
@@ -178,14 +178,6 @@ impl Tasks {
         // Every entry is whole at any time: a panic elsewhere does not spoil it.
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Opens a regular file. A pipe in its place, whose other end nobody has, must not be waited for.
-fn open(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = File::options().read(true).custom_flags(flags).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no file")) }
 }
 
 impl Entry {

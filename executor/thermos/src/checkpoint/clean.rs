@@ -1,11 +1,11 @@
 //! Removing checkpoints that tell of nothing any more.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::Path;
 
 use super::record::{Event, Header};
-use super::{is_task_id, path, read_from, tasks_dir};
+use super::{is_task_id, open, path, read_from, tasks_dir};
 use crate::process::tree::{boot_id, is_alive};
 
 /// How many tasks one call looks at.
@@ -49,7 +49,7 @@ pub fn clean(root: &Path, task_id: &str) -> io::Result<usize> {
 
 /// The header of a checkpoint; none while it is being written, or if it cannot be read.
 fn header(path: &Path) -> Option<Header> {
-    let file = File::open(path).ok()?;
+    let file = open(path).ok()?;
     let mut header = None;
     // What follows the first record is refused: it is not needed.
     let _rest_unread = read_from(&file, 0, |record| match record.event {

@@ -19,7 +19,7 @@ mod read;
 mod write;
 
 pub use clean::clean;
-pub use read::{ReadError, Tail, read_from};
+pub use read::{ReadError, Tail, open, read_from};
 pub use write::{Opened, WriteError, Writer};
 
 /// The default checkpoint root.

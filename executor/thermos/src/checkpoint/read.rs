@@ -2,7 +2,10 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use rustix::fs::OFlags;
 
 use super::frame::{self, Frame, MAGIC};
 use super::record::{Record, RecordError};
@@ -42,6 +45,16 @@ pub enum ReadError {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+/// Opens a checkpoint to read it. A pipe in its place, whose other end nobody has, is not waited for.
+///
+/// # Errors
+/// It is not there, no regular file, or not to be read.
+pub fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no file")) }
 }
 
 /// Reads the records of `file` from `offset` on (0, or a [`Tail::offset`]), handing each with its

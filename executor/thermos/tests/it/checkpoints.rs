@@ -240,10 +240,13 @@ fn checkpoints_without_sandbox_and_runner_are_removed() {
     write(root.path(), &story(header("runs", &gone))[..4]);
     let tasks = checkpoint::tasks_dir(root.path());
     std::fs::create_dir(tasks.join("coming")).unwrap();
+    // What is no file is not waited for.
+    std::fs::create_dir(tasks.join("pipe")).unwrap();
+    nix::unistd::mkfifo(&tasks.join("pipe/checkpoint"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     assert_eq!(checkpoint::clean(root.path(), "d").unwrap(), 2);
     let mut left: Vec<_> =
         std::fs::read_dir(&tasks).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
-    assert_eq!(left, ["coming", "kept", "runs"]);
+    assert_eq!(left, ["coming", "kept", "pipe", "runs"]);
     assert_eq!(checkpoint::clean(&root.path().join("none"), "d").unwrap(), 0);
 }
