@@ -1,13 +1,14 @@
 //! What can be asked of the program.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::daemons::{self, Daemon};
 use crate::failure::Failure;
-use crate::{config, job, lsp, quota, up};
+use crate::{config, job, lsp, quota, thermos, up};
 
 /// A service scheduler: runs the jobs of .aurora files, on one machine or a Mesos cluster.
 #[derive(Debug, Parser)]
@@ -32,6 +33,8 @@ enum Command {
     /// Look at configurations; nothing is submitted.
     #[command(subcommand)]
     Config(Box<config::Command>),
+    /// Run tasks by themselves, and look at the tasks of this machine, whoever runs them.
+    Thermos(Box<thermos::Args>),
     /// Run the language server, which editors start.
     Lsp(lsp::Args),
     /// Run the scheduler.
@@ -54,6 +57,7 @@ impl Command {
             Self::Job(command) => return command.run(),
             Self::Quota(command) => command.run(),
             Self::Config(command) => command.run(),
+            Self::Thermos(args) => return args.run(),
             Self::Lsp(args) => return args.run(),
             Self::Scheduler(args) => daemons::scheduler(*args),
             Self::Master(args) => daemons::master(*args),
@@ -88,6 +92,11 @@ const ORIGINALS: [&str; 5] = ["scheduler", "master", "agent", "observer", "execu
 /// The words of a command line, a daemon's flags spelled as they are here: `--cluster-name`.
 fn spelled(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut words: Vec<OsString> = words.collect();
+    // A link of the original's name to the program.
+    let called = words.first().and_then(|word| Path::new(word).file_name());
+    if called.is_some_and(|name| name == "thermos") {
+        words.insert(1, "thermos".into());
+    }
     let name = words.get(1).and_then(|word| word.to_str());
     let Some(name) = name.filter(|name| ORIGINALS.contains(name)) else { return words };
     let command = Cli::command();
@@ -143,6 +152,7 @@ mod tests {
                 "aurora scheduler --thermos-executor-flags --my_own=x",
                 "aurora scheduler --thermos-executor-flags --my_own=x",
             ),
+            ("/bin/thermos status --root=R", "/bin/thermos thermos status --root=R"),
             ("aurora up my_file -d --bind a_b=c", "aurora up my_file -d --bind a_b=c"),
         ] {
             assert_eq!(spell(given), wanted);

@@ -18,6 +18,7 @@ mod lsp;
 mod output;
 mod quota;
 mod registry;
+mod thermos;
 mod up;
 
 use std::process::ExitCode;

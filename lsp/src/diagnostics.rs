@@ -241,6 +241,7 @@ pub(crate) fn options(
         bindings: settings.bindings.clone(),
         inputs: Inputs { user: user.to_owned(), env, root },
         cancel: cancel.clone(),
+        tasks: false,
     })
 }
 

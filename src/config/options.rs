@@ -72,14 +72,23 @@ impl Outside {
         file: &Path,
         user: &str,
     ) -> Result<Result<Arc<Config>, Report>, Failure> {
-        let options = match self.options(file, user) {
-            Ok(options) => options,
-            Err(report) => return Ok(Err(report)),
-        };
+        match self.options(file, user) {
+            Ok(options) => self.evaluate_with(engine, file, &options),
+            Err(report) => Ok(Err(report)),
+        }
+    }
+
+    /// The same with these options.
+    pub(crate) fn evaluate_with(
+        &self,
+        engine: &Engine,
+        file: &Path,
+        options: &Options,
+    ) -> Result<Result<Arc<Config>, Report>, Failure> {
         let config = if is_stdin(file) {
-            evaluate_text(STDIN, &read_stdin()?, &Disk, &options)
+            evaluate_text(STDIN, &read_stdin()?, &Disk, options)
         } else {
-            engine.evaluate(file, &Disk, &options)
+            engine.evaluate(file, &Disk, options)
         };
         if let Ok(config) = &config {
             // It may be written to a terminal, which does what control characters say.

@@ -18,5 +18,6 @@ mod lenses;
 mod mesos;
 mod quota;
 mod support;
+mod thermos;
 mod tutorial;
 mod up;

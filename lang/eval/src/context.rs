@@ -24,6 +24,7 @@ use crate::report::interpreter::Refusal;
 use crate::report::{MAX_REPORTS, Report};
 use crate::run::OpenFile;
 use crate::sources::Sources;
+use aurora_template::object::Object;
 use aurora_template::types::TypeMismatch;
 
 /// How many lines an evaluation may print.
@@ -147,6 +148,8 @@ pub(crate) struct Context<'a> {
     pub(crate) outside: Outside,
     /// What is wrong with the file that is being run and does not keep it from going on.
     pub(crate) faults: RefCell<Vec<Report>>,
+    /// The tasks that were exported, in order.
+    pub(crate) exported: RefCell<Vec<Object>>,
     printed: RefCell<Vec<String>>,
     printed_len: Cell<usize>,
 }
@@ -170,6 +173,7 @@ impl<'a> Context<'a> {
             inputs,
             cancel,
             faults: RefCell::default(),
+            exported: RefCell::default(),
             printed: RefCell::default(),
             printed_len: Cell::new(0),
         }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use starlark::environment::{FrozenModule, Module};
 
 use crate::context::{Cancel, Context, Inputs, Reads};
-use crate::job::{Binding, Config, jobs};
+use crate::job::{Binding, Config, exported, jobs};
 use crate::limits::on_large_stack;
 use crate::load::Loader;
 use crate::report::Report;
@@ -27,6 +27,9 @@ pub struct Options {
     pub inputs: Inputs,
     /// Ends the evaluation.
     pub cancel: Cancel,
+    /// Whether tasks are asked for: those that the file exports, each as the task of a job that has
+    /// nothing else of its own; or, if it exports none, those of its jobs.
+    pub tasks: bool,
 }
 
 /// Evaluates files. One that lives long, as that of an editor, does not evaluate anew what has not
@@ -60,6 +63,7 @@ struct Kept {
     files: Vec<Opened>,
     bindings: Vec<Binding>,
     inputs: Inputs,
+    tasks: bool,
     config: Arc<Config>,
 }
 
@@ -89,7 +93,7 @@ pub fn evaluate_text(
     let engine = Engine::default();
     on_large_stack(|| {
         let context = Context::new(&engine, loader, options.inputs.clone(), options.cancel.clone());
-        run(&context, OpenFile::stream(name), name, text, &options.bindings)
+        run(&context, OpenFile::stream(name), name, text, options)
     })
 }
 
@@ -113,7 +117,7 @@ impl Engine {
             let context =
                 Context::new(self, loader, options.inputs.clone(), options.cancel.clone());
             let main = OpenFile::main(&context, path);
-            let config = run(&context, main, &name, &text, &options.bindings)?;
+            let config = run(&context, main, &name, &text, options)?;
             // What a function has read of a file is not compared.
             if config.reads().files.is_empty() {
                 self.keep(path, text, &context, options, config.clone());
@@ -133,6 +137,7 @@ impl Engine {
         let same = *kept.text == *text
             && kept.bindings == options.bindings
             && kept.inputs == options.inputs
+            && kept.tasks == options.tasks
             && kept.files.iter().all(|file| is_unchanged(file, loader));
         same.then(|| kept.config.clone())
     }
@@ -153,6 +158,7 @@ impl Engine {
             files,
             bindings: options.bindings.clone(),
             inputs: options.inputs.clone(),
+            tasks: options.tasks,
             config,
         };
         insert(&self.kept, path.to_owned(), Arc::new(kept));
@@ -193,10 +199,13 @@ fn run(
     main: OpenFile,
     name: &str,
     text: &str,
-    bindings: &[Binding],
+    options: &Options,
 ) -> Result<Arc<Config>, Report> {
     let items = Module::with_temp_heap(|module| {
         run_in(context, &module, main, text)?;
+        if options.tasks && !context.exported.borrow().is_empty() {
+            return exported(context);
+        }
         jobs(&module, name, context)
     });
     let reads = Reads { included: context.included(), ..context.reads() };
@@ -206,7 +215,7 @@ fn run(
     };
     let sources = Arc::new(context.sources.borrow().clone());
     let seen = (reads.clone(), context.printed());
-    Config::new(items, name, &sources, bindings, seen)
+    Config::new(items, name, &sources, &options.bindings, seen)
         .map(Arc::new)
         .map_err(|report| report.with_reads(reads))
 }

@@ -56,6 +56,7 @@ pub(crate) static GLOBALS: LazyLock<Globals> = LazyLock::new(|| {
     values::add(&mut builder);
     helpers::add(&mut builder);
     builder.set("include", IncludeValue);
+    builder.set("export", crate::exported::ExportValue);
     builder.build()
 });
 

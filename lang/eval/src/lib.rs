@@ -20,6 +20,7 @@ mod context;
 mod dialect;
 mod engine;
 mod export;
+mod exported;
 mod globals;
 mod helpers;
 mod job;

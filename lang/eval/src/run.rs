@@ -39,7 +39,7 @@ pub(crate) struct OpenFile {
     /// As reports name it.
     name: Arc<str>,
     /// Whether `load` brought it.
-    is_loaded: bool,
+    pub(crate) is_loaded: bool,
 }
 
 impl OpenFile {
@@ -354,7 +354,7 @@ impl Context<'_> {
 struct Carried {
     report: Report,
     /// Whether the file at fault was loaded, and the interpreter knows where.
-    is_loaded: bool,
+    pub(crate) is_loaded: bool,
 }
 
 /// The same as an error of the interpreter, which is shared.

@@ -114,6 +114,11 @@ names! {
         /// program.
         "load": "load(\"path.aurora\", \"name\", other = \"name\")",
     }
+    "Tasks without a cluster", true, "Beside the list `jobs`, or instead of it." {
+        /// Gives a task to `aurora thermos run`, which runs it on this machine by itself. Other
+        /// commands leave it out.
+        "export": "export(task)",
+    }
     "Inputs", true, "An evaluation sees nothing of the outside but what is declared, and tells what it has \
                read." {
         /// An environment variable that was allowed with `--env NAME` or in `aurora.toml`. If it is

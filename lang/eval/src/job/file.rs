@@ -3,7 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use aurora_template::object::Object;
 use aurora_template::types::{Plain, Type, TypeMismatch, nearest};
+use serde_json::Value;
 use starlark::environment::Module;
 
 use super::place::is_job;
@@ -11,6 +13,7 @@ use super::{Binding, Config, Content, json};
 use crate::codes::Code;
 use crate::context::{Context, Reads};
 use crate::engine::Options;
+use crate::exported::as_job;
 use crate::globals::SCHEMA;
 use crate::limits::on_large_stack;
 use crate::report::Report;
@@ -41,9 +44,26 @@ pub(crate) fn jobs(
     }
 }
 
+/// The jobs that the tasks of `export` become.
+pub(crate) fn exported(context: &Context<'_>) -> Result<Vec<Plain>, Report> {
+    let tasks = context.exported.borrow();
+    let user = &context.inputs.user;
+    let job = |task: &Object| as_job(task.clone(), user);
+    tasks.iter().map(job).collect::<Result<_, _>>().map_err(of_task)
+}
+
+fn of_task(error: TypeMismatch) -> Report {
+    Report::new(Code::TypeMismatch, "").of_mismatch(&error)
+}
+
 /// A file without `jobs`: perhaps it calls them by another name.
 fn no_jobs(module: &Module<'_>, file: &str, context: &Context<'_>) -> Report {
     let report = Report::new(Code::NoJobs, format!("{file} defines no jobs"));
+    if !context.exported.borrow().is_empty() {
+        return report.with_help(format!(
+            "it exports tasks, which need no cluster: run one with `aurora thermos run {file}`"
+        ));
+    }
     let names: Vec<_> = module.names().collect();
     match nearest("jobs", names.iter().map(|name| name.as_str())) {
         Some(name) => {
@@ -108,7 +128,23 @@ pub fn evaluate_json(name: &str, text: &str, options: &Options) -> Result<Arc<Co
             return Err(Report::new(Code::NotAJob, "there are no jobs in this language"));
         };
         let ty = Type::Struct(ty.clone());
-        let items = json::jobs(json);
+        let items = match json {
+            Value::Object(fields) if options.tasks && json::is_task(&fields) => {
+                let task = crate::exported::task(json::plain(Value::Object(fields)), None);
+                let job = task.and_then(|task| as_job(task, &options.inputs.user));
+                let items = vec![job.map_err(of_task)?];
+                let sources = Arc::new(sources);
+                return Config::new(
+                    items,
+                    name,
+                    &sources,
+                    &options.bindings,
+                    (Reads::default(), Vec::new()),
+                )
+                .map(Arc::new);
+            }
+            json => json::jobs(json),
+        };
         if items.is_empty() {
             let message = format!("{name} defines no jobs: its list of jobs is empty");
             return Err(Report::new(Code::NoJobs, message));

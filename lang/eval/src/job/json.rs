@@ -25,6 +25,11 @@ fn number_of(number: &serde_json::Number) -> Plain {
     }
 }
 
+/// Whether the fields of a JSON document are a task's and not a job's, nor a list of jobs.
+pub(super) fn is_task(fields: &serde_json::Map<String, Value>) -> bool {
+    !fields.contains_key("jobs") && !fields.contains_key("task")
+}
+
 /// The jobs of a JSON document: those of its list `jobs`, or the document itself.
 pub(super) fn jobs(json: Value) -> Vec<Plain> {
     match json {

@@ -33,7 +33,7 @@ pub use binding::{Binding, BindingError};
 use examine::examine;
 pub(crate) use examine::{Converted, Examined};
 pub use file::evaluate_json;
-pub(crate) use file::jobs;
+pub(crate) use file::{exported, jobs};
 pub(crate) use stage::Fault;
 pub use stage::Stage;
 pub use update::{UpdateSettings, UpdateStrategy};
@@ -192,6 +192,17 @@ impl EvaluatedJob {
     /// The cluster the job is meant for.
     pub fn cluster(&self) -> Option<&str> {
         self.key()[0].as_deref()
+    }
+
+    /// The job's name, as far as it is known.
+    pub fn name(&self) -> Option<&str> {
+        self.key()[3].as_deref()
+    }
+
+    /// The name of its task, as far as it is known.
+    pub fn task_name(&self) -> Option<String> {
+        let task = resolve_field(self.object()?, "task")?;
+        text_of(task.object.field("name")?)
     }
 
     /// Whether its tasks are production ones, as far as the file says: they are if its tier is the

@@ -11,6 +11,7 @@ mod codes;
 mod conformance;
 mod diagnostics;
 mod examples;
+mod exports;
 mod files;
 mod helpers;
 mod jobs;

@@ -1,0 +1,335 @@
+//! `aurora thermos gc`: deletes what tasks that have ended left behind (`executor.md` 14).
+
+mod plan;
+mod remove;
+
+use std::ffi::OsStr;
+use std::io::{BufRead as _, Read as _};
+use std::path::{Component, Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use aurora_thermos::checkpoint;
+use aurora_thermos::view::Header;
+
+use super::find::{Found, Ids, Roots, tasks};
+use super::offline;
+use crate::failure::{Code, Failure};
+use crate::output::{note, print};
+use plan::{Candidate, Policy, Reason, plan};
+use remove::Folder;
+
+/// How long a task without a runner is left alone, and a checkpoint that cannot be read.
+const ABANDONED: Duration = Duration::from_hours(1);
+const UNREADABLE: Duration = Duration::from_mins(10);
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Patterns of the ids of tasks that go whatever their age and size, anchored at their start
+    /// [default: those that the limits say].
+    #[arg(value_name = "REGEX")]
+    patterns: Vec<String>,
+    /// Tasks older than this go, such as 2d5h.
+    #[arg(long, alias = "max_age", value_name = "TIME", value_parser = humantime::parse_duration)]
+    max_age: Option<Duration>,
+    /// The oldest go until the rest takes no more than this, such as 20G.
+    #[arg(long, alias = "max_space", value_name = "SIZE", value_parser = bytes)]
+    max_space: Option<u64>,
+    /// The oldest go until there are no more than this.
+    #[arg(long, alias = "max_tasks", value_name = "NUMBER")]
+    max_tasks: Option<usize>,
+    /// Delete what processes printed, too.
+    #[arg(long, overrides_with = "keep_logs")]
+    delete_logs: bool,
+    /// Keep what processes printed, which is the default.
+    #[arg(long, overrides_with = "delete_logs")]
+    keep_logs: bool,
+    /// Delete what is written down of the task, too.
+    #[arg(long, overrides_with = "keep_metadata")]
+    delete_metadata: bool,
+    /// Keep what is written down of the task, which is the default.
+    #[arg(long, overrides_with = "delete_metadata")]
+    keep_metadata: bool,
+    /// Do not ask.
+    #[arg(long)]
+    force: bool,
+    /// Only say what would go.
+    #[arg(long, alias = "dry-run")]
+    dryrun: bool,
+}
+
+/// A size in bytes: a number with K, M, G or T, or none.
+fn bytes(text: &str) -> Result<u64, String> {
+    let wrong = || format!("{text:?} is no size: give a number with a unit, such as 20G or 512MB");
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = text.get(digits.len()..).unwrap_or_default().trim().to_ascii_lowercase();
+    let shift = match unit.trim_end_matches('b').trim_end_matches('i') {
+        "" => 0,
+        "k" => 10,
+        "m" => 20,
+        "g" => 30,
+        "t" => 40,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = digits.parse().map_err(|_| wrong())?;
+    number.checked_mul(1 << shift).ok_or_else(wrong)
+}
+
+/// What is deleted of each task besides its data.
+#[derive(Debug, Clone, Copy)]
+struct Parts {
+    logs: bool,
+    metadata: bool,
+}
+
+/// A task that may go, and its sandbox if that is there.
+struct Ended {
+    found: Found,
+    age: Duration,
+    sandbox: Result<Option<Folder>, String>,
+}
+
+impl Args {
+    pub(super) fn run(self, roots: &Roots) -> Result<ExitCode, Failure> {
+        let parts = Parts { logs: self.delete_logs, metadata: self.delete_metadata };
+        let ids = Ids::new(&self.patterns)?;
+        let everything = tasks(&roots.all(), &Ids::new(&[])?);
+        // A folder that belongs to a live task too is nobody else's to delete.
+        let live: Vec<PathBuf> = everything
+            .iter()
+            .filter(|found| found.task.is_live())
+            .filter_map(|found| Some(found.task.header()?.sandbox.clone()))
+            .collect();
+        let mut ended = Vec::new();
+        let mut text = String::new();
+        for found in tasks(&roots.own(), &ids) {
+            let age = age(&found);
+            match kept(&found, age, &live) {
+                Some(why) => text.push_str(&format!("Keeping {}: {why}\n", found.task.id())),
+                None => {
+                    let sandbox = sandbox(&found);
+                    ended.push(Ended { found, age, sandbox });
+                }
+            }
+        }
+        let chosen = self.choose(&ended, parts);
+        let mut going = Vec::new();
+        for (task, reason) in ended.iter().zip(chosen) {
+            let id = task.found.task.id();
+            match (reason, parts.of(task)) {
+                (None, _) => text.push_str(&format!("Keeping {id}: within the limits\n")),
+                (Some(_), None) => text.push_str(&format!("Keeping {id}: all of it has gone\n")),
+                (Some(reason), Some(what)) => {
+                    let verb = if self.dryrun { "Would delete" } else { "Deleting" };
+                    let size = size_text(parts.size(task));
+                    text.push_str(&format!("{verb} {id}: {what} ({size}), {}\n", reason.text()));
+                    going.push(task);
+                }
+            }
+        }
+        if text.is_empty() {
+            text.push_str("No tasks found.\n");
+        }
+        print(&text)?;
+        if going.is_empty() || self.dryrun || !(self.force || agrees()?) {
+            return Ok(ExitCode::SUCCESS);
+        }
+        let mut failed = false;
+        for task in going {
+            if let Err(errors) = parts.delete(task) {
+                failed = true;
+                for error in errors {
+                    note(&format!("{}: {error}", task.found.task.id()));
+                }
+            }
+        }
+        Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }
+
+    /// Why each of the tasks is to go, if it is.
+    fn choose(&self, ended: &[Ended], parts: Parts) -> Vec<Option<Reason>> {
+        if !self.patterns.is_empty() {
+            return ended.iter().map(|_| Some(Reason::Named)).collect();
+        }
+        let policy =
+            Policy { max_age: self.max_age, max_space: self.max_space, max_tasks: self.max_tasks };
+        let candidate = |task: &Ended| Candidate {
+            age: task.age,
+            // To measure is to look at every file.
+            bytes: if policy.max_space.is_some() { parts.size(task) } else { 0 },
+        };
+        plan(&ended.iter().map(candidate).collect::<Vec<_>>(), &policy)
+    }
+}
+
+/// How long nothing was written down of a task.
+fn age(found: &Found) -> Duration {
+    let path = checkpoint::path(&found.root, found.task.id());
+    let modified = std::fs::metadata(path).and_then(|metadata| metadata.modified());
+    // One from the future, or that is not to be seen, is as young as can be.
+    modified.ok().and_then(|at| SystemTime::now().duration_since(at).ok()).unwrap_or_default()
+}
+
+/// Why a task cannot go, if so.
+fn kept(found: &Found, age: Duration, live: &[PathBuf]) -> Option<String> {
+    let task = &found.task;
+    if task.is_live() {
+        return Some("it has not ended".to_owned());
+    }
+    let Some(header) = task.header() else {
+        return (age < UNREADABLE)
+            .then(|| "its checkpoint cannot be read, and is not 10 minutes old".to_owned());
+    };
+    if header.job.is_some() {
+        return Some("it is a cluster's, whose agent deletes it".to_owned());
+    }
+    if task.is_active() {
+        if age < ABANDONED {
+            return Some("its runner has been gone for less than an hour".to_owned());
+        }
+        match offline::is_left(task.history(), header) {
+            Ok(false) => {}
+            Ok(true) => {
+                return Some("processes of it still run; `thermos kill` ends them".to_owned());
+            }
+            Err(error) => return Some(format!("failed to look for its processes: {error}")),
+        }
+    }
+    let sandbox = &header.sandbox;
+    live.iter()
+        .any(|used| used.starts_with(sandbox) || sandbox.starts_with(used))
+        .then(|| "a task that has not ended uses its sandbox".to_owned())
+}
+
+/// The sandbox of a task that has ended; none if it is gone, or is not known.
+fn sandbox(found: &Found) -> Result<Option<Folder>, String> {
+    let Some(header) = found.task.header() else { return Ok(None) };
+    let path = &header.sandbox;
+    // Every sandbox of ours is a folder of the task's name: nothing else is deleted, whatever a
+    // checkpoint says.
+    if path.file_name() != Some(OsStr::new(found.task.id())) {
+        return Err(format!("{} does not have the task's name, and stays", path.display()));
+    }
+    let failed = |error: std::io::Error| format!("failed to open {}: {error}", path.display());
+    let folder = match Folder::open(path) {
+        Ok(folder) => folder,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let owner = folder.owner().map_err(failed)?;
+    if owner != header.uid {
+        return Err(format!("{} belongs to another user, and stays", path.display()));
+    }
+    Ok(Some(folder))
+}
+
+/// The entry of the sandbox that holds the logs.
+fn logs(header: &Header) -> Option<&OsStr> {
+    match header.log_dir.strip_prefix(&header.sandbox).ok()?.components().next()? {
+        Component::Normal(name) => Some(name),
+        _ => None,
+    }
+}
+
+impl Parts {
+    fn keep(self, task: &Ended) -> Option<&OsStr> {
+        task.found.task.header().filter(|_| !self.logs).and_then(logs)
+    }
+
+    fn metadata(task: &Ended) -> PathBuf {
+        checkpoint::tasks_dir(&task.found.root).join(task.found.task.id())
+    }
+
+    /// The words for what goes of a task; none if nothing is left of that.
+    fn of(self, task: &Ended) -> Option<String> {
+        let mut what = Vec::new();
+        match &task.sandbox {
+            Ok(Some(_)) if self.logs => what.push("data, logs"),
+            Ok(Some(folder)) if folder.has_more_than(self.keep(task)) => what.push("data"),
+            // It is tried, and told.
+            Err(_) => what.push("data"),
+            Ok(_) => {}
+        }
+        if self.metadata {
+            what.push("metadata");
+        }
+        if what.is_empty() { None } else { Some(what.join(", ")) }
+    }
+
+    /// How many bytes go with a task.
+    fn size(self, task: &Ended) -> u64 {
+        let data = match &task.sandbox {
+            Ok(Some(folder)) => folder.size(self.keep(task)),
+            _ => 0,
+        };
+        let metadata = if self.metadata { size_of(&Self::metadata(task)) } else { 0 };
+        data.saturating_add(metadata)
+    }
+
+    /// Deletes what is to go of a task. What is written down of it goes last, so that what could not
+    /// be deleted can be later on.
+    fn delete(self, task: &Ended) -> Result<(), Vec<String>> {
+        match &task.sandbox {
+            Ok(Some(folder)) => folder.delete(self.keep(task))?,
+            Ok(None) => {}
+            Err(error) => return Err(vec![error.clone()]),
+        }
+        if self.metadata {
+            let path = Self::metadata(task);
+            let failed =
+                |error: std::io::Error| vec![format!("failed to open {}: {error}", path.display())];
+            let path = path.canonicalize().map_err(failed)?;
+            Folder::open(&path).map_err(failed)?.delete(None)?;
+        }
+        Ok(())
+    }
+}
+
+fn size_of(path: &Path) -> u64 {
+    path.canonicalize().and_then(|path| Folder::open(&path)).map_or(0, |folder| folder.size(None))
+}
+
+/// A size for people.
+fn size_text(bytes: u64) -> String {
+    let (shift, unit) = match bytes {
+        0..1_048_576 => (10, "KB"),
+        1_048_576..1_073_741_824 => (20, "MB"),
+        _ => (30, "GB"),
+    };
+    let tenths = (u128::from(bytes) * 10) >> shift;
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
+}
+
+/// Asks whether to go on.
+fn agrees() -> Result<bool, Failure> {
+    print("Continue [y/N]? ")?;
+    let mut answer = String::new();
+    std::io::stdin().lock().take(64).read_line(&mut answer).map_err(|error| {
+        Failure::new(Code::Error, format!("failed to read the answer: {error}"))
+    })?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_and_written() {
+        for (text, wanted) in [
+            ("0", 0),
+            ("7", 7),
+            ("20G", 20 << 30),
+            ("512MB", 512 << 20),
+            ("3 KiB", 3 << 10),
+            ("1t", 1 << 40),
+        ] {
+            assert_eq!(bytes(text), Ok(wanted), "{text}");
+        }
+        for text in ["", "G", "-1G", "1.5G", "20X", "99999999999T"] {
+            assert!(bytes(text).is_err(), "{text}");
+        }
+        assert_eq!(size_text(1536), "1.5 KB");
+        assert_eq!(size_text(3 << 30), "3.0 GB");
+    }
+}
