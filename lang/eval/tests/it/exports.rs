@@ -59,13 +59,13 @@ fn tasks_of_jobs_count_where_none_is_exported() {
 #[test]
 fn those_who_want_jobs_are_told_what_exports_are_for() {
     let engine = Engine::default();
-    let mut files = Files::default();
-    files.set("task.aurora", "export(SimpleTask('a', 'true'))\n");
+    let files = Files(&[("task.aurora", "export(SimpleTask('a', 'true'))\n")]);
     let path = std::path::Path::new("task.aurora");
     let plain = Options { tasks: false, ..options() };
     let report = engine.evaluate(path, &files, &plain).unwrap_err();
     assert_eq!(report.code(), Code::NoJobs);
-    assert!(report.help().unwrap_or_default().contains("aurora thermos run"), "{report:?}");
+    let help = miette::Diagnostic::help(&report).map(|help| help.to_string()).unwrap_or_default();
+    assert!(help.contains("aurora thermos run"), "{report:?}");
     // What the one has asked for is not what the other gets.
     assert_eq!(names(&engine.evaluate(path, &files, &options()).unwrap()), ["a"]);
     assert!(engine.evaluate(path, &files, &plain).is_err());
@@ -82,14 +82,16 @@ fn only_tasks_are_exported_and_not_by_modules() {
         let report = tasks(text).unwrap_err();
         assert!(report.to_string().contains(wanted), "{text}: {report}");
     }
-    let mut files = Files::default();
-    files.set("lib.aurora", "export(SimpleTask('a', 'true'))\nx = 1\n");
-    files.set("main.aurora", "load('lib.aurora', 'x')\n");
+    let library = ("lib.aurora", "export(SimpleTask('a', 'true'))\nx = 1\n");
     let main = std::path::Path::new("main.aurora");
-    let report = Engine::default().evaluate(main, &files, &options()).unwrap_err();
+    let files = [library, ("main.aurora", "load('lib.aurora', 'x')\n")];
+    let report = Engine::default().evaluate(main, &Files(&files), &options()).unwrap_err();
     assert!(report.to_string().contains("cannot export() tasks"), "{report}");
-    files.set("main.aurora", "include('lib.aurora')\n");
-    assert_eq!(names(&Engine::default().evaluate(main, &files, &options()).unwrap()), ["a"]);
+    let files = [library, ("main.aurora", "include('lib.aurora')\n")];
+    assert_eq!(
+        names(&Engine::default().evaluate(main, &Files(&files), &options()).unwrap()),
+        ["a"]
+    );
 }
 
 #[test]
