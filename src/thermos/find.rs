@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aurora_thermos::checkpoint::DEFAULT_ROOT;
+use aurora_thermos::checkpoint::{self, DEFAULT_ROOT};
 use aurora_thermos::view::{Task, Tasks};
 use regex::Regex;
 
@@ -72,6 +72,23 @@ pub(super) fn tasks(roots: &[PathBuf], ids: &Ids) -> Vec<Found> {
                 all.extend(tasks.map(|task| Found { root: root.clone(), task }));
             }
             Err(error) => warn(&error.to_string()),
+        }
+    }
+    all
+}
+
+/// The ids that are matched and have a folder, but nothing in it that tells of a task: it is about
+/// to begin, or something has deleted a part of it.
+pub(super) fn without_checkpoint(roots: &[PathBuf], ids: &Ids) -> Vec<String> {
+    let mut all = Vec::new();
+    for root in roots {
+        // A root that cannot be listed is told by those who look at its tasks.
+        for id in Tasks::new(root).ids().unwrap_or_default() {
+            let path = checkpoint::path(root, &id);
+            let is_task = path.parent().is_some_and(Path::is_dir);
+            if ids.matches(&id) && is_task && !path.exists() {
+                all.push(id);
+            }
         }
     }
     all

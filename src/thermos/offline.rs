@@ -124,8 +124,15 @@ fn left(known: &[ProcessIdentity], header: &Header) -> io::Result<Vec<ProcessIde
     let mut left = Vec::new();
     for process in known.iter().copied().filter(|process| tree::is_alive(*process)) {
         left.push(process);
-        let below = tree::descendants(process.pid)?.found.into_iter();
-        left.extend(below.filter(|stat| !stat.zombie).map(|stat| stat.identity));
+        match tree::descendants(process.pid) {
+            Ok(below) => {
+                let below = below.found.into_iter().filter(|stat| !stat.zombie);
+                left.extend(below.map(|stat| stat.identity));
+            }
+            // It has just ended.
+            Err(_) if !tree::is_alive(process) => {}
+            Err(error) => return Err(error),
+        }
     }
     let mut home = b"HOME=".to_vec();
     home.extend(std::os::unix::ffi::OsStrExt::as_bytes(header.sandbox.as_os_str()));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::{DirBuilder, File};
+use std::fs::DirBuilder;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use aurora_thermos::process::tree;
 use aurora_thermos::process::user::Credentials;
 use aurora_thermos::runner::{self, Command, Config, End, LOG_DIR};
 use aurora_thermos::spec::TaskSpec;
-use rustix::fs::{Gid, Uid, fchown};
+use rustix::fs::{Gid, Mode, OFlags, Uid, fchown, open};
 use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -136,7 +136,8 @@ fn identity(name: &str) -> Result<Credentials, Failure> {
 /// A new folder that belongs to a user.
 fn sandbox(path: &Path, user: &Credentials) -> std::io::Result<OwnedFd> {
     DirBuilder::new().mode(0o700).create(path)?;
-    let folder: OwnedFd = File::open(path)?.into();
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let folder = open(path, flags, Mode::empty())?;
     if !user.is_current() {
         fchown(&folder, Some(Uid::from_raw(user.uid)), Some(Gid::from_raw(user.gid)))?;
     }

@@ -8,10 +8,10 @@ use aurora_thermos::checkpoint;
 use aurora_thermos::history::Run;
 use aurora_thermos::view::Task;
 
-use super::find::{Found, Ids, Roots, tasks};
+use super::find::{Found, Ids, Roots, tasks, without_checkpoint};
 use super::times;
 use crate::failure::Failure;
-use crate::output::print;
+use crate::output::{print, warn};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -36,7 +36,11 @@ enum Only {
 
 impl Args {
     pub(super) fn run(self, roots: &Roots) -> Result<ExitCode, Failure> {
-        let found = tasks(&roots.all(), &Ids::new(&self.patterns)?);
+        let (roots, ids) = (roots.all(), Ids::new(&self.patterns)?);
+        let found = tasks(&roots, &ids);
+        for id in without_checkpoint(&roots, &ids) {
+            warn(&format!("task {id} has no checkpoint"));
+        }
         let mut text = String::new();
         for (kind, title, is_active) in
             [(Only::Active, "Active tasks:", true), (Only::Finished, "Finished tasks:", false)]

@@ -137,6 +137,10 @@ fn s79_status_shows_active_finished_and_damaged_tasks() {
     assert!(text.contains("rc=0, finish:") && text.contains("state:SUCCESS"), "{text}");
     let text = place.status(&["--only=active"]);
     assert!(text.contains("a1") && !text.contains("Finished"), "{text}");
+    // One that has no checkpoint hides no other.
+    std::fs::create_dir(place.home.path().join("root/tasks/empty")).unwrap();
+    let ran = place.thermos(&["status"]).expect(0);
+    assert!(ran.out().contains("f5") && ran.err().contains("empty has no checkpoint"));
     // Anchored at the start only.
     assert!(!place.status(&["f5"]).contains("kf5"));
     assert!(place.status(&["kf"]).contains("kf5"));
