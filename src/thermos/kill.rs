@@ -10,6 +10,7 @@ use rustix::process::Signal;
 
 use super::find::{Found, Ids, Roots, tasks};
 use super::offline;
+use super::times::plain;
 use crate::failure::Failure;
 use crate::output::{note, print};
 
@@ -40,14 +41,15 @@ impl Args {
         }
         let mut failed = false;
         for found in found {
-            print(&format!("Killing {}...", found.task.id()))?;
+            let id = plain(found.task.id());
+            print(&format!("Killing {id}..."))?;
             match end(&found) {
                 Ok(()) => print("done.\n")?,
                 // One that cannot be killed keeps no other alive.
                 Err(why) => {
                     failed = true;
                     print("failed.\n")?;
-                    note(&format!("{}: {why}", found.task.id()));
+                    note(&format!("{id}: {why}"));
                 }
             }
         }

@@ -11,7 +11,7 @@ use aurora_thermos::view::History;
 
 use super::source::usage;
 use super::status::facts;
-use super::times;
+use super::times::{self, plain};
 use crate::failure::Failure;
 use crate::output::{note, print};
 
@@ -74,7 +74,7 @@ fn write(text: &mut String, history: &History) -> std::fmt::Result {
     };
     let shown = |path: &Path| path.display().to_string();
     writeln!(text, "Recovered Task Header:")?;
-    writeln!(text, "  id:      {}", header.task_id)?;
+    writeln!(text, "  id:      {}", plain(&header.task_id))?;
     writeln!(text, "  user:    {}", header.user)?;
     writeln!(text, "  host:    {}", header.hostname)?;
     writeln!(text, "  sandbox: {}", shown(&header.sandbox))?;
@@ -90,12 +90,12 @@ fn write(text: &mut String, history: &History) -> std::fmt::Result {
         if status.reason.is_empty() {
             writeln!(text)?;
         } else {
-            writeln!(text, " ({})", status.reason)?;
+            writeln!(text, " ({})", plain(&status.reason))?;
         }
     }
     writeln!(text, "Recovered Processes:")?;
     for (name, runs) in history.processes() {
-        writeln!(text, "  {name}   runs: {}", runs.len())?;
+        writeln!(text, "  {}   runs: {}", plain(name), runs.len())?;
         for run in runs.iter().rev() {
             writeln!(text, "    {:>2}: {}", run.number, facts(run))?;
         }
@@ -108,7 +108,7 @@ fn line(record: &Record) -> String {
     match &record.event {
         Event::Header(header) => format!(
             "CKPT: {time} header task_id={} user={} host={} sandbox={} runner={}",
-            header.task_id,
+            plain(&header.task_id),
             header.user,
             header.hostname,
             header.sandbox.display(),

@@ -9,7 +9,7 @@ use aurora_thermos::history::Run;
 use aurora_thermos::view::Task;
 
 use super::find::{Found, Ids, Roots, tasks, without_checkpoint};
-use super::times;
+use super::times::{self, plain};
 use crate::failure::Failure;
 use crate::output::{print, warn};
 
@@ -39,7 +39,7 @@ impl Args {
         let (roots, ids) = (roots.all(), Ids::new(&self.patterns)?);
         let found = tasks(&roots, &ids);
         for id in without_checkpoint(&roots, &ids) {
-            warn(&format!("task {id} has no checkpoint"));
+            warn(&format!("task {} has no checkpoint", plain(&id)));
         }
         let mut text = String::new();
         for (kind, title, is_active) in
@@ -70,7 +70,7 @@ impl Args {
 
 fn write(text: &mut String, found: &Found, verbosity: u8) -> std::fmt::Result {
     let task = &found.task;
-    write!(text, "  {:<20} [owner: {:>8}]", task.id(), owner(found))?;
+    write!(text, "  {:<20} [owner: {:>8}]", plain(task.id()), owner(found))?;
     if task.is_abandoned() {
         text.push_str(" - its runner is gone");
     }
@@ -105,7 +105,7 @@ fn write(text: &mut String, found: &Found, verbosity: u8) -> std::fmt::Result {
 
 fn write_process(text: &mut String, task: &Task, name: &str) -> std::fmt::Result {
     let runs = task.runs(name);
-    write!(text, "       - {name} runs: {}", runs.len())?;
+    write!(text, "       - {} runs: {}", plain(name), runs.len())?;
     match runs.last() {
         Some(last) => writeln!(text, " last: {}", facts(last)),
         None => writeln!(text),
@@ -117,7 +117,8 @@ pub(super) fn facts(run: &Run) -> String {
     let pid = run.process.map(|process| process.pid.to_string()).unwrap_or_default();
     let rc = run.return_code().map(|code| code.to_string()).unwrap_or_default();
     let finish = run.stopped_ms.map_or_else(|| "None".to_owned(), times::text);
-    let reason = if run.reason.is_empty() { String::new() } else { format!(" ({})", run.reason) };
+    let reason =
+        if run.reason.is_empty() { String::new() } else { format!(" ({})", plain(&run.reason)) };
     format!("pid={pid}, rc={rc}, finish:{finish}, state:{}{reason}", run.state.name())
 }
 

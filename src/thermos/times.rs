@@ -1,4 +1,4 @@
-//! Times as the original writes them, in the machine's time zone.
+//! Times as the original writes them, in the machine's time zone, and other texts.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -6,6 +6,12 @@ use jiff::tz::TimeZone;
 /// A wall clock in milliseconds since the Unix epoch, like `Thu Jan  1 00:00:00 1970`.
 pub(super) fn text(ms: i64) -> String {
     written(ms, "%a %b %e %H:%M:%S %Y").unwrap_or_else(|| format!("{ms} ms"))
+}
+
+/// A text that somebody else has chosen, on one line of a terminal, which does what control
+/// characters say.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 /// The id of a task that was not given one: its name and when it was begun. What no id may hold is
@@ -43,6 +49,7 @@ mod tests {
             assert!(is_task_id(&id) && !id.contains('\n'), "{id:?}");
         }
         let id = task_id("web", Timestamp::UNIX_EPOCH);
+        assert_eq!(super::plain("a\u{1b}[2J\n"), "a?[2J?");
         assert!(id.starts_with("web-19") && id.ends_with(".000000") && id.len() == 26, "{id}");
     }
 }

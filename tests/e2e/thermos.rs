@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::Signal;
 
 use crate::support::process::{Process, assert_nothing_left, end_all, processes_of};
-use crate::support::{Home, Ran, wait_for};
+use crate::support::{Home, Ran, role, service, wait_for};
+use crate::up::Up;
 
 /// A machine's tasks.
 struct Place {
@@ -497,4 +498,30 @@ fn a_link_named_thermos_to_the_program_runs_these_commands() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_aurora"));
     let output = command.arg0("thermos").args(["status", &place.root()]).stdin(Stdio::null());
     assert!(Ran(output.output().unwrap()).expect(0).out().contains("x1"));
+}
+
+#[test]
+fn tasks_of_a_cluster_are_shown_and_killed_and_left_to_it_by_gc() {
+    let home = Home::new();
+    let line = "echo it runs; exec sleep 1000";
+    let file = home.file("svc.aurora", &service(&role(), "svc", 1, line));
+    let up = Up::start(&home, file.to_str().unwrap(), &["--no-logs"]);
+    up.process.expect("RUNNING");
+    // An `aurora up` of one's own is found without a word.
+    let id = wait_for("the task", || {
+        let out = home.run(&["thermos", "status", "--only=active", ".*-svc-0-"]).out();
+        let line = out.lines().nth(1)?.trim_start().to_owned();
+        Some(line.split(' ').next()?.to_owned())
+    });
+    let mut tail = Process::start(&mut home.aurora(&["thermos", "tail", &id]));
+    tail.expect("it runs");
+    let root = format!("--root={}", home.data().join("thermos").display());
+    let out = home.run(&["thermos", "gc", &root, "--force", &id]).expect(0).out();
+    assert!(out.contains("it has not ended"), "{out}");
+    let ran = home.run(&["thermos", "kill", &id]).expect(0);
+    assert_eq!(ran.out(), format!("Killing {id}...done.\n"));
+    assert_eq!(tail.ended(), 0);
+    let out = home.run(&["thermos", "gc", &root, "--force", &id]).expect(0).out();
+    assert!(out.contains("it is a cluster's"), "{out}");
+    up.stop();
 }

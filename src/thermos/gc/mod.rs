@@ -14,6 +14,7 @@ use aurora_thermos::view::Header;
 
 use super::find::{Found, Ids, Roots, tasks};
 use super::offline;
+use super::times::plain;
 use crate::failure::{Code, Failure};
 use crate::output::{note, print};
 use plan::{Candidate, Policy, Reason, plan};
@@ -105,7 +106,7 @@ impl Args {
         for found in tasks(&roots.own(), &ids) {
             let age = age(&found);
             match kept(&found, age, &live) {
-                Some(why) => text.push_str(&format!("Keeping {}: {why}\n", found.task.id())),
+                Some(why) => text.push_str(&format!("Keeping {}: {why}\n", plain(found.task.id()))),
                 None => {
                     let sandbox = sandbox(&found);
                     ended.push(Ended { found, age, sandbox });
@@ -115,7 +116,7 @@ impl Args {
         let chosen = self.choose(&ended, parts);
         let mut going = Vec::new();
         for (task, reason) in ended.iter().zip(chosen) {
-            let id = task.found.task.id();
+            let id = plain(task.found.task.id());
             match (reason, parts.of(task)) {
                 (None, _) => text.push_str(&format!("Keeping {id}: within the limits\n")),
                 (Some(_), None) => text.push_str(&format!("Keeping {id}: all of it has gone\n")),
@@ -139,7 +140,7 @@ impl Args {
             if let Err(errors) = parts.delete(task) {
                 failed = true;
                 for error in errors {
-                    note(&format!("{}: {error}", task.found.task.id()));
+                    note(&plain(&format!("{}: {error}", task.found.task.id())));
                 }
             }
         }
