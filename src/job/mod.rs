@@ -106,12 +106,6 @@ pub(crate) fn tell_doubts(config: &Config, owner: &str, only: Option<&ClusterJob
 /// Tells what of a job has no effect so far.
 pub(crate) fn tell_warnings(job: &ReadyJob) {
     let name = &job.config.name;
-    let health = &job.config.health_check_config.health_checker;
-    if health.shell.is_some() || job.request.task.resources.ports.contains("health") {
-        warn(&format!(
-            "job {name:?}: its health is not checked yet: an instance is well once it runs"
-        ));
-    }
     if job.config.announce.is_some() {
         warn(&format!("job {name:?}: its instances are not announced in ZooKeeper yet"));
     }

@@ -4,11 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aurora_api::v1;
-use aurora_model::config::{Job, Task};
+use aurora_model::config::{HealthCheckConfig, HttpLifecycleConfig, Job, Task};
 use aurora_model::job::AssignedTask;
 use aurora_model::key::JobKey;
 use aurora_template::{Address, InterpolateError, interpolate};
 use prost::Message;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// Why a task cannot be run, in the words that its user sees.
@@ -18,8 +20,8 @@ pub enum BindError {
     #[error("Task did not have a thermos config!")]
     NoData,
     /// The description is of another kind.
-    #[error("Could not deserialize Thermos task from AssignedTask: {0}")]
-    Malformed(String),
+    #[error("Could not deserialize thermos config: {0}")]
+    Malformed(#[from] serde_json::Error),
     /// Something that is referred to is not known.
     #[error(
         "Got invalid task: Unexpected unbound refs: {}. Make sure you are not nesting template \
@@ -34,6 +36,11 @@ pub enum BindError {
     PortCycle,
 }
 
+/// What a Mesos task carries is no task of a scheduler of this kind.
+#[derive(Debug, thiserror::Error)]
+#[error("Could not deserialize task.")]
+pub(crate) struct NoTask(#[source] Box<dyn std::error::Error + Send + Sync>);
+
 /// A task with everything bound.
 #[derive(Debug)]
 pub(crate) struct BoundTask {
@@ -45,6 +52,9 @@ pub(crate) struct BoundTask {
     /// The same as JSON.
     pub(crate) task_json: String,
     pub(crate) ports: BTreeMap<String, u16>,
+    pub(crate) health: HealthCheckConfig,
+    /// How it is asked to end.
+    pub(crate) lifecycle: Option<HttpLifecycleConfig>,
 }
 
 /// Binds a task. `user` is who its processes will run as.
@@ -53,21 +63,17 @@ pub(crate) fn bind(assigned: &AssignedTask, user: &str) -> Result<BoundTask, Bin
     if executor.data.is_empty() {
         return Err(BindError::NoData);
     }
-    let job = Job::from_executor_data(&executor.data)
-        .map_err(|error| BindError::Malformed(error.to_string()))?;
+    let job = Job::from_executor_data(&executor.data)?;
     let hostname = assigned.agent.as_ref().map(|(_, host)| host.to_string()).unwrap_or_default();
     let ports = ports(&job, &assigned.assigned_ports)?;
-    let names = names(assigned, user, &hostname, &ports);
-    let mut json =
-        serde_json::to_value(&job.task).map_err(|error| BindError::Malformed(error.to_string()))?;
-    let mut unbound = BTreeSet::new();
-    bind_texts(&mut json, &names, &mut unbound)?;
-    if !unbound.is_empty() {
-        return Err(BindError::Unbound(unbound));
+    let mut names =
+        Names { known: names(assigned, user, &hostname, &ports), unbound: BTreeSet::new() };
+    let (task, task_json) = names.bind(&job.task)?;
+    let (health, _) = names.bind(&job.health_check_config)?;
+    let (lifecycle, _) = names.bind(&job.lifecycle.and_then(|lifecycle| lifecycle.http))?;
+    if !names.unbound.is_empty() {
+        return Err(BindError::Unbound(names.unbound));
     }
-    let task_json = json.to_string();
-    let task =
-        serde_json::from_value(json).map_err(|error| BindError::Malformed(error.to_string()))?;
     Ok(BoundTask {
         task_id: assigned.task_id.to_string(),
         job: assigned.task.job.clone(),
@@ -76,18 +82,15 @@ pub(crate) fn bind(assigned: &AssignedTask, user: &str) -> Result<BoundTask, Bin
         task,
         task_json,
         ports,
+        health,
+        lifecycle,
     })
 }
 
 /// Reads the data of a Mesos task.
-pub(crate) fn assigned(data: &[u8]) -> Result<AssignedTask, BindError> {
-    if data.is_empty() {
-        return Err(BindError::NoData);
-    }
-    v1::AssignedTask::decode(data)
-        .map_err(|error| BindError::Malformed(error.to_string()))?
-        .try_into()
-        .map_err(|error: aurora_api::convert::ConvertError| BindError::Malformed(error.to_string()))
+pub(crate) fn assigned(data: &[u8]) -> Result<AssignedTask, NoTask> {
+    let task = v1::AssignedTask::decode(data).map_err(|error| NoTask(error.into()))?;
+    task.try_into().map_err(|error: aurora_api::convert::ConvertError| NoTask(error.into()))
 }
 
 /// The assigned ports, and the aliases that lead to one.
@@ -142,31 +145,47 @@ fn names(
         .collect()
 }
 
-fn bind_texts(
-    json: &mut Value,
-    names: &BTreeMap<Address, String>,
-    unbound: &mut BTreeSet<Address>,
-) -> Result<(), InterpolateError> {
-    match json {
-        Value::String(text) if text.contains("{{") => {
-            let done =
-                interpolate::<InterpolateError>(text, |address| Ok(names.get(address).cloned()))?;
-            unbound.extend(done.unbound);
-            *text = done.text;
-        }
-        Value::Array(items) => {
-            for item in items {
-                bind_texts(item, names, unbound)?;
-            }
-        }
-        Value::Object(fields) => {
-            for (_, value) in fields {
-                bind_texts(value, names, unbound)?;
-            }
-        }
-        _ => {}
+/// What names stand for, and which of those that were met stand for nothing.
+struct Names {
+    known: BTreeMap<Address, String>,
+    unbound: BTreeSet<Address>,
+}
+
+impl Names {
+    /// Binds every text of a part of the job. Gives its JSON too.
+    fn bind<T: Serialize + DeserializeOwned>(
+        &mut self,
+        part: &T,
+    ) -> Result<(T, String), BindError> {
+        let mut json = serde_json::to_value(part)?;
+        self.bind_texts(&mut json)?;
+        let text = json.to_string();
+        Ok((serde_json::from_value(json)?, text))
     }
-    Ok(())
+
+    fn bind_texts(&mut self, json: &mut Value) -> Result<(), InterpolateError> {
+        match json {
+            Value::String(text) if text.contains("{{") => {
+                let done = interpolate::<InterpolateError>(text, |address| {
+                    Ok(self.known.get(address).cloned())
+                })?;
+                self.unbound.extend(done.unbound);
+                *text = done.text;
+            }
+            Value::Array(items) => {
+                for item in items {
+                    self.bind_texts(item)?;
+                }
+            }
+            Value::Object(fields) => {
+                for (_, value) in fields {
+                    self.bind_texts(value)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -174,7 +193,7 @@ mod tests {
     use super::*;
 
     fn bound(data: &[u8]) -> Result<BoundTask, BindError> {
-        bind(&assigned(data)?, "me")
+        bind(&assigned(data).unwrap(), "me")
     }
 
     fn data(cmdline: &str, announce: &str) -> Vec<u8> {
@@ -224,7 +243,6 @@ mod tests {
         assert!(error.contains("{{thermos.ports[admin]}}"), "{error}");
         let cycle = r#"{"portmap":{"a":"b","b":"a"}}"#;
         assert!(matches!(bound(&data("x", cycle)), Err(BindError::PortCycle)));
-        assert!(matches!(bound(b""), Err(BindError::NoData)));
-        assert!(matches!(bound(b"junk"), Err(BindError::Malformed(_))));
+        assert!(assigned(b"junk").is_err());
     }
 }

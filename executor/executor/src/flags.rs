@@ -14,6 +14,9 @@ pub struct Flags {
     /// Run processes as the user who runs the executor.
     #[arg(long)]
     pub nosetuid: bool,
+    /// Run health checks as the user who runs the executor.
+    #[arg(long)]
+    pub nosetuid_health_checks: bool,
     /// Run processes as the user who runs the executor if there is no user of the role's name.
     #[arg(long)]
     pub fallback_to_current_user: bool,

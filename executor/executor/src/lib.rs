@@ -2,7 +2,7 @@
 //!
 //! An agent starts one executor for each task. [`run`] subscribes at the agent, takes the task,
 //! binds what only is known here (ports, instance, host), lets [`aurora_thermos`] run its
-//! processes and reports what becomes of it. It ends after the agent has the last word about its
+//! processes, checks how it is, and reports what becomes of it. It ends after the agent has the last word about its
 //! task.
 //!
 //! It never decides whether a task is to run again: that is the scheduler's business.
@@ -18,8 +18,13 @@ mod announce;
 mod bind;
 mod checks;
 mod flags;
+mod http;
+mod lifecycle;
+mod prepare;
 mod run;
 mod sandbox;
+mod task;
+mod text;
 
 pub use announce::{AnnounceFlags, AnnounceFlagsError};
 pub use bind::BindError;

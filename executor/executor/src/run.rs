@@ -6,23 +6,18 @@ use std::time::Duration;
 use aurora_mesos::body::ContentType;
 use aurora_mesos::executor::{self, Environment, EnvironmentError, SessionEvent, Updates};
 use aurora_mesos::v1;
-use aurora_model::job::AssignedTask;
 use aurora_thermos::checkpoint;
-use aurora_thermos::checkpoint::record::{Header, JobInstance};
 use aurora_thermos::process::children::Children;
-use aurora_thermos::process::tree;
-use aurora_thermos::runner::{self, Command, Config, End, RunError, now_ms};
-use aurora_thermos::spec::{SpecError, TaskSpec};
-use aurora_thermos::state::TaskState;
+use aurora_thermos::runner::{self, now_ms};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::Flags;
-use crate::bind::{BindError, assigned, bind};
-use crate::sandbox::{SandboxError, create, identity};
+use crate::bind::assigned;
+use crate::prepare::Preparation;
+use crate::task::{Fate, Happened, Task};
 
 /// How long the agent has to acknowledge the last update before the executor ends all the same.
 const LAST_WORD: Duration = Duration::from_secs(10);
@@ -33,6 +28,10 @@ const CLEANING: Duration = Duration::from_secs(5);
 /// What is kept of the agent's grace period for the last update to go out.
 const MARGIN: Duration = Duration::from_millis(500);
 
+/// How long an answer may take when a task is asked to end, unless the variable says otherwise.
+const SIGNAL_TIMEOUT: Duration = Duration::from_secs(1);
+const SIGNAL_TIMEOUT_VAR: &str = "AURORA_HTTP_SIGNALER_TIMEOUT_SECS";
+
 /// Why an executor cannot do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -42,32 +41,12 @@ pub enum Error {
     /// The kernel does not let it see to its children.
     #[error("failed to become the parent of orphaned processes: {0}")]
     Children(#[source] std::io::Error),
+    /// A variable of the operator's is malformed.
+    #[error("{SIGNAL_TIMEOUT_VAR} must be a number of seconds more than 0, not {0:?}")]
+    SignalTimeout(String),
     /// Signals cannot be taken over.
     #[error("failed to handle signals: {0}")]
     Signals(#[source] std::io::Error),
-}
-
-/// Why a task cannot be started, in the words that its user sees.
-#[derive(Debug, thiserror::Error)]
-enum StartError {
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    #[error(transparent)]
-    Sandbox(#[from] SandboxError),
-    #[error("Got invalid task: {0}")]
-    Spec(#[from] SpecError),
-    #[error("failed to look at this process: {0}")]
-    Process(#[from] std::io::Error),
-}
-
-/// A task that runs.
-struct Running {
-    id: v1::TaskId,
-    commands: mpsc::UnboundedSender<Command>,
-    runner: JoinHandle<Result<End, RunError>>,
-    /// Told when the first process runs; then none.
-    started: Option<oneshot::Receiver<()>>,
-    remark: Option<String>,
 }
 
 /// Runs the executor to its end. `vars` are the variables its agent has set.
@@ -90,6 +69,8 @@ pub async fn run(
     let texts = vars
         .into_iter()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let texts: Vec<(String, String)> = texts.collect();
+    let signal_timeout = signal_timeout(&texts)?;
     let environment = Environment::from_vars(texts)?;
     let terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
     let interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
@@ -99,6 +80,7 @@ pub async fn run(
     let signals = [terminate, interrupt];
     let mut executor =
         Executor::new(flags, environment, path, children, (updates, events), signals);
+    executor.signal_timeout = signal_timeout;
     executor.run().await;
     session.cancel();
     executor.leave_nothing().await;
@@ -106,17 +88,27 @@ pub async fn run(
     Ok(())
 }
 
+fn signal_timeout(vars: &[(String, String)]) -> Result<Duration, Error> {
+    let Some((_, text)) = vars.iter().find(|(name, _)| name == SIGNAL_TIMEOUT_VAR) else {
+        return Ok(SIGNAL_TIMEOUT);
+    };
+    let timeout = text.trim().parse().ok().and_then(|secs| Duration::try_from_secs_f64(secs).ok());
+    timeout.filter(|timeout| !timeout.is_zero()).ok_or_else(|| Error::SignalTimeout(text.clone()))
+}
+
 struct Executor {
     flags: Flags,
     environment: Environment,
     path: Option<OsString>,
+    /// How long an answer may take when a task is asked to end.
+    signal_timeout: Duration,
     children: Children,
     updates: Updates,
     events: mpsc::Receiver<SessionEvent>,
     signals: [Signal; 2],
     /// Whether nothing comes from the agent any more, and nothing gets to it.
     session_over: bool,
-    running: Option<Running>,
+    running: Option<Task>,
     /// The task that was taken, running or not.
     task: Option<v1::TaskId>,
     /// When the executor ends unless it is given a task.
@@ -141,6 +133,7 @@ impl Executor {
             flags,
             environment,
             path,
+            signal_timeout: SIGNAL_TIMEOUT,
             children,
             updates,
             events,
@@ -170,10 +163,7 @@ impl Executor {
                     }
                     None => self.lost("its session has ended"),
                 },
-                happened = progress(running) => match happened {
-                    Progress::Started => self.started(),
-                    Progress::Ended(end) => self.ended(end),
-                },
+                happened = next(running) => self.happened(happened),
                 _ = terminate.recv() => {
                     if self.shut_down() {
                         return;
@@ -206,11 +196,8 @@ impl Executor {
             }
             Err(error) => tracing::error!(%error, "failed to look for the task's processes"),
         }
-        // With nothing left that lives the runner comes to its end, and writes it down.
-        if let Some(mut running) = self.running.take()
-            && tokio::time::timeout(runner::KILL_PATIENCE, &mut running.runner).await.is_err()
-        {
-            running.runner.abort();
+        if let Some(running) = self.running.take() {
+            running.abandon().await;
         }
     }
 
@@ -238,19 +225,12 @@ impl Executor {
                 }
             }
             SessionEvent::Launch(task) => self.launch(&task),
-            SessionEvent::Kill { task_id, grace } => {
-                let own = Duration::from_secs(self.flags.stop_timeout_in_secs);
-                match &self.running {
-                    Some(running) if running.id == task_id => {
-                        let grace = grace.map_or(own, |grace| grace.min(own));
-                        self.kill("Instructed to kill task.", grace);
-                    }
-                    _ => tracing::warn!(
-                        task = task_id.value,
-                        "told to kill a task that does not run"
-                    ),
+            SessionEvent::Kill { task_id, grace } => match &self.running {
+                Some(running) if running.id == task_id => {
+                    self.kill("Instructed to kill task.", grace);
                 }
-            }
+                _ => tracing::warn!(task = task_id.value, "told to kill a task that does not run"),
+            },
             SessionEvent::Acknowledged { uuid, .. } => {
                 return self.last_update.as_ref() == Some(&uuid);
             }
@@ -266,7 +246,7 @@ impl Executor {
             return true;
         }
         let grace = self.environment.shutdown_grace.saturating_sub(MARGIN);
-        self.kill("Told to shut down executor.", grace);
+        self.kill("Told to shut down executor.", Some(grace));
         false
     }
 
@@ -276,14 +256,21 @@ impl Executor {
         self.session_over = true;
         self.give_up_at = Some(Instant::now() + self.environment.shutdown_grace);
         let grace = self.environment.shutdown_grace.saturating_sub(MARGIN);
-        self.kill("The executor has lost its agent.", grace);
+        self.kill("The executor has lost its agent.", Some(grace));
     }
 
-    fn kill(&mut self, reason: &str, grace: Duration) {
-        if let Some(running) = &self.running {
-            // A runner that has just ended takes no more commands; its end is on its way.
-            let _ = running.commands.send(Command::Kill { reason: reason.to_owned(), grace });
+    /// Has the task end, within this time if there is a limit to all of it.
+    fn kill(&mut self, reason: &str, within: Option<Duration>) {
+        let grace = self.stop_timeout();
+        if let Some(running) = &mut self.running {
+            let (state, reason) = (v1::TaskState::TaskKilled, reason.to_owned());
+            let deadline = within.and_then(|within| Instant::now().checked_add(within));
+            running.end(Fate { state, reason, grace }, deadline);
         }
+    }
+
+    fn stop_timeout(&self) -> Duration {
+        Duration::from_secs(self.flags.stop_timeout_in_secs)
     }
 
     fn launch(&mut self, task: &v1::TaskInfo) {
@@ -304,86 +291,28 @@ impl Executor {
             }
         };
         self.report(&id, v1::TaskState::TaskStarting, None);
-        match self.start(id.clone(), &assigned) {
-            Ok(running) => self.running = Some(running),
-            Err(error) => {
-                tracing::error!(%error, "failed to start the task");
-                self.last_word(&id, v1::TaskState::TaskFailed, error.to_string());
+        let preparation = Preparation {
+            flags: self.flags.clone(),
+            container: self.environment.sandbox.clone(),
+            path: self.path.clone(),
+            signal_timeout: self.signal_timeout,
+            children: self.children.clone(),
+        };
+        let prepared = tokio::task::spawn_blocking(move || preparation.prepare(&assigned));
+        self.running = Some(Task::new(id, self.children.clone(), prepared, self.stop_timeout()));
+    }
+
+    fn happened(&mut self, happened: Happened) {
+        let Some(id) = self.running.as_ref().map(|running| running.id.clone()) else { return };
+        match happened {
+            Happened::Well(message) => {
+                self.report(&id, v1::TaskState::TaskRunning, Some(message));
+            }
+            Happened::Ended(state, message) => {
+                self.running = None;
+                self.last_word(&id, state, message);
             }
         }
-    }
-
-    fn start(&self, id: v1::TaskId, assigned: &AssignedTask) -> Result<Running, StartError> {
-        let identity = identity(assigned.task.job.role(), &self.flags)?;
-        let bound = bind(assigned, &identity.user.name)?;
-        let spec = TaskSpec::new(&bound.task)?;
-        let sandbox = create(&self.environment.sandbox, &identity.user)?;
-        let header = Header {
-            task_id: bound.task_id,
-            task_json: bound.task_json,
-            job: Some(JobInstance {
-                role: bound.job.role().to_owned(),
-                environment: bound.job.environment().to_owned(),
-                name: bound.job.name().to_owned(),
-                instance: bound.instance,
-            }),
-            log_dir: sandbox.path.join(runner::LOG_DIR),
-            sandbox: sandbox.path,
-            hostname: bound.hostname,
-            user: identity.user.name.clone(),
-            uid: identity.user.uid,
-            ports: bound.ports,
-            runner: tree::identify(std::process::id().cast_signed())?,
-            boot_id: tree::boot_id()?,
-        };
-        let config = Config {
-            checkpoint_root: self.flags.checkpoint_root.clone(),
-            header,
-            sandbox: sandbox.folder,
-            task: spec,
-            user: Some(identity.user),
-            environment: self.process_environment(),
-        };
-        let (commands, receiver) = mpsc::unbounded_channel();
-        let (sender, started) = oneshot::channel();
-        let runner = tokio::spawn(runner::run(config, self.children.clone(), receiver, sender));
-        Ok(Running { id, commands, runner, started: Some(started), remark: identity.remark })
-    }
-
-    /// What the task's processes inherit. The agent finds by `MESOS_SANDBOX` what is left of a
-    /// container whose executor has died.
-    fn process_environment(&self) -> Vec<(OsString, OsString)> {
-        let container = self.environment.sandbox.clone();
-        let mut all = vec![("MESOS_SANDBOX".into(), container.into())];
-        if let Some(path) = &self.path {
-            all.push(("PATH".into(), path.clone()));
-        }
-        all
-    }
-
-    fn ended(&mut self, end: Result<End, String>) {
-        let Some(running) = self.running.take() else { return };
-        let (state, message) = match end {
-            Ok(End { state, reason }) => {
-                let state = match state {
-                    TaskState::Success => v1::TaskState::TaskFinished,
-                    TaskState::Killed => v1::TaskState::TaskKilled,
-                    TaskState::Lost => v1::TaskState::TaskLost,
-                    _ => v1::TaskState::TaskFailed,
-                };
-                let message = if reason.is_empty() { "Task finished.".to_owned() } else { reason };
-                (state, message)
-            }
-            Err(reason) => (v1::TaskState::TaskFailed, reason),
-        };
-        self.last_word(&running.id, state, message);
-    }
-
-    fn started(&mut self) {
-        let Some(running) = &self.running else { return };
-        let healthy = || "No health-check defined, task is assumed healthy.".to_owned();
-        let message = running.remark.clone().unwrap_or_else(healthy);
-        self.report(&running.id, v1::TaskState::TaskRunning, Some(message));
     }
 
     fn last_word(&mut self, id: &v1::TaskId, state: v1::TaskState, message: String) {
@@ -416,33 +345,10 @@ impl Executor {
     }
 }
 
-enum Progress {
-    Started,
-    Ended(Result<End, String>),
-}
-
-async fn progress(running: Option<&mut Running>) -> Progress {
-    let Some(running) = running else { return std::future::pending().await };
-    if let Some(started) = running.started.as_mut() {
-        tokio::select! {
-            biased;
-            told = started => {
-                running.started = None;
-                if told.is_ok() {
-                    return Progress::Started;
-                }
-            }
-            ended = &mut running.runner => return Progress::Ended(flatten(ended)),
-        }
-    }
-    Progress::Ended(flatten((&mut running.runner).await))
-}
-
-fn flatten(ended: Result<Result<End, RunError>, tokio::task::JoinError>) -> Result<End, String> {
-    match ended {
-        Ok(Ok(end)) => Ok(end),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(error) => Err(format!("the runner has failed: {error}")),
+async fn next(running: Option<&mut Task>) -> Happened {
+    match running {
+        Some(running) => running.next().await,
+        None => std::future::pending().await,
     }
 }
 

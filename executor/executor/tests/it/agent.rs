@@ -90,6 +90,10 @@ impl Agent {
         self.tell(event::Type::Launch, |event| event.launch = Some(event::Launch { task })).await;
     }
 
+    pub(crate) async fn shutdown(&mut self) {
+        self.tell(event::Type::Shutdown, |_| {}).await;
+    }
+
     pub(crate) async fn kill(&mut self, id: &str, grace: Duration) {
         let nanoseconds = i64::try_from(grace.as_nanos()).unwrap();
         let policy = v1::KillPolicy { grace_period: Some(v1::DurationInfo { nanoseconds }) };
@@ -110,6 +114,10 @@ impl Agent {
             event::Acknowledged { task_id: status.task_id, uuid: status.uuid.unwrap() };
         self.tell(event::Type::Acknowledged, |event| event.acknowledged = Some(acknowledged)).await;
         told
+    }
+
+    pub(crate) fn no_update_is_left(&mut self) -> bool {
+        self.updates.try_recv().is_err()
     }
 
     /// Goes away for good.
@@ -208,20 +216,33 @@ async fn request(stream: &mut TcpStream) -> Option<Call> {
 
 /// What a scheduler hands over: one process.
 pub(crate) fn data(id: &str, cmdline: &str) -> Vec<u8> {
-    let job: Value = json!({
+    data_of(id, cmdline, json!({}), &[])
+}
+
+/// The same with other fields of the job, and ports.
+pub(crate) fn data_of(id: &str, cmdline: &str, more: Value, ports: &[(&str, u16)]) -> Vec<u8> {
+    let mut job: Value = json!({
         "name": "n", "role": "www", "cluster": "c", "environment": "prod",
         "task": { "name": "t", "processes": [{ "name": "p", "cmdline": cmdline }] },
     });
+    let Value::Object(more) = more else { panic!("fields are an object") };
+    job.as_object_mut().unwrap().extend(more);
+    handed_over(id, job.to_string(), ports)
+}
+
+/// The same with any text in the place of the job.
+pub(crate) fn handed_over(id: &str, data: String, ports: &[(&str, u16)]) -> Vec<u8> {
     let key = api::JobKey { role: "www".into(), environment: "prod".into(), name: "n".into() };
     let resources =
         api::Resources { cpus: 1.0, ram_mb: 1, disk_mb: 1, ..api::Resources::default() };
-    let executor = api::ExecutorConfig { name: "AuroraExecutor".into(), data: job.to_string() };
+    let executor = api::ExecutorConfig { name: "AuroraExecutor".into(), data };
+    let ports = ports.iter().map(|(name, port)| ((*name).to_owned(), u32::from(*port)));
     api::AssignedTask {
         task_id: id.into(),
         agent_id: "A".into(),
         agent_host: "box".into(),
         instance: 0,
-        assigned_ports: [].into(),
+        assigned_ports: ports.collect(),
         task: Some(api::TaskConfig {
             job: Some(key),
             resources: Some(resources),
@@ -230,6 +251,46 @@ pub(crate) fn data(id: &str, cmdline: &str) -> Vec<u8> {
         }),
     }
     .encode_to_vec()
+}
+
+/// A server that the task could be: tells what it is asked, and answers what it is told to.
+pub(crate) struct Site {
+    pub(crate) port: u16,
+    pub(crate) asked: mpsc::UnboundedReceiver<String>,
+    serving: JoinHandle<()>,
+}
+
+impl Site {
+    /// Answers with this status line and body.
+    pub(crate) async fn start(status: &'static str, body: &'static str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (sender, asked) = mpsc::unbounded_channel();
+        let serving = tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    if stream.read_buf(&mut head).await.unwrap() == 0 {
+                        break;
+                    }
+                }
+                let head = String::from_utf8(head).unwrap();
+                // The test may have heard enough.
+                let _ = sender.send(head.lines().next().unwrap_or_default().to_owned());
+                let length = body.len();
+                let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}");
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        Self { port, asked, serving }
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
 }
 
 /// Quotes a path for the shell.

@@ -4,4 +4,6 @@
 #![allow(clippy::disallowed_methods, reason = "tests of a shell crate")]
 
 mod agent;
+mod health;
+mod session;
 mod stories;

@@ -74,11 +74,21 @@ pub struct Child {
 #[derive(Debug, Clone)]
 pub struct Children {
     shared: Arc<Shared>,
+    /// Whether what is started through this is no part of the task.
+    helpers: bool,
+}
+
+/// A child that has not been collected.
+#[derive(Debug)]
+struct Known {
+    told: oneshot::Sender<Exit>,
+    helper: bool,
 }
 
 #[derive(Debug)]
 struct Shared {
-    known: Mutex<BTreeMap<i32, oneshot::Sender<Exit>>>,
+    /// By process id, which is that of the child's session too.
+    known: Mutex<BTreeMap<i32, Known>>,
     spare_sessions: AtomicBool,
     changes: watch::Sender<u64>,
 }
@@ -105,7 +115,15 @@ impl Children {
                 shared.collect();
             }
         });
-        Ok(Self { shared })
+        Ok(Self { shared, helpers: false })
+    }
+
+    /// The same children, for starting what is no part of the task, such as a health check: it is
+    /// neither counted among what lives nor signalled with it, and what is left of its session is
+    /// killed when it ends, whatever else is spared.
+    #[must_use]
+    pub fn helpers(&self) -> Self {
+        Self { shared: self.shared.clone(), helpers: true }
     }
 
     /// Starts a child that makes itself the leader of a session, as [`super::spawn`] prepares it.
@@ -121,7 +139,7 @@ impl Children {
         let child = command.spawn()?;
         let pid = child.id().cast_signed();
         let (sender, exit) = oneshot::channel();
-        known.insert(pid, sender);
+        known.insert(pid, Known { told: sender, helper: self.helpers });
         // Not collected yet, so it can be looked at even if it has already ended.
         let identity = tree::identify(pid).unwrap_or(ProcessIdentity { pid, start_ticks: 0 });
         Ok((Child { identity, exit }, child))
@@ -138,7 +156,7 @@ impl Children {
         self.shared.spare_sessions.store(spare, Ordering::Relaxed);
     }
 
-    /// Everything that descends from this process and is not a zombie.
+    /// Everything that descends from this process and is neither a zombie nor a helper.
     ///
     /// # Errors
     /// `/proc` cannot be read.
@@ -147,7 +165,11 @@ impl Children {
         for _ in 0..MAX_LOOKS {
             let tree::Descendants { found, all_there } =
                 tree::descendants(process::id().cast_signed())?;
-            let (dead, living): (Vec<Stat>, Vec<Stat>) = found.iter().partition(|stat| stat.zombie);
+            let known = self.shared.known();
+            let helps = |stat: &&Stat| known.get(&stat.session).is_some_and(|child| child.helper);
+            let (dead, living): (Vec<Stat>, Vec<Stat>) =
+                found.iter().filter(|stat| !helps(stat)).partition(|stat| stat.zombie);
+            drop(known);
             if !living.is_empty() {
                 return Ok(living);
             }
@@ -194,7 +216,7 @@ impl Children {
 }
 
 impl Shared {
-    fn known(&self) -> MutexGuard<'_, BTreeMap<i32, oneshot::Sender<Exit>>> {
+    fn known(&self) -> MutexGuard<'_, BTreeMap<i32, Known>> {
         // An insert or a remove is all that happens under the lock.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -215,7 +237,8 @@ impl Shared {
                 }
             };
             let waiting = known.remove(&pid.as_raw_pid());
-            if waiting.is_some() && !self.spare_sessions.load(Ordering::Relaxed) {
+            let spare = self.spare_sessions.load(Ordering::Relaxed);
+            if waiting.as_ref().is_some_and(|child| child.helper || !spare) {
                 kill_session(pid.as_raw_pid());
             }
             // It has ended, so this does not wait.
@@ -237,7 +260,7 @@ impl Shared {
             collected += 1;
             match waiting {
                 // Nobody may be interested any more.
-                Some(sender) => drop(sender.send(exit)),
+                Some(child) => drop(child.told.send(exit)),
                 None => tracing::debug!(%pid, %exit, "collected an orphan"),
             }
         }

@@ -1,0 +1,141 @@
+//! From what the scheduler has handed over to a task that can be run (`executor.md` 2.3).
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aurora_model::config::HealthCheckConfig;
+use aurora_model::job::AssignedTask;
+use aurora_thermos::checkpoint::record::{Header, JobInstance};
+use aurora_thermos::process::children::Children;
+use aurora_thermos::process::tree;
+use aurora_thermos::runner::{self, Config};
+use aurora_thermos::spec::{SpecError, TaskSpec};
+
+use crate::Flags;
+use crate::bind::{BindError, bind};
+use crate::checks::health::{self, Checker, Surroundings};
+use crate::lifecycle::Lifecycle;
+use crate::sandbox::{SandboxError, create, identity};
+
+/// Why a task cannot be started, in the words that its user sees.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    #[error("Could not deserialize Thermos task from AssignedTask: {0}")]
+    Bind(#[from] BindError),
+    #[error("Failed to initialize sandbox: {0}")]
+    Sandbox(#[from] SandboxError),
+    #[error("Could not deserialize Thermos task from AssignedTask: Got invalid task: {0}")]
+    Spec(#[from] SpecError),
+    #[error("Task initialization failed: {0}")]
+    Process(#[from] std::io::Error),
+}
+
+/// A task that only has to be started.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) config: Config,
+    pub(crate) checks: Plan,
+    /// How it is asked to end, if it is.
+    pub(crate) lifecycle: Option<Lifecycle>,
+    /// What there is to say about who its processes run as.
+    pub(crate) remark: Option<String>,
+}
+
+/// What is to be checked.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) health: HealthCheckConfig,
+    /// What is asked; nothing if the task is assumed to be healthy.
+    pub(crate) checker: Option<Checker>,
+    pub(crate) surroundings: Arc<Surroundings>,
+}
+
+/// What is known before there is a task.
+#[derive(Debug, Clone)]
+pub(crate) struct Preparation {
+    pub(crate) flags: Flags,
+    /// The folder that the agent has made.
+    pub(crate) container: PathBuf,
+    /// Where programs are looked for.
+    pub(crate) path: Option<OsString>,
+    /// How long an answer may take when the task is asked to end.
+    pub(crate) signal_timeout: Duration,
+    pub(crate) children: Children,
+}
+
+impl Preparation {
+    /// Prepares a task. Looks up users and makes folders, which may take its time.
+    ///
+    /// # Errors
+    /// The task cannot be run.
+    pub(crate) fn prepare(self, assigned: &AssignedTask) -> Result<Prepared, StartError> {
+        let identity = identity(assigned.task.job.role(), &self.flags)?;
+        let user = identity.user;
+        let bound = bind(assigned, &user.name)?;
+        let spec = TaskSpec::new(&bound.task)?;
+        let sandbox = create(&self.container, &user)?;
+        let folder = Arc::new(sandbox.folder.try_clone()?);
+        let environment = self.process_environment();
+        let lifecycle = bound.lifecycle.as_ref();
+        let lifecycle =
+            lifecycle.and_then(|config| Lifecycle::new(config, &bound.ports, self.signal_timeout));
+        let checker_user =
+            (!self.flags.nosetuid_health_checks && !user.is_current()).then(|| user.clone());
+        let surroundings = Surroundings {
+            children: self.children.helpers(),
+            sandbox: folder,
+            user: checker_user,
+            environment: [
+                environment.clone(),
+                vec![("HOME".into(), sandbox.path.clone().into())],
+                user.environment().into(),
+            ]
+            .concat(),
+        };
+        let checks = Plan {
+            checker: health::choose(&bound.health.health_checker, &bound.ports),
+            health: bound.health,
+            surroundings: Arc::new(surroundings),
+        };
+        let header = Header {
+            task_id: bound.task_id,
+            task_json: bound.task_json,
+            job: Some(JobInstance {
+                role: bound.job.role().to_owned(),
+                environment: bound.job.environment().to_owned(),
+                name: bound.job.name().to_owned(),
+                instance: bound.instance,
+            }),
+            log_dir: sandbox.path.join(runner::LOG_DIR),
+            sandbox: sandbox.path,
+            hostname: bound.hostname,
+            user: user.name.clone(),
+            uid: user.uid,
+            ports: bound.ports,
+            runner: tree::identify(std::process::id().cast_signed())?,
+            boot_id: tree::boot_id()?,
+        };
+        let config = Config {
+            checkpoint_root: self.flags.checkpoint_root.clone(),
+            header,
+            sandbox: sandbox.folder,
+            task: spec,
+            user: Some(user),
+            environment,
+        };
+        Ok(Prepared { config, checks, lifecycle, remark: identity.remark })
+    }
+
+    /// What the task's processes inherit. The agent finds by `MESOS_SANDBOX` what is left of a
+    /// container whose executor has died.
+    fn process_environment(&self) -> Vec<(OsString, OsString)> {
+        let container = self.container.clone();
+        let mut all = vec![("MESOS_SANDBOX".into(), container.into())];
+        if let Some(path) = &self.path {
+            all.push(("PATH".into(), path.clone()));
+        }
+        all
+    }
+}
