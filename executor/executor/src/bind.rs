@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aurora_api::v1;
-use aurora_model::config::{HealthCheckConfig, HttpLifecycleConfig, Job, Task};
+use aurora_model::config::{HealthCheckConfig, HttpLifecycleConfig, Job, ReadinessConfig, Task};
 use aurora_model::job::AssignedTask;
 use aurora_model::key::JobKey;
 use aurora_template::{Address, InterpolateError, interpolate};
@@ -53,6 +53,7 @@ pub(crate) struct BoundTask {
     pub(crate) task_json: String,
     pub(crate) ports: BTreeMap<String, u16>,
     pub(crate) health: HealthCheckConfig,
+    pub(crate) readiness: Option<ReadinessConfig>,
     /// How it is asked to end.
     pub(crate) lifecycle: Option<HttpLifecycleConfig>,
 }
@@ -70,6 +71,7 @@ pub(crate) fn bind(assigned: &AssignedTask, user: &str) -> Result<BoundTask, Bin
         Names { known: names(assigned, user, &hostname, &ports), unbound: BTreeSet::new() };
     let (task, task_json) = names.bind(&job.task)?;
     let (health, _) = names.bind(&job.health_check_config)?;
+    let (readiness, _) = names.bind(&job.readiness)?;
     let (lifecycle, _) = names.bind(&job.lifecycle.and_then(|lifecycle| lifecycle.http))?;
     if !names.unbound.is_empty() {
         return Err(BindError::Unbound(names.unbound));
@@ -83,6 +85,7 @@ pub(crate) fn bind(assigned: &AssignedTask, user: &str) -> Result<BoundTask, Bin
         task_json,
         ports,
         health,
+        readiness,
         lifecycle,
     })
 }

@@ -4,6 +4,7 @@
 //! Each check runs by itself and says its verdict whenever that changes. All begin when the task's
 //! processes have been started, and are stopped before these are told to end.
 
+pub(crate) mod disk;
 pub(crate) mod health;
 
 use std::time::Duration;

@@ -43,7 +43,7 @@ pub(crate) struct Answer {
 }
 
 /// What an error comes from: what libraries say above it is no news to people.
-fn root(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn root(error: &(dyn std::error::Error + 'static)) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {
         cause = next;

@@ -15,11 +15,13 @@
 
 #[allow(dead_code, unused_imports, reason = "nothing starts it yet")]
 mod announce;
+mod autopsy;
 mod bind;
 mod checks;
 mod flags;
 mod http;
 mod lifecycle;
+mod memory;
 mod prepare;
 mod run;
 mod sandbox;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aurora_model::config::HealthCheckConfig;
+use aurora_model::config::{HealthCheckConfig, ReadinessConfig};
 use aurora_model::job::AssignedTask;
 use aurora_thermos::checkpoint::record::{Header, JobInstance};
 use aurora_thermos::process::children::Children;
@@ -14,9 +14,11 @@ use aurora_thermos::runner::{self, Config};
 use aurora_thermos::spec::{SpecError, TaskSpec};
 
 use crate::Flags;
+use crate::autopsy::Autopsy;
 use crate::bind::{BindError, bind};
-use crate::checks::health::{self, Checker, Surroundings};
+use crate::checks::health::{self, Checker, NoPort, Surroundings};
 use crate::lifecycle::Lifecycle;
+use crate::memory::Memory;
 use crate::sandbox::{SandboxError, create, identity};
 
 /// Why a task cannot be started, in the words that its user sees.
@@ -28,6 +30,8 @@ pub(crate) enum StartError {
     Sandbox(#[from] SandboxError),
     #[error("Could not deserialize Thermos task from AssignedTask: Got invalid task: {0}")]
     Spec(#[from] SpecError),
+    #[error("Could not deserialize Thermos task from AssignedTask: {0}")]
+    NoPort(#[from] NoPort),
     #[error("Task initialization failed: {0}")]
     Process(#[from] std::io::Error),
 }
@@ -39,6 +43,8 @@ pub(crate) struct Prepared {
     pub(crate) checks: Plan,
     /// How it is asked to end, if it is.
     pub(crate) lifecycle: Option<Lifecycle>,
+    /// Where to look if it fails.
+    pub(crate) autopsy: Autopsy,
     /// What there is to say about who its processes run as.
     pub(crate) remark: Option<String>,
 }
@@ -49,6 +55,10 @@ pub(crate) struct Plan {
     pub(crate) health: HealthCheckConfig,
     /// What is asked; nothing if the task is assumed to be healthy.
     pub(crate) checker: Option<Checker>,
+    /// Whether it takes work, if that is another question.
+    pub(crate) readiness: Option<(ReadinessConfig, Checker)>,
+    /// How much it may write, in bytes, if there is a limit.
+    pub(crate) disk: Option<u64>,
     pub(crate) surroundings: Arc<Surroundings>,
 }
 
@@ -75,6 +85,15 @@ impl Preparation {
         let user = identity.user;
         let bound = bind(assigned, &user.name)?;
         let spec = TaskSpec::new(&bound.task)?;
+        let checker = health::choose(&bound.health.health_checker, &bound.ports)?;
+        let readiness = match bound.readiness {
+            None => None,
+            Some(config) => {
+                let checker = health::choose_one(&config.health_checker, &bound.ports)?;
+                Some((config, checker))
+            }
+        };
+        let disk = bound.task.resources.and_then(|resources| u64::try_from(resources.disk).ok());
         let sandbox = create(&self.container, &user)?;
         let folder = Arc::new(sandbox.folder.try_clone()?);
         let environment = self.process_environment();
@@ -95,9 +114,17 @@ impl Preparation {
             .concat(),
         };
         let checks = Plan {
-            checker: health::choose(&bound.health.health_checker, &bound.ports),
             health: bound.health,
+            checker,
+            readiness,
+            disk,
             surroundings: Arc::new(surroundings),
+        };
+        let autopsy = Autopsy {
+            checkpoint_root: self.flags.checkpoint_root.clone(),
+            task_id: bound.task_id.clone(),
+            sandbox: checks.surroundings.sandbox.clone(),
+            memory: Memory::find(),
         };
         let header = Header {
             task_id: bound.task_id,
@@ -125,7 +152,7 @@ impl Preparation {
             user: Some(user),
             environment,
         };
-        Ok(Prepared { config, checks, lifecycle, remark: identity.remark })
+        Ok(Prepared { config, checks, lifecycle, autopsy, remark: identity.remark })
     }
 
     /// What the task's processes inherit. The agent finds by `MESOS_SANDBOX` what is left of a

@@ -1,8 +1,11 @@
 //! The one task of an executor, from its preparation to its end (`executor.md` 2.3 and 2.5).
 
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aurora_mesos::v1;
+use aurora_model::config::ReadinessConfig;
 use aurora_thermos::process::children::Children;
 use aurora_thermos::runner::{self, Command, End, RunError};
 use aurora_thermos::state::TaskState;
@@ -11,8 +14,9 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::checks::health::{self, Asker};
-use crate::checks::{Checks, Verdict};
+use crate::autopsy::Autopsy;
+use crate::checks::health::{self, Asker, Surroundings, readiness};
+use crate::checks::{Checks, Verdict, disk};
 use crate::lifecycle::{Lifecycle, Limits};
 use crate::prepare::{Plan, Prepared, StartError};
 
@@ -52,6 +56,8 @@ pub(crate) struct Task {
     limits: watch::Sender<Option<Limits>>,
     /// How long its processes have when its checks want it to end.
     grace: Duration,
+    /// Whether it takes work.
+    ready: watch::Sender<bool>,
 }
 
 enum Stage {
@@ -68,16 +74,26 @@ struct Runs {
     started: Option<oneshot::Receiver<()>>,
     plan: Option<Plan>,
     lifecycle: Option<Lifecycle>,
+    autopsy: Option<Autopsy>,
+    ready: watch::Sender<bool>,
+    /// What is to be asked when it runs.
+    readiness: Option<Readiness>,
     remark: Option<String>,
     checks: Checks,
     /// Whether it was said that the task is well.
     was_well: bool,
     /// Stops the checks and, if the task does not end by itself, sees to that.
-    closing: Option<JoinHandle<()>>,
+    /// Gives what there is to add to the reason of its end.
+    closing: Option<JoinHandle<String>>,
     /// Cancelled when the runner has ended.
     over: CancellationToken,
     end: Option<Result<End, String>>,
+    /// What there is to add to it.
+    more: String,
 }
+
+/// How it is found out whether a task takes work.
+type Readiness = (ReadinessConfig, Asker, Arc<OwnedFd>);
 
 impl Task {
     /// A task that is being prepared.
@@ -88,7 +104,15 @@ impl Task {
         grace: Duration,
     ) -> Self {
         let stage = Stage::Prepared { by: prepared, until: Instant::now() + PREPARATION };
-        Self { id, children, stage, fate: None, limits: watch::Sender::new(None), grace }
+        Self {
+            id,
+            children,
+            stage,
+            fate: None,
+            limits: watch::Sender::new(None),
+            grace,
+            ready: watch::Sender::new(false),
+        }
     }
 
     /// Waits for something to report. May be dropped and called again; not after the end.
@@ -102,7 +126,8 @@ impl Task {
                     } else {
                         match prepared(by, *until).await {
                             Ok(prepared) => {
-                                let runs = Runs::start(prepared, &self.children);
+                                let ready = self.ready.clone();
+                                let runs = Runs::start(prepared, &self.children, ready);
                                 self.stage = Stage::Runs(Box::new(runs));
                                 None
                             }
@@ -117,7 +142,7 @@ impl Task {
                         self.end(Fate { state, reason, grace: self.grace }, None);
                         None
                     }
-                    Step::Ended(end) => Some(self.ended(end)),
+                    Step::Ended(end, more) => Some(self.ended(end, &more)),
                 },
                 Stage::Over => std::future::pending().await,
             };
@@ -162,7 +187,7 @@ impl Task {
         }
     }
 
-    fn ended(&self, end: Result<End, String>) -> Happened {
+    fn ended(&self, end: Result<End, String>, more: &str) -> Happened {
         if let Some(fate) = &self.fate {
             let reason = match end {
                 // It may have more to say about how it came to that end.
@@ -181,9 +206,9 @@ impl Task {
                     _ => v1::TaskState::TaskFailed,
                 };
                 let message = if reason.is_empty() { "Task finished.".to_owned() } else { reason };
-                (state, message)
+                (state, message + more)
             }
-            Err(reason) => (v1::TaskState::TaskFailed, reason),
+            Err(reason) => (v1::TaskState::TaskFailed, reason + more),
         };
         Happened::Ended(state, message)
     }
@@ -204,12 +229,12 @@ async fn prepared(
 enum Step {
     Well(String),
     Unwell(String),
-    Ended(Result<End, String>),
+    Ended(Result<End, String>, String),
 }
 
 impl Runs {
-    fn start(prepared: Prepared, children: &Children) -> Self {
-        let Prepared { config, checks: plan, lifecycle, remark } = prepared;
+    fn start(prepared: Prepared, children: &Children, ready: watch::Sender<bool>) -> Self {
+        let Prepared { config, checks: plan, lifecycle, autopsy, remark } = prepared;
         let (commands, receiver) = mpsc::unbounded_channel();
         let (sender, started) = oneshot::channel();
         let runner = tokio::spawn(runner::run(config, children.clone(), receiver, sender));
@@ -219,26 +244,30 @@ impl Runs {
             started: Some(started),
             plan: Some(plan),
             lifecycle,
+            autopsy: Some(autopsy),
+            ready,
+            readiness: None,
             remark,
             checks: Checks::new(),
             was_well: false,
             closing: None,
             over: CancellationToken::new(),
             end: None,
+            more: String::new(),
         }
     }
 
     async fn next(&mut self) -> Step {
         loop {
             if let Some(end) = self.end.take_if(|_| self.closing.is_none()) {
-                return Step::Ended(end);
+                return Step::Ended(end, std::mem::take(&mut self.more));
             }
             tokio::select! {
                 biased;
                 told = started(&mut self.started), if self.closing.is_none() => {
                     self.started = None;
                     if told.is_ok() && let Some(plan) = self.plan.take() {
-                        start_checks(&mut self.checks, plan);
+                        self.readiness = start_checks(&mut self.checks, plan);
                     }
                 }
                 ended = &mut self.runner, if self.end.is_none() => {
@@ -246,23 +275,56 @@ impl Runs {
                     self.over.cancel();
                     if self.closing.is_none() {
                         let mut checks = std::mem::replace(&mut self.checks, Checks::new());
-                        let stopped = async move { checks.stop(CHECKS_STOP).await };
-                        self.closing = Some(tokio::spawn(stopped));
+                        let failed = self.has_failed();
+                        let autopsy = self.autopsy.take_if(|_| failed);
+                        self.ready.send_replace(false);
+                        self.closing = Some(tokio::spawn(async move {
+                            checks.stop(CHECKS_STOP).await;
+                            match autopsy {
+                                Some(autopsy) => autopsy.look().await,
+                                None => String::new(),
+                            }
+                        }));
                     }
                 }
-                () = closed(&mut self.closing), if self.end.is_some() => self.closing = None,
+                more = closed(&mut self.closing), if self.end.is_some() => {
+                    self.closing = None;
+                    self.more = more;
+                }
                 () = self.checks.changed(), if self.closing.is_none() => {}
             }
             if self.closing.is_none() && self.end.is_none() {
                 match self.checks.verdict() {
                     Verdict::Running(message) if !self.was_well => {
                         self.was_well = true;
+                        self.take_work();
                         return Step::Well(self.remark.clone().unwrap_or(message));
                     }
                     Verdict::Failed(reason) => return Step::Unwell(reason),
                     _ => {}
                 }
             }
+        }
+    }
+
+    fn has_failed(&self) -> bool {
+        match &self.end {
+            Some(Ok(end)) => !matches!(end.state, TaskState::Success | TaskState::Killed),
+            Some(Err(_)) => true,
+            None => false,
+        }
+    }
+
+    /// The task runs: it takes work, or is asked whether it does.
+    fn take_work(&mut self) {
+        let ready = self.ready.clone();
+        match self.readiness.take() {
+            Some((config, asker, sandbox)) => {
+                self.checks.start("readiness", Verdict::None, |_, stop| {
+                    readiness::watch(config, asker, sandbox, ready, stop)
+                });
+            }
+            None => drop(ready.send_replace(true)),
         }
     }
 
@@ -288,27 +350,36 @@ impl Runs {
             None => {
                 let mut checks = std::mem::replace(&mut self.checks, Checks::new());
                 let lifecycle = self.lifecycle.take();
+                self.ready.send_replace(false);
                 let over = self.over.clone();
                 self.closing = Some(tokio::spawn(async move {
                     checks.stop(CHECKS_STOP).await;
                     if let Some(lifecycle) = lifecycle {
                         tokio::select! {
-                            () = over.cancelled() => return,
+                            () = over.cancelled() => return String::new(),
                             () = lifecycle.ask(limits.clone()) => {}
                         }
                     }
                     tell(&limits);
+                    String::new()
                 }));
             }
         }
     }
 }
 
-fn start_checks(checks: &mut Checks, plan: Plan) {
+/// Gives what is to be asked when the task runs.
+fn start_checks(checks: &mut Checks, plan: Plan) -> Option<Readiness> {
+    let Surroundings { sandbox, .. } = &*plan.surroundings;
+    let readiness = plan.readiness.map(|(config, checker)| {
+        let asker = Asker::new(checker, config.timeout_secs, plan.surroundings.clone());
+        (config, asker, sandbox.clone())
+    });
     match plan.checker {
         Some(checker) => {
-            let sandbox = plan.surroundings.sandbox.clone();
-            let asker = Asker::new(checker, plan.health.timeout_secs, plan.surroundings);
+            let sandbox = sandbox.clone();
+            let surroundings = plan.surroundings.clone();
+            let asker = Asker::new(checker, plan.health.timeout_secs, surroundings);
             checks.start("health", Verdict::Starting, |say, stop| {
                 health::watch(plan.health, asker, sandbox, say, stop)
             });
@@ -318,6 +389,12 @@ fn start_checks(checks: &mut Checks, plan: Plan) {
             checks.start("health", well, |_, _| std::future::ready(()));
         }
     }
+    if let Some(limit) = plan.disk {
+        let sandbox = sandbox.clone();
+        checks
+            .start("disk", Verdict::None, move |say, stop| disk::watch(limit, sandbox, say, stop));
+    }
+    readiness
 }
 
 async fn started(
@@ -329,12 +406,12 @@ async fn started(
     }
 }
 
-async fn closed(closing: &mut Option<JoinHandle<()>>) {
-    if let Some(closing) = closing
-        && let Err(error) = closing.await
-    {
+async fn closed(closing: &mut Option<JoinHandle<String>>) -> String {
+    let Some(closing) = closing else { return String::new() };
+    closing.await.unwrap_or_else(|error| {
         tracing::error!(%error, "failed to stop the checks");
-    }
+        String::new()
+    })
 }
 
 fn flatten(ended: Result<Result<End, RunError>, tokio::task::JoinError>) -> Result<End, String> {
@@ -342,5 +419,104 @@ fn flatten(ended: Result<Result<End, RunError>, tokio::task::JoinError>) -> Resu
         Ok(Ok(end)) => Ok(end),
         Ok(Err(error)) => Err(error.to_string()),
         Err(error) => Err(format!("the runner has failed: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    fn task(prepared: JoinHandle<Result<Prepared, StartError>>) -> Task {
+        let id = v1::TaskId { value: "a".to_owned() };
+        Task::new(id, Children::adopt().unwrap(), prepared, Duration::from_secs(60))
+    }
+
+    fn kill(reason: &str) -> Fate {
+        let grace = Duration::from_secs(60);
+        Fate { state: v1::TaskState::TaskKilled, reason: reason.to_owned(), grace }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn s58_one_that_is_killed_while_it_is_prepared_is_never_started() {
+        let mut task = task(tokio::spawn(std::future::pending()));
+        task.end(kill("Instructed to kill task."), None);
+        let reason = "Task killed during initialization.".to_owned();
+        assert_eq!(task.next().await, Happened::Ended(v1::TaskState::TaskKilled, reason));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn s60_one_whose_preparation_takes_too_long_fails() {
+        let mut task = task(tokio::spawn(std::future::pending()));
+        let began = Instant::now();
+        let reason = "Timed out waiting for sandbox to initialize!".to_owned();
+        assert_eq!(task.next().await, Happened::Ended(v1::TaskState::TaskFailed, reason));
+        assert_eq!(began.elapsed(), PREPARATION);
+    }
+
+    /// A task whose runner does what it is told, and one check that takes a second to stop. Writes
+    /// down what happens.
+    fn running(log: &Arc<Mutex<Vec<String>>>) -> Task {
+        let (commands, mut told) = mpsc::unbounded_channel();
+        let seen = log.clone();
+        let runner = tokio::spawn(async move {
+            let Some(Command::Kill { reason, grace }) = told.recv().await else { panic!() };
+            seen.lock().unwrap().push(format!("told: {reason} {grace:?}"));
+            Ok(End { state: TaskState::Killed, reason: format!("{reason}; and more") })
+        });
+        let mut checks = Checks::new();
+        let seen = log.clone();
+        let well = Verdict::Running("Task is healthy.".to_owned());
+        checks.start("slow", well, |_, stop| async move {
+            stop.cancelled().await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            seen.lock().unwrap().push("check stopped".to_owned());
+        });
+        let mut task = task(tokio::spawn(std::future::pending()));
+        let (_started, started) = oneshot::channel();
+        task.stage = Stage::Runs(Box::new(Runs {
+            commands,
+            runner,
+            started: Some(started),
+            plan: None,
+            lifecycle: None,
+            autopsy: None,
+            ready: task.ready.clone(),
+            readiness: None,
+            remark: None,
+            checks,
+            was_well: false,
+            closing: None,
+            over: CancellationToken::new(),
+            end: None,
+            more: String::new(),
+        }));
+        task
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn s59_checks_are_stopped_before_the_runner_is_told_within_what_time_there_is() {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let mut task = running(&log);
+        let ready = task.ready.subscribe();
+        assert_eq!(task.next().await, Happened::Well("Task is healthy.".to_owned()));
+        assert!(*ready.borrow(), "without another question it takes work when it runs");
+        task.end(kill("first"), None);
+        assert!(!*ready.borrow());
+        task.end(kill("second"), Some(Instant::now() + Duration::from_secs(11)));
+        let reason = "first; and more".to_owned();
+        assert_eq!(task.next().await, Happened::Ended(v1::TaskState::TaskKilled, reason));
+        assert_eq!(*log.lock().unwrap(), ["check stopped", "told: first 10s"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_check_decides_counts_and_not_what_the_runner_makes_of_it() {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let mut task = running(&log);
+        let Stage::Runs(runs) = &mut task.stage else { panic!() };
+        runs.checks.start("ill", Verdict::Failed("ill".to_owned()), |_, _| std::future::ready(()));
+        let reason = "ill; and more".to_owned();
+        assert_eq!(task.next().await, Happened::Ended(v1::TaskState::TaskFailed, reason));
     }
 }

@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 
 use crate::config::{
     Announcer, AppcImage, BatchUpdateStrategy, Constraint, Container, ContainerWrapper,
-    CoordinatorSlaPolicy, CountSlaPolicy, Docker, DockerImage, ExecutorConfig, HealthCheckConfig,
-    HealthCheckerConfig, HttpHealthChecker, HttpLifecycleConfig, Image, Job, LifecycleConfig,
-    Logger, LoggerDestination, LoggerMode, Mesos, MesosContext, MesosTaskInstance, Metadata,
-    Parameter, PartitionPolicy, PercentageSlaPolicy, Process, QueueUpdateStrategy, Resources,
-    RotatePolicy, ShellHealthChecker, SlaPolicy, Task, ThermosContext, UpdateConfig,
-    UpdateStrategy, VariableBatchUpdateStrategy, Volume, VolumeMode,
+    CoordinatorSlaPolicy, CountSlaPolicy, Docker, DockerImage, ExecutorConfig, GrpcHealthChecker,
+    HealthCheckConfig, HealthCheckerConfig, HttpHealthChecker, HttpLifecycleConfig, Image, Job,
+    LifecycleConfig, Logger, LoggerDestination, LoggerMode, Mesos, MesosContext, MesosTaskInstance,
+    Metadata, Parameter, PartitionPolicy, PercentageSlaPolicy, Process, QueueUpdateStrategy,
+    ReadinessConfig, Resources, RotatePolicy, ShellHealthChecker, SlaPolicy, Task,
+    TcpHealthChecker, ThermosContext, UpdateConfig, UpdateStrategy, VariableBatchUpdateStrategy,
+    Volume, VolumeMode,
 };
 use crate::declare::{ChoiceDecl, Declared, Doc, EnumDecl, StructDecl, TypeDecl};
 
@@ -88,9 +89,12 @@ pub static AREAS: &[Area] = &[
                 to end.",
         types: &[
             HealthCheckConfig::TYPE,
+            ReadinessConfig::TYPE,
             HealthCheckerConfig::TYPE,
             HttpHealthChecker::TYPE,
             ShellHealthChecker::TYPE,
+            GrpcHealthChecker::TYPE,
+            TcpHealthChecker::TYPE,
             Announcer::TYPE,
             LifecycleConfig::TYPE,
             HttpLifecycleConfig::TYPE,

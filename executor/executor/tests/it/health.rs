@@ -187,3 +187,67 @@ async fn s74_one_that_ends_when_it_is_asked_is_not_asked_again() {
     assert!(site.asked.try_recv().is_err());
     assert!(agent.end().await.success());
 }
+
+#[tokio::test]
+async fn a_port_that_takes_connections_is_well_and_one_that_is_not_there_keeps_a_task_from_starting()
+ {
+    let site = Site::start("200 OK", "").await;
+    let mut agent = Agent::start(&[], &[]).await;
+    let more = checked(json!({ "tcp": { "port": "db" } }));
+    agent.launch("a", data_of("a", "sleep 1000", more.clone(), &[("db", site.port)])).await;
+    assert_eq!(agent.update().await.1, TaskState::TaskStarting);
+    let (_, state, message) = agent.update().await;
+    assert_eq!((state, message.as_str()), (TaskState::TaskRunning, WELL));
+    agent.kill("a", Duration::from_secs(20)).await;
+    assert_eq!(agent.update().await.1, TaskState::TaskKilled);
+    assert!(agent.end().await.success());
+    let mut agent = Agent::start(&[], &[]).await;
+    agent.launch("a", data_of("a", "sleep 1000", more, &[])).await;
+    assert_eq!(agent.update().await.1, TaskState::TaskStarting);
+    let (_, state, message) = agent.update().await;
+    assert_eq!(state, TaskState::TaskFailed);
+    assert!(message.ends_with("asks the port \"db\", which it does not have"), "{message}");
+}
+
+#[tokio::test]
+async fn s73_what_writes_more_than_it_may_fails() {
+    let mut agent = Agent::start(&[], &[]).await;
+    let path = agent.container.join("sandbox");
+    std::fs::create_dir(&path).unwrap();
+    std::fs::write(path.join("big"), vec![1; 3 << 20]).unwrap();
+    let resources = json!({ "cpu": 1.0, "ram": 1 << 20, "disk": 1 << 20 });
+    let process = json!({ "name": "p", "cmdline": "sleep 1000" });
+    let more = json!({ "task": { "name": "t", "processes": [process], "resources": resources } });
+    agent.launch("a", data_of("a", "", more, &[])).await;
+    assert_eq!(agent.update().await.1, TaskState::TaskStarting);
+    let (_, mut state, mut message) = agent.update().await;
+    if state == TaskState::TaskRunning {
+        (_, state, message) = agent.update().await;
+    }
+    assert_eq!(state, TaskState::TaskFailed);
+    let begins = "Disk limit exceeded.  Reserved 1048576 bytes vs used 3";
+    assert!(message.starts_with(begins), "{message}");
+    assert!(agent.end().await.success());
+}
+
+#[tokio::test]
+async fn a_task_that_fails_is_told_with_what_it_wrote_last() {
+    let mut agent = Agent::start(&[], &[]).await;
+    let task = "printf 'one\\ntwo\\n\\nthree\\n\\033[1mfour\\n' >&2; exit 3";
+    agent.launch("a", data_of("a", task, json!({}), &[])).await;
+    for state in [TaskState::TaskStarting, TaskState::TaskRunning] {
+        assert_eq!(agent.update().await.1, state);
+    }
+    let (_, state, message) = agent.update().await;
+    assert_eq!(state, TaskState::TaskFailed);
+    let told = "process \"p\" failed with exit code 3; its stderr ends: two | three | \
+                \\u{1b}[1mfour";
+    assert_eq!(message, told);
+    // What the job has put in the place of the file is not read.
+    let mut agent = Agent::start(&[], &[]).await;
+    let task = "ln -sf /etc/hostname .logs/p/0/stderr; exit 3";
+    agent.launch("a", data_of("a", task, json!({}), &[])).await;
+    while agent.update().await.1 != TaskState::TaskRunning {}
+    let (_, _, message) = agent.update().await;
+    assert_eq!(message, "process \"p\" failed with exit code 3");
+}

@@ -1,5 +1,7 @@
 //! Doubts about a job as a whole.
 
+use aurora_model::config::HealthCheckerConfig;
+
 use super::View;
 use crate::codes::Code;
 use crate::report::Report;
@@ -8,8 +10,9 @@ use crate::report::Report;
 const HEALTH_PORT: &str = "health";
 
 pub(super) fn warnings(view: &View<'_>) -> Vec<Report> {
-    let checks: [fn(&View<'_>) -> Option<Report>; 9] = [
+    let checks: [fn(&View<'_>) -> Option<Report>; 10] = [
         health_check_without_port,
+        readiness_without_port,
         port_only_in_health_check,
         short_watch,
         production_without_tier,
@@ -29,8 +32,19 @@ fn has_port(view: &View<'_>, port: &str) -> bool {
         || aliases.is_some_and(|aliases| aliases.contains_key(port))
 }
 
+/// The port that a check asks, if it is not a command.
+fn asked_port(checker: &HealthCheckerConfig) -> Option<&str> {
+    match checker {
+        HealthCheckerConfig { shell: Some(_), .. } => None,
+        HealthCheckerConfig { grpc: Some(grpc), .. } => Some(&grpc.port),
+        HealthCheckerConfig { tcp: Some(tcp), .. } => Some(&tcp.port),
+        _ => Some(HEALTH_PORT),
+    }
+}
+
 fn is_health_checked(view: &View<'_>) -> bool {
-    view.job().health_check_config.health_checker.shell.is_some() || has_port(view, HEALTH_PORT)
+    asked_port(&view.job().health_check_config.health_checker)
+        .is_none_or(|port| has_port(view, port))
 }
 
 fn health_check_without_port(view: &View<'_>) -> Option<Report> {
@@ -38,15 +52,41 @@ fn health_check_without_port(view: &View<'_>) -> Option<Report> {
     if is_health_checked(view) || !view.is_given("health_check_config") {
         return None;
     }
+    let checker = &view.job().health_check_config.health_checker;
+    let port = asked_port(checker)?;
+    let what = if checker.grpc.is_some() || checker.tcp.is_some() {
+        format!(
+            "the task cannot start: no process asks for the port `{port}`, which its health check \
+             asks"
+        )
+    } else {
+        format!(
+            "the health check never runs: no process asks for the port `{port}`, which it would ask"
+        )
+    };
+    let report = view.report(Code::HealthCheckWithoutPort, &["health_check_config"], what);
+    Some(report.with_help(format!(
+        "let a process listen on {{{{thermos.ports[{port}]}}}}, give `announce` a portmap with \
+         `{port}`, or check with a ShellHealthChecker"
+    )))
+}
+
+fn readiness_without_port(view: &View<'_>) -> Option<Report> {
+    let port = asked_port(&view.job().readiness.as_ref()?.health_checker)?;
+    if has_port(view, port) {
+        return None;
+    }
     let report = view.report(
         Code::HealthCheckWithoutPort,
-        &["health_check_config"],
-        "the health check never runs: no process asks for the port `health`, which it would ask",
+        &["readiness"],
+        format!(
+            "the task cannot start: no process asks for the port `{port}`, which `readiness` asks"
+        ),
     );
-    Some(report.with_help(
-        "let a process listen on {{thermos.ports[health]}}, give `announce` a portmap with \
-         `health`, or check with a ShellHealthChecker",
-    ))
+    Some(report.with_help(format!(
+        "let a process listen on {{{{thermos.ports[{port}]}}}}, or give `announce` a portmap with \
+         `{port}`"
+    )))
 }
 
 fn port_only_in_health_check(view: &View<'_>) -> Option<Report> {

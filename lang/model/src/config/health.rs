@@ -16,6 +16,8 @@ declare! {
         pub health_checker: HealthCheckerConfig = HealthCheckerConfig {
             http: Some(HttpHealthChecker::default()),
             shell: None,
+            grpc: None,
+            tcp: None,
         },
         /// The time an instance has to come up: wrong answers during it are forgiven. It is
         /// `RUNNING` once `min_consecutive_successes` checks have succeeded, which may be earlier.
@@ -33,14 +35,63 @@ declare! {
 }
 
 declare! {
-    /// What a health check asks: an HTTP endpoint or a command. If both are given, the command is
-    /// asked.
+    /// Whether an instance takes work, asked once it is `RUNNING`. While it does not, it goes on
+    /// running but is not announced. Without it an instance takes work as soon as it runs.
+    pub struct ReadinessConfig: Default {
+        /// What is asked. It must be something that the task has.
+        pub health_checker: HealthCheckerConfig = HealthCheckerConfig {
+            http: Some(HttpHealthChecker::default()),
+            shell: None,
+            grpc: None,
+            tcp: None,
+        },
+        /// The time between two checks.
+        pub interval_secs: f64 [Seconds, AtLeast(0)] = 10.0,
+        /// How many wrong answers in a row are forgiven: one more, and the instance is not ready.
+        pub max_consecutive_failures: i64 [AtLeast(0)] = 0,
+        /// How many right answers in a row an instance needs to be ready.
+        pub min_consecutive_successes: i64 [AtLeast(0)] = 1,
+        /// How long one check may take. A check that takes longer is a wrong answer.
+        pub timeout_secs: f64 [Seconds, MoreThan(0)] = 1.0,
+    }
+}
+
+declare! {
+    /// What a health check asks: an HTTP endpoint, a command, a gRPC server or a port. If several
+    /// are given, one is asked: the command, or else the gRPC server, or else the port.
     #[derive(Eq)]
     pub struct HealthCheckerConfig {
         /// An HTTP endpoint on the port named `health`.
         pub http: Option<HttpHealthChecker>,
-        /// A command. It wins over `http`.
+        /// A command. It wins over all others.
         pub shell: Option<ShellHealthChecker>,
+        /// A gRPC server.
+        pub grpc: Option<GrpcHealthChecker>,
+        /// A port that takes connections.
+        pub tcp: Option<TcpHealthChecker>,
+    }
+}
+
+declare! {
+    /// A health check by gRPC: a call of `grpc.health.v1.Health/Check`, without TLS. `SERVING` means
+    /// healthy.
+    #[derive(Eq)]
+    pub struct GrpcHealthChecker: Default {
+        /// The name of the port. One that is only named here is not asked for: name it in a process
+        /// or announce it.
+        pub port: String = "health",
+        /// The service whose health is asked for. An empty text asks for that of the server.
+        pub service: String = "",
+    }
+}
+
+declare! {
+    /// A health check by a connection: a port that takes one is healthy.
+    #[derive(Eq)]
+    pub struct TcpHealthChecker: Default {
+        /// The name of the port. One that is only named here is not asked for: name it in a process
+        /// or announce it.
+        pub port: String = "health",
     }
 }
 

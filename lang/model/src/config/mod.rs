@@ -26,8 +26,8 @@ pub use container::{
 };
 pub use context::{MesosContext, MesosTaskInstance, ThermosContext};
 pub use health::{
-    Announcer, HealthCheckConfig, HealthCheckerConfig, HttpHealthChecker, HttpLifecycleConfig,
-    LifecycleConfig, ShellHealthChecker,
+    Announcer, GrpcHealthChecker, HealthCheckConfig, HealthCheckerConfig, HttpHealthChecker,
+    HttpLifecycleConfig, LifecycleConfig, ReadinessConfig, ShellHealthChecker, TcpHealthChecker,
 };
 pub use policy::{
     CoordinatorSlaPolicy, CountSlaPolicy, PartitionPolicy, PercentageSlaPolicy, SlaPolicy,
@@ -131,6 +131,8 @@ declare! {
         pub announce: Option<Announcer>,
         /// How it is found out that an instance works.
         pub health_check_config: HealthCheckConfig = HealthCheckConfig::default(),
+        /// Whether the instance takes work. Without it, it does as soon as it runs.
+        pub readiness: Option<ReadinessConfig>,
         /// How instances are asked to end before they are made to. By default by HTTP, if they have
         /// a port named `health`; `DisableLifecycle` leaves it at signals.
         pub lifecycle: Option<LifecycleConfig> =

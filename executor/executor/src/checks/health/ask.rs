@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use aurora_model::config::{HealthCheckerConfig, HttpHealthChecker};
 
-use super::seconds;
 use super::shell::{self, Surroundings};
+use super::{grpc, seconds};
 use crate::http::{self, Answer};
 
 /// The name of the port that a check by HTTP asks.
@@ -28,7 +28,21 @@ pub(crate) enum Checker {
         /// Which, and what it must be.
         page: HttpHealthChecker,
     },
+    /// A gRPC server.
+    Grpc {
+        /// At this port.
+        port: u16,
+        /// Of which service.
+        service: String,
+    },
+    /// Whether this port takes connections.
+    Tcp(u16),
 }
+
+/// What a job wants to have asked has no port.
+#[derive(Debug, thiserror::Error)]
+#[error("Got invalid task: its health check asks the port {0:?}, which it does not have")]
+pub(crate) struct NoPort(pub(crate) String);
 
 /// Asks one thing.
 #[derive(Debug)]
@@ -38,16 +52,38 @@ pub(crate) struct Asker {
     surroundings: Arc<Surroundings>,
 }
 
-/// What a job wants to have asked; nothing if it has no port that could be asked.
+/// What a job wants to have asked; nothing if that is a page, and it has no port named `health`.
+///
+/// # Errors
+/// It is something else, and has no port.
 pub(crate) fn choose(
     config: &HealthCheckerConfig,
     ports: &BTreeMap<String, u16>,
-) -> Option<Checker> {
+) -> Result<Option<Checker>, NoPort> {
+    let number = |name: &String| ports.get(name).copied().ok_or_else(|| NoPort(name.clone()));
     if let Some(shell) = &config.shell {
-        return Some(Checker::Shell(shell.shell_command.clone()));
+        return Ok(Some(Checker::Shell(shell.shell_command.clone())));
+    }
+    if let Some(grpc) = &config.grpc {
+        let (port, service) = (number(&grpc.port)?, grpc.service.clone());
+        return Ok(Some(Checker::Grpc { port, service }));
+    }
+    if let Some(tcp) = &config.tcp {
+        return Ok(Some(Checker::Tcp(number(&tcp.port)?)));
     }
     let page = config.http.clone().unwrap_or_default();
-    ports.get(HEALTH_PORT).map(|port| Checker::Http { port: *port, page })
+    Ok(ports.get(HEALTH_PORT).map(|port| Checker::Http { port: *port, page }))
+}
+
+/// The same where a job has said that it wants something asked.
+///
+/// # Errors
+/// It has no port that could be asked.
+pub(crate) fn choose_one(
+    config: &HealthCheckerConfig,
+    ports: &BTreeMap<String, u16>,
+) -> Result<Checker, NoPort> {
+    choose(config, ports)?.ok_or_else(|| NoPort(HEALTH_PORT.to_owned()))
 }
 
 impl Asker {
@@ -69,6 +105,8 @@ impl Asker {
             Checker::Shell(command) => {
                 shell::check(command, self.timeout, &self.surroundings).await
             }
+            Checker::Grpc { port, service } => grpc::check(*port, service, self.timeout).await,
+            Checker::Tcp(port) => connects(*port, self.timeout).await,
             Checker::Http { port, page } => {
                 let answer = http::get(*port, &page.endpoint, self.timeout).await;
                 let answer = answer.map_err(|error| {
@@ -78,6 +116,15 @@ impl Asker {
             }
         }
     }
+}
+
+async fn connects(port: u16, timeout: Duration) -> Result<(), String> {
+    let why = match tokio::time::timeout(timeout, http::connect(port)).await {
+        Ok(Ok(_connection)) => return Ok(()),
+        Ok(Err(error)) => error.to_string(),
+        Err(_late) => "Error within timeout".to_owned(),
+    };
+    Err(format!("Failed to signal tcp://localhost:{port}: {why}"))
 }
 
 fn judge(answer: &Answer, page: &HttpHealthChecker) -> Result<(), String> {
@@ -235,17 +282,49 @@ mod tests {
         assert_eq!(http::url(port, "/health"), format!("http://localhost:{port}/health"));
     }
 
+    #[tokio::test]
+    async fn a_port_that_takes_connections_is_well_and_one_that_does_not_is_told() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let timeout = Duration::from_secs(20);
+        connects(port, timeout).await.unwrap();
+        drop(listener);
+        let why = connects(port, timeout).await.unwrap_err();
+        let begins = format!("Failed to signal tcp://localhost:{port}: Connection refused");
+        assert!(why.starts_with(&begins), "{why}");
+    }
+
     #[test]
-    fn the_command_wins_and_without_a_port_nobody_is_asked() {
-        let ports = BTreeMap::from([("health".to_owned(), 7)]);
-        let shell = aurora_model::config::ShellHealthChecker { shell_command: "true".to_owned() };
-        let page = HttpHealthChecker::default();
-        let http = HealthCheckerConfig { http: Some(page.clone()), shell: None };
-        let both = HealthCheckerConfig { shell: Some(shell), ..http.clone() };
-        let none = HealthCheckerConfig { http: None, shell: None };
-        assert_eq!(choose(&both, &BTreeMap::new()), Some(Checker::Shell("true".to_owned())));
-        assert_eq!(choose(&http, &ports), Some(Checker::Http { port: 7, page: page.clone() }));
-        assert_eq!(choose(&none, &ports), Some(Checker::Http { port: 7, page }));
-        assert_eq!(choose(&http, &BTreeMap::new()), None);
+    fn one_thing_is_asked_and_what_has_no_port_is_named() {
+        let ports = BTreeMap::from([("health".to_owned(), 7), ("db".to_owned(), 8)]);
+        let chosen = |json: &str, ports: &BTreeMap<String, u16>| {
+            choose(&serde_json::from_str(json).unwrap(), ports).map_err(|NoPort(name)| name)
+        };
+        let shell = r#""shell": {"shell_command": "true"}"#;
+        let grpc = r#""grpc": {"port": "db", "service": "s"}"#;
+        let tcp = r#""tcp": {"port": "db"}"#;
+        let http = r#""http": {"endpoint": "/h"}"#;
+        let page = HttpHealthChecker { endpoint: "/h".to_owned(), ..Default::default() };
+        let none = BTreeMap::new();
+        let command = Checker::Shell("true".to_owned());
+        let server = Checker::Grpc { port: 8, service: "s".to_owned() };
+        for (json, ports, expected) in [
+            (format!("{{{http}, {tcp}, {grpc}, {shell}}}"), &none, Ok(Some(command))),
+            (format!("{{{http}, {tcp}, {grpc}}}"), &ports, Ok(Some(server))),
+            (format!("{{{http}, {grpc}}}"), &none, Err("db".to_owned())),
+            (format!("{{{http}, {tcp}}}"), &ports, Ok(Some(Checker::Tcp(8)))),
+            (format!("{{{tcp}}}"), &none, Err("db".to_owned())),
+            (format!("{{{http}}}"), &ports, Ok(Some(Checker::Http { port: 7, page }))),
+            (
+                "{}".to_owned(),
+                &ports,
+                Ok(Some(Checker::Http { port: 7, page: HttpHealthChecker::default() })),
+            ),
+            (format!("{{{http}}}"), &none, Ok(None)),
+        ] {
+            assert_eq!(chosen(&json, ports), expected, "{json}");
+        }
+        let NoPort(name) = choose_one(&serde_json::from_str("{}").unwrap(), &none).unwrap_err();
+        assert_eq!(name, "health");
     }
 }

@@ -1,6 +1,8 @@
 //! Asking a task how it is, again and again (`executor.md` 15.2 and 15.3).
 
 mod ask;
+mod grpc;
+pub(crate) mod readiness;
 mod shell;
 mod verdict;
 
@@ -15,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use self::verdict::{Health, MIN_INTERVAL_SECS, Machine, TOO_LATE};
 use crate::checks::{Say, Verdict};
 
-pub(crate) use self::ask::{Asker, Checker, choose};
+pub(crate) use self::ask::{Asker, Checker, NoPort, choose, choose_one};
 pub(crate) use self::shell::Surroundings;
 
 /// What is said of a task that nobody asks.

@@ -1,0 +1,121 @@
+//! Why a task has failed, as far as it can be seen from what it leaves behind.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aurora_thermos::runner::LOG_DIR;
+use aurora_thermos::state::ProcessState;
+use aurora_thermos::view::{Stream, Task, Tasks, log_path};
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+
+use crate::memory::Memory;
+use crate::text::printable;
+
+/// How long the search may take.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How many lines are told, and how much of each, in bytes.
+const LINES: usize = 3;
+const LINE: usize = 200;
+/// Where those lines are looked for: in this many bytes at the end.
+const END: u64 = 8 << 10;
+
+/// Where to look.
+#[derive(Debug)]
+pub(crate) struct Autopsy {
+    pub(crate) checkpoint_root: PathBuf,
+    pub(crate) task_id: String,
+    pub(crate) sandbox: Arc<OwnedFd>,
+    pub(crate) memory: Option<Memory>,
+}
+
+impl Autopsy {
+    /// What there is to add to the reason of a task that has failed; nothing if nothing is found.
+    pub(crate) async fn look(self) -> String {
+        let search = tokio::task::spawn_blocking(move || self.search());
+        match tokio::time::timeout(PATIENCE, search).await {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the search for the cause has failed");
+                String::new()
+            }
+            Err(_late) => {
+                tracing::warn!("the search for the cause takes too long");
+                String::new()
+            }
+        }
+    }
+
+    fn search(&self) -> String {
+        let mut found = String::new();
+        if let Some(killed) = self.memory.as_ref().and_then(Memory::killed) {
+            found.push_str("; ");
+            found.push_str(&killed);
+        }
+        let lines = self.last_words();
+        if !lines.is_empty() {
+            found.push_str("; its stderr ends: ");
+            found.push_str(&lines.join(" | "));
+        }
+        found
+    }
+
+    /// The last lines of what the process that failed first has written to its standard error.
+    fn last_words(&self) -> Vec<String> {
+        let task = match Tasks::new(&self.checkpoint_root).get(&self.task_id) {
+            Ok(Some(task)) => task,
+            Ok(None) => return Vec::new(),
+            Err(error) => {
+                tracing::warn!(%error, "failed to look for the process that failed");
+                return Vec::new();
+            }
+        };
+        let Some((process, run)) = failed_first(&task) else { return Vec::new() };
+        let path = log_path(Path::new(LOG_DIR), &process, run, Stream::Stderr);
+        // A process need not keep a file.
+        let Ok(bytes) = end_of(&self.sandbox, &path) else { return Vec::new() };
+        let text = String::from_utf8_lossy(&bytes);
+        let mut lines: Vec<String> = text
+            .lines()
+            .rev()
+            .map(str::trim_end)
+            .filter(|line| !line.is_empty())
+            .take(LINES)
+            .map(|line| printable(line, LINE, false))
+            .collect();
+        lines.reverse();
+        lines
+    }
+}
+
+/// The process whose failure was the first, and its last run that failed.
+fn failed_first(task: &Task) -> Option<(String, u32)> {
+    let names = task.process_names();
+    let failures = names.into_iter().filter_map(|name| {
+        let failed = |run: &&aurora_thermos::view::Run| run.state == ProcessState::Failed;
+        let runs = task.runs(&name);
+        let first = runs.iter().find(failed)?.stopped_ms?;
+        let last = runs.iter().rfind(failed)?.number;
+        Some((first, name, last))
+    });
+    failures.min().map(|(_, name, last)| (name, last))
+}
+
+/// The end of a regular file of the sandbox, whose job may have put anything there: no link is
+/// followed.
+fn end_of(sandbox: &OwnedFd, path: &Path) -> std::io::Result<Vec<u8>> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    let mut file = File::from(openat2(sandbox.as_fd(), path, flags, Mode::empty(), resolve)?);
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Err(std::io::ErrorKind::InvalidInput.into());
+    }
+    file.seek(SeekFrom::Start(found.len().saturating_sub(END)))?;
+    let mut bytes = Vec::new();
+    file.take(END).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
