@@ -60,15 +60,12 @@ async fn s70_while_it_snoozes_nothing_is_checked_and_all_counts_as_well() {
     let mut agent = Agent::start(&[], &[]).await;
     let (go, ready) = (agent.pipe("go"), agent.pipe("ready"));
     let (go_quoted, ready_quoted) = (quoted(&go), quoted(&ready));
-    // The check waits for the file, so that there is no first one without it.
+    // A check that begins before it snoozes ends when it does.
     let task = format!(
-        "touch .healthchecksnooze; echo > {ready_quoted}; read < {go_quoted}; \
+        "touch .healthchecksnooze snoozed; echo > {ready_quoted}; read < {go_quoted}; \
          rm .healthchecksnooze; sleep 1000"
     );
-    let more = by_command(
-        "test -e was_here || { until test -e .healthchecksnooze; do sleep 0.01; done; \
-         touch was_here; }; exit 1",
-    );
+    let more = by_command("until test -e snoozed; do sleep 0.01; done; exit 1");
     agent.launch("a", data_of("a", &task, more, &[])).await;
     assert_eq!(agent.update().await.1, TaskState::TaskStarting);
     heard(ready).await;
@@ -250,4 +247,24 @@ async fn a_task_that_fails_is_told_with_what_it_wrote_last() {
     while agent.update().await.1 != TaskState::TaskRunning {}
     let (_, _, message) = agent.update().await;
     assert_eq!(message, "process \"p\" failed with exit code 3");
+}
+
+#[tokio::test]
+async fn what_is_not_well_at_once_runs_as_soon_as_it_is() {
+    let mut agent = Agent::start(&[], &[]).await;
+    let (asked, go) = (agent.pipe("asked"), agent.pipe("go"));
+    let task = format!("read < {}; touch well; sleep 1000", quoted(&go));
+    let check = format!(
+        "test -e well || {{ test -e asked || {{ touch asked; echo > {}; }}; exit 1; }}",
+        quoted(&asked)
+    );
+    let mut more = by_command(&check);
+    more["health_check_config"]["interval_secs"] = json!(1000);
+    more["health_check_config"]["initial_interval_secs"] = json!(1000);
+    agent.launch("a", data_of("a", &task, more, &[])).await;
+    assert_eq!(agent.update().await.1, TaskState::TaskStarting);
+    heard(asked).await;
+    open(go).await;
+    let (_, state, message) = agent.update().await;
+    assert_eq!((state, message.as_str()), (TaskState::TaskRunning, WELL));
 }
