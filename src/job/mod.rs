@@ -22,7 +22,7 @@ use aurora_model::key::ClusterJobKey;
 
 use crate::config::Outside;
 use crate::failure::{Code, Failure};
-use crate::output::{note, warn};
+use crate::output::note;
 
 /// The commands.
 #[derive(Debug, clap::Subcommand)]
@@ -89,7 +89,6 @@ impl File {
         let owner = owner()?;
         let job = job.ready(&owner).map_err(Failure::report)?;
         tell_doubts(&config, &owner, Some(key));
-        tell_warnings(&job);
         Ok(job)
     }
 }
@@ -100,14 +99,6 @@ pub(crate) fn tell_doubts(config: &Config, owner: &str, only: Option<&ClusterJob
         if report.severity() == Severity::Warning {
             note(format!("{:?}", miette::Report::new(report)).trim_end());
         }
-    }
-}
-
-/// Tells what of a job has no effect so far.
-pub(crate) fn tell_warnings(job: &ReadyJob) {
-    let name = &job.config.name;
-    if job.config.announce.is_some() {
-        warn(&format!("job {name:?}: its instances are not announced in ZooKeeper yet"));
     }
 }
 

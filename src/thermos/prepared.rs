@@ -64,7 +64,9 @@ impl Prepared {
         let invalid =
             |error: &dyn std::fmt::Display| usage(format!("the task cannot be run: {error}"));
         let task = bind(&self.task, &names).map_err(|error| invalid(&error))?;
-        let spec = TaskSpec::new(&task).map_err(|error| invalid(&error))?;
+        let mut spec = TaskSpec::new(&task).map_err(|error| invalid(&error))?;
+        // Somebody looks on, who can end what starts again and again.
+        spec.max_runs = None;
         let failed = |what: &str, path: &Path, error: &dyn std::fmt::Display| {
             Failure::new(Code::Error, format!("failed to {what} {}: {error}", path.display()))
         };

@@ -11,7 +11,7 @@ use aurora_model::key::JobKey;
 
 use crate::connect::{Scheduler, tasks_of};
 use crate::failure::{Code, Failure};
-use crate::job::{File, active_states, owner, tell_doubts, tell_warnings, wait};
+use crate::job::{File, active_states, owner, tell_doubts, wait};
 use crate::output::{note, warn};
 
 /// The jobs of a file, all of which must be fit to run.
@@ -22,7 +22,12 @@ pub(super) fn read(file: &File) -> Result<Vec<ReadyJob>, Failure> {
     let config = file.evaluate()?;
     for job in config.jobs() {
         let job = job.ready(&owner).map_err(Failure::report)?;
-        tell_warnings(&job);
+        if job.config.announce.is_some() {
+            warn(&format!(
+                "job {:?}: its instances are not announced, as this cluster has no ZooKeeper",
+                job.config.name
+            ));
+        }
         let key = job.key();
         if let Some(schedule) = &job.request.cron_schedule {
             return Err(Failure::new(

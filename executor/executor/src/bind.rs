@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aurora_api::v1;
-use aurora_model::config::{HealthCheckConfig, HttpLifecycleConfig, Job, ReadinessConfig, Task};
+use aurora_model::config::{
+    Announcer, HealthCheckConfig, HttpLifecycleConfig, Job, ReadinessConfig, Task,
+};
 use aurora_model::job::AssignedTask;
 use aurora_model::key::JobKey;
 use aurora_template::{Address, InterpolateError, interpolate};
@@ -54,6 +56,8 @@ pub(crate) struct BoundTask {
     pub(crate) ports: BTreeMap<String, u16>,
     pub(crate) health: HealthCheckConfig,
     pub(crate) readiness: Option<ReadinessConfig>,
+    /// How it is announced.
+    pub(crate) announcer: Option<Announcer>,
     /// How it is asked to end.
     pub(crate) lifecycle: Option<HttpLifecycleConfig>,
 }
@@ -72,6 +76,9 @@ pub(crate) fn bind(assigned: &AssignedTask, user: &str) -> Result<BoundTask, Bin
     let (task, task_json) = names.bind(&job.task)?;
     let (health, _) = names.bind(&job.health_check_config)?;
     let (readiness, _) = names.bind(&job.readiness)?;
+    // Aliases lead to ports by now, and nothing else of them is needed.
+    let announcer = job.announce.map(|announce| Announcer { portmap: BTreeMap::new(), ..announce });
+    let (announcer, _) = names.bind(&announcer)?;
     let (lifecycle, _) = names.bind(&job.lifecycle.and_then(|lifecycle| lifecycle.http))?;
     if !names.unbound.is_empty() {
         return Err(BindError::Unbound(names.unbound));
@@ -86,6 +93,7 @@ pub(crate) fn bind(assigned: &AssignedTask, user: &str) -> Result<BoundTask, Bin
         ports,
         health,
         readiness,
+        announcer,
         lifecycle,
     })
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::announce::AnnounceFlags;
+
 /// The flags of the executor.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Flags {
@@ -23,4 +25,7 @@ pub struct Flags {
     /// Seconds that a task's processes have to end when it is killed.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub stop_timeout_in_secs: u64,
+    /// Announcing tasks in ZooKeeper.
+    #[command(flatten)]
+    pub announce: AnnounceFlags,
 }

@@ -13,7 +13,6 @@
     reason = "a shell crate: it starts processes and talks to its agent"
 )]
 
-#[allow(dead_code, unused_imports, reason = "nothing starts it yet")]
 mod announce;
 mod autopsy;
 mod bind;

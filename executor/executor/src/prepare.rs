@@ -14,6 +14,7 @@ use aurora_thermos::runner::{self, Config};
 use aurora_thermos::spec::{SpecError, TaskSpec};
 
 use crate::Flags;
+use crate::announce::{self, AnnounceError, Announced, Announcement};
 use crate::autopsy::Autopsy;
 use crate::bind::{BindError, bind};
 use crate::checks::health::{self, Checker, NoPort, Surroundings};
@@ -32,6 +33,8 @@ pub(crate) enum StartError {
     Spec(#[from] SpecError),
     #[error("Could not deserialize Thermos task from AssignedTask: {0}")]
     NoPort(#[from] NoPort),
+    #[error(transparent)]
+    Announce(#[from] AnnounceError),
     #[error("Task initialization failed: {0}")]
     Process(#[from] std::io::Error),
 }
@@ -59,6 +62,8 @@ pub(crate) struct Plan {
     pub(crate) readiness: Option<(ReadinessConfig, Checker)>,
     /// How much it may write, in bytes, if there is a limit.
     pub(crate) disk: Option<u64>,
+    /// What is said of it in ZooKeeper while it takes work, if anything.
+    pub(crate) announcement: Option<Announcement>,
     pub(crate) surroundings: Arc<Surroundings>,
 }
 
@@ -66,6 +71,8 @@ pub(crate) struct Plan {
 #[derive(Debug, Clone)]
 pub(crate) struct Preparation {
     pub(crate) flags: Flags,
+    /// How tasks are announced, if they are.
+    pub(crate) announcing: Option<announce::Settings>,
     /// The folder that the agent has made.
     pub(crate) container: PathBuf,
     /// Where programs are looked for.
@@ -93,6 +100,20 @@ impl Preparation {
                 Some((config, checker))
             }
         };
+        let announcement = match (&bound.announcer, &self.announcing) {
+            (Some(announcer), Some(settings)) => Some(Announcement::new(
+                Announced {
+                    job: &bound.job,
+                    instance: bound.instance,
+                    hostname: &bound.hostname,
+                    ports: &bound.ports,
+                    announcer,
+                    health: &bound.health,
+                },
+                settings,
+            )?),
+            _ => None,
+        };
         let disk = bound.task.resources.and_then(|resources| u64::try_from(resources.disk).ok());
         let sandbox = create(&self.container, &user)?;
         let folder = Arc::new(sandbox.folder.try_clone()?);
@@ -118,6 +139,7 @@ impl Preparation {
             checker,
             readiness,
             disk,
+            announcement,
             surroundings: Arc::new(surroundings),
         };
         let autopsy = Autopsy {

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::Flags;
+use crate::announce::{self, AnnounceFlagsError};
 use crate::bind::assigned;
 use crate::prepare::Preparation;
 use crate::task::{Fate, Happened, Task};
@@ -44,6 +45,9 @@ pub enum Error {
     /// A variable of the operator's is malformed.
     #[error("{SIGNAL_TIMEOUT_VAR} must be a number of seconds more than 0, not {0:?}")]
     SignalTimeout(String),
+    /// Tasks cannot be announced as the flags have it.
+    #[error(transparent)]
+    Announce(#[from] AnnounceFlagsError),
     /// Signals cannot be taken over.
     #[error("failed to handle signals: {0}")]
     Signals(#[source] std::io::Error),
@@ -71,6 +75,7 @@ pub async fn run(
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let texts: Vec<(String, String)> = texts.collect();
     let signal_timeout = signal_timeout(&texts)?;
+    let announcing = flags.announce.settings()?;
     let environment = Environment::from_vars(texts)?;
     let terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
     let interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
@@ -81,6 +86,7 @@ pub async fn run(
     let mut executor =
         Executor::new(flags, environment, path, children, (updates, events), signals);
     executor.signal_timeout = signal_timeout;
+    executor.announcing = announcing;
     executor.run().await;
     session.cancel();
     executor.leave_nothing().await;
@@ -102,6 +108,8 @@ struct Executor {
     path: Option<OsString>,
     /// How long an answer may take when a task is asked to end.
     signal_timeout: Duration,
+    /// How tasks are announced, if they are.
+    announcing: Option<announce::Settings>,
     children: Children,
     updates: Updates,
     events: mpsc::Receiver<SessionEvent>,
@@ -134,6 +142,7 @@ impl Executor {
             environment,
             path,
             signal_timeout: SIGNAL_TIMEOUT,
+            announcing: None,
             children,
             updates,
             events,
@@ -293,6 +302,7 @@ impl Executor {
         self.report(&id, v1::TaskState::TaskStarting, None);
         let preparation = Preparation {
             flags: self.flags.clone(),
+            announcing: self.announcing.clone(),
             container: self.environment.sandbox.clone(),
             path: self.path.clone(),
             signal_timeout: self.signal_timeout,

@@ -267,7 +267,7 @@ impl Runs {
                 told = started(&mut self.started), if self.closing.is_none() => {
                     self.started = None;
                     if told.is_ok() && let Some(plan) = self.plan.take() {
-                        self.readiness = start_checks(&mut self.checks, plan);
+                        self.readiness = start_checks(&mut self.checks, plan, &self.ready);
                     }
                 }
                 ended = &mut self.runner, if self.end.is_none() => {
@@ -369,7 +369,7 @@ impl Runs {
 }
 
 /// Gives what is to be asked when the task runs.
-fn start_checks(checks: &mut Checks, plan: Plan) -> Option<Readiness> {
+fn start_checks(checks: &mut Checks, plan: Plan, ready: &watch::Sender<bool>) -> Option<Readiness> {
     let Surroundings { sandbox, .. } = &*plan.surroundings;
     let readiness = plan.readiness.map(|(config, checker)| {
         let asker = Asker::new(checker, config.timeout_secs, plan.surroundings.clone());
@@ -393,6 +393,10 @@ fn start_checks(checks: &mut Checks, plan: Plan) -> Option<Readiness> {
         let sandbox = sandbox.clone();
         checks
             .start("disk", Verdict::None, move |say, stop| disk::watch(limit, sandbox, say, stop));
+    }
+    if let Some(announcement) = plan.announcement {
+        let ready = ready.subscribe();
+        checks.start("announcer", Verdict::None, |say, stop| announcement.check(ready, say, stop));
     }
     readiness
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests of a shell crate")]
 
 mod agent;
+mod announce;
 mod health;
 mod session;
 mod stories;
