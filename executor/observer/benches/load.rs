@@ -30,7 +30,7 @@ const LIVE: u32 = 200;
 /// Processes of each task.
 const PROCESSES: u32 = 3;
 /// How often each page is asked for.
-const ROUNDS: usize = 50;
+const ROUNDS: u32 = 50;
 /// How long the observer is left alone, so that it samples only.
 const QUIET: Duration = Duration::from_secs(20);
 
@@ -86,6 +86,10 @@ fn measure() {
     BufReader::new(child.0.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
     let address: SocketAddr = line.trim().parse().unwrap();
     let process = procfs::process::Process::new(child.0.id().cast_signed()).unwrap();
+    let used = || {
+        let stat = process.stat().unwrap();
+        stat.utime + stat.stime
+    };
     println!("{TASKS} tasks, {LIVE} of them live, with {PROCESSES} processes each");
     let task = format!("/task/{}", id(0));
     for (name, path) in [
@@ -95,23 +99,27 @@ fn measure() {
         ("a task's page", &task),
     ] {
         let first = ask(address, path);
+        let before = used();
         let mut times: Vec<Duration> = (0..ROUNDS).map(|_| ask(address, path)).collect();
         times.sort_unstable();
-        let (median, worst) = (times[ROUNDS / 2], times[ROUNDS - 1]);
-        println!("{name}: first {first:.1?}, median {median:.1?}, worst {worst:.1?}");
+        let (median, worst) = (times[times.len() / 2], times[times.len() - 1]);
+        let computed = seconds(used() - before) * 1000.0 / f64::from(ROUNDS);
+        println!(
+            "{name}: first {first:.1?}, median {median:.1?}, worst {worst:.1?}; {computed:.1} ms of a processor each"
+        );
     }
-    let used = || {
-        let stat = process.stat().unwrap();
-        stat.utime + stat.stime
-    };
     let before = used();
     std::thread::sleep(QUIET);
-    #[expect(clippy::cast_precision_loss, reason = "a few seconds")]
-    let busy = (used() - before) as f64 / procfs::ticks_per_second() as f64 / QUIET.as_secs_f64();
+    let busy = seconds(used() - before) / QUIET.as_secs_f64();
     println!("sampling each 2 s: {:.2} % of one processor", busy * 100.0);
     let status = process.status().unwrap();
     let mb = |kb: Option<u64>| kb.unwrap_or(0) / 1024;
     println!("memory: {} MB, at most {} MB", mb(status.vmrss), mb(status.vmhwm));
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a few seconds")]
+fn seconds(ticks: u64) -> f64 {
+    ticks as f64 / procfs::ticks_per_second() as f64
 }
 
 fn id(number: u32) -> String {

@@ -84,52 +84,43 @@ pub(crate) struct Listed {
 }
 
 /// Whether nothing is left of a task but its checkpoint, which the next executor removes.
-fn is_gone(task: &Task) -> bool {
-    let Some(header) = task.header().filter(|_| !task.is_live()) else { return false };
+fn is_gone(task: &Task, is_live: bool) -> bool {
+    let Some(header) = task.header().filter(|_| !is_live) else { return false };
     let found = std::fs::symlink_metadata(&header.sandbox);
     found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// Where a task stands in lists: what has begun or ended last comes first. The id makes the order
 /// the same each time.
-fn age(task: &Task) -> (Option<i64>, &str) {
+fn age(task: &Task, is_live: bool) -> (Option<i64>, &str) {
     let over = || task.ended_ms().or_else(|| task.history().last_ms());
-    (if task.is_live() { task.started_ms() } else { over() }, task.id())
+    (if is_live { task.started_ms() } else { over() }, task.id())
 }
 
-/// All tasks, those that are live apart; the newest first.
+/// All tasks, those that are live apart.
 #[derive(Debug)]
-struct Sorted {
+struct Parted {
     active: Vec<Arc<Task>>,
     finished: Vec<Arc<Task>>,
 }
 
-impl Sorted {
+impl Parted {
     fn new(tasks: Vec<Arc<Task>>) -> Self {
-        let sort = |tasks: &mut Vec<Arc<Task>>| {
-            tasks.sort_by_cached_key(|task| {
-                let (time, id) = age(task);
-                std::cmp::Reverse((time, id.to_owned()))
-            });
-        };
-        let (mut active, mut finished): (Vec<_>, Vec<_>) =
+        let (active, mut finished): (Vec<_>, Vec<_>) =
             tasks.into_iter().partition(|task| task.is_live());
-        finished.retain(|task| !is_gone(task));
-        sort(&mut active);
-        sort(&mut finished);
+        finished.retain(|task| !is_gone(task, false));
         Self { active, finished }
     }
 
     fn list(&self, which: Which, offset: i64, size: usize) -> Listed {
-        let all: Vec<&Arc<Task>> = match which {
-            Which::Active => self.active.iter().collect(),
-            Which::Finished => self.finished.iter().collect(),
-            Which::All => {
-                let mut all: Vec<_> = self.active.iter().chain(&self.finished).collect();
-                all.sort_by(|a, b| age(b).cmp(&age(a)));
-                all
-            }
+        let active = self.active.iter().map(|task| (age(task, true), task));
+        let finished = self.finished.iter().map(|task| (age(task, false), task));
+        let mut all: Vec<_> = match which {
+            Which::Active => active.collect(),
+            Which::Finished => finished.collect(),
+            Which::All => active.chain(finished).collect(),
         };
+        all.sort_by(|(a, _), (b, _)| b.cmp(a));
         let total = all.len();
         let size = if size == 0 { PAGE } else { size.min(MAX_PAGE) };
         let offset = match usize::try_from(offset) {
@@ -139,7 +130,8 @@ impl Sorted {
                 .and_then(|back| total.checked_sub(back))
                 .unwrap_or(0),
         };
-        let tasks = all.into_iter().skip(offset).take(size).map(Arc::clone).collect();
+        let tasks =
+            all.into_iter().skip(offset).take(size).map(|(_, task)| Arc::clone(task)).collect();
         Listed { which, tasks, offset, size, total }
     }
 }
@@ -159,34 +151,34 @@ impl Observed {
         self.tasks.root()
     }
 
-    async fn sorted(&self) -> io::Result<Sorted> {
+    async fn parted(&self) -> io::Result<Parted> {
         let tasks = Arc::clone(&self.tasks);
-        blocking(move || Ok(Sorted::new(tasks.all().map_err(io::Error::other)?))).await
+        blocking(move || Ok(Parted::new(tasks.all().map_err(io::Error::other)?))).await
     }
 
     /// A negative `offset` counts from the end (`observer.md` 5); `size` 0 is a whole page, and no
     /// page is larger than [`MAX_PAGE`].
     pub(crate) async fn list(&self, which: Which, offset: i64, size: usize) -> io::Result<Listed> {
-        Ok(self.sorted().await?.list(which, offset, size))
+        Ok(self.parted().await?.list(which, offset, size))
     }
 
     /// The first page of active and of finished tasks.
     pub(crate) async fn newest(&self) -> io::Result<(Listed, Listed)> {
-        let sorted = self.sorted().await?;
-        Ok((sorted.list(Which::Active, 0, PAGE), sorted.list(Which::Finished, 0, PAGE)))
+        let parted = self.parted().await?;
+        Ok((parted.list(Which::Active, 0, PAGE), parted.list(Which::Finished, 0, PAGE)))
     }
 
     /// How many tasks are active, and how many there are.
     pub(crate) async fn counts(&self) -> io::Result<(usize, usize)> {
-        let sorted = self.sorted().await?;
-        Ok((sorted.active.len(), sorted.active.len() + sorted.finished.len()))
+        let parted = self.parted().await?;
+        Ok((parted.active.len(), parted.active.len() + parted.finished.len()))
     }
 
     pub(crate) async fn task(&self, id: &str) -> io::Result<Option<Arc<Task>>> {
         let (tasks, id) = (Arc::clone(&self.tasks), id.to_owned());
         blocking(move || {
             let task = tasks.get(&id).map_err(io::Error::other)?;
-            Ok(task.filter(|task| !is_gone(task)))
+            Ok(task.filter(|task| !is_gone(task, task.is_live())))
         })
         .await
     }

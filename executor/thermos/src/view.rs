@@ -151,6 +151,9 @@ impl Tasks {
         use io::ErrorKind::{NotADirectory, NotFound};
         let path = checkpoint::path(&self.root, id);
         let failed = |source| ViewError { action: "read", path: path.clone(), source };
+        if let Some(task) = self.unchanged(id, &path) {
+            return Ok(Some(task));
+        }
         let file = match checkpoint::open(&path) {
             Ok(file) => file,
             // A file among the directories of tasks is no task.
@@ -172,6 +175,15 @@ impl Tasks {
         }
         entry.advance(&file, length).map_err(failed)?;
         Ok(Some(Arc::clone(&entry.task)))
+    }
+
+    /// The task as it was read before, if nothing was written since.
+    fn unchanged(&self, id: &str, path: &Path) -> Option<Arc<Task>> {
+        use std::os::unix::fs::MetadataExt as _;
+        let found = std::fs::metadata(path).ok()?;
+        let cache = self.cache();
+        let entry = cache.get(id)?;
+        (entry.inode == found.ino() && entry.length == found.len()).then(|| Arc::clone(&entry.task))
     }
 
     fn cache(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Entry>> {
