@@ -465,6 +465,50 @@ fn gc_deletes_what_has_ended_and_nothing_else() {
 }
 
 #[test]
+fn gc_leaves_a_task_alone_whose_runner_is_gone() {
+    let place = Place::new();
+    let mut task = place.start(&task(&[("p", "sleep 1001 & touch up; wait")]), "t1");
+    running(&place, "t1", "up");
+    task.kill();
+    wait_for("the runner to be gone", || (!is_live(&place)).then_some(()));
+    let gc = || place.thermos(&["gc", "--force", "--delete-logs", "t1"]).expect(0).out();
+    assert!(gc().contains("for less than an hour"), "{}", gc());
+    let hours_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(7200);
+    let file = std::fs::File::options().append(true).open(place.checkpoint("t1")).unwrap();
+    file.set_modified(hours_ago).unwrap();
+    assert!(gc().contains("processes of it still run"), "{}", gc());
+    end_all(&place.sandbox("t1"));
+    wait_for("the rest to be gone", || processes_of(place.home.path()).is_empty().then_some(()));
+    assert!(gc().contains("Deleting t1: data, logs"));
+    assert!(!place.sandbox("t1").exists());
+}
+
+fn is_live(place: &Place) -> bool {
+    !place.status(&["t1"]).contains("its runner is gone")
+}
+
+#[test]
+fn root_runs_tasks_as_others() {
+    let place = Place::new();
+    let text = task(&[("p", "id -un; touch $HOME/mine")]);
+    let file = place.home.file("t.aurora", &text);
+    let mut words = place.run_words(file.to_str().unwrap(), "t1");
+    words.extend(["--user", "nobody"].map(str::to_owned));
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if !nix::unistd::Uid::effective().is_root() {
+        let ran = place.thermos(&words).expect(6);
+        assert!(ran.err().contains("only root can"), "{}", ran.err());
+        return;
+    }
+    place.thermos(&words).expect(0);
+    assert!(place.thermos(&["tail", "t1"]).expect(0).out().ends_with("\nnobody\n"));
+    assert!(place.sandbox("t1").join("mine").exists());
+    assert!(place.status(&["--verbosity=2"]).contains("user: nobody"));
+    place.thermos(&["gc", "--force", "--delete-logs", "t1"]).expect(0);
+    assert!(!place.sandbox("t1").exists());
+}
+
+#[test]
 fn gc_goes_on_where_something_cannot_be_deleted() {
     let place = Place::new();
     for id in ["a1", "a2"] {
