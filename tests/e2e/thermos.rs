@@ -548,15 +548,16 @@ fn a_link_named_thermos_to_the_program_runs_these_commands() {
 fn tasks_of_a_cluster_are_shown_and_killed_and_left_to_it_by_gc() {
     let home = Home::new();
     let line = "echo it runs; exec sleep 1000";
-    let file = home.file("svc.aurora", &service(&role(), "svc", 1, line));
+    let file = home.file("svc.aurora", &service(&role(), "shown-by-thermos", 1, line));
     let up = Up::start(&home, file.to_str().unwrap(), &["--no-logs"]);
     up.process.expect("RUNNING");
     // An `aurora up` of one's own is found without a word.
-    let id = wait_for("the task", || {
-        let out = home.run(&["thermos", "status", "--only=active", ".*-svc-0-"]).out();
+    let active = || {
+        let out = home.run(&["thermos", "status", "--only=active", ".*-shown-by-thermos-0-"]).out();
         let line = out.lines().nth(1)?.trim_start().to_owned();
         Some(line.split(' ').next()?.to_owned())
-    });
+    };
+    let id = wait_for("the task", active);
     let mut tail = Process::start(&mut home.aurora(&["thermos", "tail", &id]));
     tail.expect("it runs");
     let root = format!("--root={}", home.data().join("thermos").display());
@@ -567,5 +568,7 @@ fn tasks_of_a_cluster_are_shown_and_killed_and_left_to_it_by_gc() {
     assert_eq!(tail.ended(), 0);
     let out = home.run(&["thermos", "gc", &root, "--force", &id]).expect(0).out();
     assert!(out.contains("it is a cluster's"), "{out}");
+    // The cluster has lost a task, and starts another.
+    wait_for("another task", || active().filter(|found| *found != id));
     up.stop();
 }
