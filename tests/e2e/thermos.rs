@@ -182,6 +182,10 @@ fn s80_kill_ends_what_a_dead_runner_left() {
     let line = "sleep 1001 & setsid sleep 1002 & touch up; wait; true";
     let mut task = place.start(&task(&[("m", line)]), "t1");
     running(&place, "t1", "up");
+    // Its runner writes down what it has started after it has.
+    wait_for("the process to be written down", || {
+        place.status(&["--verbosity=3"]).contains("state:RUNNING").then_some(())
+    });
     task.kill();
     let sandbox = place.sandbox("t1");
     wait_for("the two to be left", || (processes_of(&sandbox).len() == 2).then_some(()));
