@@ -47,6 +47,10 @@ pub(super) fn check_update(job: &Object) -> Vec<Fault> {
         ];
         not_negative(health, "health_check_config", &fields, &mut faults);
     }
+    if let Some(readiness) = job.field("readiness") {
+        let fields = ["interval_secs", "max_consecutive_failures", "min_consecutive_successes"];
+        not_negative(readiness, "readiness", &fields, &mut faults);
+    }
     faults
 }
 
