@@ -117,6 +117,13 @@ fn line(record: &Record) -> String {
         Event::Task(event) => {
             format!("CKPT: {time} task state={} reason={:?}", event.state.name(), event.reason)
         }
+        Event::Runner(event) => format!("CKPT: {time} runner pid={}", event.process.pid),
+        Event::Told(told) => format!(
+            "CKPT: {time} told state={} reason={:?} until={}",
+            told.state.name(),
+            told.reason,
+            told.until_ms
+        ),
         Event::Process(event) => {
             let more = match &event.change {
                 ProcessChange::Running(process) => format!(" pid={}", process.pid),
