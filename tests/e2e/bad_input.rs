@@ -53,13 +53,18 @@ fn mistakes_in_a_file_are_pointed_at() {
 }
 
 #[test]
-fn what_has_no_effect_yet_is_said() {
-    let announced = job("task = task, announce = Announcer()");
-    let ran = inspect(&announced).expect(0);
-    assert!(ran.err().contains("warning:") && ran.err().contains("ZooKeeper"), "{}", ran.err());
+fn what_has_no_effect_here_is_said() {
+    let served = |more: &str| job(more).replace("'true'", "'serve {{thermos.ports[http]}}'");
+    assert_eq!(inspect(&served("task = task, announce = Announcer()")).expect(0).err(), "");
     let checked = job("task = task").replace("'true'", "'serve {{thermos.ports[health]}}'");
     assert_eq!(inspect(&checked).expect(0).err(), "", "health is checked");
     assert_eq!(inspect(&job("task = task")).expect(0).err(), "");
+    // A cluster of this machine's own has no ZooKeeper. It does not run cron jobs, so that this ends.
+    let home = Home::new();
+    let cron = served("task = task, announce = Announcer(), cron_schedule = '* * * * *'");
+    let file = home.file("cron.aurora", &cron.replace("Service(", "Job("));
+    let ran = home.run(&["up", file.to_str().unwrap()]).expect(4);
+    assert!(ran.err().contains("warning:") && ran.err().contains("ZooKeeper"), "{}", ran.err());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use aurora_model::config::{HealthCheckConfig, UpdateConfig};
 use aurora_model::declare::StructDecl;
 use aurora_model::docs::default_in_language;
-use aurora_syntax::tree::{Arg, Expr, ExprKind, PostKind, PostOp, StrPiece};
+use aurora_syntax::tree::{Arg, Expr, ExprKind, PostKind, PostOp, Star, StrPiece};
 
 use super::{Action, ActionKind, Call, Place, arguments};
 use crate::entity::of_scope;
@@ -35,13 +35,15 @@ pub(super) fn additions(place: &Place<'_>, call: &Call<'_>, found: &mut Vec<Acti
     found.extend(update(place, call));
 }
 
-/// Whether a chain of calls gives a field, in this call or another.
+/// Whether a chain of calls gives a field, in this call or another, or may do so by a dict.
 fn is_given(place: &Place<'_>, call: &Call<'_>, field: &str) -> bool {
     let calls = call.postfix.ops.iter().filter_map(|op| match &op.kind {
         PostKind::Call(args) => Some(args),
         _ => None,
     });
-    let is_it = |arg: &Arg| arg.name.is_some_and(|name| place.source.slice(name) == field);
+    let is_it = |arg: &Arg| {
+        arg.star == Star::Two || arg.name.is_some_and(|name| place.source.slice(name) == field)
+    };
     calls.flatten().any(is_it)
 }
 

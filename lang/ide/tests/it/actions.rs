@@ -452,6 +452,8 @@ fn services_are_given_what_they_lack() {
         assert!(!messages.contains(&"health-check-without-port"), "{messages:?}");
     }
     assert_eq!(changed(&at(job(plain, &format!(", {check}"))), "Add a health check"), None);
+    // It may be in there.
+    assert_eq!(changed(&at(job(plain, ", **more")), "Add a health check"), None);
     // What another job runs as well stays as it is.
     let shared = "p = Process(name='p', cmdline='x')\nt = Task(processes=[p])\n\
                   a = Service(name='a', task=t)\nb = Service($0name='b', task=t)\n";
