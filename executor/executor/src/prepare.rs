@@ -11,7 +11,7 @@ use aurora_thermos::checkpoint::record::{Header, JobInstance};
 use aurora_thermos::process::children::Children;
 use aurora_thermos::process::tree;
 use aurora_thermos::runner::{self, Config};
-use aurora_thermos::spec::{SpecError, TaskSpec};
+use aurora_thermos::spec::{Logger, SpecError, TaskSpec};
 
 use crate::Flags;
 use crate::announce::{self, AnnounceError, Announced, Announcement};
@@ -71,6 +71,8 @@ pub(crate) struct Plan {
 #[derive(Debug, Clone)]
 pub(crate) struct Preparation {
     pub(crate) flags: Flags,
+    /// What is done with the output of processes that do not say so themselves.
+    pub(crate) logger: Logger,
     /// How tasks are announced, if they are.
     pub(crate) announcing: Option<announce::Settings>,
     /// The folder that the agent has made.
@@ -91,7 +93,7 @@ impl Preparation {
         let identity = identity(assigned.task.job.role(), &self.flags)?;
         let user = identity.user;
         let bound = bind(assigned, &user.name)?;
-        let spec = TaskSpec::new(&bound.task)?;
+        let spec = TaskSpec::with_logger(&bound.task, self.logger)?;
         let checker = health::choose(&bound.health.health_checker, &bound.ports)?;
         let readiness = match bound.readiness {
             None => None,

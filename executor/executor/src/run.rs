@@ -9,6 +9,7 @@ use aurora_mesos::v1;
 use aurora_thermos::checkpoint;
 use aurora_thermos::process::children::Children;
 use aurora_thermos::runner::{self, now_ms};
+use aurora_thermos::spec::{Logger, LoggerError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -45,6 +46,9 @@ pub enum Error {
     /// A variable of the operator's is malformed.
     #[error("{SIGNAL_TIMEOUT_VAR} must be a number of seconds more than 0, not {0:?}")]
     SignalTimeout(String),
+    /// Output cannot be kept as the flags have it.
+    #[error("--runner-rotate-log-*: {0}")]
+    Logger(#[from] LoggerError),
     /// Tasks cannot be announced as the flags have it.
     #[error(transparent)]
     Announce(#[from] AnnounceFlagsError),
@@ -76,6 +80,7 @@ pub async fn run(
     let texts: Vec<(String, String)> = texts.collect();
     let signal_timeout = signal_timeout(&texts)?;
     let announcing = flags.announce.settings()?;
+    let logger = flags.logger()?;
     let environment = Environment::from_vars(texts)?;
     let terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
     let interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
@@ -86,6 +91,7 @@ pub async fn run(
     let mut executor =
         Executor::new(flags, environment, path, children, (updates, events), signals);
     executor.signal_timeout = signal_timeout;
+    executor.logger = logger;
     executor.announcing = announcing;
     executor.run().await;
     session.cancel();
@@ -108,6 +114,8 @@ struct Executor {
     path: Option<OsString>,
     /// How long an answer may take when a task is asked to end.
     signal_timeout: Duration,
+    /// What is done with the output of processes that do not say so themselves.
+    logger: Logger,
     /// How tasks are announced, if they are.
     announcing: Option<announce::Settings>,
     children: Children,
@@ -142,6 +150,7 @@ impl Executor {
             environment,
             path,
             signal_timeout: SIGNAL_TIMEOUT,
+            logger: Logger::default(),
             announcing: None,
             children,
             updates,
@@ -302,6 +311,7 @@ impl Executor {
         self.report(&id, v1::TaskState::TaskStarting, None);
         let preparation = Preparation {
             flags: self.flags.clone(),
+            logger: self.logger,
             announcing: self.announcing.clone(),
             container: self.environment.sandbox.clone(),
             path: self.path.clone(),

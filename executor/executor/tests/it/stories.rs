@@ -122,3 +122,24 @@ async fn the_checkpoint_of_a_collected_sandbox_is_removed() {
     assert!(!agent.folder.path().join("root/tasks/a").exists());
     assert!(agent.folder.path().join("root/tasks/b").exists());
 }
+
+#[tokio::test]
+async fn s49_flags_say_how_output_is_kept_of_what_does_not_say_so_itself() {
+    let flags = ["--runner-logger-mode=rotate", "--runner-rotate-log-size-mb=1"];
+    let mut agent =
+        Agent::start(&[&flags[..], &["--runner-rotate-log-backups=1"]].concat(), &[]).await;
+    agent.launch("a", data("a", "head -c 2000000 /dev/zero")).await;
+    while agent.update().await.1 != TaskState::TaskFinished {}
+    assert!(agent.end().await.success());
+    let logs = agent.container.join("sandbox/.logs/p/0");
+    let length = |name: &str| std::fs::metadata(logs.join(name)).unwrap().len();
+    assert_eq!((length("stdout.1"), length("stdout")), (1 << 20, 2_000_000 - (1 << 20)));
+}
+
+#[tokio::test]
+async fn s49a_a_word_that_says_nothing_about_output_ends_the_start() {
+    let mut start = tokio::process::Command::new(env!("CARGO_BIN_EXE_aurora-executor"));
+    let ended = within(start.arg("--runner-logger-mode=sometimes").output()).await.unwrap();
+    assert_eq!(ended.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("standard, rotate"));
+}
