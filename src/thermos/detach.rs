@@ -14,7 +14,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::prepared::Prepared;
 use crate::failure::{Code, Failure};
-use crate::output::print;
+use crate::output::{note, print};
 
 /// How long the task may take to be written down.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,12 +25,15 @@ const MAX_LEN: u64 = 64 << 20;
 const MAX_SHOWN: u64 = 64 << 10;
 
 /// Starts the task and prints its id once it is written down.
-pub(super) fn start(prepared: &Prepared) -> Result<ExitCode, Failure> {
+pub(super) fn start(mut prepared: Prepared) -> Result<ExitCode, Failure> {
     let failed = |error: std::io::Error| {
         Failure::new(Code::Error, format!("failed to start the task: {error}"))
     };
+    // The child begins elsewhere.
+    prepared.root = std::path::absolute(&prepared.root).map_err(failed)?;
+    prepared.sandboxes = std::path::absolute(&prepared.sandboxes).map_err(failed)?;
     let said = said().map_err(failed)?;
-    let text = serde_json::to_vec(prepared).map_err(|error| failed(error.into()))?;
+    let text = serde_json::to_vec(&prepared).map_err(|error| failed(error.into()))?;
     let mut command = Command::new(std::env::current_exe().map_err(failed)?);
     command
         .args(["thermos", "detached"])
@@ -43,7 +46,7 @@ pub(super) fn start(prepared: &Prepared) -> Result<ExitCode, Failure> {
     let mut child = command.spawn().map_err(failed)?;
     // Its end says why it does not listen.
     let _ = child.stdin.take().map(|mut pipe| pipe.write_all(&text));
-    wait(&mut child, said, prepared)?;
+    wait(&mut child, said, &prepared)?;
     print(&format!("{}\n", prepared.task_id))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -68,6 +71,10 @@ fn wait(child: &mut Child, mut said: File, prepared: &Prepared) -> Result<(), Fa
     let id = child.id();
     while !is_written() {
         if Instant::now() > deadline {
+            // It has not begun, and is not to begin later without anybody knowing.
+            if let Err(error) = child.kill().and_then(|()| child.wait()) {
+                note(&format!("failed to end process {id}: {error}"));
+            }
             return Err(Failure::new(
                 Code::Timeout,
                 format!("process {id} has not begun the task within {} s", PATIENCE.as_secs()),

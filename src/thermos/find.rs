@@ -1,5 +1,6 @@
 //! Which tasks of this machine are meant.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,6 +35,15 @@ impl Roots {
         roots
     }
 
+    /// Where any task of this machine may be, whatever was named.
+    pub(super) fn everywhere(&self) -> Vec<PathBuf> {
+        let mut roots = Self { given: Vec::new() }.all();
+        roots.extend(
+            self.given.iter().filter(|root| !roots.contains(root)).cloned().collect::<Vec<_>>(),
+        );
+        roots
+    }
+
     /// Where tasks are that no cluster looks after, unless they are named.
     pub(super) fn own(&self) -> Vec<PathBuf> {
         match self.given.as_slice() {
@@ -59,6 +69,20 @@ impl Roots {
 pub(super) struct Found {
     pub(super) root: PathBuf,
     pub(super) task: Arc<Task>,
+}
+
+impl Found {
+    /// The user who has written its checkpoint, if that is neither root nor who runs this: what such a
+    /// checkpoint says may be meant to have somebody else's files deleted, or processes ended.
+    ///
+    /// # Errors
+    /// The checkpoint cannot be looked at.
+    pub(super) fn foreign_writer(&self) -> std::io::Result<Option<u32>> {
+        let path = checkpoint::path(&self.root, self.task.id());
+        let writer = std::fs::symlink_metadata(path)?.uid();
+        let me = rustix::process::geteuid().as_raw();
+        Ok((writer != 0 && writer != me).then_some(writer))
+    }
 }
 
 /// The tasks below some roots whose ids are matched. A root that cannot be read is told, and hides

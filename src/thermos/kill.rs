@@ -63,6 +63,14 @@ fn end(found: &Found) -> Result<(), String> {
         let why = found.task.damage().unwrap_or("it is being written");
         return Err(format!("its checkpoint does not say what runs: {why}"));
     };
+    let writer = found.foreign_writer();
+    if let Some(uid) =
+        writer.map_err(|error| format!("failed to look at its checkpoint: {error}"))?
+    {
+        return Err(format!(
+            "user {uid} has written down what runs, and is not taken at their word: end it as that user"
+        ));
+    }
     if !found.task.is_abandoned() {
         // An executor tells its agent, and ends its task in good order but soon.
         let (signal, patience) = match header.job {

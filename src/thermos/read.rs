@@ -1,12 +1,11 @@
 //! `aurora thermos read`: what a checkpoint tells.
 
 use std::fmt::Write as _;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use aurora_thermos::checkpoint::read_from;
 use aurora_thermos::checkpoint::record::{Event, ProcessChange, Record};
+use aurora_thermos::checkpoint::{self, read_from};
 use aurora_thermos::view::History;
 
 use super::source::usage;
@@ -30,10 +29,7 @@ impl Args {
         let unreadable = |error: std::io::Error| {
             usage(format!("failed to read {}: {error}", self.file.display()))
         };
-        let file = File::open(&self.file).map_err(unreadable)?;
-        if !file.metadata().map_err(unreadable)?.is_file() {
-            return Err(usage(format!("{} is no file", self.file.display())));
-        }
+        let file = checkpoint::open(&self.file).map_err(unreadable)?;
         let mut history = History::default();
         let mut lines = String::new();
         let read = read_from(&file, 0, |record| {

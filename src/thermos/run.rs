@@ -132,7 +132,7 @@ impl How {
 
     fn start(&self, prepared: Prepared) -> Result<ExitCode, Failure> {
         if self.daemon {
-            return detach::start(&prepared);
+            return detach::start(prepared);
         }
         telemetry::init(telemetry::Format::Text, &self.log_filter)
             .map_err(|error| usage(error.to_string()))?;

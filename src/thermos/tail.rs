@@ -116,13 +116,16 @@ impl Shown {
 
     /// Shows the last lines, and what comes after them until the run ends.
     fn follow(&self, found: &Found) -> io::Result<()> {
-        let mut follower = Follower::new(&self.place.0, &self.place.1);
+        let mut follower = Follower::near_end(&self.place.0, &self.place.1, MAX_LEN);
         let mut lines = Lines::default();
-        loop {
+        // Who prints faster than this reads is not waited for.
+        let mut left = MAX_LEN;
+        while left > 0 {
             let bytes = follower.read()?;
             if bytes.is_empty() {
                 break;
             }
+            left = left.saturating_sub(bytes.len() as u64);
             lines.add(&bytes);
         }
         write(&lines.text())?;

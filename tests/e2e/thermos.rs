@@ -419,6 +419,15 @@ fn a_daemon_goes_on_and_says_why_it_did_not_start() {
     let ran = place.thermos(&words("d2", "no-such-user")).expect(1);
     assert!(ran.err().contains("no-such-user"), "{}", ran.err());
     place.thermos(&["kill", "d1"]).expect(0);
+    // Folders are those of whoever starts it, wherever it goes on itself.
+    let mut command = place.home.aurora(&["thermos", "run", "--daemon", file.to_str().unwrap()]);
+    command.args(["--task_id", "d3", "--root", "root", "--sandbox", "sandboxes", "--user", me]);
+    assert_eq!(
+        Ran(command.current_dir(place.home.path()).output().unwrap()).expect(0).out(),
+        "d3\n"
+    );
+    running(&place, "d3", "up");
+    place.thermos(&["kill", "d3"]).expect(0);
     wait_for("the daemon to end", || processes_of(place.home.path()).is_empty().then_some(()));
 }
 
@@ -476,7 +485,7 @@ fn gc_leaves_a_task_alone_whose_runner_is_gone() {
     task.kill();
     wait_for("the runner to be gone", || (!is_live(&place)).then_some(()));
     let gc = || place.thermos(&["gc", "--force", "--delete-logs", "t1"]).expect(0).out();
-    assert!(gc().contains("for less than an hour"), "{}", gc());
+    assert!(gc().contains("its runner is gone, and an hour has not passed"), "{}", gc());
     let hours_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(7200);
     let file = std::fs::File::options().append(true).open(place.checkpoint("t1")).unwrap();
     file.set_modified(hours_ago).unwrap();
@@ -510,6 +519,44 @@ fn root_runs_tasks_as_others() {
     assert!(place.status(&["--verbosity=2"]).contains("user: nobody"));
     place.thermos(&["gc", "--force", "--delete-logs", "t1"]).expect(0);
     assert!(!place.sandbox("t1").exists());
+}
+
+#[test]
+fn what_another_user_has_written_down_ends_and_deletes_nothing_of_others() {
+    if !nix::unistd::Uid::effective().is_root() {
+        // Only root can have somebody else's checkpoint.
+        return;
+    }
+    let place = Place::new();
+    let nobody = nix::unistd::User::from_name("nobody").unwrap().unwrap().uid;
+    let is_anothers = |id: &str| nix::unistd::chown(&place.checkpoint(id), Some(nobody), None);
+    place.run(&task(&[("p", "touch here")]), "t1").expect(0);
+    is_anothers("t1").unwrap();
+    let ran = place.thermos(&["gc", "--force", "--delete-logs", "t1"]).expect(1);
+    assert!(ran.err().contains("belongs to another user"), "{}", ran.err());
+    assert!(place.sandbox("t1").join("here").exists());
+    let mut live = place.start(&task(&[("p", "touch up; exec sleep 1000")]), "t2");
+    running(&place, "t2", "up");
+    is_anothers("t2").unwrap();
+    let ran = place.thermos(&["kill", "t2"]).expect(1);
+    assert!(ran.err().contains("is not taken at their word"), "{}", ran.err());
+    assert!(place.is_active("t2"));
+    live.signal(Signal::SIGUSR2);
+    assert_eq!(live.ended(), 1);
+}
+
+#[test]
+fn gc_deletes_nothing_behind_a_link_in_the_place_of_what_was_written_down() {
+    let place = Place::new();
+    place.run(&task(&[("p", "true")]), "t1").expect(0);
+    let (there, moved) = (place.checkpoint("t1"), place.home.path().join("moved"));
+    let there = there.parent().unwrap();
+    std::fs::rename(there, &moved).unwrap();
+    std::os::unix::fs::symlink(&moved, there).unwrap();
+    let words = ["gc", "--force", "--delete-logs", "--delete-metadata", "t1"];
+    let ran = place.thermos(&words).expect(1);
+    assert!(ran.err().contains("t1: failed to open what is written down"), "{}", ran.err());
+    assert!(moved.join("checkpoint").exists());
 }
 
 #[test]

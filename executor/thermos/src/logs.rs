@@ -31,10 +31,15 @@ impl Follower {
 
     /// Follows a file from what is its end now.
     pub fn from_end(root: impl Into<PathBuf>, below: impl Into<PathBuf>) -> Self {
+        Self::near_end(root, below, 0)
+    }
+
+    /// Follows a file from so many bytes before what is its end now.
+    pub fn near_end(root: impl Into<PathBuf>, below: impl Into<PathBuf>, before: u64) -> Self {
         let mut follower = Self::new(root, below);
         // A file that is not there yet will be new altogether.
         let found = follower.open().and_then(|file| file.metadata());
-        follower.offset = found.map_or(0, |found| found.len());
+        follower.offset = found.map_or(0, |found| found.len().saturating_sub(before));
         follower
     }
 

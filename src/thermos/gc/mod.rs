@@ -4,13 +4,16 @@ mod plan;
 mod remove;
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{BufRead as _, Read as _};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use aurora_thermos::checkpoint;
-use aurora_thermos::view::Header;
+use aurora_thermos::view::{Header, Tasks};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use super::find::{Found, Ids, Roots, tasks};
 use super::offline;
@@ -94,7 +97,7 @@ impl Args {
     pub(super) fn run(self, roots: &Roots) -> Result<ExitCode, Failure> {
         let parts = Parts { logs: self.delete_logs, metadata: self.delete_metadata };
         let ids = Ids::new(&self.patterns)?;
-        let everything = tasks(&roots.all(), &Ids::new(&[])?);
+        let everything = tasks(&roots.everywhere(), &Ids::new(&[])?);
         // A folder that belongs to a live task too is nobody else's to delete.
         let live: Vec<PathBuf> = everything
             .iter()
@@ -137,7 +140,24 @@ impl Args {
         }
         let mut failed = false;
         for task in going {
-            if let Err(errors) = parts.delete(task) {
+            let id = plain(task.found.task.id());
+            // A runner has the lock as long as it lives, and takes a task over with it.
+            let locked = match lock(&task.found) {
+                Ok(locked) => locked,
+                Err(why) => {
+                    failed = true;
+                    note(&format!("{id}: {why}"));
+                    continue;
+                }
+            };
+            // It may have been a while since the tasks were looked at.
+            if let Some(why) = again(&task.found, &live) {
+                print(&format!("Keeping {id}: {why}\n"))?;
+                continue;
+            }
+            let done = parts.delete(task);
+            drop(locked);
+            if let Err(errors) = done {
                 failed = true;
                 for error in errors {
                     note(&plain(&format!("{}: {error}", task.found.task.id())));
@@ -160,6 +180,33 @@ impl Args {
             bytes: if policy.max_space.is_some() { parts.size(task) } else { 0 },
         };
         plan(&ended.iter().map(candidate).collect::<Vec<_>>(), &policy)
+    }
+}
+
+/// Takes the lock that whoever writes a checkpoint holds; none if there is no checkpoint.
+fn lock(found: &Found) -> Result<Option<File>, String> {
+    let path = checkpoint::path(&found.root, found.task.id());
+    let file = match checkpoint::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(format!("failed to open {}: {error}", path.display())),
+    };
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(Errno::WOULDBLOCK) => Err("its runner lives: it stays".to_owned()),
+        Err(errno) => Err(format!("failed to lock {}: {errno}", path.display())),
+    }
+}
+
+/// Why a task that was to go cannot go any more, if so.
+fn again(found: &Found, live: &[PathBuf]) -> Option<String> {
+    match Tasks::new(&found.root).get(found.task.id()) {
+        Ok(Some(task)) => {
+            let found = Found { root: found.root.clone(), task };
+            kept(&found, age(&found), live)
+        }
+        Ok(None) => None,
+        Err(error) => Some(error.to_string()),
     }
 }
 
@@ -186,7 +233,9 @@ fn kept(found: &Found, age: Duration, live: &[PathBuf]) -> Option<String> {
     }
     if task.is_active() {
         if age < ABANDONED {
-            return Some("its runner has been gone for less than an hour".to_owned());
+            return Some(
+                "its runner is gone, and an hour has not passed since its last record".to_owned(),
+            );
         }
         match offline::is_left(task.history(), header) {
             Ok(false) => {}
@@ -218,7 +267,9 @@ fn sandbox(found: &Found) -> Result<Option<Folder>, String> {
         Err(error) => return Err(failed(error)),
     };
     let owner = folder.owner().map_err(failed)?;
-    if owner != header.uid {
+    let writer = found.foreign_writer();
+    let writer = writer.map_err(|error| format!("failed to look at its checkpoint: {error}"))?;
+    if owner != header.uid || writer.is_some_and(|writer| writer != owner) {
         return Err(format!("{} belongs to another user, and stays", path.display()));
     }
     Ok(Some(folder))
@@ -237,8 +288,10 @@ impl Parts {
         task.found.task.header().filter(|_| !self.logs).and_then(logs)
     }
 
-    fn metadata(task: &Ended) -> PathBuf {
-        checkpoint::tasks_dir(&task.found.root).join(task.found.task.id())
+    /// The folder of a task below its root, which may lie behind links; the folder itself is none.
+    fn metadata(task: &Ended) -> std::io::Result<Folder> {
+        let tasks = checkpoint::tasks_dir(&task.found.root).canonicalize()?;
+        Folder::open(&tasks.join(task.found.task.id()))
     }
 
     /// The words for what goes of a task; none if nothing is left of that.
@@ -263,7 +316,11 @@ impl Parts {
             Ok(Some(folder)) => folder.size(self.keep(task)),
             _ => 0,
         };
-        let metadata = if self.metadata { size_of(&Self::metadata(task)) } else { 0 };
+        let metadata = if self.metadata {
+            Self::metadata(task).map_or(0, |folder| folder.size(None))
+        } else {
+            0
+        };
         data.saturating_add(metadata)
     }
 
@@ -276,18 +333,13 @@ impl Parts {
             Err(error) => return Err(vec![error.clone()]),
         }
         if self.metadata {
-            let path = Self::metadata(task);
-            let failed =
-                |error: std::io::Error| vec![format!("failed to open {}: {error}", path.display())];
-            let path = path.canonicalize().map_err(failed)?;
-            Folder::open(&path).map_err(failed)?.delete(None)?;
+            let folder = Self::metadata(task).map_err(|error| {
+                vec![format!("failed to open what is written down of it: {error}")]
+            })?;
+            folder.delete(None)?;
         }
         Ok(())
     }
-}
-
-fn size_of(path: &Path) -> u64 {
-    path.canonicalize().and_then(|path| Folder::open(&path)).map_or(0, |folder| folder.size(None))
 }
 
 /// A size for people.
