@@ -13,9 +13,9 @@ pub(crate) const MAX_PATTERN: usize = 1000;
 /// What of a line is shown, in bytes.
 const SHOWN: usize = 500;
 /// The longest line that is looked at as a whole; a longer one is several.
-const MAX_LINE: usize = 256 << 10;
+const MAX_LINE: usize = 16 << 10;
 /// What a pattern may need when it is made ready, in bytes.
-const PATTERN_SIZE: usize = 1 << 20;
+const PATTERN_SIZE: usize = 256 << 10;
 
 /// What is looked for.
 #[derive(Debug)]
@@ -60,8 +60,8 @@ pub(crate) struct Answer {
     pub(crate) size: u64,
 }
 
-/// Searches a file from an offset on. `is_over` is asked after each piece of at most a megabyte, and
-/// ends the search. Blocks.
+/// Searches a file from an offset on. `is_over` is asked after each line, and ends the search: there are
+/// patterns that a long line takes long to be compared with. Blocks.
 ///
 /// # Errors
 /// The file cannot be read.
@@ -91,11 +91,11 @@ pub(crate) fn search(
             }
             answer.until += length as u64;
             lines = others;
-            if answer.found.len() == MAX_FOUND {
+            if answer.found.len() == MAX_FOUND || is_over() {
                 return Ok(answer);
             }
         }
-        if at_end || is_over() {
+        if at_end {
             return Ok(answer);
         }
         rest = lines.to_vec();
