@@ -49,7 +49,7 @@ impl Args {
                 Err(why) => {
                     failed = true;
                     print("failed.\n")?;
-                    note(&format!("{id}: {why}"));
+                    note(&plain(&format!("{id}: {why}")));
                 }
             }
         }

@@ -68,16 +68,16 @@ fn write(text: &mut String, history: &History) -> std::fmt::Result {
     let Some(header) = history.header() else {
         return writeln!(text, "Checkpoint stream CORRUPT or outdated format");
     };
-    let shown = |path: &Path| path.display().to_string();
+    let shown = |path: &Path| plain(&path.display().to_string());
     writeln!(text, "Recovered Task Header:")?;
     writeln!(text, "  id:      {}", plain(&header.task_id))?;
-    writeln!(text, "  user:    {}", header.user)?;
-    writeln!(text, "  host:    {}", header.hostname)?;
+    writeln!(text, "  user:    {}", plain(&header.user))?;
+    writeln!(text, "  host:    {}", plain(&header.hostname))?;
     writeln!(text, "  sandbox: {}", shown(&header.sandbox))?;
     if !header.ports.is_empty() {
         let ports: Vec<String> =
             header.ports.iter().map(|(name, port)| format!("{name}->{port}")).collect();
-        writeln!(text, "  ports:   {}", ports.join(" "))?;
+        writeln!(text, "  ports:   {}", plain(&ports.join(" ")))?;
     }
     writeln!(text, "Recovered Task States:")?;
     for status in history.statuses() {
@@ -105,9 +105,9 @@ fn line(record: &Record) -> String {
         Event::Header(header) => format!(
             "CKPT: {time} header task_id={} user={} host={} sandbox={} runner={}",
             plain(&header.task_id),
-            header.user,
-            header.hostname,
-            header.sandbox.display(),
+            plain(&header.user),
+            plain(&header.hostname),
+            plain(&header.sandbox.display().to_string()),
             header.runner.pid
         ),
         Event::Task(event) => {

@@ -12,7 +12,7 @@ use super::detach;
 use super::find::Roots;
 use super::prepared::Prepared;
 use super::source::{Bound, Source, usage};
-use super::times::task_id;
+use super::times::{plain, task_id};
 use crate::failure::Failure;
 use crate::job::owner;
 use crate::output::{note, print};
@@ -141,7 +141,7 @@ impl How {
         note(&format!("Task {id} runs in {}", ready.sandbox().display()));
         let end = ready.run()?;
         let reason =
-            if end.reason.is_empty() { String::new() } else { format!(": {}", end.reason) };
+            if end.reason.is_empty() { String::new() } else { format!(": {}", plain(&end.reason)) };
         note(&format!("Task {id} is {}{reason}", end.state.name()));
         Ok(if end.state == TaskState::Success { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

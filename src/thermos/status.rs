@@ -85,14 +85,14 @@ fn write(text: &mut String, found: &Found, verbosity: u8) -> std::fmt::Result {
     let start = task.started_ms().map(times::text).unwrap_or_default();
     writeln!(text, "  state: {:>8} start: {start:>25}", state.name())?;
     if let Some(damage) = task.damage() {
-        writeln!(text, "     - checkpoint stream CORRUPT or outdated format: {damage}")?;
+        writeln!(text, "     - checkpoint stream CORRUPT or outdated format: {}", plain(damage))?;
     }
     if verbosity > 1 {
         let ports: Vec<String> =
             header.ports.iter().map(|(name, port)| format!("{name} -> {port}")).collect();
         let ports = if ports.is_empty() { "None".to_owned() } else { ports.join(" ") };
-        writeln!(text, "     user: {} ports: {ports}", header.user)?;
-        writeln!(text, "     sandbox: {}", header.sandbox.display())?;
+        writeln!(text, "     user: {} ports: {}", plain(&header.user), plain(&ports))?;
+        writeln!(text, "     sandbox: {}", plain(&header.sandbox.display().to_string()))?;
     }
     if verbosity > 2 {
         text.push_str("     process table:\n");
