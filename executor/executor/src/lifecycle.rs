@@ -9,6 +9,10 @@ use tokio::time::Instant;
 
 use crate::http;
 
+/// How long a task is asked to end at most, requests and waits together, whatever its job says:
+/// otherwise one that is killed or ill could live as long as it likes.
+pub(crate) const ASKING: Duration = Duration::from_secs(60);
+
 /// By when a task that is to end has to be over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
@@ -55,9 +59,16 @@ impl Lifecycle {
         })
     }
 
-    /// Asks the task to end, and waits for that as long as the job says, but not beyond the
-    /// limits, which may come nearer meanwhile. Whoever hears that it has ended drops this.
+    /// Asks the task to end, and waits for that as long as the job says, but no longer than
+    /// [`ASKING`] and not beyond the limits, which may come nearer meanwhile. Whoever hears that it
+    /// has ended drops this.
     pub(crate) async fn ask(&self, limits: watch::Receiver<Option<Limits>>) {
+        if tokio::time::timeout(ASKING, self.ask_in_turn(limits)).await.is_err() {
+            tracing::warn!("the task was asked to end for long enough");
+        }
+    }
+
+    async fn ask_in_turn(&self, limits: watch::Receiver<Option<Limits>>) {
         for (path, wait) in &self.requests {
             let asked = until(limits.clone(), http::post(self.port, path, self.timeout)).await;
             match asked {
@@ -126,6 +137,18 @@ mod tests {
         let asked = lifecycle(&own, &[("admin", 8), ("health", 7)]).unwrap();
         let requests = [("/bye".to_owned(), secs(0)), ("/now".to_owned(), secs(2))];
         assert_eq!((asked.port, asked.requests), (8, requests));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn s74_a_task_is_not_asked_for_longer_than_a_minute() {
+        // It takes connections and never answers.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let ports = BTreeMap::from([("health".to_owned(), listener.local_addr().unwrap().port())]);
+        let timeout = Duration::from_secs(3600);
+        let asked = Lifecycle::new(&HttpLifecycleConfig::default(), &ports, timeout).unwrap();
+        let began = Instant::now();
+        asked.ask(watch::channel(None).1).await;
+        assert_eq!(began.elapsed(), ASKING);
     }
 
     #[tokio::test(start_paused = true)]

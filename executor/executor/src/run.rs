@@ -258,12 +258,18 @@ impl Executor {
         false
     }
 
-    /// Gives whether there is nothing to shut down.
+    /// Gives whether there is nothing to shut down, and nothing left to say.
     fn shut_down(&mut self) -> bool {
-        if self.running.is_none() {
-            return true;
-        }
         let grace = self.environment.shutdown_grace.saturating_sub(MARGIN);
+        if self.running.is_none() {
+            if self.last_update.is_none() {
+                return true;
+            }
+            // The end of the task may not have got to the agent yet.
+            let by = Instant::now() + grace;
+            self.give_up_at = Some(self.give_up_at.map_or(by, |at| at.min(by)));
+            return false;
+        }
         self.kill("Told to shut down executor.", Some(grace));
         false
     }
@@ -391,8 +397,8 @@ mod tests {
         flags: Flags,
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn an_executor_without_a_task_ends() {
+    /// An executor whose agent says what it is handed, and has gone away otherwise.
+    fn executor() -> (Executor, mpsc::Sender<SessionEvent>) {
         let vars = [
             ("MESOS_AGENT_ENDPOINT", "127.0.0.1:9"),
             ("MESOS_FRAMEWORK_ID", "F"),
@@ -404,8 +410,8 @@ mod tests {
         let session = CancellationToken::new();
         session.cancel();
         let (updates, _none) = executor::start(&environment, ContentType::Protobuf, session);
-        let (agent, events) = mpsc::channel(1);
-        let mut executor = Executor::new(
+        let (agent, events) = mpsc::channel(2);
+        let executor = Executor::new(
             Args::parse_from(["executor"]).flags,
             environment,
             None,
@@ -413,9 +419,38 @@ mod tests {
             (updates, events),
             [SignalKind::terminate(), SignalKind::interrupt()].map(|s| signal(s).unwrap()),
         );
+        (executor, agent)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_executor_without_a_task_ends() {
+        let (mut executor, agent) = executor();
         agent.send(SessionEvent::Subscribed(Box::default())).await.unwrap();
         let began = Instant::now();
         executor.run().await;
         assert_eq!(began.elapsed(), IDLE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn s59_told_to_shut_down_it_waits_for_its_last_update_to_be_acknowledged() {
+        let (mut executor, agent) = executor();
+        let id = v1::TaskId { value: "a".to_owned() };
+        executor.last_word(&id, v1::TaskState::TaskFinished, String::new());
+        agent.send(SessionEvent::Shutdown).await.unwrap();
+        let began = Instant::now();
+        let moment = Duration::from_secs(1);
+        assert!(tokio::time::timeout(moment, executor.run()).await.is_err());
+        let uuid = executor.last_update.clone().unwrap();
+        agent.send(SessionEvent::Acknowledged { task_id: id.clone(), uuid }).await.unwrap();
+        executor.run().await;
+        assert_eq!(began.elapsed(), moment);
+
+        // One that is not heard does not outstay the patience of its agent.
+        let (mut executor, agent) = self::executor();
+        executor.last_word(&id, v1::TaskState::TaskFinished, String::new());
+        agent.send(SessionEvent::Shutdown).await.unwrap();
+        let began = Instant::now();
+        executor.run().await;
+        assert_eq!(began.elapsed(), executor.environment.shutdown_grace - MARGIN);
     }
 }

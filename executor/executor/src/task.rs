@@ -156,8 +156,13 @@ impl Task {
     }
 
     /// Has the task end; what is decided first counts. All must be over by `deadline`: a later call
-    /// may only bring it nearer.
+    /// may only bring it nearer. If its processes have ended by themselves, that counts.
     pub(crate) fn end(&mut self, fate: Fate, deadline: Option<Instant>) {
+        if let Stage::Runs(runs) = &self.stage
+            && (runs.end.is_some() || runs.runner.is_finished())
+        {
+            return;
+        }
         if let Some(deadline) = deadline {
             self.limits.send_if_modified(|limits| {
                 let nearer = limits.is_none_or(|limits| deadline < limits.end_by);
@@ -331,9 +336,6 @@ impl Runs {
     /// Stops the checks, asks the task to end, and then has its processes told. If all that was
     /// done, a second call can only shorten the time they have.
     fn close(&mut self, fate: &Fate, limits: &watch::Sender<Option<Limits>>) {
-        if self.end.is_some() {
-            return;
-        }
         let commands = self.commands.clone();
         let Fate { reason, grace, .. } = fate.clone();
         let limits = limits.subscribe();
@@ -512,6 +514,27 @@ mod tests {
         let reason = "first; and more".to_owned();
         assert_eq!(task.next().await, Happened::Ended(v1::TaskState::TaskKilled, reason));
         assert_eq!(*log.lock().unwrap(), ["check stopped", "told: first 10s"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn s57_a_kill_after_its_end_changes_nothing_while_checks_are_slow_to_stop() {
+        for is_seen in [true, false] {
+            let mut task = running(&Arc::default());
+            assert_eq!(task.next().await, Happened::Well("Task is healthy.".to_owned()));
+            let Stage::Runs(runs) = &mut task.stage else { panic!() };
+            let end = End { state: TaskState::Success, reason: String::new() };
+            runs.runner = tokio::spawn(std::future::ready(Ok(end)));
+            let moment = Duration::from_millis(500);
+            if is_seen {
+                assert!(tokio::time::timeout(moment, task.next()).await.is_err());
+            } else {
+                tokio::time::sleep(moment).await;
+            }
+            task.end(kill("Instructed to kill task."), None);
+            let finished = "Task finished.".to_owned();
+            let ended = Happened::Ended(v1::TaskState::TaskFinished, finished);
+            assert_eq!(task.next().await, ended);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -43,16 +43,21 @@ pub(crate) async fn watch(
     say: Say,
     stop: CancellationToken,
 ) {
+    watch_by(config, || asker.ask(), &sandbox, say, stop).await;
+}
+
+async fn watch_by<F: Future<Output = Result<(), String>>>(
+    config: HealthCheckConfig,
+    ask: impl Fn() -> F,
+    sandbox: &OwnedFd,
+    say: Say,
+    stop: CancellationToken,
+) {
     let mut machine = Machine::new(&config);
     let interval = seconds(config.interval_secs.max(MIN_INTERVAL_SECS));
     let mut last_wrong = None;
-    let mut early = None;
     while machine.asks_again() {
-        let answer = match early.take() {
-            Some(early) => Some(early),
-            None => answer(&asker, &sandbox, &stop).await,
-        };
-        let Some(answer) = answer else { return };
+        let Some(answer) = answer(&ask, sandbox, &stop).await else { return };
         match &answer {
             Ok(()) => tracing::debug!("the task is well"),
             Err(reason) => {
@@ -62,28 +67,26 @@ pub(crate) async fn watch(
         }
         let was_wrong = answer.is_err();
         machine.answered(answer);
-        let is_due = tokio::time::sleep(interval);
-        match machine.health() {
-            Health::Starting if was_wrong => {
-                tokio::select! {
-                    () = is_due => {}
-                    right = right_soon(&asker, &sandbox, &stop) => {
-                        if !right {
-                            return;
-                        }
-                        // What is due by now is that answer.
-                        early = Some(Ok(()));
+        let due = Instant::now() + interval;
+        if was_wrong && *machine.health() == Health::Starting {
+            tokio::select! {
+                () = tokio::time::sleep_until(due) => {}
+                right = right_soon(&ask, sandbox, &stop) => {
+                    if !right {
+                        return;
                     }
+                    machine.answered_early();
                 }
-                continue;
             }
+        }
+        match machine.health() {
             Health::Starting => {}
             Health::Healthy => say.verdict(Verdict::Running(HEALTHY.to_owned())),
             Health::Unhealthy(_) => break,
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = is_due => {}
+            () = tokio::time::sleep_until(due) => {}
         }
     }
     if let Health::Unhealthy(reason) = machine.health() {
@@ -94,8 +97,8 @@ pub(crate) async fn watch(
 }
 
 /// Asks once, unless it snoozes; nothing if it was told to stop.
-async fn answer(
-    asker: &Asker,
+async fn answer<F: Future<Output = Result<(), String>>>(
+    ask: &impl Fn() -> F,
     sandbox: &OwnedFd,
     stop: &CancellationToken,
 ) -> Option<Result<(), String>> {
@@ -105,12 +108,16 @@ async fn answer(
     }
     tokio::select! {
         () = stop.cancelled() => None,
-        answer = asker.ask() => Some(answer),
+        answer = ask() => Some(answer),
     }
 }
 
 /// Asks until the answer is right, which it gives, or until told to stop.
-async fn right_soon(asker: &Asker, sandbox: &OwnedFd, stop: &CancellationToken) -> bool {
+async fn right_soon<F: Future<Output = Result<(), String>>>(
+    ask: &impl Fn() -> F,
+    sandbox: &OwnedFd,
+    stop: &CancellationToken,
+) -> bool {
     let mut pause = SOON;
     loop {
         tokio::select! {
@@ -118,7 +125,7 @@ async fn right_soon(asker: &Asker, sandbox: &OwnedFd, stop: &CancellationToken) 
             () = tokio::time::sleep(pause) => {}
         }
         let began = Instant::now();
-        match answer(asker, sandbox, stop).await {
+        match answer(ask, sandbox, stop).await {
             Some(Ok(())) => return true,
             Some(Err(_)) => {}
             None => return false,
@@ -137,4 +144,69 @@ fn seconds(secs: f64) -> Duration {
 fn is_snoozed(sandbox: &OwnedFd) -> bool {
     statat(sandbox.as_fd(), SNOOZE, AtFlags::SYMLINK_NOFOLLOW)
         .is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::RegularFile)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::checks::Checks;
+
+    /// What a task with these answers is at last, and when it was asked, in milliseconds.
+    async fn asked(config: HealthCheckConfig, answers: &str) -> (Verdict, Vec<u128>) {
+        let folder = tempfile::tempdir().unwrap();
+        let sandbox = OwnedFd::from(std::fs::File::open(folder.path()).unwrap());
+        let mut answers: Vec<char> = answers.chars().rev().collect();
+        answers.insert(0, '-');
+        let (answers, times) = (Mutex::new(answers), Arc::new(Mutex::new(Vec::new())));
+        let (began, asked_at) = (Instant::now(), times.clone());
+        let mut checks = Checks::new();
+        checks.start("health", Verdict::Starting, |say, stop| async move {
+            let ask = || {
+                let answer = answers.lock().unwrap().pop().unwrap();
+                if answer != '-' {
+                    asked_at.lock().unwrap().push(began.elapsed().as_millis());
+                }
+                async move {
+                    match answer {
+                        'T' => Ok(()),
+                        'F' => Err("wrong".to_owned()),
+                        _ => std::future::pending().await,
+                    }
+                }
+            };
+            watch_by(config, ask, &sandbox, say, stop).await;
+        });
+        tokio::time::sleep(Duration::from_secs(1000)).await;
+        let verdict = checks.verdict();
+        checks.stop(Duration::from_secs(1)).await;
+        let times = times.lock().unwrap().clone();
+        (verdict, times)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_right_answer_that_comes_early_uses_up_no_attempt_and_delays_none() {
+        let config = HealthCheckConfig {
+            initial_interval_secs: 15.0,
+            interval_secs: 10.0,
+            max_consecutive_failures: 0,
+            min_consecutive_successes: 1,
+            ..HealthCheckConfig::default()
+        };
+        let well = Verdict::Running(HEALTHY.to_owned());
+        let times = vec![0, 500, 10_000, 20_000];
+        assert_eq!(asked(config.clone(), "FTFT").await, (well.clone(), times.clone()));
+        // The third that is due is forgiven no more.
+        let ill = Verdict::Failed("Failed health check! wrong".to_owned());
+        assert_eq!(asked(config.clone(), "FTFF").await, (ill, times));
+        // One that has to succeed twice has the attempts it would have without those between.
+        let twice = HealthCheckConfig {
+            max_consecutive_failures: 1,
+            min_consecutive_successes: 2,
+            ..config
+        };
+        let times = vec![0, 500, 10_000, 10_500, 20_000, 20_500, 30_000, 30_500, 40_000];
+        assert_eq!(asked(twice, "FTFTFTFTT").await, (well, times));
+    }
 }

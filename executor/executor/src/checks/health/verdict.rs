@@ -78,14 +78,23 @@ impl Machine {
         }
         self.attempts = self.attempts.saturating_add(1).min(self.max_attempts.saturating_add(1));
         match answer {
-            Ok(()) => {
-                self.successes = self.successes.saturating_add(1);
-                self.failures = 0;
-                if self.successes >= self.min_successes {
-                    self.health = Health::Healthy;
-                }
-            }
+            Ok(()) => self.succeeded(),
             Err(reason) => self.failed(reason),
+        }
+    }
+
+    /// Takes in a right answer to what was asked before the next attempt is due: it uses up none.
+    pub(crate) fn answered_early(&mut self) {
+        if !matches!(self.health, Health::Unhealthy(_)) {
+            self.succeeded();
+        }
+    }
+
+    fn succeeded(&mut self) {
+        self.successes = self.successes.saturating_add(1);
+        self.failures = 0;
+        if self.successes >= self.min_successes {
+            self.health = Health::Healthy;
         }
     }
 
