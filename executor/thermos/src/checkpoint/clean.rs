@@ -1,8 +1,12 @@
 //! Removing checkpoints that tell of nothing any more.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use super::record::{Event, Header};
 use super::{is_task_id, open, path, read_from, tasks_dir};
@@ -12,7 +16,7 @@ use crate::process::tree::{boot_id, is_alive};
 const MAX_LOOKED_AT: usize = 500;
 
 /// Removes the checkpoints below `root` of tasks whose sandbox is gone and whose runner does not
-/// live. Gives how many there were.
+/// live, be it the first or one that took the task over. Gives how many there were.
 ///
 /// It looks at a bounded number of tasks, first at those whose ids follow `task_id`, which are
 /// mostly earlier tasks of the same job.
@@ -37,22 +41,40 @@ pub fn clean(root: &Path, task_id: &str) -> io::Result<usize> {
     let mut removed = 0;
     for id in ids {
         let file = path(root, &id);
-        let Some(header) = header(&file).filter(|header| is_over(header, &boot)) else { continue };
-        let gone = fs::remove_file(&file).and_then(|()| fs::remove_dir(tasks_dir(root).join(&id)));
-        match gone {
-            Ok(()) => removed += 1,
-            Err(error) => tracing::debug!(%error, task = header.task_id, "a checkpoint stays"),
+        let Ok(opened) = open(&file) else { continue };
+        if !header(&opened).is_some_and(|header| is_over(&header, &boot)) {
+            continue;
+        }
+        match remove(&opened, &file) {
+            Ok(true) => removed += 1,
+            Ok(false) => tracing::debug!(task = id, "somebody writes a checkpoint: it stays"),
+            Err(error) => tracing::debug!(%error, task = id, "a checkpoint stays"),
         }
     }
     Ok(removed)
 }
 
+/// Removes an opened checkpoint from where it was opened, unless it has a writer, or something else
+/// is there now. Gives whether it did.
+fn remove(opened: &File, path: &Path) -> io::Result<bool> {
+    // Kept until the file is closed: until then nobody else takes the task over.
+    if let Err(errno) = flock(opened, FlockOperation::NonBlockingLockExclusive) {
+        return if errno == Errno::WOULDBLOCK { Ok(false) } else { Err(errno.into()) };
+    }
+    let (known, found) = (opened.metadata()?, fs::symlink_metadata(path)?);
+    if (known.dev(), known.ino()) != (found.dev(), found.ino()) {
+        return Ok(false);
+    }
+    fs::remove_file(path)?;
+    path.parent().map_or(Ok(()), fs::remove_dir)?;
+    Ok(true)
+}
+
 /// The header of a checkpoint; none while it is being written, or if it cannot be read.
-fn header(path: &Path) -> Option<Header> {
-    let file = open(path).ok()?;
+fn header(file: &File) -> Option<Header> {
     let mut header = None;
     // What follows the first record is refused: it is not needed.
-    let _rest_unread = read_from(&file, 0, |record| match record.event {
+    let _rest_unread = read_from(file, 0, |record| match record.event {
         Event::Header(found) if header.is_none() => {
             header = Some(*found);
             Ok(())
@@ -66,4 +88,21 @@ fn is_over(header: &Header, boot: &str) -> bool {
     let is_gone = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
     fs::symlink_metadata(&header.sandbox).is_err_and(is_gone)
         && (header.boot_id != boot || !is_alive(header.runner))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_come_into_the_place_of_a_checkpoint_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        fs::write(&path, "old").unwrap();
+        let opened = open(&path).unwrap();
+        fs::write(folder.path().join("new"), "new").unwrap();
+        fs::rename(folder.path().join("new"), &path).unwrap();
+        assert!(!remove(&opened, &path).unwrap());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+    }
 }

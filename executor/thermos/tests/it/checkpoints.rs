@@ -250,3 +250,16 @@ fn checkpoints_without_sandbox_and_runner_are_removed() {
     assert_eq!(left, ["coming", "kept", "pipe", "runs"]);
     assert_eq!(checkpoint::clean(&root.path().join("none"), "d").unwrap(), 0);
 }
+
+#[test]
+fn a_checkpoint_that_another_runner_goes_on_with_is_not_removed() {
+    let root = tempfile::tempdir().unwrap();
+    let gone = root.path().join("gone");
+    let header = abandoned("taken-over", &gone);
+    write(root.path(), &story(header.clone())[..4]);
+    let opened = Writer::open(root.path(), 2000, &header).unwrap();
+    assert!(matches!(opened, Opened::Existing(..)));
+    assert_eq!(checkpoint::clean(root.path(), "d").unwrap(), 0);
+    drop(opened);
+    assert_eq!(checkpoint::clean(root.path(), "d").unwrap(), 1);
+}
