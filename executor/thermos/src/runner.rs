@@ -295,6 +295,8 @@ impl Runner {
                     };
                     self.handle(input).await?;
                 }
+                // What is over is not kept until the task is.
+                Some(_copied) = self.copies.join_next() => {}
                 Ok(()) = changes.changed(), if self.waits_for_all => {}
                 () = sleep_until(wakeup) => self.handle(Input::Tick).await?,
             }
