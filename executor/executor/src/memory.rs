@@ -14,13 +14,17 @@ pub(crate) struct Memory {
 
 /// The names of what a cgroup tells.
 #[derive(Debug)]
-struct Files {
+pub(crate) struct Files {
     events: &'static str,
     limit: &'static str,
     peak: &'static str,
 }
 
-const V2: Files = Files { events: "memory.events", limit: "memory.max", peak: "memory.peak" };
+/// What no machine has, in bytes: version 1 says it in the place of `max`.
+const UNLIMITED: u64 = 1 << 60;
+
+pub(crate) const V2: Files =
+    Files { events: "memory.events", limit: "memory.max", peak: "memory.peak" };
 const V1: Files = Files {
     events: "memory.oom_control",
     limit: "memory.limit_in_bytes",
@@ -44,23 +48,24 @@ impl Memory {
         })
     }
 
-    fn at(folder: &Path, files: &'static Files) -> Option<Self> {
+    /// That whose files are in a folder; none if the kernel counts nothing for it.
+    pub(crate) fn at(folder: &Path, files: &'static Files) -> Option<Self> {
         let kills = kills(folder, files)?;
         Some(Self { folder: folder.to_owned(), files, kills })
     }
 
-    /// What there is to tell if something was killed since.
+    /// What there is to tell if something was killed since. Nothing without a limit: it is not this
+    /// task's doing then, and the cgroup may be that of others as well.
     pub(crate) fn killed(&self) -> Option<String> {
         let kills = kills(&self.folder, self.files)?.checked_sub(self.kills)?;
         if kills == 0 {
             return None;
         }
         let figure = |name| fs::read_to_string(self.folder.join(name)).ok()?.trim().parse().ok();
-        let limit: Option<u64> = figure(self.files.limit);
+        let limit: u64 = figure(self.files.limit).filter(|limit| *limit < UNLIMITED)?;
         let peak: Option<u64> = figure(self.files.peak);
-        let limit = limit.map(|limit| format!(": it may use {limit} bytes")).unwrap_or_default();
         let peak = peak.map(|peak| format!(", and used up to {peak}")).unwrap_or_default();
-        Some(format!("out of memory, {kills} killed by the kernel{limit}{peak}"))
+        Some(format!("out of memory, {kills} killed by the kernel: it may use {limit} bytes{peak}"))
     }
 }
 
@@ -84,8 +89,12 @@ mod tests {
             assert_eq!(memory.killed(), None);
             write(files.events, "low 0\noom 3\noom_kill 3\n");
             let told = "out of memory, 2 killed by the kernel";
-            assert_eq!(memory.killed().as_deref(), Some(told));
+            for unlimited in ["max\n", "9223372036854771712\n", "1152921504606846976\n", ""] {
+                write(files.limit, unlimited);
+                assert_eq!(memory.killed(), None, "{unlimited}");
+            }
             write(files.limit, "1000\n");
+            assert_eq!(memory.killed(), Some(format!("{told}: it may use 1000 bytes")));
             write(files.peak, "999\n");
             let told = format!("{told}: it may use 1000 bytes, and used up to 999");
             assert_eq!(memory.killed(), Some(told));
