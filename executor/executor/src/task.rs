@@ -22,7 +22,7 @@ use crate::prepare::{Plan, Prepared, StartError};
 
 /// How long a task may be prepared.
 const PREPARATION: Duration = Duration::from_secs(600);
-/// How long checks have to stop.
+/// How long checks have to stop, if there is time for that: at most a quarter of what there is.
 const CHECKS_STOP: Duration = Duration::from_secs(5);
 
 /// What there is to report of a task.
@@ -75,6 +75,8 @@ struct Runs {
     plan: Option<Plan>,
     lifecycle: Option<Lifecycle>,
     autopsy: Option<Autopsy>,
+    /// Whether its checks want it to end: what it leaves behind is looked at then, too.
+    is_ill: bool,
     ready: watch::Sender<bool>,
     /// What is to be asked when it runs.
     readiness: Option<Readiness>,
@@ -200,7 +202,7 @@ impl Task {
                 Ok(_) => fate.reason.clone(),
                 Err(error) => format!("{}; {error}", fate.reason),
             };
-            return Happened::Ended(fate.state, reason);
+            return Happened::Ended(fate.state, reason + more);
         }
         let (state, message) = match end {
             Ok(End { state, reason }) => {
@@ -250,6 +252,7 @@ impl Runs {
             plan: Some(plan),
             lifecycle,
             autopsy: Some(autopsy),
+            is_ill: false,
             ready,
             readiness: None,
             remark,
@@ -282,9 +285,12 @@ impl Runs {
                         let mut checks = std::mem::replace(&mut self.checks, Checks::new());
                         let failed = self.has_failed();
                         let autopsy = self.autopsy.take_if(|_| failed);
-                        self.ready.send_replace(false);
+                        let ready = self.ready.clone();
+                        ready.send_replace(false);
                         self.closing = Some(tokio::spawn(async move {
                             checks.stop(CHECKS_STOP).await;
+                            // One of them may have said so before it stopped.
+                            ready.send_replace(false);
                             match autopsy {
                                 Some(autopsy) => autopsy.look().await,
                                 None => String::new(),
@@ -293,8 +299,9 @@ impl Runs {
                     }
                 }
                 more = closed(&mut self.closing), if self.end.is_some() => {
-                    self.closing = None;
-                    self.more = more;
+                    self.more.push_str(&more);
+                    let autopsy = self.autopsy.take_if(|_| self.is_ill);
+                    self.closing = autopsy.map(|autopsy| tokio::spawn(autopsy.look()));
                 }
                 () = self.checks.changed(), if self.closing.is_none() => {}
             }
@@ -352,10 +359,18 @@ impl Runs {
             None => {
                 let mut checks = std::mem::replace(&mut self.checks, Checks::new());
                 let lifecycle = self.lifecycle.take();
-                self.ready.send_replace(false);
+                self.is_ill = fate.state == v1::TaskState::TaskFailed;
+                let ready = self.ready.clone();
+                ready.send_replace(false);
                 let over = self.over.clone();
+                let patience = limits.borrow().map_or(CHECKS_STOP, |limits| {
+                    let left = limits.end_by.saturating_duration_since(Instant::now());
+                    CHECKS_STOP.min(left / 4)
+                });
                 self.closing = Some(tokio::spawn(async move {
-                    checks.stop(CHECKS_STOP).await;
+                    checks.stop(patience).await;
+                    // One of them may have said so before it stopped.
+                    ready.send_replace(false);
                     if let Some(lifecycle) = lifecycle {
                         tokio::select! {
                             () = over.cancelled() => return String::new(),
@@ -433,6 +448,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+    use crate::memory::{self, Memory};
 
     fn task(prepared: JoinHandle<Result<Prepared, StartError>>) -> Task {
         let id = v1::TaskId { value: "a".to_owned() };
@@ -488,6 +504,7 @@ mod tests {
             plan: None,
             lifecycle: None,
             autopsy: None,
+            is_ill: false,
             ready: task.ready.clone(),
             readiness: None,
             remark: None,
@@ -535,6 +552,59 @@ mod tests {
             let ended = Happened::Ended(v1::TaskState::TaskFinished, finished);
             assert_eq!(task.next().await, ended);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn s59_checks_have_a_quarter_of_the_time_to_stop() {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let mut task = running(&log);
+        let Stage::Runs(runs) = &mut task.stage else { panic!() };
+        runs.checks.start("deaf", Verdict::None, |_, _| std::future::pending());
+        assert_eq!(task.next().await, Happened::Well("Task is healthy.".to_owned()));
+        let began = Instant::now();
+        task.end(kill("first"), Some(began + Duration::from_secs(8)));
+        let ended = Happened::Ended(v1::TaskState::TaskKilled, "first; and more".to_owned());
+        assert_eq!(task.next().await, ended);
+        assert_eq!(began.elapsed(), Duration::from_secs(2));
+        assert_eq!(*log.lock().unwrap(), ["check stopped", "told: first 6s"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_takes_no_work_once_it_is_to_end_whatever_a_check_says_late() {
+        let mut task = running(&Arc::default());
+        let ready = task.ready.clone();
+        let Stage::Runs(runs) = &mut task.stage else { panic!() };
+        runs.checks.start("late", Verdict::None, |_, stop| async move {
+            stop.cancelled().await;
+            ready.send_replace(true);
+        });
+        assert_eq!(task.next().await, Happened::Well("Task is healthy.".to_owned()));
+        task.end(kill("first"), None);
+        task.next().await;
+        assert!(!*task.ready.borrow());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_its_checks_end_is_told_with_what_was_killed_for_its_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        };
+        write("memory.events", "oom_kill 0\n");
+        write("memory.max", "1000\n");
+        let mut task = running(&Arc::default());
+        let Stage::Runs(runs) = &mut task.stage else { panic!() };
+        runs.autopsy = Some(Autopsy {
+            checkpoint_root: folder.path().to_owned(),
+            task_id: "a".to_owned(),
+            sandbox: Arc::new(std::fs::File::open(folder.path()).unwrap().into()),
+            memory: Memory::at(folder.path(), &memory::V2),
+        });
+        write("memory.events", "oom_kill 1\n");
+        runs.checks.start("ill", Verdict::Failed("ill".to_owned()), |_, _| std::future::ready(()));
+        let reason = "ill; and more; out of memory, 1 killed by the kernel: it may use 1000 bytes";
+        let ended = Happened::Ended(v1::TaskState::TaskFailed, reason.to_owned());
+        assert_eq!(task.next().await, ended);
     }
 
     #[tokio::test(start_paused = true)]
