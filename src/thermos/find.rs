@@ -1,6 +1,5 @@
 //! Which tasks of this machine are meant.
 
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -69,20 +68,6 @@ impl Roots {
 pub(super) struct Found {
     pub(super) root: PathBuf,
     pub(super) task: Arc<Task>,
-}
-
-impl Found {
-    /// The user who has written its checkpoint, if that is neither root nor who runs this: what such a
-    /// checkpoint says may be meant to have somebody else's files deleted, or processes ended.
-    ///
-    /// # Errors
-    /// The checkpoint cannot be looked at.
-    pub(super) fn foreign_writer(&self) -> std::io::Result<Option<u32>> {
-        let path = checkpoint::path(&self.root, self.task.id());
-        let writer = std::fs::symlink_metadata(path)?.uid();
-        let me = rustix::process::geteuid().as_raw();
-        Ok((writer != 0 && writer != me).then_some(writer))
-    }
 }
 
 /// The tasks below some roots whose ids are matched. A root that cannot be read is told, and hides

@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use aurora_thermos::process::tree;
+use aurora_thermos::takeover;
 use aurora_thermos::view::{Header, Tasks};
 use rustix::process::Signal;
 
 use super::find::{Found, Ids, Roots, tasks};
-use super::offline;
 use super::times::plain;
 use crate::failure::Failure;
 use crate::output::{note, print};
@@ -63,10 +63,7 @@ fn end(found: &Found) -> Result<(), String> {
         let why = found.task.damage().unwrap_or("it is being written");
         return Err(format!("its checkpoint does not say what runs: {why}"));
     };
-    let writer = found.foreign_writer();
-    if let Some(uid) =
-        writer.map_err(|error| format!("failed to look at its checkpoint: {error}"))?
-    {
+    if let Some(uid) = found.task.foreign_writer() {
         return Err(format!(
             "user {uid} has written down what runs, and is not taken at their word: end it as that user"
         ));
@@ -88,7 +85,12 @@ fn end(found: &Found) -> Result<(), String> {
             return Err(format!("its runner, process {}, does not die", header.runner.pid));
         }
     }
-    offline::end(&found.root, found.task.id())
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("failed to start: {error}"))?;
+    let reason = "Killed by `thermos kill` after its runner had gone.";
+    runtime
+        .block_on(takeover::end(&found.root, &found.task, reason))
+        .map_err(|error| format!("its end cannot be written down: {error}"))
 }
 
 /// Whether the task has ended by what is written down, and its runner with it.

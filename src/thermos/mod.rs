@@ -1,13 +1,11 @@
 //! `aurora thermos …`, and `thermos` by the program's name: tasks of one machine by themselves,
 //! without a cluster (`executor.md` 19).
 
-mod bind;
 mod detach;
 mod find;
 mod gc;
 mod inspect;
 mod kill;
-mod offline;
 mod prepared;
 mod read;
 mod run;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use aurora_model::config::Task;
 use aurora_thermos::checkpoint::record::Header;
 use aurora_thermos::checkpoint::{self, is_task_id};
+use aurora_thermos::names::Names;
 use aurora_thermos::process::children::Children;
 use aurora_thermos::process::tree;
 use aurora_thermos::process::user::Credentials;
@@ -21,7 +22,6 @@ use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
-use super::bind::{Names, bind};
 use super::find::absolute;
 use super::source::usage;
 use crate::failure::{Code, Failure};
@@ -55,15 +55,16 @@ impl Prepared {
         }
         let user = identity(&self.user)?;
         let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        let names = Names {
-            task_id: &self.task_id,
-            user: &user.name,
-            hostname: &hostname,
-            ports: &self.ports,
-        };
         let invalid =
             |error: &dyn std::fmt::Display| usage(format!("the task cannot be run: {error}"));
-        let task = bind(&self.task, &names).map_err(|error| invalid(&error))?;
+        // It is the only instance.
+        let mut names = Names::new(&self.task_id, &user.name, 0, &hostname, &self.ports);
+        let (task, task_json) = names.bind(&self.task).map_err(|error| invalid(&error))?;
+        if !names.unbound().is_empty() {
+            let unbound: Vec<String> =
+                names.unbound().iter().map(|name| format!("{{{{{name}}}}}")).collect();
+            return Err(invalid(&format!("nothing is bound to {}", unbound.join(", "))));
+        }
         let mut spec = TaskSpec::new(&task).map_err(|error| invalid(&error))?;
         // Somebody looks on, who can end what starts again and again.
         spec.max_runs = None;
@@ -89,7 +90,6 @@ impl Prepared {
         let process = |error: std::io::Error| {
             Failure::new(Code::Error, format!("failed to look at this process: {error}"))
         };
-        let task_json = serde_json::to_string(&task).map_err(|error| invalid(&error))?;
         let header = Header {
             task_id: self.task_id,
             task_json,

@@ -197,7 +197,8 @@ fn s80_kill_ends_what_a_dead_runner_left() {
     assert_eq!(place.thermos(&["kill", "t"]).expect(0).out(), "Killing t1...done.\n");
     assert_nothing_left(place.home.path());
     let read = place.thermos(&["read", place.checkpoint("t1").to_str().unwrap()]).expect(0).out();
-    assert!(read.contains("=> KILLED") && read.contains("rc=-9"), "{read}");
+    // How its run would have ended nobody knows.
+    assert!(read.contains("=> KILLED") && read.contains("LOST"), "{read}");
     assert!(!place.is_active("t1"));
 }
 

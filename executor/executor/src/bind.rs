@@ -9,11 +9,9 @@ use aurora_model::config::{
 };
 use aurora_model::job::AssignedTask;
 use aurora_model::key::JobKey;
-use aurora_template::{Address, InterpolateError, interpolate};
+use aurora_template::{Address, InterpolateError};
+use aurora_thermos::names::{Names, NamesError};
 use prost::Message;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 /// Why a task cannot be run, in the words that its user sees.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +34,15 @@ pub enum BindError {
     /// Port aliases lead back to themselves.
     #[error("Found cycle in portmap!")]
     PortCycle,
+}
+
+impl From<NamesError> for BindError {
+    fn from(error: NamesError) -> Self {
+        match error {
+            NamesError::Json(error) => Self::Malformed(error),
+            NamesError::Template(error) => Self::Template(error),
+        }
+    }
 }
 
 /// What a Mesos task carries is no task of a scheduler of this kind.
@@ -71,8 +78,8 @@ pub(crate) fn bind(assigned: &AssignedTask, user: &str) -> Result<BoundTask, Bin
     let job = Job::from_executor_data(&executor.data)?;
     let hostname = assigned.agent.as_ref().map(|(_, host)| host.to_string()).unwrap_or_default();
     let ports = ports(&job, &assigned.assigned_ports)?;
-    let mut names =
-        Names { known: names(assigned, user, &hostname, &ports), unbound: BTreeSet::new() };
+    let task_id = assigned.task_id.as_str();
+    let mut names = Names::new(task_id, user, assigned.instance, &hostname, &ports);
     let (task, task_json) = names.bind(&job.task)?;
     let (health, _) = names.bind(&job.health_check_config)?;
     let (readiness, _) = names.bind(&job.readiness)?;
@@ -80,8 +87,8 @@ pub(crate) fn bind(assigned: &AssignedTask, user: &str) -> Result<BoundTask, Bin
     let announcer = job.announce.map(|announce| Announcer { portmap: BTreeMap::new(), ..announce });
     let (announcer, _) = names.bind(&announcer)?;
     let (lifecycle, _) = names.bind(&job.lifecycle.and_then(|lifecycle| lifecycle.http))?;
-    if !names.unbound.is_empty() {
-        return Err(BindError::Unbound(names.unbound));
+    if !names.unbound().is_empty() {
+        return Err(BindError::Unbound(names.unbound().clone()));
     }
     Ok(BoundTask {
         task_id: assigned.task_id.to_string(),
@@ -133,70 +140,6 @@ fn ports(job: &Job, assigned: &BTreeMap<String, u16>) -> Result<BTreeMap<String,
         }
     }
     Ok(ports)
-}
-
-fn names(
-    assigned: &AssignedTask,
-    user: &str,
-    hostname: &str,
-    ports: &BTreeMap<String, u16>,
-) -> BTreeMap<Address, String> {
-    let fixed = [
-        ("thermos.task_id".to_owned(), assigned.task_id.to_string()),
-        ("thermos.user".to_owned(), user.to_owned()),
-        ("mesos.instance".to_owned(), assigned.instance.to_string()),
-        ("mesos.hostname".to_owned(), hostname.to_owned()),
-    ];
-    let ports =
-        ports.iter().map(|(name, port)| (format!("thermos.ports[{name}]"), port.to_string()));
-    fixed
-        .into_iter()
-        .chain(ports)
-        .filter_map(|(address, value)| Some((address.parse().ok()?, value)))
-        .collect()
-}
-
-/// What names stand for, and which of those that were met stand for nothing.
-struct Names {
-    known: BTreeMap<Address, String>,
-    unbound: BTreeSet<Address>,
-}
-
-impl Names {
-    /// Binds every text of a part of the job. Gives its JSON too.
-    fn bind<T: Serialize + DeserializeOwned>(
-        &mut self,
-        part: &T,
-    ) -> Result<(T, String), BindError> {
-        let mut json = serde_json::to_value(part)?;
-        self.bind_texts(&mut json)?;
-        let text = json.to_string();
-        Ok((serde_json::from_value(json)?, text))
-    }
-
-    fn bind_texts(&mut self, json: &mut Value) -> Result<(), InterpolateError> {
-        match json {
-            Value::String(text) if text.contains("{{") => {
-                let done = interpolate::<InterpolateError>(text, |address| {
-                    Ok(self.known.get(address).cloned())
-                })?;
-                self.unbound.extend(done.unbound);
-                *text = done.text;
-            }
-            Value::Array(items) => {
-                for item in items {
-                    self.bind_texts(item)?;
-                }
-            }
-            Value::Object(fields) => {
-                for (_, value) in fields {
-                    self.bind_texts(value)?;
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -102,11 +102,7 @@ fn answer(found: &io::Result<Option<Value>>) -> Response {
 }
 
 /// Answers with a part of the file at a place. Large parts are given to a few at a time.
-async fn answer_part(
-    observed: Arc<Observed>,
-    wanted: Part,
-    place: impl FnOnce(&Observed) -> io::Result<Place> + Send + 'static,
-) -> Response {
+async fn answer_part(observed: Arc<Observed>, wanted: Part, place: io::Result<Place>) -> Response {
     let is_small = |length: &String| length.parse().is_ok_and(|length: u64| length <= MAX_READ);
     let _permit = match wanted.length.as_ref() {
         Some(length) if is_small(length) => None,
@@ -118,7 +114,7 @@ async fn answer_part(
             Some(permit)
         }
     };
-    answer(&blocking(move || part(&place(&observed)?.open()?, &wanted)).await)
+    answer(&blocking(move || part(&place?.open()?, &wanted)).await)
 }
 
 async fn log_data(
@@ -130,8 +126,7 @@ async fn log_data(
         return answer(&Ok(None));
     };
     let Ok(Some(task)) = observed.task(&id).await else { return answer(&Ok(None)) };
-    let place = move |observed: &Observed| Place::of_log(observed, &task, &process, run, stream);
-    answer_part(observed, wanted, place).await
+    answer_part(observed, wanted, Place::of_log(&task, &process, run, stream)).await
 }
 
 async fn file_data(
@@ -140,8 +135,7 @@ async fn file_data(
     Query(wanted): Query<Part>,
 ) -> Response {
     let Ok(Some(task)) = observed.task(&id).await else { return answer(&Ok(None)) };
-    let place = move |observed: &Observed| Place::in_sandbox(observed, &task, &path);
-    answer_part(observed, wanted, place).await
+    answer_part(observed, wanted, Place::in_sandbox(&task, &path)).await
 }
 
 async fn download(
@@ -152,7 +146,7 @@ async fn download(
     let missing = |text| pages::missing(text);
     let Ok(Some(task)) = observed.task(&id).await else { return missing("No such file") };
     let answered = blocking(move || {
-        let place = Place::in_sandbox(&observed, &task, &path)?;
+        let place = Place::in_sandbox(&task, &path)?;
         match place.open() {
             Ok(file) => download::answer(file, &path, &headers),
             Err(error) if place.list().is_ok() => {

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aurora_daemon::beneath::{self, blocking};
+use aurora_thermos::view::Task;
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -204,8 +205,8 @@ async fn log(
     let (Some(stream), Ok(run)) = (files::stream(&name), run.parse::<i64>()) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    follow(observed, id, resumed(&headers).unwrap_or(from), move |observed, task| {
-        Place::of_log(observed, task, &process, run, stream)
+    follow(observed, id, resumed(&headers).unwrap_or(from), |task| {
+        Place::of_log(task, &process, run, stream)
     })
     .await
 }
@@ -216,17 +217,15 @@ async fn file(
     Query(from): Query<From>,
     headers: HeaderMap,
 ) -> Response {
-    follow(observed, id, resumed(&headers).unwrap_or(from), move |observed, task| {
-        Place::in_sandbox(observed, task, &path)
-    })
-    .await
+    follow(observed, id, resumed(&headers).unwrap_or(from), |task| Place::in_sandbox(task, &path))
+        .await
 }
 
 async fn follow(
     observed: Arc<Observed>,
     id: String,
     from: From,
-    place: impl FnOnce(&Observed, &aurora_thermos::view::Task) -> io::Result<Place> + Send + 'static,
+    place: impl FnOnce(&Task) -> io::Result<Place>,
 ) -> Response {
     let Ok(Some(task)) = observed.task(&id).await else {
         return (StatusCode::NOT_FOUND, format!("Failed to find task {id}.")).into_response();
@@ -236,9 +235,9 @@ async fn follow(
         let text = "too many files are followed at the moment";
         return (StatusCode::SERVICE_UNAVAILABLE, later, text).into_response();
     };
-    let seen = Arc::clone(&observed);
+    let place = place(&task);
     let begun = blocking(move || {
-        let place = place(&seen, &task)?;
+        let place = place?;
         let size = || place.open().and_then(|file| file.metadata()).map_or(0, |found| found.len());
         let offset = from.offset.unwrap_or_else(size);
         Following::new(place, offset, from.inode)

@@ -8,10 +8,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use aurora_daemon::beneath::{Entry, Folder};
-use aurora_thermos::checkpoint;
 use aurora_thermos::view::{Stream, Task};
 
-use crate::tasks::{Observed, run_numbered};
+use crate::tasks::run_numbered;
 
 /// A path below a folder that must not be left.
 #[derive(Debug, Clone)]
@@ -24,37 +23,30 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// A file or folder of a task's sandbox. Blocks.
-    pub(crate) fn in_sandbox(observed: &Observed, task: &Task, path: &str) -> io::Result<Self> {
+    /// A file or folder of a task's sandbox.
+    pub(crate) fn in_sandbox(task: &Task, path: &str) -> io::Result<Self> {
         let header = task.header().ok_or(io::ErrorKind::NotFound)?;
-        Self::new(observed, task, header.sandbox.clone(), path.into())
+        Ok(Self::new(task, header.sandbox.clone(), path.into()))
     }
 
     /// What a run prints to. The job owns the folder it lies in, so it is opened like any file of
-    /// a sandbox, from the sandbox on. Blocks.
-    pub(crate) fn of_log(
-        observed: &Observed,
-        task: &Task,
-        process: &str,
-        run: i64,
-        stream: Stream,
-    ) -> io::Result<Self> {
+    /// a sandbox, from the sandbox on.
+    pub(crate) fn of_log(task: &Task, process: &str, run: i64, stream: Stream) -> io::Result<Self> {
         let run = run_numbered(task.runs(process), run).ok_or(io::ErrorKind::NotFound)?;
         let place = task.log_place(process, run.number, stream);
         let (root, below) = place.ok_or(io::ErrorKind::NotFound)?;
-        Self::new(observed, task, root, below)
+        Ok(Self::new(task, root, below))
     }
 
-    fn new(observed: &Observed, task: &Task, root: PathBuf, below: PathBuf) -> io::Result<Self> {
-        use std::os::unix::fs::MetadataExt as _;
-        let checkpoint = checkpoint::path(observed.root(), task.id());
-        let writer = std::fs::symlink_metadata(checkpoint)?.uid();
-        let me = rustix::process::geteuid().as_raw();
-        let owner = (writer != 0 && writer != me).then_some(writer);
-        Ok(Self { root, below, owner })
+    fn new(task: &Task, root: PathBuf, below: PathBuf) -> Self {
+        Self { root, below, owner: task.foreign_writer() }
     }
 
-    fn folder(&self) -> io::Result<Folder> {
+    /// Opens the folder that is not left. Blocks.
+    ///
+    /// # Errors
+    /// It is not there, not to be read, or somebody else's.
+    pub(crate) fn folder(&self) -> io::Result<Folder> {
         let folder = Folder::open(&self.root)?;
         if let Some(owner) = self.owner
             && folder.owner()? != owner

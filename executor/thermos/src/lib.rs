@@ -7,7 +7,7 @@
 //! The decisions are pure and take time as an input: [`state`] holds the two state tables, [`planner`]
 //! says which process may run, [`machine`] what to do about an event. The shell around them is
 //! thin: [`runner`] owns the clock and the [`process`]es, [`checkpoint`] the file to which every
-//! change is appended before it is acted upon. Others look at tasks through [`view`] and at what
+//! change is appended before it is acted upon, [`takeover`] what another process has left. Others look at tasks through [`view`] and at what
 //! the processes print through [`logs`]; neither ever writes or sends a signal.
 //!
 //! It never talks to a network and knows nothing of Mesos.
@@ -19,12 +19,15 @@
 )]
 
 pub mod checkpoint;
+pub mod disk;
 pub mod history;
 pub mod logs;
 pub mod machine;
+pub mod names;
 pub mod planner;
 pub mod process;
 pub mod runner;
 pub mod spec;
 pub mod state;
+pub mod takeover;
 pub mod view;

@@ -13,20 +13,19 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::checkpoint::record::{
-    Event, Header, ProcessChange, ProcessEvent, ProcessIdentity, Record, RunnerEvent, TaskEvent,
-    Told,
+    Event, Header, ProcessChange, ProcessEvent, ProcessIdentity, Record, TaskEvent, Told,
 };
 use crate::checkpoint::{Opened, WriteError, Writer};
 use crate::history::History;
 use crate::machine::{Action, Input, Machine};
 use crate::planner::Outcome;
 use crate::process::children::{Children, Exit};
-use crate::process::leftover::Leftover;
 use crate::process::output::{self, RunDirectory};
 use crate::process::spawn::{Launch, launch};
 use crate::process::user::Credentials;
 use crate::spec::TaskSpec;
 use crate::state::TaskState;
+use crate::takeover::{self, MARK};
 use crate::view::Stream;
 
 /// The folder of log files within the sandbox.
@@ -35,12 +34,6 @@ pub const LOG_DIR: &str = ".logs";
 /// How often the end of everything is looked for although no child has told of its own: a process
 /// may leave the tree by ending a parent that nobody waits for.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
-
-/// How often it is tried to get hold of a checkpoint whose runner has died.
-const TRY_AGAIN: Duration = Duration::from_millis(10);
-
-/// The variable by which a process is known as the task's after its runner has died.
-pub const MARK: &str = "THERMOS_TASK";
 
 /// How long what was killed has to die. The kernel keeps it that long only if it hangs there.
 pub const KILL_PATIENCE: Duration = Duration::from_secs(5);
@@ -126,21 +119,22 @@ pub async fn run(
 ) -> Result<End, RunError> {
     let task = Arc::new(config.task.clone());
     let began = Instant::now();
-    let (writer, machine) = match open(&config).await? {
-        Opened::New(writer) => (writer, Machine::new(task.clone())),
-        Opened::Existing(mut writer, history) => {
-            if let Some(end) = end_of(&history) {
-                return Ok(end);
+    let (writer, machine) =
+        match takeover::open(Writer::open, &config.checkpoint_root, &config.header).await? {
+            Opened::New(writer) => (writer, Machine::new(task.clone())),
+            Opened::Existing(mut writer, history) => {
+                if let Some(end) = end_of(&history) {
+                    return Ok(end);
+                }
+                let history = takeover::take_over(&mut writer, *history, &config.header).await?;
+                let until = history.told().map(|told| {
+                    let left = told.until_ms.saturating_sub(now_ms());
+                    began.elapsed() + Duration::from_millis(u64::try_from(left).unwrap_or(0))
+                });
+                (writer, Machine::resume(task.clone(), &history, began.elapsed(), until))
             }
-            let history = take_over(&mut writer, *history, &config.header).await?;
-            let until = history.told().map(|told| {
-                let left = told.until_ms.saturating_sub(now_ms());
-                began.elapsed() + Duration::from_millis(u64::try_from(left).unwrap_or(0))
-            });
-            (writer, Machine::resume(task.clone(), &history, began.elapsed(), until))
-        }
-    };
-    let mark = mark(&writer, &config.header)?;
+        };
+    let mark = takeover::mark(&config.header.task_id, &writer.mark()?);
     let mut runner = Runner {
         machine,
         task,
@@ -169,70 +163,11 @@ pub async fn run(
     result
 }
 
-/// Opens the checkpoint, as soon as a process that has died has let go of it.
-async fn open(config: &Config) -> Result<Opened, WriteError> {
-    let deadline = Instant::now() + KILL_PATIENCE;
-    loop {
-        match Writer::open(&config.checkpoint_root, now_ms(), &config.header) {
-            Err(WriteError::Held(_)) if Instant::now() < deadline => {
-                tokio::time::sleep(TRY_AGAIN).await;
-            }
-            opened => return opened,
-        }
-    }
-}
-
-/// The value of [`MARK`]: no other task of the machine has it, not even one of the same id.
-fn mark(writer: &Writer, header: &Header) -> Result<String, WriteError> {
-    Ok(format!("{}@{}", header.task_id, writer.mark()?))
-}
-
 /// How a task has ended, if it has.
 fn end_of(history: &History) -> Option<End> {
     let last = history.statuses().last()?;
     let end = || End { state: last.state, reason: last.reason.clone() };
     last.state.is_terminal().then(end)
-}
-
-/// Ends what another process has left of a task, and writes down what has become of it.
-async fn take_over(
-    writer: &mut Writer,
-    mut history: History,
-    header: &Header,
-) -> Result<History, RunError> {
-    let mark = mark(writer, header)?;
-    let mut write = |history: &mut History, event| -> Result<(), RunError> {
-        let record = Record { time_ms: now_ms(), event };
-        writer.append(&record)?;
-        // What cannot follow is never written: the tables are the same.
-        if let Err(reason) = history.apply(record) {
-            tracing::error!(reason, "the checkpoint does not follow its own rules");
-        }
-        Ok(())
-    };
-    let is_same_boot = history.header().is_some_and(|known| known.boot_id == header.boot_id);
-    let (process, boot_id) = (header.runner, header.boot_id.clone());
-    write(&mut history, Event::Runner(RunnerEvent { process, boot_id }))?;
-    let mut runs: Vec<(String, u32)> = Vec::new();
-    let mut shells: Vec<ProcessIdentity> = Vec::new();
-    for (name, run) in history.processes().iter().filter_map(|(name, of)| Some((name, of.last()?)))
-    {
-        if !run.state.is_terminal() {
-            runs.push((name.clone(), run.number));
-            shells.extend(run.process.filter(|_| is_same_boot));
-        }
-    }
-    let left = Leftover { variable: MARK, mark: &mark, shells: &shells };
-    let left = left.kill_all(KILL_PATIENCE).await.map_err(RunError::Processes)?;
-    if !left.is_empty() {
-        return Err(RunError::Left(left.iter().map(|stat| stat.identity.pid).collect()));
-    }
-    for (process, run) in runs {
-        // Nobody knows whether it ended by itself before it was killed.
-        let change = ProcessChange::Lost;
-        write(&mut history, Event::Process(ProcessEvent { process, run, change }))?;
-    }
-    Ok(history)
 }
 
 struct Runner {

@@ -50,6 +50,8 @@ pub struct Task {
     id: String,
     history: History,
     damage: Option<String>,
+    /// Whom the file that was read belongs to; none if it could not be opened.
+    writer: Option<u32>,
 }
 
 /// What a process prints to.
@@ -134,6 +136,7 @@ impl Tasks {
                     id,
                     history: History::default(),
                     damage: Some(error.to_string()),
+                    writer: None,
                 })),
             }
         }
@@ -164,9 +167,9 @@ impl Tasks {
             Err(error) => return Err(failed(error)),
         };
         let metadata = file.metadata().map_err(failed)?;
-        let (inode, length) = {
+        let (inode, length, writer) = {
             use std::os::unix::fs::MetadataExt as _;
-            (metadata.ino(), metadata.len())
+            (metadata.ino(), metadata.len(), Some(metadata.uid()))
         };
         let mut cache = self.cache();
         let entry = cache.entry(id.to_owned()).or_insert_with(|| Entry::new(id, inode));
@@ -174,6 +177,9 @@ impl Tasks {
             *entry = Entry::new(id, inode);
         }
         entry.advance(&file, length).map_err(failed)?;
+        if entry.task.writer != writer {
+            Arc::make_mut(&mut entry.task).writer = writer;
+        }
         Ok(Some(Arc::clone(&entry.task)))
     }
 
@@ -194,7 +200,8 @@ impl Tasks {
 
 impl Entry {
     fn new(id: &str, inode: u64) -> Self {
-        let task = Task { id: id.to_owned(), history: History::default(), damage: None };
+        let (history, damage, writer) = (History::default(), None, None);
+        let task = Task { id: id.to_owned(), history, damage, writer };
         Self { inode, length: 0, offset: 0, task: Arc::new(task) }
     }
 
@@ -301,6 +308,13 @@ impl Task {
             if path.starts_with(&header.sandbox) { &header.sandbox } else { &header.log_dir };
         let below = path.strip_prefix(root).ok()?.to_owned();
         Some((root.clone(), below))
+    }
+
+    /// The user whose word its checkpoint is, if that is neither root nor who runs this process. What it
+    /// says may be meant to have files of others shown or deleted, or processes of others ended.
+    pub fn foreign_writer(&self) -> Option<u32> {
+        let me = rustix::process::geteuid().as_raw();
+        self.writer.filter(|writer| *writer != 0 && *writer != me)
     }
 
     /// Why its checkpoint cannot be read to the end, with the offset; `None` if it can.

@@ -84,6 +84,14 @@ impl Folder {
         Ok(fstat(&self.0)?.st_uid)
     }
 
+    /// Itself, opened to be read.
+    ///
+    /// # Errors
+    /// It is not to be read.
+    pub fn reading(&self) -> io::Result<OwnedFd> {
+        self.at(Path::new(""), OFlags::RDONLY | OFlags::DIRECTORY)
+    }
+
     fn at(&self, below: &Path, flags: OFlags) -> io::Result<OwnedFd> {
         let below = if below.as_os_str().is_empty() { Path::new(".") } else { below };
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;

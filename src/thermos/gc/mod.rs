@@ -10,13 +10,10 @@ use std::path::{Component, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use aurora_thermos::checkpoint;
 use aurora_thermos::view::{Header, Tasks};
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
+use aurora_thermos::{checkpoint, takeover};
 
 use super::find::{Found, Ids, Roots, tasks};
-use super::offline;
 use super::times::plain;
 use crate::failure::{Code, Failure};
 use crate::output::{note, print};
@@ -191,10 +188,10 @@ fn lock(found: &Found) -> Result<Option<File>, String> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(format!("failed to open {}: {error}", path.display())),
     };
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Some(file)),
-        Err(Errno::WOULDBLOCK) => Err("its runner lives: it stays".to_owned()),
-        Err(errno) => Err(format!("failed to lock {}: {errno}", path.display())),
+    match checkpoint::lock(&file) {
+        Ok(true) => Ok(Some(file)),
+        Ok(false) => Err("its runner lives: it stays".to_owned()),
+        Err(error) => Err(format!("failed to lock {}: {error}", path.display())),
     }
 }
 
@@ -237,7 +234,7 @@ fn kept(found: &Found, age: Duration, live: &[PathBuf]) -> Option<String> {
                 "its runner is gone, and an hour has not passed since its last record".to_owned(),
             );
         }
-        match offline::is_left(task.history(), header) {
+        match takeover::is_left(&found.root, task) {
             Ok(false) => {}
             Ok(true) => {
                 return Some("processes of it still run; `thermos kill` ends them".to_owned());
@@ -267,9 +264,7 @@ fn sandbox(found: &Found) -> Result<Option<Folder>, String> {
         Err(error) => return Err(failed(error)),
     };
     let owner = folder.owner().map_err(failed)?;
-    let writer = found.foreign_writer();
-    let writer = writer.map_err(|error| format!("failed to look at its checkpoint: {error}"))?;
-    if owner != header.uid || writer.is_some_and(|writer| writer != owner) {
+    if owner != header.uid || found.task.foreign_writer().is_some_and(|writer| writer != owner) {
         return Err(format!("{} belongs to another user, and stays", path.display()));
     }
     Ok(Some(folder))

@@ -6,9 +6,10 @@ use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use aurora_thermos::disk;
 use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, ResolveFlags, fstat, openat2,
-    renameat_with, statat, unlinkat,
+    AtFlags, CWD, Dir, Mode, OFlags, RenameFlags, ResolveFlags, fstat, openat2, renameat_with,
+    unlinkat,
 };
 use rustix::io::Errno;
 
@@ -58,9 +59,10 @@ impl Folder {
     }
 
     /// How many bytes of the disk its content takes, but for the entry `keep`. What cannot be
-    /// looked at, or lies very deep, does not count.
+    /// looked at does not count.
     pub(super) fn size(&self, keep: Option<&OsStr>) -> u64 {
-        size(self.fd.as_fd(), keep, 0)
+        let found = disk::used(&self.fd, keep, || false).ok().flatten();
+        found.map_or(0, |found| found.bytes)
     }
 
     /// Deletes all that is in it, but for the entry `keep`; and itself if there is none to keep.
@@ -100,27 +102,6 @@ fn names(folder: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
 
 fn os(name: &CString) -> &OsStr {
     std::os::unix::ffi::OsStrExt::from_bytes(name.to_bytes())
-}
-
-fn size(folder: BorrowedFd<'_>, keep: Option<&OsStr>, depth: usize) -> u64 {
-    let mut total: u64 = 0;
-    for name in names(folder).unwrap_or_default() {
-        let name = os(&name);
-        if keep == Some(name) {
-            continue;
-        }
-        let Ok(stat) = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
-        // Blocks are of 512 bytes, whatever those of the disk are.
-        total =
-            total.saturating_add(u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512));
-        if FileType::from_raw_mode(stat.st_mode) == FileType::Directory
-            && depth < MAX_DEPTH
-            && let Ok(inner) = folder_at(folder, name)
-        {
-            total = total.saturating_add(size(inner.as_fd(), None, depth + 1));
-        }
-    }
-    total
 }
 
 struct Deletion<'a> {

@@ -35,8 +35,8 @@ pub(super) async fn browse(
     let (id, path) = (of("id").to_owned(), of("path").trim_matches('/').to_owned());
     let gone = || missing("Sandbox does not exist.");
     let Ok(Some(task)) = observed.task(&id).await else { return gone() };
-    let (seen, below) = (task.clone(), path.clone());
-    let listed = blocking(move || Place::in_sandbox(&observed, &seen, &below)?.list());
+    let place = Place::in_sandbox(&task, &path);
+    let listed = blocking(move || place?.list());
     let Ok(entries) = listed.await else { return gone() };
     let title = if path.is_empty() { "Sandbox".to_owned() } else { path.clone() };
     let id = segment(&id).to_string();

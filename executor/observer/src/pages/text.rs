@@ -186,8 +186,8 @@ impl Log {
         Ok(Self { task, process, run, number, stream })
     }
 
-    fn place(&self, observed: &Observed) -> io::Result<Place> {
-        Place::of_log(observed, &self.task, &self.process, self.number, self.stream)
+    fn place(&self) -> io::Result<Place> {
+        Place::of_log(&self.task, &self.process, self.number, self.stream)
     }
 
     fn title(&self) -> String {
@@ -238,7 +238,7 @@ pub(super) async fn log(
         Err(answer) => return answer,
     };
     let found = blocking(move || {
-        let place = log.place(&observed)?;
+        let place = log.place()?;
         let (text, is_there) = match place.open() {
             Ok(file) => (read(&file, window)?, true),
             // Its logger sends it elsewhere, or nothing came yet.
@@ -276,9 +276,9 @@ pub(super) async fn file(
 ) -> Response {
     let gone = || missing("No such file.");
     let Ok(Some(task)) = observed.task(&id).await else { return gone() };
-    let (seen, below) = (Arc::clone(&task), path.clone());
+    let place = Place::in_sandbox(&task, &path);
     let found = blocking(move || {
-        let place = Place::in_sandbox(&observed, &seen, &below)?;
+        let place = place?;
         match place.open() {
             Ok(file) => Ok(Some(read(&file, window)?)),
             Err(error) => place.list().map(|_folder| None).map_err(|_| error),
@@ -339,7 +339,7 @@ impl Asked {
 async fn searched(
     observed: &Arc<Observed>,
     asked: &Asked,
-    place: impl FnOnce(&Observed) -> io::Result<Place> + Send + 'static,
+    place: io::Result<Place>,
 ) -> Result<(Place, Answer), Response> {
     let pattern = Pattern::new(&asked.q, asked.is_regex(), asked.has_case()).map_err(|error| {
         page("Invalid expression", &[Crumb::link("Tasks", "/")])
@@ -352,7 +352,7 @@ async fn searched(
     let (observed, from) = (Arc::clone(observed), asked.from);
     blocking(move || {
         let _permit = permit;
-        let (place, begun) = (place(&observed)?, Instant::now());
+        let (place, begun) = (place?, Instant::now());
         let is_over = || begun.elapsed() >= SEARCH_TIME || observed.stop.is_cancelled();
         let answer = search::search(&place.open()?, &pattern, from, is_over)?;
         Ok((place, answer))
@@ -395,10 +395,7 @@ pub(super) async fn search_log(
         Ok(log) => log,
         Err(answer) => return answer,
     };
-    let (task, process) = (Arc::clone(&log.task), log.process.clone());
-    let (number, stream) = (log.number, log.stream);
-    let place = move |observed: &Observed| Place::of_log(observed, &task, &process, number, stream);
-    match searched(&observed, &asked, place).await {
+    match searched(&observed, &asked, log.place()).await {
         Ok((place, answer)) => {
             let shown = found(&answer, &log.addresses(&place), &asked);
             scripted(page(&log.title(), &log.crumbs()).render(&shown))
@@ -413,9 +410,7 @@ pub(super) async fn search_file(
     Query(asked): Query<Asked>,
 ) -> Response {
     let Ok(Some(task)) = observed.task(&id).await else { return missing("No such file.") };
-    let (seen, below) = (Arc::clone(&task), path.clone());
-    let place = move |observed: &Observed| Place::in_sandbox(observed, &seen, &below);
-    match searched(&observed, &asked, place).await {
+    match searched(&observed, &asked, Place::in_sandbox(&task, &path)).await {
         Ok((_, answer)) => {
             let shown = found(&answer, &file_addresses(&task, &path), &asked);
             scripted(page(&path, &sandbox::way(&task, &path)).render(&shown))

@@ -3,7 +3,6 @@
 //! [`tree`] looks at a process with all its descendants, [`disk`] at a sandbox; [`Sampler`] does so
 //! from time to time and remembers what it saw, [`ring::Ring`] how it went.
 
-mod disk;
 pub(crate) mod ring;
 mod sampler;
 mod tree;

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use aurora_thermos::disk;
 use aurora_thermos::view::{ProcessIdentity, Run, Task};
 use tokio_util::sync::CancellationToken;
 
 use super::ring::{Capacity, Ring, TooMany};
-use super::{TaskUsage, Usage, disk, tree};
+use super::{TaskUsage, Usage, tree};
+use crate::place::Place;
 
 /// How far back figures reach.
 const SPAN: Duration = Duration::from_secs(3600);
@@ -154,11 +156,13 @@ impl Sampler {
     /// is cancelled.
     pub(crate) fn measure_disks(&self, tasks: &[Arc<Task>], stop: &CancellationToken) {
         for task in tasks.iter().filter(|task| task.is_live()) {
-            let Some(header) = task.header() else { continue };
-            match disk::usage(&header.sandbox, || stop.is_cancelled()) {
-                Ok(Some(bytes)) => {
+            let measured = Place::in_sandbox(task, "")
+                .and_then(|place| place.folder()?.reading())
+                .and_then(|folder| disk::used(folder, None, || stop.is_cancelled()));
+            match measured {
+                Ok(Some(used)) => {
                     if let Some(track) = self.tracks().get_mut(task.id()) {
-                        track.disk = bytes;
+                        track.disk = used.bytes;
                     }
                 }
                 Ok(None) => return,

@@ -5,11 +5,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
-
 use super::record::{Event, Header};
-use super::{is_task_id, open, path, read_from, tasks_dir};
+use super::{is_task_id, lock, open, path, read_from, tasks_dir};
 use crate::process::tree::{boot_id, is_alive};
 
 /// How many tasks one call looks at.
@@ -58,8 +55,8 @@ pub fn clean(root: &Path, task_id: &str) -> io::Result<usize> {
 /// is there now. Gives whether it did.
 fn remove(opened: &File, path: &Path) -> io::Result<bool> {
     // Kept until the file is closed: until then nobody else takes the task over.
-    if let Err(errno) = flock(opened, FlockOperation::NonBlockingLockExclusive) {
-        return if errno == Errno::WOULDBLOCK { Ok(false) } else { Err(errno.into()) };
+    if !lock(opened)? {
+        return Ok(false);
     }
     let (known, found) = (opened.metadata()?, fs::symlink_metadata(path)?);
     if (known.dev(), known.ino()) != (found.dev(), found.ino()) {

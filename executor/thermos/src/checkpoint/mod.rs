@@ -9,7 +9,13 @@
 //! [`read_from`] do it. A task has one writer at a time, who holds the file's lock as long as it
 //! lives; when it has died another may go on. After the record of a terminal state nothing follows.
 
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 pub mod frame;
 pub mod record;
@@ -46,4 +52,29 @@ pub fn tasks_dir(root: &Path) -> PathBuf {
 /// The checkpoint of one task. The id must satisfy [`is_task_id`].
 pub fn path(root: &Path, task_id: &str) -> PathBuf {
     tasks_dir(root).join(task_id).join("checkpoint")
+}
+
+/// What tells a checkpoint from every other one on the machine as long as it exists.
+///
+/// # Errors
+/// The file cannot be looked at.
+pub fn mark(path: &Path) -> io::Result<String> {
+    Ok(mark_of(&std::fs::symlink_metadata(path)?))
+}
+
+fn mark_of(found: &Metadata) -> String {
+    format!("{:x}.{:x}", found.dev(), found.ino())
+}
+
+/// Takes the lock that whoever writes a checkpoint holds, until the file is closed. Gives whether nobody
+/// else has it.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn lock(file: &File) -> io::Result<bool> {
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(errno) => Err(errno.into()),
+    }
 }

@@ -2,12 +2,9 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
 
 use super::record::{Event, Header, Record};
 use super::{ReadError, Tail, frame, is_task_id, path, read_from, tasks_dir};
@@ -107,13 +104,20 @@ impl Writer {
     /// The task is being run by another process, another task had its id, or the file is damaged
     /// or cannot be written; it is as it was then.
     pub fn open(root: &Path, time_ms: i64, header: &Header) -> Result<Opened, WriteError> {
-        let task_id = &header.task_id;
-        let first = Record { time_ms, event: Event::Header(Box::new(header.clone())) };
-        match Self::create(root, task_id, &first) {
-            Ok(writer) => return Ok(Opened::New(writer)),
-            Err(WriteError::Exists(_)) => {}
-            Err(error) => return Err(error),
+        let first = first(time_ms, header);
+        match Self::create(root, &header.task_id, &first) {
+            Ok(writer) => Ok(Opened::New(writer)),
+            Err(WriteError::Exists(_)) => Self::go_on(root, time_ms, header),
+            Err(error) => Err(error),
         }
+    }
+
+    /// The same with a checkpoint that must be there.
+    ///
+    /// # Errors
+    /// Those of [`Writer::open`], and that there is none.
+    pub fn go_on(root: &Path, time_ms: i64, header: &Header) -> Result<Opened, WriteError> {
+        let task_id = &header.task_id;
         let path = path(root, task_id);
         let file = OpenOptions::new().read(true).append(true).open(&path);
         let file = file.map_err(|source| io_error("open", &path, source))?;
@@ -134,7 +138,7 @@ impl Writer {
         if history.header().is_none() {
             // Its writer died before it had written down anything.
             writer.cut(0)?;
-            writer.begin(&first)?;
+            writer.begin(&first(time_ms, header))?;
             return Ok(Opened::New(writer));
         }
         if tail.torn {
@@ -144,10 +148,10 @@ impl Writer {
     }
 
     fn lock(file: File, path: PathBuf, task_id: &str) -> Result<Self, WriteError> {
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { file: Arc::new(file), path, buffer: Vec::new() }),
-            Err(Errno::WOULDBLOCK) => Err(WriteError::Taken(task_id.to_owned())),
-            Err(errno) => Err(io_error("lock", &path, errno.into())),
+        match super::lock(&file) {
+            Ok(true) => Ok(Self { file: Arc::new(file), path, buffer: Vec::new() }),
+            Ok(false) => Err(WriteError::Taken(task_id.to_owned())),
+            Err(error) => Err(io_error("lock", &path, error)),
         }
     }
 
@@ -166,7 +170,7 @@ impl Writer {
     /// The file cannot be looked at.
     pub fn mark(&self) -> Result<String, WriteError> {
         let found = self.file.metadata().map_err(|source| self.error("look at", source))?;
-        Ok(format!("{:x}.{:x}", found.dev(), found.ino()))
+        Ok(super::mark_of(&found))
     }
 
     /// Appends one record. It is in the file when this returns, though not yet on the disk.
@@ -201,6 +205,11 @@ impl Writer {
     fn error(&self, action: &'static str, source: io::Error) -> WriteError {
         io_error(action, &self.path, source)
     }
+}
+
+/// The record that a checkpoint begins with.
+fn first(time_ms: i64, header: &Header) -> Record {
+    Record { time_ms, event: Event::Header(Box::new(header.clone())) }
 }
 
 fn io_error(action: &'static str, path: &Path, source: io::Error) -> WriteError {

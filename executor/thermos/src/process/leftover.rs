@@ -62,7 +62,11 @@ impl Leftover<'_> {
         }
     }
 
-    fn living(self) -> io::Result<Vec<Stat>> {
+    /// What lives of it now.
+    ///
+    /// # Errors
+    /// `/proc` cannot be read.
+    pub fn living(self) -> io::Result<Vec<Stat>> {
         let variable = format!("{}={}", self.variable, self.mark).into_bytes();
         let me = std::process::id().cast_signed();
         let mut all: Vec<Stat> = Vec::new();
