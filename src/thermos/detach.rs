@@ -60,46 +60,44 @@ fn said() -> std::io::Result<File> {
 fn wait(child: &mut Child, mut said: File, prepared: &Prepared) -> Result<(), Failure> {
     let tasks = Tasks::new(&prepared.root);
     let deadline = Instant::now() + PATIENCE;
-    let is_written = || {
-        let runner = tasks.get(&prepared.task_id).ok().flatten();
-        runner.is_some_and(|task| {
-            let is_child = |pid: i32| u32::try_from(pid).is_ok_and(|pid| pid == child.id());
-            task.state().is_some()
-                && task.header().is_some_and(|header| is_child(header.runner.pid))
-        })
-    };
     let id = child.id();
-    while !is_written() {
+    let is_child = |pid: i32| u32::try_from(pid).is_ok_and(|pid| pid == id);
+    loop {
+        // Asked for first: what an ended child has written down is there.
+        let ended = child.try_wait();
+        let ended = ended.map_err(|error| Failure::new(Code::Error, error.to_string()))?;
+        let task = tasks.get(&prepared.task_id);
+        if let Ok(Some(task)) = &task
+            && task.state().is_some()
+            && task.header().is_some_and(|header| is_child(header.runner.pid))
+        {
+            return Ok(());
+        }
+        if let Some(status) = ended {
+            let mut text = String::new();
+            let read = said.rewind().and_then(|()| said.take(MAX_SHOWN).read_to_string(&mut text));
+            let why = text.trim().trim_start_matches("error: ");
+            return Err(Failure::new(
+                status.code().and_then(Code::of).unwrap_or(Code::Error),
+                match read {
+                    Ok(_) if !why.is_empty() => why.to_owned(),
+                    _ => format!("the task did not start ({status})"),
+                },
+            ));
+        }
         if Instant::now() > deadline {
             // It has not begun, and is not to begin later without anybody knowing.
             if let Err(error) = child.kill().and_then(|()| child.wait()) {
                 note(&format!("failed to end process {id}: {error}"));
             }
+            let why = task.err().map(|error| format!(": {error}")).unwrap_or_default();
             return Err(Failure::new(
                 Code::Timeout,
-                format!("process {id} has not begun the task within {} s", PATIENCE.as_secs()),
+                format!("process {id} has not begun the task within {} s{why}", PATIENCE.as_secs()),
             ));
         }
         std::thread::sleep(LOOK);
-        if is_over(id) && !is_written() {
-            let mut text = String::new();
-            let read = said.rewind().and_then(|()| said.take(MAX_SHOWN).read_to_string(&mut text));
-            let why = text.trim().trim_start_matches("error: ");
-            return Err(Failure::new(
-                Code::Error,
-                match read {
-                    Ok(_) if !why.is_empty() => why.to_owned(),
-                    _ => "the task did not start".to_owned(),
-                },
-            ));
-        }
     }
-    Ok(())
-}
-
-/// Whether a child has ended.
-fn is_over(pid: u32) -> bool {
-    aurora_thermos::process::tree::stat(pid.cast_signed()).is_ok_and(|stat| stat.zombie)
 }
 
 /// Runs the task that the standard input describes.

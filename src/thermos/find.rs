@@ -103,16 +103,17 @@ pub(super) fn without_checkpoint(roots: &[PathBuf], ids: &Ids) -> Vec<String> {
     all
 }
 
-/// The task of exactly this id, in the first root that has it.
+/// The task of exactly this id, in the first root that has it. A root that cannot be read hides no other.
 pub(super) fn task(roots: &[PathBuf], id: &str) -> Result<Option<Found>, Failure> {
+    let mut failed = None;
     for root in roots {
-        let found = Tasks::new(root).get(id);
-        let found = found.map_err(|error| Failure::new(Code::Error, error.to_string()))?;
-        if let Some(task) = found {
-            return Ok(Some(Found { root: root.clone(), task }));
+        match Tasks::new(root).get(id) {
+            Ok(Some(task)) => return Ok(Some(Found { root: root.clone(), task })),
+            Ok(None) => {}
+            Err(error) => failed = failed.or(Some(error)),
         }
     }
-    Ok(None)
+    failed.map_or(Ok(None), |error| Err(Failure::new(Code::Error, error.to_string())))
 }
 
 /// Patterns of ids; none match every id. They are anchored at the start only, as the original's.

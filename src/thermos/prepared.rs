@@ -2,9 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::DirBuilder;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,11 +10,11 @@ use aurora_thermos::checkpoint::record::Header;
 use aurora_thermos::checkpoint::{self, is_task_id};
 use aurora_thermos::names::Names;
 use aurora_thermos::process::children::Children;
+use aurora_thermos::process::output::create_sandbox;
 use aurora_thermos::process::tree;
 use aurora_thermos::process::user::Credentials;
 use aurora_thermos::runner::{self, Command, Config, End, LOG_DIR};
 use aurora_thermos::spec::TaskSpec;
-use rustix::fs::{Gid, Mode, OFlags, Uid, fchown, open};
 use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -85,8 +82,6 @@ impl Prepared {
         let sandboxes = absolute(&self.sandboxes)
             .map_err(|error| failed("make the folder", &self.sandboxes, &error))?;
         let path = sandboxes.join(&self.task_id);
-        let sandbox =
-            sandbox(&path, &user).map_err(|error| failed("make the sandbox", &path, &error))?;
         let process = |error: std::io::Error| {
             Failure::new(Code::Error, format!("failed to look at this process: {error}"))
         };
@@ -105,6 +100,9 @@ impl Prepared {
         };
         let environment: Vec<(OsString, OsString)> =
             std::env::var_os("PATH").map(|path| ("PATH".into(), path)).into_iter().collect();
+        // The last thing that is done: nothing is left of a task that cannot run.
+        let sandbox = create_sandbox(&header.sandbox, Some(&user))
+            .map_err(|error| failed("make the sandbox", &header.sandbox, &error))?;
         let config = Config {
             checkpoint_root: root,
             header,
@@ -135,17 +133,6 @@ fn identity(name: &str) -> Result<Credentials, Failure> {
     Credentials::lookup(name).map_err(failed)
 }
 
-/// A new folder that belongs to a user.
-fn sandbox(path: &Path, user: &Credentials) -> std::io::Result<OwnedFd> {
-    DirBuilder::new().mode(0o700).create(path)?;
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let folder = open(path, flags, Mode::empty())?;
-    if !user.is_current() {
-        fchown(&folder, Some(Uid::from_raw(user.uid)), Some(Gid::from_raw(user.gid)))?;
-    }
-    Ok(folder)
-}
-
 impl Ready {
     pub(super) fn task_id(&self) -> &str {
         &self.config.header.task_id
@@ -171,11 +158,16 @@ impl Ready {
                 .map_err(|error| failed("become the parent of orphaned processes", &error))?;
             let (commands, receiver) = mpsc::unbounded_channel();
             let (sender, _running) = oneshot::channel();
+            let sandbox = self.config.header.sandbox.clone();
             let task = runner::run(self.config, children, receiver, sender);
             tokio::pin!(task);
             loop {
                 tokio::select! {
-                    end = &mut task => return end.map_err(|error| failed("run the task", &error)),
+                    end = &mut task => return end.map_err(|error| {
+                        // If it did not begin there is nothing in it, and its id may be used again.
+                        let _stays_if_used = std::fs::remove_dir(&sandbox);
+                        failed("run the task", &error)
+                    }),
                     command = signals.next() => {
                         // A runner that is about to end takes no more commands.
                         let _ = commands.send(command);

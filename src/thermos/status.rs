@@ -79,8 +79,12 @@ fn write(text: &mut String, found: &Found, verbosity: u8) -> std::fmt::Result {
         return Ok(());
     }
     let (Some(header), Some(state)) = (task.header(), task.state()) else {
-        let why = task.damage().unwrap_or("it has no header");
-        return writeln!(text, " - checkpoint stream CORRUPT or outdated format: {why}");
+        return match task.damage() {
+            Some(why) => {
+                writeln!(text, " - checkpoint stream CORRUPT or outdated format: {}", plain(why))
+            }
+            None => writeln!(text, " - it is about to begin"),
+        };
     };
     let start = task.started_ms().map(times::text).unwrap_or_default();
     writeln!(text, "  state: {:>8} start: {start:>25}", state.name())?;

@@ -415,9 +415,10 @@ fn a_daemon_goes_on_and_says_why_it_did_not_start() {
     assert_eq!(place.thermos(&words("d1", me)).expect(0).out(), "d1\n");
     running(&place, "d1", "up");
     assert!(place.is_active("d1"));
-    let ran = place.thermos(&words("d1", me)).expect(1);
+    // Its status is that of the same without `--daemon`.
+    let ran = place.thermos(&words("d1", me)).expect(4);
     assert!(ran.err().contains("has been run on this machine before"), "{}", ran.err());
-    let ran = place.thermos(&words("d2", "no-such-user")).expect(1);
+    let ran = place.thermos(&words("d2", "no-such-user")).expect(6);
     assert!(ran.err().contains("no-such-user"), "{}", ran.err());
     place.thermos(&["kill", "d1"]).expect(0);
     // Folders are those of whoever starts it, wherever it goes on itself.

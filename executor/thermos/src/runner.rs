@@ -330,7 +330,7 @@ impl Runner {
             Err(errno) => return Err(format!("failed to look at the sandbox: {errno}")),
         }
         let path = &self.config.header.sandbox;
-        self.config.sandbox = output::create_directory(path, user)
+        self.config.sandbox = output::create_sandbox(path, user)
             .map_err(|error| format!("the sandbox was removed; {error}"))?;
         create(self.config.sandbox.as_fd())
     }

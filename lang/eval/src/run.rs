@@ -354,7 +354,7 @@ impl Context<'_> {
 struct Carried {
     report: Report,
     /// Whether the file at fault was loaded, and the interpreter knows where.
-    pub(crate) is_loaded: bool,
+    is_loaded: bool,
 }
 
 /// The same as an error of the interpreter, which is shared.

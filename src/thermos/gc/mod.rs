@@ -3,6 +3,7 @@
 mod plan;
 mod remove;
 
+use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead as _, Read as _};
@@ -10,6 +11,7 @@ use std::path::{Component, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
+use aurora_daemon::web;
 use aurora_thermos::view::{Header, Tasks};
 use aurora_thermos::{checkpoint, takeover};
 
@@ -83,11 +85,12 @@ struct Parts {
     metadata: bool,
 }
 
-/// A task that may go, and its sandbox if that is there.
+/// A task that may go.
 struct Ended {
     found: Found,
     age: Duration,
-    sandbox: Result<Option<Folder>, String>,
+    /// How many bytes go with it, once they have been counted: to do so is to look at every file.
+    bytes: OnceCell<u64>,
 }
 
 impl Args {
@@ -95,34 +98,29 @@ impl Args {
         let parts = Parts { logs: self.delete_logs, metadata: self.delete_metadata };
         let ids = Ids::new(&self.patterns)?;
         let everything = tasks(&roots.everywhere(), &Ids::new(&[])?);
-        // A folder that belongs to a live task too is nobody else's to delete.
-        let live: Vec<PathBuf> = everything
-            .iter()
-            .filter(|found| found.task.is_live())
-            .filter_map(|found| Some(found.task.header()?.sandbox.clone()))
-            .collect();
+        let used = used(&everything);
+        let own = roots.own();
         let mut ended = Vec::new();
         let mut text = String::new();
-        for found in tasks(&roots.own(), &ids) {
+        for found in everything {
+            if !own.contains(&found.root) || !ids.matches(found.task.id()) {
+                continue;
+            }
             let age = age(&found);
-            match kept(&found, age, &live) {
+            match kept(&found, age, &used) {
                 Some(why) => text.push_str(&format!("Keeping {}: {why}\n", plain(found.task.id()))),
-                None => {
-                    let sandbox = sandbox(&found);
-                    ended.push(Ended { found, age, sandbox });
-                }
+                None => ended.push(Ended { found, age, bytes: OnceCell::new() }),
             }
         }
-        let chosen = self.choose(&ended, parts);
         let mut going = Vec::new();
-        for (task, reason) in ended.iter().zip(chosen) {
+        for (task, reason) in ended.iter().zip(self.choose(&ended, parts)) {
             let id = plain(task.found.task.id());
-            match (reason, parts.of(task)) {
-                (None, _) => text.push_str(&format!("Keeping {id}: within the limits\n")),
-                (Some(_), None) => text.push_str(&format!("Keeping {id}: all of it has gone\n")),
-                (Some(reason), Some(what)) => {
+            match reason.map(|reason| (reason, parts.of(task))) {
+                None => text.push_str(&format!("Keeping {id}: within the limits\n")),
+                Some((_, None)) => text.push_str(&format!("Keeping {id}: all of it has gone\n")),
+                Some((reason, Some(what))) => {
                     let verb = if self.dryrun { "Would delete" } else { "Deleting" };
-                    let size = size_text(parts.size(task));
+                    let size = web::bytes(parts.size(task));
                     text.push_str(&format!("{verb} {id}: {what} ({size}), {}\n", reason.text()));
                     going.push(task);
                 }
@@ -135,29 +133,20 @@ impl Args {
         if going.is_empty() || self.dryrun || !(self.force || agrees()?) {
             return Ok(ExitCode::SUCCESS);
         }
+        // It may have been a while since the tasks were looked at.
+        let used = self::used(&tasks(&roots.everywhere(), &Ids::new(&[])?));
         let mut failed = false;
         for task in going {
-            let id = plain(task.found.task.id());
-            // A runner has the lock as long as it lives, and takes a task over with it.
-            let locked = match lock(&task.found) {
-                Ok(locked) => locked,
-                Err(why) => {
-                    failed = true;
-                    note(&format!("{id}: {why}"));
-                    continue;
+            match delete(task, parts, &used) {
+                Ok(None) => {}
+                Ok(Some(why)) => {
+                    print(&format!("Keeping {}: {why}\n", plain(task.found.task.id())))?;
                 }
-            };
-            // It may have been a while since the tasks were looked at.
-            if let Some(why) = again(&task.found, &live) {
-                print(&format!("Keeping {id}: {why}\n"))?;
-                continue;
-            }
-            let done = parts.delete(task);
-            drop(locked);
-            if let Err(errors) = done {
-                failed = true;
-                for error in errors {
-                    note(&plain(&format!("{}: {error}", task.found.task.id())));
+                Err(errors) => {
+                    failed = true;
+                    for error in errors {
+                        note(&plain(&format!("{}: {error}", task.found.task.id())));
+                    }
                 }
             }
         }
@@ -173,11 +162,32 @@ impl Args {
             Policy { max_age: self.max_age, max_space: self.max_space, max_tasks: self.max_tasks };
         let candidate = |task: &Ended| Candidate {
             age: task.age,
-            // To measure is to look at every file.
             bytes: if policy.max_space.is_some() { parts.size(task) } else { 0 },
         };
         plan(&ended.iter().map(candidate).collect::<Vec<_>>(), &policy)
     }
+}
+
+/// The sandboxes of live tasks: a folder that belongs to one too is nobody else's to delete.
+fn used(tasks: &[Found]) -> Vec<PathBuf> {
+    let live = tasks.iter().filter(|found| found.task.is_live());
+    live.filter_map(|found| Some(found.task.header()?.sandbox.clone())).collect()
+}
+
+/// Deletes what is to go of a task, unless there is a reason now to keep it, which it gives.
+fn delete(task: &Ended, parts: Parts, used: &[PathBuf]) -> Result<Option<String>, Vec<String>> {
+    let found = &task.found;
+    let one = |error: String| vec![error];
+    // A runner has the lock as long as it lives, and takes a task over with it.
+    let _locked = lock(found).map_err(one)?;
+    let now = Tasks::new(&found.root).get(found.task.id());
+    if let Some(now) = now.map_err(|error| one(error.to_string()))? {
+        let now = Found { root: found.root.clone(), task: now };
+        if let Some(why) = kept(&now, age(&now), used) {
+            return Ok(Some(why));
+        }
+    }
+    parts.delete(task).map(|()| None)
 }
 
 /// Takes the lock that whoever writes a checkpoint holds; none if there is no checkpoint.
@@ -195,18 +205,6 @@ fn lock(found: &Found) -> Result<Option<File>, String> {
     }
 }
 
-/// Why a task that was to go cannot go any more, if so.
-fn again(found: &Found, live: &[PathBuf]) -> Option<String> {
-    match Tasks::new(&found.root).get(found.task.id()) {
-        Ok(Some(task)) => {
-            let found = Found { root: found.root.clone(), task };
-            kept(&found, age(&found), live)
-        }
-        Ok(None) => None,
-        Err(error) => Some(error.to_string()),
-    }
-}
-
 /// How long nothing was written down of a task.
 fn age(found: &Found) -> Duration {
     let path = checkpoint::path(&found.root, found.task.id());
@@ -216,7 +214,7 @@ fn age(found: &Found) -> Duration {
 }
 
 /// Why a task cannot go, if so.
-fn kept(found: &Found, age: Duration, live: &[PathBuf]) -> Option<String> {
+fn kept(found: &Found, age: Duration, used: &[PathBuf]) -> Option<String> {
     let task = &found.task;
     if task.is_live() {
         return Some("it has not ended".to_owned());
@@ -243,7 +241,7 @@ fn kept(found: &Found, age: Duration, live: &[PathBuf]) -> Option<String> {
         }
     }
     let sandbox = &header.sandbox;
-    live.iter()
+    used.iter()
         .any(|used| used.starts_with(sandbox) || sandbox.starts_with(used))
         .then(|| "a task that has not ended uses its sandbox".to_owned())
 }
@@ -292,7 +290,7 @@ impl Parts {
     /// The words for what goes of a task; none if nothing is left of that.
     fn of(self, task: &Ended) -> Option<String> {
         let mut what = Vec::new();
-        match &task.sandbox {
+        match sandbox(&task.found) {
             Ok(Some(_)) if self.logs => what.push("data, logs"),
             Ok(Some(folder)) if folder.has_more_than(self.keep(task)) => what.push("data"),
             // It is tried, and told.
@@ -307,25 +305,27 @@ impl Parts {
 
     /// How many bytes go with a task.
     fn size(self, task: &Ended) -> u64 {
-        let data = match &task.sandbox {
-            Ok(Some(folder)) => folder.size(self.keep(task)),
-            _ => 0,
-        };
-        let metadata = if self.metadata {
-            Self::metadata(task).map_or(0, |folder| folder.size(None))
-        } else {
-            0
-        };
-        data.saturating_add(metadata)
+        *task.bytes.get_or_init(|| {
+            let data = match sandbox(&task.found) {
+                Ok(Some(folder)) => folder.size(self.keep(task)),
+                _ => 0,
+            };
+            let metadata = if self.metadata {
+                Self::metadata(task).map_or(0, |folder| folder.size(None))
+            } else {
+                0
+            };
+            data.saturating_add(metadata)
+        })
     }
 
     /// Deletes what is to go of a task. What is written down of it goes last, so that what could not
     /// be deleted can be later on.
     fn delete(self, task: &Ended) -> Result<(), Vec<String>> {
-        match &task.sandbox {
+        match sandbox(&task.found) {
             Ok(Some(folder)) => folder.delete(self.keep(task))?,
             Ok(None) => {}
-            Err(error) => return Err(vec![error.clone()]),
+            Err(error) => return Err(vec![error]),
         }
         if self.metadata {
             let folder = Self::metadata(task).map_err(|error| {
@@ -335,17 +335,6 @@ impl Parts {
         }
         Ok(())
     }
-}
-
-/// A size for people.
-fn size_text(bytes: u64) -> String {
-    let (shift, unit) = match bytes {
-        0..1_048_576 => (10, "KB"),
-        1_048_576..1_073_741_824 => (20, "MB"),
-        _ => (30, "GB"),
-    };
-    let tenths = (u128::from(bytes) * 10) >> shift;
-    format!("{}.{} {unit}", tenths / 10, tenths % 10)
 }
 
 /// Asks whether to go on.
@@ -363,7 +352,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_read_and_written() {
+    fn sizes_are_read() {
         for (text, wanted) in [
             ("0", 0),
             ("7", 7),
@@ -377,7 +366,5 @@ mod tests {
         for text in ["", "G", "-1G", "1.5G", "20X", "99999999999T"] {
             assert!(bytes(text).is_err(), "{text}");
         }
-        assert_eq!(size_text(1536), "1.5 KB");
-        assert_eq!(size_text(3 << 30), "3.0 GB");
     }
 }

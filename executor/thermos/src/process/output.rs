@@ -18,6 +18,9 @@ use crate::view::Stream;
 /// How much is read from a pipe at once, in bytes.
 const READ: usize = 64 << 10;
 
+/// Who may look into directories of logs: everybody who gets into the sandbox.
+const LOGS: Mode = Mode::from_raw_mode(0o755);
+
 /// The directory that the files of one run go to.
 #[derive(Debug)]
 pub struct RunDirectory {
@@ -57,9 +60,9 @@ impl RunDirectory {
         user: Option<&Credentials>,
     ) -> Result<Self, OutputError> {
         let run = run.to_string();
-        let logs = directory(sandbox, log_dir, false)?;
-        let logs = directory(logs.as_fd(), process, false)?;
-        let fd = directory(logs.as_fd(), &run, true)?;
+        let logs = directory(sandbox, log_dir, false, LOGS)?;
+        let logs = directory(logs.as_fd(), process, false, LOGS)?;
+        let fd = directory(logs.as_fd(), &run, true, LOGS)?;
         let owner = user.map(|user| (user.uid, user.gid));
         if let Some((uid, gid)) = owner {
             fchown(&fd, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
@@ -115,9 +118,10 @@ fn directory(
     parent: BorrowedFd<'_>,
     name: impl AsRef<Path>,
     new: bool,
+    mode: Mode,
 ) -> Result<OwnedFd, OutputError> {
     let name = name.as_ref();
-    match mkdirat(parent, name, Mode::from_raw_mode(0o755)) {
+    match mkdirat(parent, name, mode) {
         Ok(()) => {}
         Err(Errno::EXIST) if !new => {}
         Err(errno) => return Err(OutputError::new("create directory", name, errno)),
@@ -127,15 +131,15 @@ fn directory(
         .map_err(|errno| OutputError::new("open directory", name, errno))
 }
 
-/// Makes a directory, which must be new, and opens it. It belongs to `user`.
+/// Makes a sandbox, which must be new, and opens it. It belongs to `user`, and is nobody else's to look into.
 ///
 /// Whoever may write to its parent can put something else in its place at once: a link is not
 /// followed, and what is not empty or not ours is not given away.
 ///
 /// # Errors
 /// There is something of its name already, or it cannot be made.
-pub fn create_directory(path: &Path, user: Option<&Credentials>) -> Result<OwnedFd, OutputError> {
-    let fd = directory(rustix::fs::CWD, path, true)?;
+pub fn create_sandbox(path: &Path, user: Option<&Credentials>) -> Result<OwnedFd, OutputError> {
+    let fd = directory(rustix::fs::CWD, path, true, Mode::RWXU)?;
     let Some(user) = user.filter(|user| !user.is_current()) else { return Ok(fd) };
     let stat = rustix::fs::fstat(&fd).map_err(|e| OutputError::new("look at", path, e))?;
     let is_ours = Uid::from_raw(stat.st_uid) == rustix::process::geteuid();
