@@ -40,10 +40,12 @@ impl Args {
             print("No active tasks matched.\n")?;
         }
         let mut failed = false;
-        for found in found {
+        // All are told before any is waited for.
+        let told: Vec<_> = found.iter().map(|found| (found, tell(found))).collect();
+        for (found, told) in told {
             let id = plain(found.task.id());
             print(&format!("Killing {id}..."))?;
-            match end(&found) {
+            match told.and_then(|told| see_to_end(found, told)) {
                 Ok(()) => print("done.\n")?,
                 // One that cannot be killed keeps no other alive.
                 Err(why) => {
@@ -57,8 +59,15 @@ impl Args {
     }
 }
 
-/// Ends a task.
-fn end(found: &Found) -> Result<(), String> {
+/// The runner of a task that was told to end it.
+struct Told<'a> {
+    header: &'a Header,
+    /// When it must have; none if there is no runner any more.
+    by: Option<Instant>,
+}
+
+/// Tells the runner of a task to end it.
+fn tell(found: &Found) -> Result<Told<'_>, String> {
     let Some(header) = found.task.header() else {
         let why = found.task.damage().unwrap_or("it is being written");
         return Err(format!("its checkpoint does not say what runs: {why}"));
@@ -68,20 +77,29 @@ fn end(found: &Found) -> Result<(), String> {
             "user {uid} has written down what runs, and is not taken at their word: end it as that user"
         ));
     }
-    if !found.task.is_abandoned() {
-        // An executor tells its agent, and ends its task in good order but soon.
-        let (signal, patience) = match header.job {
-            Some(_) => (Signal::TERM, GOODBYE),
-            None => (Signal::USR2, AT_ONCE),
-        };
-        tree::signal(header.runner, signal)
-            .map_err(|error| format!("failed to signal its runner: {error}"))?;
-        if wait(patience, || is_over(found, header)) {
+    if found.task.is_abandoned() {
+        return Ok(Told { header, by: None });
+    }
+    // An executor tells its agent, and ends its task in good order but soon.
+    let (signal, patience) = match header.job {
+        Some(_) => (Signal::TERM, GOODBYE),
+        None => (Signal::QUIT, AT_ONCE),
+    };
+    tree::signal(header.runner, signal)
+        .map_err(|error| format!("failed to signal its runner: {error}"))?;
+    Ok(Told { header, by: Some(Instant::now() + patience) })
+}
+
+/// Waits until a task has ended, and ends it without its runner if that does not.
+fn see_to_end(found: &Found, told: Told<'_>) -> Result<(), String> {
+    let Told { header, by } = told;
+    if let Some(by) = by {
+        if wait(by, || is_over(found, header)) {
             return Ok(());
         }
         tree::signal(header.runner, Signal::KILL)
             .map_err(|error| format!("failed to kill its runner: {error}"))?;
-        if !wait(DEATH, || !tree::is_alive(header.runner)) {
+        if !wait(Instant::now() + DEATH, || !tree::is_alive(header.runner)) {
             return Err(format!("its runner, process {}, does not die", header.runner.pid));
         }
     }
@@ -101,10 +119,9 @@ fn is_over(found: &Found, header: &Header) -> bool {
             .is_ok_and(|task| task.is_none_or(|task| !task.is_active()))
 }
 
-fn wait(patience: Duration, is_so: impl Fn() -> bool) -> bool {
+fn wait(deadline: Instant, is_so: impl Fn() -> bool) -> bool {
     // What was said so far is seen meanwhile.
     let _ = std::io::stdout().flush();
-    let deadline = Instant::now() + patience;
     loop {
         if is_so() {
             return true;

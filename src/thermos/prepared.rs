@@ -145,7 +145,7 @@ impl Ready {
     /// Runs the task to its end on this thread, with which its processes would end.
     ///
     /// The first SIGINT, SIGTERM or SIGHUP gives its processes a minute, as SIGUSR1 does; another
-    /// one none, as SIGUSR2 does.
+    /// one none, as SIGQUIT does. With SIGUSR2 the task is given up (`executor.md` 5.4).
     pub(super) fn run(self) -> Result<End, Failure> {
         let failed = |what: &str, error: &dyn std::fmt::Display| {
             Failure::new(Code::Error, format!("failed to {what}: {error}"))
@@ -187,6 +187,7 @@ struct Signals {
     terminate: Signal,
     hangup: Signal,
     kill: Signal,
+    quit: Signal,
     lose: Signal,
     /// Whether one of the first three has come.
     told: bool,
@@ -199,6 +200,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
             kill: signal(SignalKind::user_defined1())?,
+            quit: signal(SignalKind::quit())?,
             lose: signal(SignalKind::user_defined2())?,
             told: false,
         })
@@ -210,7 +212,10 @@ impl Signals {
             _ = self.terminate.recv() => ("SIGTERM", self.patience()),
             _ = self.hangup.recv() => ("SIGHUP", self.patience()),
             _ = self.kill.recv() => ("SIGUSR1", GRACE),
-            _ = self.lose.recv() => ("SIGUSR2", Duration::ZERO),
+            _ = self.quit.recv() => ("SIGQUIT", Duration::ZERO),
+            _ = self.lose.recv() => {
+                return Command::Lose { reason: "Given up by SIGUSR2.".to_owned() };
+            }
         };
         Command::Kill { reason: format!("Told to end by {name}."), grace }
     }

@@ -475,8 +475,10 @@ fn gc_deletes_what_has_ended_and_nothing_else() {
     assert!(out.contains("it was named"), "{out}");
     assert!(!place.sandbox("new").exists() && place.sandbox("live").join("up").exists());
     assert_eq!(std::fs::read_to_string(outside.join("file")).unwrap(), "stays");
+    // One that is given up is LOST.
     live.signal(Signal::SIGUSR2);
     assert_eq!(live.ended(), 1);
+    live.expect_last("Task live is LOST");
 }
 
 #[test]

@@ -13,7 +13,8 @@ use aurora_thermos::history::Run;
 use aurora_thermos::process::tree;
 use aurora_thermos::state::{ProcessState, TaskState};
 use aurora_thermos::view::{Task, Tasks};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use serde_json::{Value, json};
 
 use crate::runner::Setup;
@@ -207,6 +208,13 @@ pub(crate) struct Ended {
 impl Runner {
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits for its end, but no longer than this; it is not collected.
+    pub(crate) fn ends_within(&self, time: Duration) -> bool {
+        let process = pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty()).unwrap();
+        let time = Timespec::try_from(time).unwrap();
+        poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&time)).unwrap() > 0
     }
 
     pub(crate) fn pid(&self) -> i32 {

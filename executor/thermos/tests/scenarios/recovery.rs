@@ -343,8 +343,8 @@ fn s32_a_runner_that_is_killed_at_any_moment_leaves_nothing_unaccounted() {
         let ended = loop {
             let runner = place.start();
             if of_one < KILLS_OF_ONE && kills < KILLS {
-                // A moment of the task, not an event that could be waited for.
-                std::thread::sleep(Duration::from_micros(numbers.below(120_000)));
+                // A moment of the task, unless it ends before.
+                runner.ends_within(Duration::from_micros(numbers.below(120_000)));
                 runner.signal(Signal::KILL);
             }
             let ended = runner.wait();
