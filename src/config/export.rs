@@ -4,9 +4,9 @@ use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use aurora_eval::{Config, Disk, Engine, ExportOptions, Loader, Report, evaluate_json, export};
+use aurora_eval::{Config, Engine, ExportOptions, Report, export};
 
-use super::options::{Outside, STDIN, is_stdin, read_stdin, user};
+use super::options::{Outside, evaluate_json_file, is_stdin, user};
 use crate::failure::{Code, Failure};
 
 #[derive(Debug, clap::Args)]
@@ -74,15 +74,9 @@ impl Args {
         if !self.json {
             return self.outside.evaluate(&Engine::default(), &self.file, owner);
         }
-        let options = match self.outside.options(&self.file, owner) {
-            Ok(options) => options,
-            Err(report) => return Ok(Err(report)),
-        };
-        if is_stdin(&self.file) {
-            return Ok(evaluate_json(STDIN, &read_stdin()?, &options));
+        match self.outside.options(&self.file, owner) {
+            Ok(options) => evaluate_json_file(&self.file, &options),
+            Err(report) => Ok(Err(report)),
         }
-        let name = self.file.display().to_string();
-        let text = Disk.read(&self.file).map_err(unreadable)?;
-        Ok(evaluate_json(&name, &text, &options))
     }
 }

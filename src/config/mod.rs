@@ -7,7 +7,7 @@ mod list;
 mod options;
 mod rewrite;
 
-pub(crate) use options::{Outside, is_stdin, read_stdin};
+pub(crate) use options::{Outside, evaluate_json_file, is_stdin};
 
 use crate::failure::Failure;
 

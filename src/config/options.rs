@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aurora_eval::{
-    Binding, Config, Disk, Engine, Inputs, MAX_FILE_LEN, Options, Project, Report, evaluate_text,
-    text_of,
+    Binding, Config, Disk, Engine, Inputs, Loader as _, MAX_FILE_LEN, Options, Project, Report,
+    evaluate_json, evaluate_text, text_of,
 };
 
 use crate::failure::{Code, Failure};
@@ -99,6 +99,21 @@ impl Outside {
         }
         Ok(config)
     }
+}
+
+/// Evaluates a file of JSON, or the standard input if it is `-`. The outer error is one of the machine.
+pub(crate) fn evaluate_json_file(
+    file: &Path,
+    options: &Options,
+) -> Result<Result<Arc<Config>, Report>, Failure> {
+    if is_stdin(file) {
+        return Ok(evaluate_json(STDIN, &read_stdin()?, options));
+    }
+    let name = file.display().to_string();
+    let text = Disk.read(file).map_err(|error| {
+        Failure::new(Code::InvalidConfiguration, format!("cannot read {name}: {error}"))
+    })?;
+    Ok(evaluate_json(&name, &text, options))
 }
 
 /// The text of the standard input.

@@ -15,7 +15,7 @@ use crate::registry;
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Roots {
     /// Where the state of tasks is written down; may be repeated where tasks are looked for
-    /// [default: /var/run/thermos, and those of every `aurora up`].
+    /// [default: /var/run/thermos; status, tail and kill look at every `aurora up` of yours, too].
     #[arg(long = "root", value_name = "DIR", global = true)]
     given: Vec<PathBuf>,
 }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use aurora_eval::{Binding, Config, Engine, EvaluatedJob, Options, evaluate_json};
+use aurora_eval::{Binding, Config, Engine, EvaluatedJob, Options};
 use aurora_model::config::Task;
 
-use crate::config::{Outside, is_stdin, read_stdin};
+use crate::config::{Outside, evaluate_json_file};
 use crate::failure::{Code, Failure};
 use crate::output::note;
 
@@ -116,16 +116,10 @@ impl Source {
             Ok(options) => Options { tasks: true, ..options },
             Err(report) => return Ok(Err(report)),
         };
-        if !self.json {
-            return outside.evaluate_with(&Engine::default(), file, &options);
+        if self.json {
+            return evaluate_json_file(file, &options);
         }
-        let text = if is_stdin(file) {
-            read_stdin()?
-        } else {
-            read(file)
-                .map_err(|error| usage(format!("failed to read {}: {error}", file.display())))?
-        };
-        Ok(evaluate_json(&file.display().to_string(), &text, &options))
+        outside.evaluate_with(&Engine::default(), file, &options)
     }
 
     fn pick<'a>(&self, config: &'a Config) -> Result<&'a EvaluatedJob, Failure> {
@@ -157,16 +151,6 @@ impl Bound {
     pub(super) fn ports(&self) -> BTreeMap<String, u16> {
         self.ports.iter().map(|port| (port.name.clone(), port.number)).collect()
     }
-}
-
-fn read(file: &Path) -> std::io::Result<String> {
-    use std::io::Read as _;
-    let mut bytes = Vec::new();
-    std::fs::File::open(file)?.take(aurora_eval::MAX_FILE_LEN + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > aurora_eval::MAX_FILE_LEN {
-        return Err(std::io::ErrorKind::FileTooLarge.into());
-    }
-    aurora_eval::text_of(bytes)
 }
 
 fn names(jobs: &[EvaluatedJob]) -> String {

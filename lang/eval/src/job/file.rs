@@ -132,51 +132,43 @@ pub fn evaluate_json(name: &str, text: &str, options: &Options) -> Result<Arc<Co
             Value::Object(fields) if options.tasks && json::is_task(&fields) => {
                 let task = crate::exported::task(json::plain(Value::Object(fields)), None);
                 let job = task.and_then(|task| as_job(task, &options.inputs.user));
-                let items = vec![job.map_err(of_task)?];
-                let sources = Arc::new(sources);
-                return Config::new(
-                    items,
-                    name,
-                    &sources,
-                    &options.bindings,
-                    (Reads::default(), Vec::new()),
-                )
-                .map(Arc::new);
+                vec![job.map_err(of_task)?]
             }
-            json => json::jobs(json),
+            json => json_jobs(&ty, json::jobs(json), (name, text), &sources)?,
         };
-        if items.is_empty() {
-            let message = format!("{name} defines no jobs: its list of jobs is empty");
-            return Err(Report::new(Code::NoJobs, message));
-        }
-        let items = items
-            .into_iter()
-            .enumerate()
-            .map(|(index, item)| match ty.build(item, None) {
-                Ok(object) => Ok(Plain::Object(object)),
-                Err(error) => {
-                    let message = format!("{name}: jobs[{index}]: {}", error.message);
-                    let error = TypeMismatch { message, ..error };
-                    let report = Report::new(Code::TypeMismatch, "").of_mismatch(&error);
-                    Err(
-                        match error
-                            .field
-                            .as_deref()
-                            .and_then(|field| Some((field, only(text, field)?)))
-                        {
-                            Some((field, span)) => {
-                                report.at(&sources, name, span, "here").with_suggestion_for(field)
-                            }
-                            None => report,
-                        },
-                    )
-                }
-            })
-            .collect::<Result<_, _>>()?;
         let sources = Arc::new(sources);
         Config::new(items, name, &sources, &options.bindings, (Reads::default(), Vec::new()))
             .map(Arc::new)
     })
+}
+
+/// The jobs of a list in a text of a name.
+fn json_jobs(
+    ty: &Type,
+    items: Vec<Plain>,
+    (name, text): (&str, &str),
+    sources: &Sources,
+) -> Result<Vec<Plain>, Report> {
+    if items.is_empty() {
+        let message = format!("{name} defines no jobs: its list of jobs is empty");
+        return Err(Report::new(Code::NoJobs, message));
+    }
+    let refused = |index: usize, error: TypeMismatch| {
+        let message = format!("{name}: jobs[{index}]: {}", error.message);
+        let error = TypeMismatch { message, ..error };
+        let report = Report::new(Code::TypeMismatch, "").of_mismatch(&error);
+        let field = error.field.as_deref();
+        match field.and_then(|field| Some((field, only(text, field)?))) {
+            Some((field, span)) => {
+                report.at(sources, name, span, "here").with_suggestion_for(field)
+            }
+            None => report,
+        }
+    };
+    let build = |(index, item)| {
+        ty.build(item, None).map(Plain::Object).map_err(|error| refused(index, error))
+    };
+    items.into_iter().enumerate().map(build).collect()
 }
 
 /// Where a name stands in JSON, with its quotes, if it does so once.

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use aurora_model::job::TaskConfig;
 use aurora_model::update::{JobUpdateRequest, UpdateInstructions, UpdateStrategy};
 
 use crate::input::RequestError;
@@ -42,32 +41,27 @@ fn check_metadata(metadata: &BTreeSet<(String, String)>) -> Result<(), RequestEr
 
 /// Refuses an update of a job whose instances are too many different things.
 pub(super) fn check_configs(instructions: &UpdateInstructions) -> Result<(), RequestError> {
-    let configs = instructions.initial.iter().chain(&instructions.desired);
-    let bytes: usize = configs.map(|config| size_of(&config.task)).sum();
-    if bytes <= MAX_CONFIG_BYTES {
+    let mut room = Room(MAX_CONFIG_BYTES);
+    let mut configs = instructions.initial.iter().chain(&instructions.desired);
+    // All of each counts, and rather more than in the log, as names and quotes do.
+    if configs.all(|config| write!(room, "{:?}", config.task).is_ok()) {
         return Ok(());
     }
     Err(RequestError::invalid(format!(
-        "the instances that the update changes are of {} configurations, whose descriptions are {bytes} \
-         bytes long together; at most {MAX_CONFIG_BYTES} are allowed: update some instances at a time",
+        "the instances that the update changes are of {} configurations, whose descriptions are more \
+         than {MAX_CONFIG_BYTES} bytes long together: update some instances at a time",
         instructions.initial.len()
     )))
 }
 
-/// How long the description of a task is, in bytes: all of it, and rather more than in the log, as
-/// names and quotes count.
-fn size_of(task: &TaskConfig) -> usize {
-    struct Length(usize);
-    impl Write for Length {
-        fn write_str(&mut self, text: &str) -> std::fmt::Result {
-            self.0 += text.len();
-            Ok(())
-        }
+/// So many bytes of text have room in it. Nothing is kept, and it is over with what does not fit.
+struct Room(usize);
+
+impl Write for Room {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.0 = self.0.checked_sub(text.len()).ok_or(std::fmt::Error)?;
+        Ok(())
     }
-    let mut length = Length(0);
-    // Counting cannot fail.
-    let _ = write!(length, "{task:?}");
-    length.0
 }
 
 fn check(what: &str, count: usize, max: usize) -> Result<(), RequestError> {
@@ -81,7 +75,7 @@ fn check(what: &str, count: usize, max: usize) -> Result<(), RequestError> {
 mod tests {
     use std::sync::Arc;
 
-    use aurora_model::job::{Constraint, ConstraintRule, TaskResources};
+    use aurora_model::job::{Constraint, ConstraintRule, TaskConfig, TaskResources};
     use aurora_model::key::JobKey;
     use aurora_model::update::{InstanceConfig, UpdateSettings};
 
