@@ -3,6 +3,7 @@
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
+    clippy::expect_used,
     clippy::unwrap_used,
     clippy::panic,
     reason = "tests talk to processes, files and sockets, and fail by panicking"

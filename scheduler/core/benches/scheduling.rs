@@ -7,7 +7,7 @@
 //!
 //! There is no log here: see `placement` of `aurora-scheduler-storage` for what is durable.
 
-#![allow(clippy::unwrap_used, reason = "a benchmark that cannot run ends")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark that cannot run ends")]
 
 #[allow(dead_code, reason = "the benchmark of the log uses the rest")]
 mod cluster;

@@ -7,7 +7,7 @@
 //!
 //! The log is written below `target/`: what counts is the disk that is under it.
 
-#![allow(clippy::unwrap_used, reason = "a benchmark that cannot run ends")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark that cannot run ends")]
 
 use aurora_scheduler_core::Op;
 use aurora_scheduler_storage::{Log, Store};

@@ -10,6 +10,7 @@
 //! master would do is done by the core's thread between steps, and counted as its time.
 
 #![allow(
+    clippy::expect_used,
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::disallowed_methods,

@@ -7,7 +7,7 @@
 //!
 //! For a million tasks see `restore` of `placement`.
 
-#![allow(clippy::unwrap_used, reason = "a benchmark that cannot run ends")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark that cannot run ends")]
 
 use aurora_scheduler_core::State;
 use aurora_scheduler_storage::{Log, Store};

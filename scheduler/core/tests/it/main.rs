@@ -1,6 +1,11 @@
 //! The scheduler from the outside: inputs in, ops and effects out.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests are tests"
+)]
 
 mod actions;
 mod admin;

@@ -1,7 +1,12 @@
 //! What the log keeps, and what it says when it is damaged.
 
 #![allow(clippy::disallowed_methods, reason = "the tests damage files")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests are tests"
+)]
 
 #[path = "../../../core/tests/it/actions.rs"]
 mod actions;
