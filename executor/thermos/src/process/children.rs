@@ -190,11 +190,7 @@ impl Children {
     /// `/proc` cannot be read. A single process that cannot be signalled is logged.
     pub fn signal_all(&self, signal: Signal) -> io::Result<Vec<Stat>> {
         let living = self.living()?;
-        for process in &living {
-            if let Err(error) = tree::signal(process.identity, signal) {
-                tracing::warn!(%error, pid = process.identity.pid, "failed to signal a process");
-            }
-        }
+        tree::signal_each(&living, signal);
         Ok(living)
     }
 
@@ -206,7 +202,8 @@ impl Children {
     pub async fn kill_all(&self, patience: Duration) -> io::Result<Vec<Stat>> {
         let deadline = Instant::now() + patience;
         loop {
-            let living = self.signal_all(Signal::KILL)?;
+            let living = tree::stop_all(|| self.living(), deadline)?;
+            tree::signal_each(&living, Signal::KILL);
             if living.is_empty() || Instant::now() >= deadline {
                 return Ok(living);
             }

@@ -50,11 +50,8 @@ impl Leftover<'_> {
                 continue;
             }
             looks_without = 0;
-            for process in &living {
-                if let Err(error) = tree::signal(process.identity, Signal::KILL) {
-                    tracing::warn!(%error, pid = process.identity.pid, "failed to kill a process");
-                }
-            }
+            let living = tree::stop_all(|| self.living(), deadline)?;
+            tree::signal_each(&living, Signal::KILL);
             if Instant::now() >= deadline {
                 return Ok(living);
             }

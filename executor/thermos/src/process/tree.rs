@@ -5,11 +5,13 @@
 //! lives descends from the runner, whatever sessions and groups it made, and no search of all
 //! processes of the machine is needed.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::sync::OnceLock;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use tokio::time::Instant;
 
 use crate::checkpoint::record::ProcessIdentity;
 
@@ -179,6 +181,44 @@ pub fn signal(process: ProcessIdentity, signal: Signal) -> io::Result<()> {
         Ok(()) => Ok(()),
         Err(error) if gone(&error) => Ok(()),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Sends a signal to each of these. A single one that cannot be signalled is logged.
+pub fn signal_each(processes: &[Stat], with: Signal) {
+    for process in processes {
+        if let Err(error) = signal(process.identity, with) {
+            tracing::warn!(%error, pid = process.identity.pid, "failed to signal a process");
+        }
+    }
+}
+
+/// Stops every process that `living` gives, until it gives no other one or it is too late. Gives what it
+/// gave last.
+///
+/// What multiplies until a limit of processes is reached could outrun being killed, as each death makes
+/// room for another. What is stopped starts nothing and leaves no room.
+///
+/// # Errors
+/// Those of `living`.
+pub fn stop_all(
+    mut living: impl FnMut() -> io::Result<Vec<Stat>>,
+    deadline: Instant,
+) -> io::Result<Vec<Stat>> {
+    let mut stopped = BTreeSet::new();
+    loop {
+        let all = living()?;
+        let mut is_new = false;
+        for process in &all {
+            if stopped.insert((process.identity.pid, process.identity.start_ticks)) {
+                is_new = true;
+                // Who cannot be stopped cannot be killed either, which is told then.
+                let _ = signal(process.identity, Signal::STOP);
+            }
+        }
+        if !is_new || Instant::now() >= deadline {
+            return Ok(all);
+        }
     }
 }
 

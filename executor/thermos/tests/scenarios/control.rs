@@ -8,8 +8,9 @@ use aurora_thermos::view::Task;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::environment::{nobody, open_up};
 use crate::finals::DEAF;
-use crate::place::{Place, ends, process, states, task};
+use crate::place::{Place, ends, process, states, task, wait_until};
 
 /// `m` with a final process `f`.
 fn with_final(m: &str, f: &str) -> Value {
@@ -189,4 +190,22 @@ fn s42_an_orphan_lives_until_the_task_cleans_up() {
     ));
     assert_eq!(place.run().state(), Some(TaskState::Success));
     assert_eq!(place.text("asked"), "asked\n");
+}
+
+#[test]
+fn what_multiplies_is_ended_as_long_as_its_number_is_limited() {
+    let Some(nobody) = nobody() else { return };
+    // Each is a session of its own, and another takes the place of each that is gone.
+    let bomb = "ulimit -u 150; touch .logs/m/0/ready; \
+                exec perl -MPOSIX -e '$SIG{TERM} = q(IGNORE); while (1) { fork; setsid }'";
+    let mut place = Place::new(task([process("m", bomb, json!({}))], json!({})));
+    place.setup.user = Some(nobody.name);
+    place.setup.grace_ms = 500;
+    open_up(&place);
+    let runner = place.start();
+    place.wait_for_file(".logs/m/0/ready");
+    wait_until("many processes", || place.left().len() > 100);
+    runner.signal(Signal::USR1);
+    let ended = place.ended(&runner.wait());
+    assert_eq!(ended.state(), Some(TaskState::Killed));
 }

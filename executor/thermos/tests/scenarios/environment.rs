@@ -36,12 +36,12 @@ fn s45_a_profile_is_read_by_later_processes() {
 }
 
 /// Somebody else whom this process may become, if it may.
-fn nobody() -> Option<Credentials> {
+pub(crate) fn nobody() -> Option<Credentials> {
     Credentials::may_switch().then(|| Credentials::lookup("nobody").unwrap())
 }
 
 /// Lets everybody reach the sandbox, which is in a folder for one user only.
-fn open_up(place: &Place) {
+pub(crate) fn open_up(place: &Place) {
     std::fs::set_permissions(place.folder(), PermissionsExt::from_mode(0o755)).unwrap();
 }
 
