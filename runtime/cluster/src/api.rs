@@ -78,7 +78,7 @@ pub(crate) fn read<M: Message + Name + Default>(
             )
         })?,
     };
-    let message = body::decode(body, content_type)
+    let message = body::decode_checked(body, content_type)
         .map_err(|error| refuse(StatusCode::BAD_REQUEST, error.to_string()))?;
     Ok(Call { message, accept })
 }
