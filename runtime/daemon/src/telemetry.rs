@@ -3,8 +3,10 @@
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{fmt, registry, reload};
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -41,7 +43,7 @@ pub enum TelemetryError {
 static FILTER: Mutex<Option<(String, Replace)>> = Mutex::new(None);
 
 /// Puts another filter in place; `false` if that cannot be done.
-type Replace = Box<dyn Fn(EnvFilter) -> bool + Send>;
+type Replace = Box<dyn Fn(Targets) -> bool + Send>;
 
 /// What is logged; nothing if no log is kept.
 pub fn filter() -> Option<String> {
@@ -65,9 +67,8 @@ pub fn set_filter(filter: &str) -> Result<(), TelemetryError> {
     }
 }
 
-fn parse(filter: &str) -> Result<EnvFilter, TelemetryError> {
-    EnvFilter::try_new(filter)
-        .map_err(|source| TelemetryError::Filter { filter: filter.to_owned(), source })
+fn parse(filter: &str) -> Result<Targets, TelemetryError> {
+    filter.parse().map_err(|source| TelemetryError::Filter { filter: filter.to_owned(), source })
 }
 
 /// Sets logs up for this process. `filter` says what is logged, such as `info` or
@@ -76,25 +77,16 @@ fn parse(filter: &str) -> Result<EnvFilter, TelemetryError> {
 /// # Errors
 /// The filter is malformed, or logs are set up already.
 pub fn init(format: Format, filter: &str) -> Result<(), TelemetryError> {
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(parse(filter)?)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_span_events(FmtSpan::NONE);
-    let replace: Box<dyn Fn(EnvFilter) -> bool + Send> = match format {
-        Format::Text => {
-            let lines = lines.with_filter_reloading();
-            let handle = lines.reload_handle();
-            lines.try_init().map_err(|_| TelemetryError::Twice)?;
-            Box::new(move |filter| handle.reload(filter).is_ok())
-        }
-        Format::Json => {
-            let lines = lines.json().flatten_event(true).with_filter_reloading();
-            let handle = lines.reload_handle();
-            lines.try_init().map_err(|_| TelemetryError::Twice)?;
-            Box::new(move |filter| handle.reload(filter).is_ok())
-        }
+    let (targets, handle) = reload::Layer::new(parse(filter)?);
+    let lines =
+        fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let subscriber = registry().with(targets);
+    let set = match format {
+        Format::Text => subscriber.with(lines).try_init(),
+        Format::Json => subscriber.with(lines.json().flatten_event(true)).try_init(),
     };
+    set.map_err(|_| TelemetryError::Twice)?;
+    let replace: Replace = Box::new(move |targets| handle.reload(targets).is_ok());
     *FILTER.lock().unwrap_or_else(PoisonError::into_inner) = Some((filter.to_owned(), replace));
     Ok(())
 }
