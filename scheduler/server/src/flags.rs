@@ -39,13 +39,14 @@ pub struct Flags {
     /// The port at which each agent's observer listens.
     #[arg(long, value_name = "PORT", default_value_t = 1338)]
     pub observer_port: u16,
-    /// The program that runs tasks.
-    #[arg(long, value_name = "PATH")]
+    /// The program that runs tasks: a path on the agents, or an address such as
+    /// http://files.example.com/aurora-executor from which they fetch it.
+    #[arg(long, value_name = "PATH|URI")]
     pub thermos_executor_path: PathBuf,
     /// What follows the program's name on its command line.
     #[arg(long, value_name = "TEXT", default_value = "", allow_hyphen_values = true)]
     pub thermos_executor_flags: String,
-    /// Whether agents copy the program into the sandbox; if not, it is run where it is.
+    /// Whether agents fetch the program into the sandbox; if not, it is run where it is.
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
     pub thermos_executor_fetch: bool,
     /// Cores that an executor needs beside its task.
@@ -249,6 +250,14 @@ pub enum FlagsError {
         /// What is wrong.
         reason: String,
     },
+    /// What is to run tasks is where agents do not look for it.
+    #[error(
+        "--thermos-executor-path {0} is no path on the agents: leave --thermos-executor-fetch true, so that they fetch it"
+    )]
+    NotFetched(String),
+    /// The address of what is to run tasks names no file.
+    #[error("--thermos-executor-path {0} names no file")]
+    NoExecutor(String),
     /// There is no name for the user who runs this.
     #[error("failed to find out who runs this: {0}; give --executor-user")]
     User(String),
@@ -290,6 +299,13 @@ impl TryFrom<Flags> for Config {
             if !(0.0..1e9).contains(&value) {
                 return Err(FlagsError::Range { flag, value: value.to_string() });
             }
+        }
+        let executor = flags.thermos_executor_path.to_string_lossy();
+        if executor.ends_with('/') || executor.is_empty() {
+            return Err(FlagsError::NoExecutor(executor.into_owned()));
+        }
+        if executor.contains("://") && !flags.thermos_executor_fetch {
+            return Err(FlagsError::NotFetched(executor.into_owned()));
         }
         // What is done again and again at once keeps everything else waiting; what never gets its
         // turn is never done.
@@ -521,6 +537,31 @@ pub(crate) mod tests {
             let error = config(&[&format!("--{flag}=0")]).unwrap_err().to_string();
             assert_eq!(error, format!("--{flag} is out of range: 0"));
         }
+    }
+
+    #[test]
+    fn an_executor_that_agents_do_not_fetch_must_be_on_them() {
+        let web = "--thermos-executor-path=http://files/aurora-executor";
+        let given = |more: &[&str]| {
+            let words = [
+                "scheduler",
+                "--cluster-name=c",
+                "--mesos-master-address=m",
+                "--native-log-file-path=l",
+                "--executor-user=u",
+            ];
+            let command = Flags::augment_args(Command::new("scheduler"));
+            let matches = command.try_get_matches_from(words.iter().chain(more)).unwrap();
+            Config::try_from(Flags::from_arg_matches(&matches).unwrap())
+        };
+        assert!(given(&[web]).is_ok());
+        let error = given(&[web, "--thermos-executor-fetch=false"]).unwrap_err().to_string();
+        assert!(
+            error.starts_with("--thermos-executor-path http://files/aurora-executor is no path"),
+            "{error}"
+        );
+        let error = given(&["--thermos-executor-path=http://files/"]).unwrap_err().to_string();
+        assert_eq!(error, "--thermos-executor-path http://files/ names no file");
     }
 
     #[test]

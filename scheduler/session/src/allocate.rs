@@ -12,7 +12,7 @@ use prost::Message;
 /// What tasks are launched with.
 #[derive(Debug, Clone)]
 pub struct Launcher {
-    /// The executor's program.
+    /// The executor's program: a path on the agents, or an address that they fetch it from.
     pub executor_path: String,
     /// What it is started with.
     pub executor_flags: String,
@@ -178,11 +178,12 @@ impl Launcher {
 
     fn command(&self) -> v1::CommandInfo {
         let (program, uris) = if self.fetch {
-            let file = self.executor_path.rsplit('/').next().unwrap_or(&self.executor_path);
+            let file = file_name(&self.executor_path);
             let uri = v1::command_info::Uri {
                 value: self.executor_path.clone(),
                 executable: Some(true),
                 extract: Some(false),
+                output_file: Some(file.to_owned()),
                 ..Default::default()
             };
             (format!("${{MESOS_SANDBOX=.}}/{}", quoted(file)), vec![uri])
@@ -196,6 +197,15 @@ impl Launcher {
             ..v1::CommandInfo::default()
         }
     }
+}
+
+/// Under which name a path or an address is fetched.
+fn file_name(source: &str) -> &str {
+    let path = match source.split_once("://") {
+        Some((_, address)) => address.split(['?', '#']).next().unwrap_or(address),
+        None => source,
+    };
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 fn container(container: &Container) -> Option<v1::ContainerInfo> {
@@ -325,6 +335,14 @@ mod tests {
             ranges: Some(v1::value::Ranges { range }),
             ..Default::default()
         }
+    }
+
+    #[test]
+    fn what_is_fetched_has_a_name_without_the_rest_of_its_address() {
+        assert_eq!(file_name("/usr/local/bin/aurora-executor"), "aurora-executor");
+        assert_eq!(file_name("aurora?executor"), "aurora?executor");
+        assert_eq!(file_name("http://h:80/a/aurora-executor?version=1/2#x"), "aurora-executor");
+        assert_eq!(file_name("file:///opt/aurora-executor"), "aurora-executor");
     }
 
     #[test]

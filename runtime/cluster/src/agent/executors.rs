@@ -22,6 +22,7 @@ use tokio::sync::mpsc;
 use self::container::{Doom, Executor, Task};
 use super::cgroup;
 use super::checkpoint::{self, Folders};
+use super::fetch;
 use super::launch::{self, Process, Surroundings};
 use super::leftovers;
 use crate::api::Events;
@@ -333,18 +334,42 @@ impl Executors {
                 return;
             }
         };
-        let surroundings = Surroundings {
-            agent_address: self.0.address,
-            agent_id,
-            shutdown_grace: self.0.times.shutdown_grace,
-            recovery_timeout: self.0.times.recovery,
+        let start = Start {
+            framework: executor.framework.clone(),
+            info: executor.info.clone(),
+            sandbox: executor.sandbox.clone(),
+            join,
+            surroundings: Surroundings {
+                agent_address: self.0.address,
+                agent_id,
+                shutdown_grace: self.0.times.shutdown_grace,
+                recovery_timeout: self.0.times.recovery,
+            },
         };
-        let (framework, info) = (executor.framework.clone(), executor.info.clone());
-        let sandbox = executor.sandbox.clone();
         inner.executors.insert(key.clone(), executor);
         // What is fetched may be large, and others need not wait for it.
         drop(inner);
-        let started = launch::start(&framework, &info, &sandbox, join, &surroundings);
+        let uris = start.info.command.as_ref().map(|command| command.uris.clone());
+        match uris.filter(|uris| fetch::waits(uris)) {
+            None => self.start(key, container, Ok(start)),
+            Some(uris) => {
+                let all = self.clone();
+                tokio::spawn(async move {
+                    let deadline = all.0.times.registration;
+                    let fetched = fetch::download(&uris, &start.sandbox, deadline).await;
+                    let start = fetched.map(|()| start).map_err(std::io::Error::from);
+                    all.blocking(move |all| all.start(key, container, start)).await;
+                });
+            }
+        }
+    }
+
+    /// Starts an executor that is remembered, or fails its tasks.
+    fn start(&self, key: ExecutorKey, container: String, start: std::io::Result<Start>) {
+        let started = start.and_then(|start| {
+            let Start { framework, info, sandbox, join, surroundings } = start;
+            launch::start(&framework, &info, &sandbox, join, &surroundings)
+        });
         let handle = match self.lock().started(&key, started) {
             Some(process) => launch::handle(&process),
             None => return,
@@ -727,6 +752,15 @@ impl Executors {
             inner.send_first(&key, Some(&task));
         }
     }
+}
+
+/// All that the start of an executor needs.
+struct Start {
+    framework: v1::FrameworkInfo,
+    info: v1::ExecutorInfo,
+    sandbox: PathBuf,
+    join: Option<File>,
+    surroundings: Surroundings,
 }
 
 impl Inner {

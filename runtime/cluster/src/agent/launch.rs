@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -13,6 +13,8 @@ use aurora_mesos::v1;
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+
+use super::fetch;
 
 /// A process, told from others of its id by its start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,8 +32,8 @@ pub(crate) struct Surroundings {
     pub(crate) recovery_timeout: Duration,
 }
 
-/// Starts an executor in its sandbox, and in a cgroup if there is one to join. It outlives this
-/// process.
+/// Starts an executor in its sandbox, which holds what was to be downloaded, and in a cgroup if there is
+/// one to join. It outlives this process.
 pub(crate) fn start(
     framework: &v1::FrameworkInfo,
     executor: &v1::ExecutorInfo,
@@ -42,7 +44,7 @@ pub(crate) fn start(
     let command = executor.command.clone().unwrap_or_default();
     let user = command.user.clone().unwrap_or_else(|| framework.user.clone());
     let credentials = credentials(&user)?;
-    fetch(&command, sandbox)?;
+    fetch::copy(&command.uris, sandbox)?;
     let stdout = File::options().create(true).append(true).open(sandbox.join("stdout"))?;
     let stderr = File::options().create(true).append(true).open(sandbox.join("stderr"))?;
     if let Some((uid, gid)) = credentials {
@@ -135,30 +137,6 @@ fn credentials(name: &str) -> io::Result<Option<(u32, u32)>> {
         )
     })?;
     Ok((user.uid != me).then(|| (user.uid.as_raw(), user.gid.as_raw())))
-}
-
-/// Copies files of this machine into the sandbox.
-fn fetch(command: &v1::CommandInfo, sandbox: &Path) -> io::Result<()> {
-    for uri in &command.uris {
-        let failed =
-            |reason: String| io::Error::other(format!("failed to fetch {:?}: {reason}", uri.value));
-        let source = uri.value.strip_prefix("file://").unwrap_or(&uri.value);
-        if source.contains("://") {
-            return Err(failed("this agent copies files of its machine only".to_owned()));
-        }
-        let source = Path::new(source);
-        let name = match &uri.output_file {
-            Some(name) => Path::new(name).file_name(),
-            None => source.file_name(),
-        };
-        let name = name.ok_or_else(|| failed("it names no file".to_owned()))?;
-        let target = sandbox.join(name);
-        fs::copy(source, &target).map_err(|error| failed(error.to_string()))?;
-        if uri.executable.unwrap_or(false) {
-            fs::set_permissions(&target, fs::Permissions::from_mode(0o755))?;
-        }
-    }
-    Ok(())
 }
 
 /// When a process started, in clock ticks since boot.

@@ -3,6 +3,7 @@
 mod cgroup;
 mod checkpoint;
 mod executors;
+mod fetch;
 mod files;
 mod flags;
 mod http;
