@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use aurora_zookeeper::testing::Server;
+use aurora_zookeeper::{Ensemble, NodePath, View};
 use serde_json::Value;
 
+use crate::support::files::FileServer;
 use crate::support::process::{Process, end_all};
-use crate::support::{Home, free_port, request, skip, wait_for};
+use crate::support::{Home, PATIENCE, free_port, request, skip, wait_for};
 
 /// A real master and agent.
 struct Mesos {
@@ -62,9 +65,14 @@ impl Drop for Mesos {
     }
 }
 
-fn scheduler(mesos: &Mesos, port: u16) -> Process {
+/// The executor as a file of this machine.
+fn executor() -> PathBuf {
     let executor = Path::new(env!("CARGO_BIN_EXE_aurora")).with_file_name("aurora-executor");
     assert!(executor.exists(), "build all packages first: {} is missing", executor.display());
+    executor
+}
+
+fn scheduler(mesos: &Mesos, port: u16, executor: &str, flags: &str) -> Process {
     let checkpoints = mesos.home.path().join("thermos");
     let log = mesos.home.path().join("log");
     Process::start(&mut mesos.home.aurora(&[
@@ -78,9 +86,9 @@ fn scheduler(mesos: &Mesos, port: u16) -> Process {
         "--native-log-file-path",
         log.to_str().unwrap(),
         "--thermos-executor-path",
-        executor.to_str().unwrap(),
+        executor,
         "--thermos-executor-flags",
-        &format!("--checkpoint-root {}", checkpoints.display()),
+        &format!("--checkpoint-root {} {flags}", checkpoints.display()),
     ]))
 }
 
@@ -89,7 +97,9 @@ fn the_same_files_run_on_a_real_mesos() {
     let Some(mesos) = Mesos::start() else { return };
     let port = free_port();
     let address = format!("http://127.0.0.1:{port}");
-    let mut running = scheduler(&mesos, port);
+    let executor = executor();
+    let executor = executor.to_str().unwrap();
+    let mut running = scheduler(&mesos, port, executor, "");
     running.expect("registered");
     let run = |words: &[&str]| mesos.home.run(&[words, &["--scheduler", &address]].concat());
     let examples = [
@@ -120,7 +130,7 @@ fn the_same_files_run_on_a_real_mesos() {
 
     // The next scheduler takes over: same framework, same tasks.
     running.kill();
-    let mut running = scheduler(&mesos, port);
+    let mut running = scheduler(&mesos, port, executor, "");
     running.expect("registered");
     let after = wait_for("the scheduler", || {
         let ran = run(&["job", "status", examples[0].1, "-o", "json"]);
@@ -143,4 +153,73 @@ fn the_same_files_run_on_a_real_mesos() {
     assert_eq!(ended[0]["inactive"][0]["status"], "KILLED");
     running.signal(nix::sys::signal::Signal::SIGTERM);
     assert_eq!(running.ended(), 0);
+}
+
+/// A site that is well as long as a file is in its folder, and announced meanwhile.
+fn site(folder: &Path) -> String {
+    format!(
+        r#"
+site = Process(
+  name="site",
+  cmdline="exec python3 -m http.server --bind 127.0.0.1 --directory {} {{{{thermos.ports[health]}}}}",
+)
+jobs = [Service(
+  cluster="devcluster", role="www-data", environment="devel", name="site",
+  task=Task(processes=[site], resources=Resources(cpu=0.1, ram=32*MB, disk=32*MB)),
+  health_check_config=HealthCheckConfig(interval_secs=1, timeout_secs=5),
+  announce=Announcer(primary_port="health"),
+)]
+"#,
+        folder.display()
+    )
+}
+
+#[test]
+fn an_executor_that_is_fetched_asks_and_announces_its_task() {
+    let Some(mesos) = Mesos::start() else { return };
+    let executor = executor();
+    let files = FileServer::start(executor.parent().unwrap());
+    let zookeeper = Server::start().unwrap();
+    let port = free_port();
+    let flags = format!("--announcer-ensemble {}", zookeeper.connect_string());
+    let address = files.address("aurora-executor");
+    let running = scheduler(&mesos, port, &address, &flags);
+    running.expect("registered");
+    let folder = mesos.home.path().join("www");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("health"), "ok").unwrap();
+    let config = mesos.home.file("site.aurora", &site(&folder));
+    let address = format!("http://127.0.0.1:{port}");
+    let run = |words: &[&str]| mesos.home.run(&[words, &["--scheduler", &address]].concat());
+    let key = "devcluster/www-data/devel/site";
+    let create = ["job", "create", key, config.to_str().unwrap(), "--wait-until", "RUNNING"];
+    run(&create).expect(0);
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let set = Ensemble::new(&zookeeper.connect_string())
+        .unwrap()
+        .server_set(NodePath::new("/aurora/www-data/devel/site").unwrap());
+    let membership = runtime.block_on(async { set.watch() });
+    let mut view = membership.view();
+    let mut until = |count: usize| {
+        let is = |view: &View| view.members.len() == count;
+        let seen = async { tokio::time::timeout(PATIENCE, view.wait_for(is)).await };
+        runtime.block_on(seen).unwrap().unwrap().clone()
+    };
+    let status = || run(&["job", "status", key, "-o", "json"]).expect(0).json();
+    let task: Value = status()[0]["active"][0]["assignedTask"].clone();
+    let member = until(1).members.into_values().next().unwrap();
+    assert_eq!(Value::from(member.service_endpoint.port), task["assignedPorts"]["health"]);
+
+    // It is ill, so it ends, is announced no more, and says why.
+    std::fs::remove_file(folder.join("health")).unwrap();
+    until(0);
+    let why = wait_for("the end", || {
+        let ended = status()[0]["inactive"][0].clone();
+        let last = ended["taskEvents"].as_array()?.last()?.clone();
+        (ended["status"] == "FAILED").then_some(last)
+    });
+    let message = why["message"].as_str().unwrap();
+    assert!(message.contains("Failed health check!") && message.contains("404"), "{why}");
+    run(&["job", "killall", key, "--no-batching"]).expect(0);
 }

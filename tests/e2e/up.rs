@@ -170,6 +170,20 @@ fn two_processes_serve_on_a_port_of_the_schedulers_choice() {
 }
 
 #[test]
+fn each_way_to_ask_how_a_task_is_works() {
+    let home = Home::new();
+    let up = Up::start(&home, "examples/health.aurora", &[]);
+    for name in ["by_http", "by_command", "by_connection"] {
+        up.process.expect(&format!("{name}/0  RUNNING"));
+    }
+    // The command's worker is ill after a while.
+    let failed = up.process.expect("by_command/0  FAILED");
+    assert!(failed.contains("Failed health check!"), "{failed}");
+    up.process.expect("by_command/0  PENDING");
+    up.stop();
+}
+
+#[test]
 fn the_examples_of_the_library_run() {
     let home = Home::new();
     let up = Up::start(&home, "examples/stdlib/all.aurora", &[]);

@@ -2,6 +2,7 @@
 
 pub(crate) mod cluster;
 pub(crate) mod editor;
+pub(crate) mod files;
 pub(crate) mod process;
 
 use std::io::{Read, Write};

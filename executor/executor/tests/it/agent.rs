@@ -42,15 +42,25 @@ impl Agent {
         refusals: &'static [&'static str],
     ) -> Self {
         let container = tempfile::tempdir_in(&folder).unwrap().keep();
+        let mut program = Command::new(env!("CARGO_BIN_EXE_aurora-executor"));
+        program.arg("--checkpoint-root").arg(folder.path().join("root")).args(flags);
+        program.env("MESOS_SANDBOX", &container);
+        Self::start_program(program, folder, container, refusals).await
+    }
+
+    /// The same with a program that is told where its sandbox is.
+    pub(crate) async fn start_program(
+        mut program: Command,
+        folder: tempfile::TempDir,
+        container: PathBuf,
+        refusals: &'static [&'static str],
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let executor = Command::new(env!("CARGO_BIN_EXE_aurora-executor"))
-            .args(["--nosetuid", "--checkpoint-root"])
-            .arg(folder.path().join("root"))
-            .args(flags)
+        let executor = program
+            .arg("--nosetuid")
             .env("MESOS_AGENT_ENDPOINT", listener.local_addr().unwrap().to_string())
             .env("MESOS_FRAMEWORK_ID", "F")
             .env("MESOS_EXECUTOR_ID", "E")
-            .env("MESOS_SANDBOX", &container)
             .env("MESOS_CHECKPOINT", "0")
             .env("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", "1secs")
             // Variables need not be text.

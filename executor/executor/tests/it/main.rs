@@ -5,6 +5,7 @@
 
 mod agent;
 mod announce;
+mod bare;
 mod health;
 mod session;
 mod stories;
