@@ -1,5 +1,6 @@
 //! An agent, as far as one executor can tell.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -42,7 +43,7 @@ impl Agent {
         refusals: &'static [&'static str],
     ) -> Self {
         let container = tempfile::tempdir_in(&folder).unwrap().keep();
-        let mut program = Command::new(env!("CARGO_BIN_EXE_aurora-executor"));
+        let mut program = Command::new(program());
         program.arg("--checkpoint-root").arg(folder.path().join("root")).args(flags);
         program.env("MESOS_SANDBOX", &container);
         Self::start_program(program, folder, container, refusals).await
@@ -150,6 +151,12 @@ impl Agent {
     pub(crate) async fn end(&mut self) -> ExitStatus {
         end(&mut self.executor).await
     }
+}
+
+/// The executor: the one of this build, unless another one is named.
+fn program() -> OsString {
+    std::env::var_os("AURORA_TEST_EXECUTOR")
+        .unwrap_or_else(|| env!("CARGO_BIN_EXE_aurora-executor").into())
 }
 
 pub(crate) async fn end(executor: &mut Child) -> ExitStatus {
