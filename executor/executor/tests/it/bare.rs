@@ -98,6 +98,6 @@ async fn without_a_shell_a_task_fails_with_the_reason() {
     assert_eq!(agent.update().await.1, TaskState::TaskStarting);
     let (_, state, message) = agent.update().await;
     assert_eq!(state, TaskState::TaskFailed, "{message}");
-    assert!(message.contains("bash"), "{message}");
+    assert!(message.contains("failed to start /bin/bash"), "{message}");
     assert!(agent.end().await.success());
 }

@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "between fork and exec only system calls may be made")]
 
 use std::ffi::{CString, OsString};
+use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt as _;
@@ -123,7 +124,9 @@ pub fn launch(children: &Children, launch: &Launch<'_>) -> Result<Launched, Laun
     let mut command = Command::new(SHELL);
     command.arg("-c").arg(launch.command).env_clear();
     command.envs(launch.environment.iter().map(|(name, value)| (name, value)));
-    command.stdin(Stdio::null()).stdout(stdio(launch.stdout)).stderr(stdio(launch.stderr));
+    let stdio = |sink| stdio(sink).map_err(failed("open a file for it"));
+    command.stdin(nothing().map_err(failed("open its standard input"))?);
+    command.stdout(stdio(launch.stdout)?).stderr(stdio(launch.stderr)?);
     let child = Prepared::new(launch, reporter.into()).map_err(failed("prepare the process"))?;
     // SAFETY: the closure makes system calls only and allocates nothing: all it needs was made
     // above, and its errors are plain numbers.
@@ -149,12 +152,21 @@ pub fn launch(children: &Children, launch: &Launch<'_>) -> Result<Launched, Laun
     }
 }
 
-fn stdio(sink: Sink<'_>) -> Stdio {
-    match sink {
+fn stdio(sink: Sink<'_>) -> io::Result<Stdio> {
+    Ok(match sink {
         // Replaced by the file before the shell starts.
-        Sink::File(..) => Stdio::null(),
+        Sink::File(..) => nothing()?,
         Sink::Inherit => Stdio::inherit(),
         Sink::Pipe => Stdio::piped(),
+    })
+}
+
+/// What is at its end: `/dev/null`, or in a container without one a pipe that nobody writes to.
+fn nothing() -> io::Result<Stdio> {
+    match File::open("/dev/null") {
+        Ok(null) => Ok(null.into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(io::pipe()?.0.into()),
+        Err(error) => Err(error),
     }
 }
 

@@ -45,7 +45,7 @@ impl Credentials {
             |errno: nix::Error| UserError::Lookup { name: name.to_owned(), source: errno.into() };
         let unknown = || UserError::Unknown(name.to_owned());
         let c_name = CString::new(name).map_err(|_nul| unknown())?;
-        let user = User::from_name(name).map_err(failed)?.ok_or_else(unknown)?;
+        let user = found(User::from_name(name)).map_err(failed)?.ok_or_else(unknown)?;
         let groups = getgrouplist(&c_name, user.gid).map_err(failed)?;
         Ok(Self {
             name: user.name,
@@ -63,7 +63,7 @@ impl Credentials {
         let (uid, gid) = (Uid::effective(), Gid::effective());
         let failed =
             |errno: nix::Error| UserError::Lookup { name: uid.to_string(), source: errno.into() };
-        let name = User::from_uid(uid).map_err(failed)?;
+        let name = found(User::from_uid(uid)).map_err(failed)?;
         let name = name.map_or_else(|| uid.to_string(), |user| user.name);
         let groups = nix::unistd::getgroups().map_err(failed)?;
         Ok(Self {
@@ -87,6 +87,14 @@ impl Credentials {
     /// The variables that tell a program who it runs as.
     pub fn environment(&self) -> [(OsString, OsString); 2] {
         ["LOGNAME", "USER"].map(|variable| (variable.into(), self.name.clone().into()))
+    }
+}
+
+/// Who was found; nobody where there is no file of users, as in a bare container.
+fn found(result: nix::Result<Option<User>>) -> nix::Result<Option<User>> {
+    match result {
+        Err(nix::Error::ENOENT) => Ok(None),
+        other => other,
     }
 }
 
