@@ -4,6 +4,7 @@
 //! Pure. A record that cannot follow those before it is refused, and changes nothing.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::checkpoint::record::{
     Event, Header, ProcessChange, ProcessEvent, ProcessIdentity, Record, RunnerEvent, TaskEvent,
@@ -16,6 +17,7 @@ use crate::state::{ProcessState, TaskState};
 pub struct History {
     header: Option<Header>,
     told: Option<Told>,
+    told_ms: Option<i64>,
     statuses: Vec<TaskStatus>,
     processes: BTreeMap<String, Vec<Run>>,
     started_ms: Option<i64>,
@@ -82,7 +84,10 @@ impl History {
             Event::Told(_) if self.state().is_none_or(TaskState::is_terminal) => {
                 return Err("a task that does not run is told to end".into());
             }
-            Event::Told(told) => self.told = Some(told),
+            Event::Told(told) => {
+                self.told = Some(told);
+                self.told_ms = Some(time_ms);
+            }
         }
         self.started_ms.get_or_insert(time_ms);
         self.last_ms = Some(time_ms);
@@ -144,6 +149,15 @@ impl History {
     /// What the task was told to end as, if it was.
     pub fn told(&self) -> Option<&Told> {
         self.told.as_ref()
+    }
+
+    /// How long it may live on at `now_ms` (wall clock, milliseconds since the Unix epoch) after it was
+    /// told to end, if it was. Never longer than it had when it was told, as the clock may have been
+    /// set back since.
+    pub fn time_left(&self, now_ms: i64) -> Option<Duration> {
+        let until_ms = self.told.as_ref()?.until_ms;
+        let since = |ms: i64| u64::try_from(until_ms.saturating_sub(ms)).unwrap_or(0);
+        Some(Duration::from_millis(since(now_ms).min(since(self.told_ms?))))
     }
 
     /// What is known from the start, with the process that runs the task now or did so last; `None`

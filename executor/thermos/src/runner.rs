@@ -127,10 +127,7 @@ pub async fn run(
                     return Ok(end);
                 }
                 let history = takeover::take_over(&mut writer, *history, &config.header).await?;
-                let until = history.told().map(|told| {
-                    let left = told.until_ms.saturating_sub(now_ms());
-                    began.elapsed() + Duration::from_millis(u64::try_from(left).unwrap_or(0))
-                });
+                let until = history.time_left(now_ms()).map(|left| began.elapsed() + left);
                 (writer, Machine::resume(task.clone(), &history, began.elapsed(), until))
             }
         };

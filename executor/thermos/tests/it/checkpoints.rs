@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::time::Duration;
 
 use aurora_thermos::checkpoint::record::{
-    Event, Header, ProcessChange, ProcessEvent, ProcessIdentity, Record, TaskEvent,
+    Event, Header, ProcessChange, ProcessEvent, ProcessIdentity, Record, TaskEvent, Told,
 };
 use aurora_thermos::checkpoint::{self, Opened, WriteError, Writer, read_from};
 use aurora_thermos::history::History;
@@ -54,6 +55,29 @@ fn write(root: &Path, records: &[Record]) {
     let mut writer = Writer::create(root, &header.task_id, &records[0]).unwrap();
     for record in &records[1..] {
         writer.append(record).unwrap();
+    }
+}
+
+#[test]
+fn a_task_that_was_told_to_end_lives_no_longer_when_the_clock_is_set_back() {
+    let mut history = History::default();
+    let [header, active, ..] = &story(header("t", Path::new("/s")))[..] else { panic!() };
+    for record in [header, active] {
+        history.apply(record.clone()).unwrap();
+    }
+    assert_eq!(history.time_left(1000), None);
+    let told = Told { state: TaskState::Killed, reason: String::new(), until_ms: 62_000 };
+    history.apply(Record { time_ms: 2_000, event: Event::Told(told) }).unwrap();
+    for (now_ms, secs) in [
+        (2_000, 60),
+        (32_000, 30),
+        (62_000, 0),
+        (i64::MAX, 0),
+        (1_000, 60),
+        (-9_000_000, 60),
+        (i64::MIN, 60),
+    ] {
+        assert_eq!(history.time_left(now_ms), Some(Duration::from_secs(secs)), "{now_ms}");
     }
 }
 

@@ -204,10 +204,8 @@ impl World {
             }
         }
         self.waits_for_all = false;
-        let until = self
-            .history
-            .told()
-            .map(|told| Duration::from_millis(u64::try_from(told.until_ms).unwrap()).max(self.now));
+        let left = self.history.time_left(self.millis(self.now));
+        let until = left.map(|left| self.now + left);
         self.machine = Machine::resume(self.spec.clone(), &self.history, self.now, until);
         self.put(Input::Begin);
     }
