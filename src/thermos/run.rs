@@ -140,8 +140,8 @@ impl How {
         let id = ready.task_id().to_owned();
         note(&format!("Task {id} runs in {}", ready.sandbox().display()));
         let end = ready.run()?;
-        let reason =
-            if end.reason.is_empty() { String::new() } else { format!(": {}", plain(&end.reason)) };
+        let told = end.told();
+        let reason = if told.is_empty() { String::new() } else { format!(": {}", plain(&told)) };
         note(&format!("Task {id} is {}{reason}", end.state.name()));
         Ok(if end.state == TaskState::Success { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

@@ -1,16 +1,12 @@
 //! Why a task has failed, as far as it can be seen from what it leaves behind.
 
-use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
-use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
+use aurora_thermos::logs;
 use aurora_thermos::runner::LOG_DIR;
 use aurora_thermos::state::ProcessState;
 use aurora_thermos::view::{Stream, Task, Tasks, log_path};
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 
 use crate::memory::Memory;
 use crate::text::printable;
@@ -28,7 +24,7 @@ const END: u64 = 8 << 10;
 pub(crate) struct Autopsy {
     pub(crate) checkpoint_root: PathBuf,
     pub(crate) task_id: String,
-    pub(crate) sandbox: Arc<OwnedFd>,
+    pub(crate) sandbox: PathBuf,
     pub(crate) memory: Option<Memory>,
 }
 
@@ -76,7 +72,7 @@ impl Autopsy {
         let Some((process, run)) = failed_first(&task) else { return Vec::new() };
         let path = log_path(Path::new(LOG_DIR), &process, run, Stream::Stderr);
         // A process need not keep a file.
-        let Ok(bytes) = end_of(&self.sandbox, &path) else { return Vec::new() };
+        let Ok((bytes, _)) = logs::tail(&self.sandbox, &path, END) else { return Vec::new() };
         let text = String::from_utf8_lossy(&bytes);
         let mut lines: Vec<String> = text
             .lines()
@@ -102,20 +98,4 @@ fn failed_first(task: &Task) -> Option<(String, u32)> {
         Some((first, name, last))
     });
     failures.min().map(|(_, name, last)| (name, last))
-}
-
-/// The end of a regular file of the sandbox, whose job may have put anything there: no link is
-/// followed.
-fn end_of(sandbox: &OwnedFd, path: &Path) -> std::io::Result<Vec<u8>> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-    let mut file = File::from(openat2(sandbox.as_fd(), path, flags, Mode::empty(), resolve)?);
-    let found = file.metadata()?;
-    if !found.is_file() {
-        return Err(std::io::ErrorKind::InvalidInput.into());
-    }
-    file.seek(SeekFrom::Start(found.len().saturating_sub(END)))?;
-    let mut bytes = Vec::new();
-    file.take(END).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }

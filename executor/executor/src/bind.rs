@@ -192,11 +192,38 @@ mod tests {
     }
 
     #[test]
+    fn s75_aliases_lead_to_ports_and_those_that_lead_to_none_are_left_out() {
+        let resolved = |assigned: &[(&str, u16)], portmap: &str| {
+            let job = format!(
+                r#"{{"name":"n","role":"www","cluster":"c","environment":"prod",
+                "announce":{{"portmap":{portmap}}},"task":{{"name":"t","processes":[]}}}}"#
+            );
+            let assigned = assigned.iter().map(|(name, port)| ((*name).to_owned(), *port));
+            ports(&Job::from_executor_data(&job).unwrap(), &assigned.collect())
+        };
+        let of = |pairs: &[(&str, u16)]| -> BTreeMap<String, u16> {
+            pairs.iter().map(|(name, port)| ((*name).to_owned(), *port)).collect()
+        };
+        let chain = r#"{"aurora":"http","https":"aurora","thrift":"service"}"#;
+        let all = of(&[("http", 80), ("aurora", 80), ("https", 80)]);
+        assert_eq!(resolved(&[("http", 80)], chain).unwrap(), all);
+        let fixed = of(&[("a", 80), ("b", 80)]);
+        assert_eq!(resolved(&[], r#"{"a":"80","b":"a"}"#).unwrap(), fixed);
+        assert_eq!(resolved(&[], "{}").unwrap(), of(&[]));
+        for cycle in [r#"{"a":"b","b":"a"}"#, r#"{"a":"a"}"#] {
+            assert!(matches!(resolved(&[], cycle), Err(BindError::PortCycle)), "{cycle}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_bound_is_named() {
         let error = bound(&data("{{thermos.ports[admin]}}", "null")).unwrap_err().to_string();
         assert!(error.contains("{{thermos.ports[admin]}}"), "{error}");
         let cycle = r#"{"portmap":{"a":"b","b":"a"}}"#;
         assert!(matches!(bound(&data("x", cycle)), Err(BindError::PortCycle)));
-        assert!(assigned(b"junk").is_err());
+        let junk = assigned(b"junk").unwrap_err();
+        assert_eq!(junk.to_string(), "Could not deserialize task.");
+        let cause = crate::text::root(&junk);
+        assert!(cause.contains("decode"), "{cause}");
     }
 }

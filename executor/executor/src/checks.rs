@@ -7,11 +7,8 @@
 pub(crate) mod disk;
 pub(crate) mod health;
 
-use std::time::Duration;
-
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// What a check says of its task.
@@ -91,15 +88,25 @@ impl Checks {
         let _ = self.verdicts.changed().await;
     }
 
-    /// Tells all to stop, and waits until they have, but no longer than this.
-    pub(crate) async fn stop(&mut self, patience: Duration) {
-        let deadline = Instant::now() + patience;
+    /// Tells all to stop, and waits until they have, but no longer than until `late`.
+    pub(crate) async fn stop(&mut self, late: impl Future<Output = ()>) {
         self.stop.cancel();
-        for (name, mut check) in self.running.drain(..) {
-            if tokio::time::timeout_at(deadline, &mut check).await.is_err() {
-                tracing::error!(check = name, "a check does not stop");
-                check.abort();
+        tokio::pin!(late);
+        while let Some((name, check)) = self.running.last_mut() {
+            tokio::select! {
+                biased;
+                ended = check => {
+                    if let Err(error) = ended {
+                        tracing::error!(check = name, %error, "a check has failed");
+                    }
+                    self.running.pop();
+                }
+                () = &mut late => break,
             }
+        }
+        for (name, check) in self.running.drain(..).filter(|(_, check)| !check.is_finished()) {
+            tracing::error!(check = name, "a check does not stop");
+            check.abort();
         }
     }
 }
@@ -113,6 +120,10 @@ fn together(verdicts: &[Verdict]) -> Verdict {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::time::{Instant, sleep};
+
     use super::*;
 
     #[test]
@@ -144,15 +155,21 @@ mod tests {
         checks.changed().await;
         tokio::task::yield_now().await;
         assert_eq!(checks.verdict(), Verdict::Failed("ill".to_owned()));
-        checks.stop(Duration::from_secs(1)).await;
+        checks.stop(sleep(Duration::from_secs(1))).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_that_does_not_stop_is_left_behind() {
         let mut checks = Checks::new();
+        let (sender, mut stopped) = tokio::sync::oneshot::channel();
+        checks.start("quick", Verdict::None, |_say, stop| async move {
+            stop.cancelled().await;
+            sender.send(()).unwrap();
+        });
         checks.start("deaf", Verdict::None, |_say, _stop| std::future::pending());
         let began = Instant::now();
-        checks.stop(Duration::from_secs(3)).await;
+        checks.stop(sleep(Duration::from_secs(3))).await;
         assert_eq!(began.elapsed(), Duration::from_secs(3));
+        assert_eq!(stopped.try_recv(), Ok(()), "one that is deaf holds up no other");
     }
 }

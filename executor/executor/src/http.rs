@@ -11,15 +11,26 @@ use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+use crate::text::root;
+
 /// The most that is read of an answer, in bytes.
 pub(crate) const MAX_BODY: usize = 64 << 10;
 
 /// How often an answer may say that another page has it.
 const MAX_REDIRECTS: usize = 10;
 
-/// Why there is no answer.
+/// There is no answer.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum HttpError {
+#[error("Failed to signal {url}: {cause}")]
+pub(crate) struct HttpError {
+    /// What was asked.
+    url: String,
+    cause: Cause,
+}
+
+/// Why there is none.
+#[derive(Debug, thiserror::Error)]
+enum Cause {
     #[error("Error within timeout")]
     Timeout,
     #[error("{0}")]
@@ -42,15 +53,6 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
-/// What an error comes from: what libraries say above it is no news to people.
-pub(crate) fn root(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
-}
-
 /// Connects to a port of this machine, of whichever kind of address listens there.
 pub(crate) async fn connect(port: u16) -> std::io::Result<TcpStream> {
     let first = match TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await {
@@ -60,9 +62,21 @@ pub(crate) async fn connect(port: u16) -> std::io::Result<TcpStream> {
     TcpStream::connect(SocketAddr::from((Ipv6Addr::LOCALHOST, port))).await.map_err(|_| first)
 }
 
-/// The address of a path, as people see it.
-pub(crate) fn url(port: u16, path: &str) -> String {
-    format!("http://localhost:{port}{path}")
+/// A path from the root: a job may leave out the slash.
+fn rooted(path: &str) -> String {
+    format!("{}{path}", if path.starts_with('/') { "" } else { "/" })
+}
+
+/// Waits for what is asked of a path, but no longer than this.
+async fn within<T>(
+    timeout: Duration,
+    port: u16,
+    path: &str,
+    asked: impl Future<Output = Result<T, Cause>>,
+) -> Result<T, HttpError> {
+    let answer = tokio::time::timeout(timeout, asked).await.unwrap_or(Err(Cause::Timeout));
+    let url = || format!("http://localhost:{port}{}", rooted(path));
+    answer.map_err(|cause| HttpError { url: url(), cause })
 }
 
 /// Asks for a page. Where it leads to another page of this port, that one answers.
@@ -70,7 +84,7 @@ pub(crate) fn url(port: u16, path: &str) -> String {
 /// # Errors
 /// There is no answer within `timeout`.
 pub(crate) async fn get(port: u16, path: &str, timeout: Duration) -> Result<Answer, HttpError> {
-    tokio::time::timeout(timeout, follow(port, path)).await.unwrap_or(Err(HttpError::Timeout))
+    within(timeout, port, path, follow(port, path)).await
 }
 
 /// Posts nothing. Any answer will do: it is not read.
@@ -79,10 +93,10 @@ pub(crate) async fn get(port: u16, path: &str, timeout: Duration) -> Result<Answ
 /// There is none within `timeout`.
 pub(crate) async fn post(port: u16, path: &str, timeout: Duration) -> Result<u16, HttpError> {
     let asked = async { Ok(request(Method::POST, port, path).await?.status().as_u16()) };
-    tokio::time::timeout(timeout, asked).await.unwrap_or(Err(HttpError::Timeout))
+    within(timeout, port, path, asked).await
 }
 
-async fn follow(port: u16, path: &str) -> Result<Answer, HttpError> {
+async fn follow(port: u16, path: &str) -> Result<Answer, Cause> {
     let mut path = path.to_owned();
     for _ in 0..=MAX_REDIRECTS {
         let response = request(Method::GET, port, &path).await?;
@@ -94,7 +108,7 @@ async fn follow(port: u16, path: &str) -> Result<Answer, HttpError> {
         let body = if status.is_success() { body(response).await? } else { Bytes::new() };
         return Ok(Answer { status: status.as_u16(), body });
     }
-    Err(HttpError::Circles)
+    Err(Cause::Circles)
 }
 
 fn location<B>(response: &Response<B>) -> Option<String> {
@@ -111,8 +125,8 @@ fn location<B>(response: &Response<B>) -> Option<String> {
 }
 
 /// The path that a page leads to, if it is one of the same server.
-fn same_server(port: u16, from: &str, location: &str) -> Result<String, HttpError> {
-    let elsewhere = || HttpError::Elsewhere(location.chars().take(200).collect());
+fn same_server(port: u16, from: &str, location: &str) -> Result<String, Cause> {
+    let elsewhere = || Cause::Elsewhere(location.chars().take(200).collect());
     if location.starts_with('/') && !location.starts_with("//") {
         return Ok(location.to_owned());
     }
@@ -137,15 +151,15 @@ async fn request(
     method: Method,
     port: u16,
     path: &str,
-) -> Result<Response<hyper::body::Incoming>, HttpError> {
+) -> Result<Response<hyper::body::Incoming>, Cause> {
     let request = Request::builder()
         .method(method)
-        .uri(format!("{}{path}", if path.starts_with('/') { "" } else { "/" }))
+        .uri(rooted(path))
         .header(HOST, format!("localhost:{port}"))
         .header(USER_AGENT, "aurora-executor")
         .header(CONNECTION, "close")
         .body(Empty::<Bytes>::new())?;
-    let stream = connect(port).await.map_err(HttpError::Connect)?;
+    let stream = connect(port).await.map_err(Cause::Connect)?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     // It ends when the answer is read or dropped; its errors come with the answer.
@@ -154,7 +168,7 @@ async fn request(
 }
 
 /// The beginning of a body: what comes after it makes no difference to anybody.
-async fn body(response: Response<hyper::body::Incoming>) -> Result<Bytes, HttpError> {
+async fn body(response: Response<hyper::body::Incoming>) -> Result<Bytes, Cause> {
     let mut incoming = response.into_body();
     let mut body = BytesMut::new();
     while let Some(frame) = incoming.frame().await {

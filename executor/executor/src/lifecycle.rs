@@ -3,32 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aurora_model::config::HttpLifecycleConfig;
-use tokio::sync::watch;
-use tokio::time::Instant;
-
 use crate::http;
+use crate::limits::{Limits, Watched, until};
+use aurora_model::config::HttpLifecycleConfig;
 
 /// How long a task is asked to end at most, requests and waits together, whatever its job says:
 /// otherwise one that is killed or ill could live as long as it likes.
 pub(crate) const ASKING: Duration = Duration::from_secs(60);
-
-/// By when a task that is to end has to be over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Limits {
-    /// Until when it is only asked.
-    ask_until: Instant,
-    /// When nothing of it may live any more.
-    pub(crate) end_by: Instant,
-}
-
-impl Limits {
-    /// Of what time there is one half is for asking: what does not listen has the other to end upon
-    /// a signal.
-    pub(crate) fn new(now: Instant, end_by: Instant) -> Self {
-        Self { ask_until: now + end_by.saturating_duration_since(now) / 2, end_by }
-    }
-}
 
 /// How a task is asked to end: one request after the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,23 +43,24 @@ impl Lifecycle {
     /// Asks the task to end, and waits for that as long as the job says, but no longer than
     /// [`ASKING`] and not beyond the limits, which may come nearer meanwhile. Whoever hears that it
     /// has ended drops this.
-    pub(crate) async fn ask(&self, limits: watch::Receiver<Option<Limits>>) {
+    pub(crate) async fn ask(&self, limits: Watched) {
         if tokio::time::timeout(ASKING, self.ask_in_turn(limits)).await.is_err() {
             tracing::warn!("the task was asked to end for long enough");
         }
     }
 
-    async fn ask_in_turn(&self, limits: watch::Receiver<Option<Limits>>) {
+    async fn ask_in_turn(&self, limits: Watched) {
         for (path, wait) in &self.requests {
-            let asked = until(limits.clone(), http::post(self.port, path, self.timeout)).await;
-            match asked {
+            let within = |limits: &Limits| limits.ask_until;
+            let asking = http::post(self.port, path, self.timeout);
+            match until(limits.clone(), within, asking).await {
                 Some(Ok(status)) => {
                     tracing::info!(path, status, "asked the task to end");
                     // However long it takes, the next is due then.
-                    let _over = until(limits.clone(), tokio::time::sleep(*wait)).await;
+                    let _over = until(limits.clone(), within, tokio::time::sleep(*wait)).await;
                 }
                 Some(Err(error)) => {
-                    tracing::info!(path, %error, "the task cannot be asked to end");
+                    tracing::info!(%error, "the task cannot be asked to end");
                 }
                 None => return,
             }
@@ -86,31 +68,11 @@ impl Lifecycle {
     }
 }
 
-/// Waits for something, but not beyond limits that may come nearer meanwhile.
-async fn until<T>(
-    mut limits: watch::Receiver<Option<Limits>>,
-    what: impl Future<Output = T>,
-) -> Option<T> {
-    tokio::pin!(what);
-    loop {
-        let limits_now = *limits.borrow_and_update();
-        let late = async {
-            match limits_now {
-                Some(limits) => tokio::time::sleep_until(limits.ask_until).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            () = late => return None,
-            done = &mut what => return Some(done),
-            Ok(()) = limits.changed() => {}
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use tokio::sync::watch;
+    use tokio::time::Instant;
+
     use super::*;
 
     fn lifecycle(config: &HttpLifecycleConfig, ports: &[(&str, u16)]) -> Option<Lifecycle> {
@@ -150,17 +112,18 @@ mod tests {
         asked.ask(watch::channel(None).1).await;
         assert_eq!(began.elapsed(), ASKING);
     }
-
-    #[tokio::test(start_paused = true)]
-    async fn s74_half_of_a_time_that_was_shortened_is_for_asking() {
-        let began = Instant::now();
-        let (sender, limits) = watch::channel(None);
-        let waiting = tokio::spawn(until(limits, tokio::time::sleep(Duration::from_secs(50))));
-        tokio::task::yield_now().await;
-        for secs in [18, 6] {
-            sender.send_replace(Some(Limits::new(began, began + Duration::from_secs(secs))));
-        }
-        assert_eq!(waiting.await.unwrap(), None);
-        assert_eq!(began.elapsed(), Duration::from_secs(3));
+    #[tokio::test]
+    async fn s74_what_refuses_connections_is_not_waited_for() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let patient = HttpLifecycleConfig {
+            graceful_shutdown_wait_secs: 1000,
+            shutdown_wait_secs: 1000,
+            ..HttpLifecycleConfig::default()
+        };
+        let asked = lifecycle(&patient, &[("health", port)]).unwrap();
+        let asking = asked.ask(watch::channel(None).1);
+        tokio::time::timeout(ASKING / 2, asking).await.unwrap();
     }
 }

@@ -68,7 +68,7 @@ pub(crate) struct Plan {
 }
 
 /// What is known before there is a task.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Preparation {
     pub(crate) flags: Flags,
     /// What is done with the output of processes that do not say so themselves.
@@ -89,7 +89,7 @@ impl Preparation {
     ///
     /// # Errors
     /// The task cannot be run.
-    pub(crate) fn prepare(self, assigned: &AssignedTask) -> Result<Prepared, StartError> {
+    pub(crate) fn prepare(&self, assigned: &AssignedTask) -> Result<Prepared, StartError> {
         let identity = identity(assigned.task.job.role(), &self.flags)?;
         let user = identity.user;
         let bound = bind(assigned, &user.name)?;
@@ -147,7 +147,7 @@ impl Preparation {
         let autopsy = Autopsy {
             checkpoint_root: self.flags.checkpoint_root.clone(),
             task_id: bound.task_id.clone(),
-            sandbox: checks.surroundings.sandbox.clone(),
+            sandbox: sandbox.path.clone(),
             memory: Memory::find(),
         };
         let header = Header {

@@ -1,6 +1,7 @@
 //! One executor, one task (`executor.md` 2).
 
 use std::ffi::OsString;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aurora_mesos::body::ContentType;
@@ -9,17 +10,19 @@ use aurora_mesos::v1;
 use aurora_thermos::checkpoint;
 use aurora_thermos::process::children::Children;
 use aurora_thermos::runner::{self, now_ms};
-use aurora_thermos::spec::{Logger, LoggerError};
+use aurora_thermos::spec::LoggerError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::Flags;
-use crate::announce::{self, AnnounceFlagsError};
+use crate::announce::AnnounceFlagsError;
 use crate::bind::assigned;
+use crate::closing::Fate;
 use crate::prepare::Preparation;
-use crate::task::{Fate, Happened, Task};
+use crate::task::{Happened, Task};
+use crate::text::root;
 
 /// How long the agent has to acknowledge the last update before the executor ends all the same.
 const LAST_WORD: Duration = Duration::from_secs(10);
@@ -87,12 +90,17 @@ pub async fn run(
     let children = Children::adopt().map_err(Error::Children)?;
     let session = CancellationToken::new();
     let (updates, events) = executor::start(&environment, ContentType::Protobuf, session.clone());
+    let preparation = Preparation {
+        flags,
+        logger,
+        announcing,
+        container: environment.sandbox.clone(),
+        path,
+        signal_timeout,
+        children,
+    };
     let signals = [terminate, interrupt];
-    let mut executor =
-        Executor::new(flags, environment, path, children, (updates, events), signals);
-    executor.signal_timeout = signal_timeout;
-    executor.logger = logger;
-    executor.announcing = announcing;
+    let mut executor = Executor::new(environment, preparation, (updates, events), signals);
     executor.run().await;
     session.cancel();
     executor.leave_nothing().await;
@@ -109,16 +117,8 @@ fn signal_timeout(vars: &[(String, String)]) -> Result<Duration, Error> {
 }
 
 struct Executor {
-    flags: Flags,
     environment: Environment,
-    path: Option<OsString>,
-    /// How long an answer may take when a task is asked to end.
-    signal_timeout: Duration,
-    /// What is done with the output of processes that do not say so themselves.
-    logger: Logger,
-    /// How tasks are announced, if they are.
-    announcing: Option<announce::Settings>,
-    children: Children,
+    preparation: Arc<Preparation>,
     updates: Updates,
     events: mpsc::Receiver<SessionEvent>,
     signals: [Signal; 2],
@@ -138,21 +138,14 @@ struct Executor {
 impl Executor {
     /// An executor that waits for its task.
     fn new(
-        flags: Flags,
         environment: Environment,
-        path: Option<OsString>,
-        children: Children,
+        preparation: Preparation,
         (updates, events): (Updates, mpsc::Receiver<SessionEvent>),
         signals: [Signal; 2],
     ) -> Self {
         Self {
-            flags,
             environment,
-            path,
-            signal_timeout: SIGNAL_TIMEOUT,
-            logger: Logger::default(),
-            announcing: None,
-            children,
+            preparation: Arc::new(preparation),
             updates,
             events,
             signals,
@@ -206,7 +199,7 @@ impl Executor {
 
     /// Ends whatever may still run.
     async fn leave_nothing(&mut self) {
-        match self.children.kill_all(runner::KILL_PATIENCE).await {
+        match self.preparation.children.kill_all(runner::KILL_PATIENCE).await {
             Ok(left) if left.is_empty() => {}
             Ok(left) => {
                 let pids: Vec<i32> = left.iter().map(|stat| stat.identity.pid).collect();
@@ -222,7 +215,7 @@ impl Executor {
     /// Removes checkpoints that nobody can do anything with. Nobody else does: agents know nothing
     /// of them.
     async fn clean(&self) {
-        let root = self.flags.checkpoint_root.clone();
+        let root = self.preparation.flags.checkpoint_root.clone();
         let Some(task) = self.task.clone() else { return };
         let cleaning = tokio::task::spawn_blocking(move || checkpoint::clean(&root, &task.value));
         match tokio::time::timeout(CLEANING, cleaning).await {
@@ -294,7 +287,7 @@ impl Executor {
     }
 
     fn stop_timeout(&self) -> Duration {
-        Duration::from_secs(self.flags.stop_timeout_in_secs)
+        Duration::from_secs(self.preparation.flags.stop_timeout_in_secs)
     }
 
     fn launch(&mut self, task: &v1::TaskInfo) {
@@ -309,23 +302,16 @@ impl Executor {
         let assigned = match assigned(task.data.as_deref().unwrap_or_default()) {
             Ok(assigned) => assigned,
             Err(error) => {
-                tracing::error!(%error, "failed to read the task");
+                tracing::error!(cause = root(&error), "failed to read the task");
                 self.last_word(&id, v1::TaskState::TaskFailed, error.to_string());
                 return;
             }
         };
         self.report(&id, v1::TaskState::TaskStarting, None);
-        let preparation = Preparation {
-            flags: self.flags.clone(),
-            logger: self.logger,
-            announcing: self.announcing.clone(),
-            container: self.environment.sandbox.clone(),
-            path: self.path.clone(),
-            signal_timeout: self.signal_timeout,
-            children: self.children.clone(),
-        };
+        let preparation = self.preparation.clone();
         let prepared = tokio::task::spawn_blocking(move || preparation.prepare(&assigned));
-        self.running = Some(Task::new(id, self.children.clone(), prepared, self.stop_timeout()));
+        let children = self.preparation.children.clone();
+        self.running = Some(Task::new(id, children, prepared, self.stop_timeout()));
     }
 
     fn happened(&mut self, happened: Happened) {
@@ -387,6 +373,7 @@ async fn sleep_until(at: Option<Instant>) {
 
 #[cfg(test)]
 mod tests {
+    use aurora_thermos::spec::Logger;
     use clap::Parser;
 
     use super::*;
@@ -411,11 +398,18 @@ mod tests {
         session.cancel();
         let (updates, _none) = executor::start(&environment, ContentType::Protobuf, session);
         let (agent, events) = mpsc::channel(2);
+        let preparation = Preparation {
+            flags: Args::parse_from(["executor"]).flags,
+            logger: Logger::default(),
+            announcing: None,
+            container: environment.sandbox.clone(),
+            path: None,
+            signal_timeout: SIGNAL_TIMEOUT,
+            children: Children::adopt().unwrap(),
+        };
         let executor = Executor::new(
-            Args::parse_from(["executor"]).flags,
             environment,
-            None,
-            Children::adopt().unwrap(),
+            preparation,
             (updates, events),
             [SignalKind::terminate(), SignalKind::interrupt()].map(|s| signal(s).unwrap()),
         );
@@ -423,7 +417,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_executor_without_a_task_ends() {
+    async fn s53_an_executor_without_a_task_ends() {
         let (mut executor, agent) = executor();
         agent.send(SessionEvent::Subscribed(Box::default())).await.unwrap();
         let began = Instant::now();

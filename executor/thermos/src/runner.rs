@@ -84,6 +84,21 @@ pub struct End {
     pub state: TaskState,
     /// Why, for people. May be empty.
     pub reason: String,
+    /// The ids of its processes that could not be ended: the kernel keeps them.
+    pub survivors: Vec<i32>,
+}
+
+impl End {
+    /// The reason together with what could not be ended; empty if there is neither.
+    pub fn told(&self) -> String {
+        let pids: Vec<String> = self.survivors.iter().map(i32::to_string).collect();
+        let left = format!("these processes could not be ended: {}", pids.join(", "));
+        match (self.reason.is_empty(), pids.is_empty()) {
+            (_, true) => self.reason.clone(),
+            (true, false) => left,
+            (false, false) => format!("{}; {left}", self.reason),
+        }
+    }
 }
 
 /// Why a task cannot be run to its end.
@@ -163,7 +178,8 @@ pub async fn run(
 /// How a task has ended, if it has.
 fn end_of(history: &History) -> Option<End> {
     let last = history.statuses().last()?;
-    let end = || End { state: last.state, reason: last.reason.clone() };
+    // The record tells what could not be ended, if anything, with the reason.
+    let end = || End { state: last.state, reason: last.reason.clone(), survivors: Vec::new() };
     last.state.is_terminal().then(end)
 }
 
@@ -268,12 +284,9 @@ impl Runner {
 
     fn enter(&mut self, state: TaskState, mut reason: String) -> Result<(), RunError> {
         if state.is_terminal() {
-            if !self.survivors.is_empty() {
-                let pids: Vec<String> = self.survivors.iter().map(i32::to_string).collect();
-                let left = format!("these processes could not be ended: {}", pids.join(", "));
-                reason = if reason.is_empty() { left } else { format!("{reason}; {left}") };
-            }
-            self.end = Some(End { state, reason: reason.clone() });
+            let end = End { state, reason, survivors: self.survivors.clone() };
+            reason = end.told();
+            self.end = Some(end);
         }
         self.write(Event::Task(TaskEvent { state, reason }))
     }

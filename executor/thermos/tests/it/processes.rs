@@ -99,6 +99,10 @@ impl Place {
     }
 }
 
+fn ended(state: TaskState, reason: &str) -> End {
+    End { state, reason: reason.to_owned(), survivors: Vec::new() }
+}
+
 fn process(name: &str, cmdline: &str) -> Value {
     json!({ "name": name, "cmdline": cmdline, "min_duration": 0 })
 }
@@ -119,7 +123,7 @@ async fn processes_run_in_order_and_print_to_their_files() {
             "constraints": [{ "order": ["a", "b"] }],
         }))
         .await;
-    assert_eq!(end, End { state: TaskState::Success, reason: String::new() });
+    assert_eq!(end, ended(TaskState::Success, ""));
     assert_eq!(place.text(".logs/last/0/stdout"), "a\nb\n");
     assert_eq!(place.text(".logs/a/0/stdout"), "out\n");
     assert_eq!(place.text(".logs/a/0/stderr"), "err\n");
@@ -167,7 +171,7 @@ async fn nothing_outlives_a_kill() {
     let grace = Duration::from_millis(100);
     commands.send(Command::Kill { reason: "asked to".to_owned(), grace }).unwrap();
     let end = end.await;
-    assert_eq!(end, End { state: TaskState::Killed, reason: "asked to".to_owned() });
+    assert_eq!(end, ended(TaskState::Killed, "asked to"));
     assert!(place.is_empty());
     assert!(place.task().runs("p").iter().all(|run| run.state.is_terminal()));
 }

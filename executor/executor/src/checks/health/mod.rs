@@ -6,12 +6,9 @@ pub(crate) mod readiness;
 mod shell;
 mod verdict;
 
-use std::os::fd::{AsFd as _, OwnedFd};
-use std::sync::Arc;
 use std::time::Duration;
 
 use aurora_model::config::HealthCheckConfig;
-use rustix::fs::{AtFlags, FileType, statat};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -25,9 +22,6 @@ pub(crate) use self::shell::Surroundings;
 pub(crate) const ASSUMED: &str = "No health-check defined, task is assumed healthy.";
 const HEALTHY: &str = "Task is healthy.";
 
-/// While a file of this name is in the sandbox, every check counts as passed and none is made.
-const SNOOZE: &str = ".healthchecksnooze";
-
 /// How soon a task that is starting is asked again: sooner than its job says, so that it runs as
 /// soon as it is well. Only a right answer counts then.
 const SOON: Duration = Duration::from_millis(500);
@@ -39,17 +33,15 @@ const MAX_SECS: f64 = 1e8;
 pub(crate) async fn watch(
     config: HealthCheckConfig,
     asker: Asker,
-    sandbox: Arc<OwnedFd>,
     say: Say,
     stop: CancellationToken,
 ) {
-    watch_by(config, || asker.ask(), &sandbox, say, stop).await;
+    watch_by(config, || asker.ask(), say, stop).await;
 }
 
 async fn watch_by<F: Future<Output = Result<(), String>>>(
     config: HealthCheckConfig,
     ask: impl Fn() -> F,
-    sandbox: &OwnedFd,
     say: Say,
     stop: CancellationToken,
 ) {
@@ -57,7 +49,7 @@ async fn watch_by<F: Future<Output = Result<(), String>>>(
     let interval = seconds(config.interval_secs.max(MIN_INTERVAL_SECS));
     let mut last_wrong = None;
     while machine.asks_again() {
-        let Some(answer) = answer(&ask, sandbox, &stop).await else { return };
+        let Some(answer) = stop.run_until_cancelled(ask()).await else { return };
         match &answer {
             Ok(()) => tracing::debug!("the task is well"),
             Err(reason) => {
@@ -71,7 +63,7 @@ async fn watch_by<F: Future<Output = Result<(), String>>>(
         if was_wrong && *machine.health() == Health::Starting {
             tokio::select! {
                 () = tokio::time::sleep_until(due) => {}
-                right = right_soon(&ask, sandbox, &stop) => {
+                right = right_soon(&ask, &stop) => {
                     if !right {
                         return;
                     }
@@ -96,26 +88,9 @@ async fn watch_by<F: Future<Output = Result<(), String>>>(
     }
 }
 
-/// Asks once, unless it snoozes; nothing if it was told to stop.
-async fn answer<F: Future<Output = Result<(), String>>>(
-    ask: &impl Fn() -> F,
-    sandbox: &OwnedFd,
-    stop: &CancellationToken,
-) -> Option<Result<(), String>> {
-    if is_snoozed(sandbox) {
-        tracing::info!("snoozing: the health check counts as passed");
-        return Some(Ok(()));
-    }
-    tokio::select! {
-        () = stop.cancelled() => None,
-        answer = ask() => Some(answer),
-    }
-}
-
 /// Asks until the answer is right, which it gives, or until told to stop.
 async fn right_soon<F: Future<Output = Result<(), String>>>(
     ask: &impl Fn() -> F,
-    sandbox: &OwnedFd,
     stop: &CancellationToken,
 ) -> bool {
     let mut pause = SOON;
@@ -125,7 +100,7 @@ async fn right_soon<F: Future<Output = Result<(), String>>>(
             () = tokio::time::sleep(pause) => {}
         }
         let began = Instant::now();
-        match answer(ask, sandbox, stop).await {
+        match stop.run_until_cancelled(ask()).await {
             Some(Ok(())) => return true,
             Some(Err(_)) => {}
             None => return false,
@@ -140,23 +115,15 @@ fn seconds(secs: f64) -> Duration {
     Duration::from_secs_f64(if secs.is_nan() { MAX_SECS } else { secs.clamp(0.0, MAX_SECS) })
 }
 
-/// Looks without following a link: the sandbox is its job's, who may put anything there.
-fn is_snoozed(sandbox: &OwnedFd) -> bool {
-    statat(sandbox.as_fd(), SNOOZE, AtFlags::SYMLINK_NOFOLLOW)
-        .is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::RegularFile)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::sync::{Arc, Mutex};
 
     use super::*;
     use crate::checks::Checks;
 
     /// What a task with these answers is at last, and when it was asked, in milliseconds.
     async fn asked(config: HealthCheckConfig, answers: &str) -> (Verdict, Vec<u128>) {
-        let folder = tempfile::tempdir().unwrap();
-        let sandbox = OwnedFd::from(std::fs::File::open(folder.path()).unwrap());
         let mut answers: Vec<char> = answers.chars().rev().collect();
         answers.insert(0, '-');
         let (answers, times) = (Mutex::new(answers), Arc::new(Mutex::new(Vec::new())));
@@ -176,11 +143,11 @@ mod tests {
                     }
                 }
             };
-            watch_by(config, ask, &sandbox, say, stop).await;
+            watch_by(config, ask, say, stop).await;
         });
         tokio::time::sleep(Duration::from_secs(1000)).await;
         let verdict = checks.verdict();
-        checks.stop(Duration::from_secs(1)).await;
+        checks.stop(tokio::time::sleep(Duration::from_secs(1))).await;
         let times = times.lock().unwrap().clone();
         (verdict, times)
     }

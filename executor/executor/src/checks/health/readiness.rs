@@ -1,14 +1,11 @@
 //! Whether a task that runs takes work: what the original did not know.
 
-use std::os::fd::OwnedFd;
-use std::sync::Arc;
-
 use aurora_model::config::ReadinessConfig;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::verdict::MIN_INTERVAL_SECS;
-use super::{Asker, is_snoozed, seconds};
+use super::{Asker, seconds};
 
 /// The answers so far. Pure.
 #[derive(Debug)]
@@ -53,21 +50,13 @@ impl Gate {
 pub(crate) async fn watch(
     config: ReadinessConfig,
     asker: Asker,
-    sandbox: Arc<OwnedFd>,
     ready: watch::Sender<bool>,
     stop: CancellationToken,
 ) {
     let mut gate = Gate::new(&config);
     let interval = seconds(config.interval_secs.max(MIN_INTERVAL_SECS));
     loop {
-        let answer = if is_snoozed(&sandbox) {
-            Ok(())
-        } else {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                answer = asker.ask() => answer,
-            }
-        };
+        let Some(answer) = stop.run_until_cancelled(asker.ask()).await else { return };
         let is_ready = gate.answered(answer.is_ok());
         let changed = ready.send_if_modified(|was| std::mem::replace(was, is_ready) != is_ready);
         match (changed, answer) {
@@ -87,6 +76,9 @@ pub(crate) async fn watch(
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::OwnedFd;
+    use std::sync::Arc;
+
     use aurora_thermos::process::children::Children;
     use tokio::net::TcpListener;
 
@@ -101,7 +93,7 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let surroundings = Surroundings {
             children: Children::adopt().unwrap(),
-            sandbox: sandbox.clone(),
+            sandbox,
             user: None,
             environment: Vec::new(),
         };
@@ -109,7 +101,7 @@ mod tests {
         let (sender, mut ready) = watch::channel(false);
         let stop = CancellationToken::new();
         let config = ReadinessConfig { interval_secs: 0.1, ..ReadinessConfig::default() };
-        let watching = tokio::spawn(watch(config, asker, sandbox, sender, stop.clone()));
+        let watching = tokio::spawn(watch(config, asker, sender, stop.clone()));
         let patience = std::time::Duration::from_secs(30);
         tokio::time::timeout(patience, ready.wait_for(|ready| *ready)).await.unwrap().unwrap();
         drop(listener);
