@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use tokio::sync::watch;
 use zookeeper_client as zk;
 
@@ -17,6 +18,9 @@ const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_PORT: u16 = 2181;
 /// The most servers that are taken.
 const MAX_SERVERS: usize = 64;
+
+/// How long a server has to take a connection when it is looked why there is no session.
+const DIAGNOSIS: Duration = Duration::from_secs(1);
 
 /// Why a text does not say where ZooKeeper is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -88,6 +92,19 @@ impl Ensemble {
         self.access.introduce(connector).connect(&self.servers).await
     }
 
+    /// What each of the servers makes of a connection, for people. Takes a second at most.
+    pub(crate) async fn diagnose(&self) -> String {
+        let servers = self.servers.split(',').map(async |server| {
+            let connecting = tokio::net::TcpStream::connect(server);
+            match tokio::time::timeout(DIAGNOSIS, connecting).await {
+                Ok(Ok(_connection)) => format!("{server} takes connections"),
+                Ok(Err(error)) => format!("{server}: {error}"),
+                Err(_late) => format!("{server} does not answer"),
+            }
+        });
+        join_all(servers).await.join("; ")
+    }
+
     /// The servers.
     pub(crate) fn servers(&self) -> &str {
         &self.servers
@@ -154,6 +171,12 @@ impl ServerSet {
         membership::start(self.clone())
     }
 
+    /// Why there is no session, as far as it can be seen: what each of the servers makes of a
+    /// connection, for people. Takes a second at most.
+    pub async fn diagnose(&self) -> String {
+        self.ensemble.diagnose().await
+    }
+
     /// The path of the set below the root of its ensemble.
     pub fn path(&self) -> &NodePath {
         &self.path
@@ -186,6 +209,17 @@ mod tests {
             assert_eq!(ensemble.servers, servers, "{text}");
             assert_eq!(ensemble.root.as_ref().map(NodePath::as_str), root, "{text}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_each_server_makes_of_a_connection_is_told() {
+        let bound = |_| std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let [open, closed] = [0, 1].map(bound);
+        let [a, b] = [&open, &closed].map(|listener| listener.local_addr().unwrap());
+        drop(closed);
+        let told = Ensemble::new(&format!("{a},{b}/root")).unwrap().diagnose().await;
+        let expected = format!("{a} takes connections; {b}: Connection refused");
+        assert!(told.starts_with(&expected), "{told}");
     }
 
     #[test]

@@ -8,8 +8,9 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use zookeeper_client as zk;
 
+use crate::backoff::RETRY_REFUSED;
 use crate::ensemble::ServerSet;
-use crate::session::{Absence, RETRY_REFUSED, Sessions, close, is_lost, over};
+use crate::session::{Sessions, close, is_lost, over};
 
 /// What the names of members begin with; ZooKeeper adds ten digits.
 pub(crate) const PREFIX: &str = "member_";
@@ -92,18 +93,16 @@ enum Next {
 
 impl Keeper {
     async fn keep(self, mut wanted: watch::Receiver<bool>, stop: CancellationToken) {
-        let mut absence = Absence::new();
         let mut sessions = Sessions::new(self.set.ensemble());
         loop {
             self.say(State::Connecting);
-            let connecting =
-                absence.during(sessions.next(|reason| self.say(State::Rejected(reason))));
+            let connecting = sessions.next(|reason| self.say(State::Rejected(reason)));
             let client = match stop.run_until_cancelled(connecting).await {
                 Some(client) => client,
                 None => break,
             };
             self.say(State::Connected);
-            let holding = absence.within(client.state_watcher(), self.hold(&client, &mut wanted));
+            let holding = self.hold(&client, &mut wanted);
             let is_over = stop.run_until_cancelled(holding).await.is_some();
             // Also when it is not known what became of a node: no session, no node.
             close(client).await;

@@ -6,7 +6,7 @@ use std::io;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// The longest content of a member's node that is read, in bytes.
-pub const MAX_MEMBER_LEN: usize = 64 << 10;
+const MAX_MEMBER_LEN: usize = 64 << 10;
 
 /// Why the content of a node is not that of a member.
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +89,7 @@ impl Member {
     /// readers know it. Endpoints are in the order of their names.
     ///
     /// # Errors
-    /// It is longer than [`MAX_MEMBER_LEN`].
+    /// It is longer than 64 KiB.
     pub fn to_json(&self) -> Result<Vec<u8>, MemberError> {
         let mut json = Vec::new();
         self.serialize(&mut serde_json::Serializer::with_formatter(&mut json, Spaced))?;
@@ -102,7 +102,7 @@ impl Member {
     /// Reads the content of a node. Keys that are not known are left alone.
     ///
     /// # Errors
-    /// It is too long, or not what members write.
+    /// It is longer than 64 KiB, or not what members write.
     pub fn from_json(json: &[u8]) -> Result<Self, MemberError> {
         if json.len() > MAX_MEMBER_LEN {
             return Err(MemberError::TooLong(json.len()));

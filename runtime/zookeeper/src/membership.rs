@@ -8,10 +8,11 @@ use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use zookeeper_client as zk;
 
+use crate::backoff::RETRY_REFUSED;
 use crate::ensemble::ServerSet;
 use crate::join::PREFIX;
 use crate::member::Member;
-use crate::session::{RETRY_REFUSED, Sessions, is_lost, over};
+use crate::session::{Sessions, is_lost, over};
 
 /// The most members that are read; those with the lowest numbers.
 const MAX_MEMBERS: usize = 20_000;
@@ -27,7 +28,10 @@ pub enum Freshness {
     Stale,
     /// It cannot be read, for this reason. It is tried again every 15 s.
     Refused(String),
-    /// It is so.
+    /// What is seen is so, but there are members that cannot be read, for this reason. It is tried
+    /// again every 15 s.
+    Incomplete(String),
+    /// It is so, and there is no more.
     Current,
 }
 
@@ -90,8 +94,8 @@ impl Follower {
         // Before the first question, so that no loss of the connection after it is missed.
         let mut states = client.state_watcher();
         loop {
-            let watcher = match self.read_once(client).await {
-                Ok(watcher) => watcher,
+            let (watcher, is_complete) = match self.read_once(client).await {
+                Ok(read) => read,
                 Err(error) if is_lost(&error) => return error,
                 Err(error) => {
                     tracing::warn!(path = self.path, %error, "failed to read the server set");
@@ -101,10 +105,12 @@ impl Follower {
                 }
             };
             let changed = watcher.changed();
-            tokio::pin!(changed);
+            let again = tokio::time::sleep(RETRY_REFUSED);
+            tokio::pin!(changed, again);
             loop {
                 tokio::select! {
                     _ = &mut changed => break,
+                    () = &mut again, if !is_complete => break,
                     state = states.changed() => match state {
                         // What happened meanwhile is not known before it is read.
                         zk::SessionState::SyncConnected => break,
@@ -115,17 +121,22 @@ impl Follower {
         }
     }
 
-    /// Reads the set, and gives what tells of a change of it.
-    async fn read_once(&self, client: &zk::Client) -> Result<zk::OneshotWatcher, zk::Error> {
+    /// Reads the set. Gives what tells of a change of it, and whether all of it was read.
+    async fn read_once(
+        &self,
+        client: &zk::Client,
+    ) -> Result<(zk::OneshotWatcher, bool), zk::Error> {
         loop {
             match client.get_and_watch_children(&self.path).await {
                 Ok((names, _, watcher)) => {
-                    let members = self.members(client, names).await?;
-                    self.view.send_replace(View {
-                        freshness: Freshness::Current,
-                        members: Arc::new(members),
-                    });
-                    return Ok(watcher);
+                    let (members, unread) = self.members(client, names).await?;
+                    let is_complete = unread.is_none();
+                    if let Some(reason) = &unread {
+                        tracing::warn!(path = self.path, reason, "not all members can be read");
+                    }
+                    let freshness = unread.map_or(Freshness::Current, Freshness::Incomplete);
+                    self.view.send_replace(View { freshness, members: Arc::new(members) });
+                    return Ok((watcher, is_complete));
                 }
                 Err(zk::Error::NoNode) => {
                     let (stat, watcher) = client.check_and_watch_stat(&self.path).await?;
@@ -134,7 +145,7 @@ impl Follower {
                             freshness: Freshness::Current,
                             members: Arc::default(),
                         });
-                        return Ok(watcher);
+                        return Ok((watcher, true));
                     }
                 }
                 Err(error) => return Err(error),
@@ -142,21 +153,18 @@ impl Follower {
         }
     }
 
-    /// Reads the members that are new; nodes of members do not change.
+    /// Reads the members that are new; nodes of members do not change. Gives all that is known, and
+    /// why that is not everything.
     async fn members(
         &self,
         client: &zk::Client,
         names: Vec<String>,
-    ) -> Result<BTreeMap<String, Member>, zk::Error> {
-        let names: BTreeSet<String> =
-            names.into_iter().filter(|name| name.starts_with(PREFIX)).collect();
-        if names.len() > MAX_MEMBERS {
-            tracing::warn!(path = self.path, members = names.len(), "too many members to read all");
-        }
+    ) -> Result<(BTreeMap<String, Member>, Option<String>), zk::Error> {
+        let (names, mut unread) = pick(names, MAX_MEMBERS);
         let known = Arc::clone(&self.view.borrow().members);
         let mut members = BTreeMap::new();
         let mut new = Vec::new();
-        for name in names.into_iter().take(MAX_MEMBERS) {
+        for name in names {
             match known.get(&name) {
                 Some(member) => drop(members.insert(name, member.clone())),
                 None => new.push(name),
@@ -179,25 +187,50 @@ impl Follower {
                 Err(zk::Error::NoNode) => {}
                 Err(error) if is_lost(&error) => return Err(error),
                 Err(error) => {
-                    tracing::warn!(path = self.path, name, %error, "failed to read a member");
+                    unread.get_or_insert_with(|| format!("failed to read {name}: {error}"));
                 }
             }
         }
-        Ok(members)
+        Ok((members, unread))
     }
 
     /// Nothing is known for sure any more.
     fn doubt(&self) {
         self.view.send_if_modified(|view| {
-            let was_current = view.freshness == Freshness::Current;
-            if was_current {
+            let was_so = matches!(view.freshness, Freshness::Current | Freshness::Incomplete(_));
+            if was_so {
                 view.freshness = Freshness::Stale;
             }
-            was_current
+            was_so
         });
     }
 
     fn say(&self, freshness: Freshness) {
         self.view.send_modify(|view| view.freshness = freshness);
+    }
+}
+
+/// The names of members, but no more than `max`; and what there is to say if there are more.
+fn pick(names: Vec<String>, max: usize) -> (BTreeSet<String>, Option<String>) {
+    let mut names: BTreeSet<String> =
+        names.into_iter().filter(|name| name.starts_with(PREFIX)).collect();
+    let count = names.len();
+    let Some(first_left) = names.iter().nth(max).cloned() else { return (names, None) };
+    names.split_off(&first_left);
+    (names, Some(format!("{count} members are too many: {max} are read")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_too_many_members_the_first_are_read_and_that_is_said() {
+        let names = || ["member_3", "other", "member_1", "member_2"].map(str::to_owned).to_vec();
+        let all = BTreeSet::from(["member_1", "member_2", "member_3"].map(str::to_owned));
+        assert_eq!(pick(names(), 3), (all, None));
+        let first = BTreeSet::from(["member_1", "member_2"].map(str::to_owned));
+        let reason = "3 members are too many: 2 are read".to_owned();
+        assert_eq!(pick(names(), 2), (first, Some(reason)));
     }
 }

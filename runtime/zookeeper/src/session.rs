@@ -2,28 +2,24 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
 use zookeeper_client as zk;
 
-use crate::backoff::{Backoff, random};
+use crate::backoff::{Attempt, Backoff, random};
 use crate::ensemble::Ensemble;
 
 /// The wait before a new session, which doubles while none comes up.
 const BACKOFF_MIN: Duration = Duration::from_millis(500);
 /// The longest wait before a new session.
 const BACKOFF_MAX: Duration = Duration::from_secs(5 * 60);
-/// How long until something is asked again that was refused.
-pub(crate) const RETRY_REFUSED: Duration = Duration::from_secs(15);
 /// How long the end of a session is waited for.
 const CLOSING: Duration = Duration::from_secs(2);
-/// How exactly the time without a connection is counted.
-const TICK: Duration = Duration::from_secs(1);
 
 /// Makes sessions.
 pub(crate) struct Sessions {
     ensemble: Ensemble,
     backoff: Backoff,
-    is_first: bool,
+    /// How long to wait before the next.
+    wait: Duration,
 }
 
 impl Sessions {
@@ -31,7 +27,7 @@ impl Sessions {
         Self {
             ensemble: ensemble.clone(),
             backoff: Backoff::new(BACKOFF_MIN, BACKOFF_MAX),
-            is_first: true,
+            wait: Duration::ZERO,
         }
     }
 
@@ -39,23 +35,25 @@ impl Sessions {
     /// not take who asks.
     pub(crate) async fn next(&mut self, mut refused: impl FnMut(String)) -> zk::Client {
         loop {
-            if !std::mem::take(&mut self.is_first) {
-                let wait = self.backoff.next(random());
-                // However short the last session was, the next begins within about a second.
-                tokio::time::sleep(wait).await;
-            }
-            let servers = self.ensemble.servers();
-            match self.ensemble.connect().await {
-                Ok(client) => {
-                    self.backoff.reset();
-                    return client;
-                }
-                Err(error @ zk::Error::AuthFailed) => {
+            tokio::time::sleep(self.wait).await;
+            let connected = self.ensemble.connect().await;
+            let attempt = match &connected {
+                Ok(_) => Attempt::Session,
+                Err(zk::Error::AuthFailed) => Attempt::Refused,
+                Err(_) => Attempt::Unanswered,
+            };
+            self.wait = self.backoff.after(attempt, random());
+            match connected {
+                Ok(client) => return client,
+                Err(error) if attempt == Attempt::Refused => {
+                    let servers = self.ensemble.servers();
                     tracing::warn!(servers, %error, "ZooKeeper refuses the credentials");
                     refused(error.to_string());
-                    tokio::time::sleep(RETRY_REFUSED).await;
                 }
-                Err(error) => tracing::warn!(servers, %error, "failed to connect to ZooKeeper"),
+                Err(error) => {
+                    let servers = self.ensemble.diagnose().await;
+                    tracing::warn!(servers, %error, "failed to connect to ZooKeeper");
+                }
             }
         }
     }
@@ -103,91 +101,5 @@ pub(crate) async fn close(client: zk::Client) {
     };
     if tokio::time::timeout(CLOSING, closed).await.is_err() {
         tracing::warn!("ZooKeeper does not answer; the session ends by its timeout");
-    }
-}
-
-/// Counts how long there is no connection, in the gauge `zookeeper_disconnected_seconds`.
-pub(crate) struct Absence {
-    since: Option<Instant>,
-    total: Duration,
-}
-
-impl Absence {
-    /// There is no connection yet.
-    pub(crate) fn new() -> Self {
-        Self { since: Some(Instant::now()), total: Duration::ZERO }
-    }
-
-    fn count(&mut self, connected: bool) {
-        let now = Instant::now();
-        if let Some(since) = self.since {
-            let away = now.saturating_duration_since(since);
-            self.total += away;
-            metrics::gauge!("zookeeper_disconnected_seconds").increment(away.as_secs_f64());
-        }
-        self.since = (!connected).then_some(now);
-    }
-
-    /// Counts while something is awaited that goes on without a connection.
-    pub(crate) async fn during<T>(&mut self, connecting: impl Future<Output = T>) -> T {
-        tokio::pin!(connecting);
-        loop {
-            match tokio::time::timeout(TICK, &mut connecting).await {
-                Ok(done) => {
-                    self.count(true);
-                    return done;
-                }
-                Err(_) => self.count(false),
-            }
-        }
-    }
-
-    /// Counts while something is awaited that a session is used for.
-    pub(crate) async fn within<T>(
-        &mut self,
-        mut states: zk::StateWatcher,
-        used: impl Future<Output = T>,
-    ) -> T {
-        tokio::pin!(used);
-        let mut connected = true;
-        let mut before = self.total;
-        loop {
-            tokio::select! {
-                done = &mut used => {
-                    self.count(false);
-                    return done;
-                }
-                state = states.changed() => {
-                    connected = state == zk::SessionState::SyncConnected;
-                    self.count(connected);
-                    if connected {
-                        let away = self.total.saturating_sub(before);
-                        before = self.total;
-                        tracing::info!(?away, "connected to ZooKeeper again");
-                    }
-                }
-                () = tokio::time::sleep(TICK), if !connected => self.count(false),
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn s75_the_time_without_a_connection_is_counted() {
-        let mut absence = Absence::new();
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        absence.during(tokio::time::sleep(Duration::from_millis(3_500))).await;
-        assert_eq!(absence.total, Duration::from_millis(3_800));
-        // There is one now.
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        absence.count(false);
-        assert_eq!(absence.total, Duration::from_millis(3_800));
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        absence.count(true);
-        assert_eq!(absence.total, Duration::from_secs(4));
     }
 }

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+pub use crate::access::digest;
+
 /// Where the package puts it, together with what it needs.
 const JAR: &str = "/usr/share/java/zookeeper.jar";
 /// How long a server may take to answer.

@@ -30,7 +30,13 @@ impl Announcement {
                 return;
             }
         };
-        let connecting = connected(joined.state(), self.patience);
+        let connecting = async {
+            match connected(joined.state(), self.patience).await {
+                Ok(()) => Ok(()),
+                Err(Some(reason)) => Err(format!("{TIMED_OUT} ZooKeeper says: {reason}")),
+                Err(None) => Err(format!("{TIMED_OUT} {}", self.set.diagnose().await)),
+            }
+        };
         match stop.run_until_cancelled(connecting).await {
             Some(Ok(())) => stop.cancelled().await,
             Some(Err(message)) => {
@@ -43,8 +49,12 @@ impl Announcement {
     }
 }
 
-/// Waits for the first session, but no longer than this; the error is for the task's user.
-async fn connected(mut state: watch::Receiver<State>, patience: Duration) -> Result<(), String> {
+/// Waits for the first session, but no longer than this; the error is what ZooKeeper has said against
+/// it, if it has.
+async fn connected(
+    mut state: watch::Receiver<State>,
+    patience: Duration,
+) -> Result<(), Option<String>> {
     let mut rejected = None;
     let session = async {
         loop {
@@ -59,11 +69,7 @@ async fn connected(mut state: watch::Receiver<State>, patience: Duration) -> Res
             }
         }
     };
-    match (tokio::time::timeout(patience, session).await, rejected) {
-        (Ok(()), _) => Ok(()),
-        (Err(_), None) => Err(TIMED_OUT.to_owned()),
-        (Err(_), Some(reason)) => Err(format!("{TIMED_OUT} ZooKeeper says: {reason}")),
-    }
+    tokio::time::timeout(patience, session).await.map_err(|_late| rejected)
 }
 
 #[cfg(test)]
@@ -149,7 +155,7 @@ mod tests {
         readiness.send_replace(true);
         members(&mut view, 1).await;
         assert_eq!(checks.verdict(), Verdict::None);
-        checks.stop(PATIENCE).await;
+        checks.stop(tokio::time::sleep(PATIENCE)).await;
         members(&mut view, 0).await;
     }
 
@@ -158,8 +164,11 @@ mod tests {
         let connect = format!("127.0.0.1:{}", free_port().unwrap());
         let announcement = announcement(ensemble(&connect), "/none");
         let mut checks = start(announcement, watch::channel(true).1);
-        assert_eq!(failed(&mut checks).await, "Creating Announcer Serverset timed out.");
-        checks.stop(PATIENCE).await;
+        let expected = format!(
+            "Creating Announcer Serverset timed out. {connect}: Connection refused (os error 111)"
+        );
+        assert_eq!(failed(&mut checks).await, expected);
+        checks.stop(tokio::time::sleep(PATIENCE)).await;
     }
 
     #[tokio::test]
@@ -172,7 +181,7 @@ mod tests {
             failed(&mut checks).await,
             "Creating Announcer Serverset timed out. ZooKeeper says: authentication failed"
         );
-        checks.stop(PATIENCE).await;
+        checks.stop(tokio::time::sleep(PATIENCE)).await;
     }
 
     #[tokio::test(start_paused = true)]
@@ -214,7 +223,7 @@ mod tests {
         let ensemble = ensemble(&format!("127.0.0.1:{port}"));
         let mut checks = start(announcement(ensemble.clone(), "/early"), watch::channel(true).1);
         tokio::task::yield_now().await;
-        checks.stop(PATIENCE).await;
+        checks.stop(tokio::time::sleep(PATIENCE)).await;
         assert_eq!(checks.verdict(), Verdict::None);
         let server = tokio::task::spawn_blocking(move || Server::start_on(port));
         let server = server.await.unwrap().unwrap();
@@ -224,7 +233,7 @@ mod tests {
         members(&mut membership.view(), 1).await;
         let first = membership.view().borrow().members.keys().next().cloned();
         assert_eq!(first.as_deref(), Some("member_0000000000"));
-        next.stop(PATIENCE).await;
+        next.stop(tokio::time::sleep(PATIENCE)).await;
         drop(server);
     }
 }

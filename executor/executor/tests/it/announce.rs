@@ -115,7 +115,8 @@ async fn s75_a_task_fails_and_says_so_if_zookeeper_is_not_there() {
     assert_eq!(agent.update().await.1, TaskState::TaskRunning);
     let (_, state, message) = agent.update().await;
     assert_eq!(state, TaskState::TaskFailed);
-    assert_eq!(message, "Creating Announcer Serverset timed out.");
+    let why = format!("{connect}: Connection refused (os error 111)");
+    assert_eq!(message, format!("Creating Announcer Serverset timed out. {why}"));
     assert!(agent.end().await.success());
 }
 

@@ -1,7 +1,7 @@
 //! Who may do what.
 
-use aurora_zookeeper::testing::{Options, Server};
-use aurora_zookeeper::{Access, Ensemble, NodePath, State, digest};
+use aurora_zookeeper::testing::{Options, Server, digest};
+use aurora_zookeeper::{Access, Ensemble, NodePath, State};
 use zookeeper_client as zk;
 
 use crate::support::{client, joined, member, server, set, wait};

@@ -1,5 +1,6 @@
 //! Following who is part of a set.
 
+use aurora_zookeeper::testing::digest;
 use aurora_zookeeper::{Freshness, View};
 use zookeeper_client as zk;
 
@@ -54,6 +55,31 @@ async fn what_was_seen_last_stays_while_zookeeper_is_away() {
     proxy.recover();
     wait(&mut view, |view| shards(view) == [1] && view.freshness == Freshness::Current).await;
     second.leave().await;
+}
+
+#[tokio::test]
+async fn a_set_with_a_member_that_cannot_be_read_is_incomplete_until_it_can() {
+    let connect = server().connect_string();
+    let set = set(&connect, "/hidden");
+    let open = set.join(&member(0)).unwrap();
+    joined(&mut open.state()).await;
+    let admin = zk::Client::connector().with_auth("digest", b"admin:x");
+    let admin = admin.connect(&connect).await.unwrap();
+    let only_admin =
+        [zk::Acl::new(zk::Permission::ALL, zk::AuthId::new("digest", &digest("admin", "x")))];
+    let node = zk::CreateMode::EphemeralSequential.with_acls(zk::Acls::new(&only_admin));
+    admin.create("/hidden/member_", &member(1).to_json().unwrap(), &node).await.unwrap();
+    let membership = set.watch();
+    let mut view = membership.view();
+    let seen = wait(&mut view, |view| view.freshness != Freshness::Unknown).await;
+    let why = "failed to read member_0000000001: not authorized".to_owned();
+    assert_eq!(seen.freshness, Freshness::Incomplete(why));
+    assert_eq!(shards(&seen), [0]);
+    // What others come to see is no change of the set.
+    admin.set_acl("/hidden/member_0000000001", &zk::Acls::anyone_all(), None).await.unwrap();
+    let seen = wait(&mut view, |view| view.freshness == Freshness::Current).await;
+    assert_eq!(shards(&seen), [0, 1]);
+    open.leave().await;
 }
 
 #[tokio::test]
