@@ -28,17 +28,21 @@ pub struct Flags {
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub stop_timeout_in_secs: u64,
     /// Where processes print to that do not say so themselves.
-    #[arg(long, value_name = "PLACE", value_parser = ["file", "console", "both", "none"])]
-    pub runner_logger_destination: Option<String>,
-    /// How their log files are kept.
-    #[arg(long, value_name = "MODE", value_parser = ["standard", "rotate"])]
-    pub runner_logger_mode: Option<String>,
-    /// MiB of a log file that is rotated; 100 by default.
-    #[arg(long, value_name = "MIB")]
-    pub runner_rotate_log_size_mb: Option<u64>,
-    /// Old log files that are kept; 5 by default.
-    #[arg(long, value_name = "COUNT")]
-    pub runner_rotate_log_backups: Option<u32>,
+    #[arg(long, value_name = "PLACE", value_parser = ["file", "console", "both", "none"],
+          default_value = "file")]
+    pub runner_logger_destination: String,
+    /// How their log files are kept: they grow, or are rotated.
+    #[arg(long, value_name = "MODE", value_parser = ["standard", "rotate"],
+          default_value = "standard")]
+    pub runner_logger_mode: String,
+    /// MiB of a log file that is rotated, from 1 on.
+    #[arg(long, value_name = "MIB", default_value_t = Logger::ROTATE_SIZE >> 20,
+          value_parser = clap::value_parser!(u64).range(1..=Logger::MAX_SIZE_MIB))]
+    pub runner_rotate_log_size_mb: u64,
+    /// Old log files that are kept, from 1 to 1000.
+    #[arg(long, value_name = "COUNT", default_value_t = Logger::ROTATE_BACKUPS,
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(Logger::MAX_BACKUPS)))]
+    pub runner_rotate_log_backups: u32,
     /// Announcing tasks in ZooKeeper.
     #[command(flatten)]
     pub announce: AnnounceFlags,
@@ -51,10 +55,56 @@ impl Flags {
     /// A number is out of its range.
     pub(crate) fn logger(&self) -> Result<Logger, LoggerError> {
         Logger::from_flags(
-            self.runner_logger_destination.as_deref().unwrap_or_default(),
-            self.runner_logger_mode.as_deref().unwrap_or_default(),
-            self.runner_rotate_log_size_mb.unwrap_or(0),
-            self.runner_rotate_log_backups.unwrap_or(0),
+            &self.runner_logger_destination,
+            &self.runner_logger_mode,
+            self.runner_rotate_log_size_mb,
+            self.runner_rotate_log_backups,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aurora_thermos::spec::{Destination, Mode};
+    use clap::{CommandFactory as _, Parser};
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Args {
+        #[command(flatten)]
+        flags: Flags,
+    }
+
+    fn logger(args: &[&str]) -> Result<Logger, String> {
+        let args = ["executor"].iter().chain(args);
+        let args = Args::try_parse_from(args).map_err(|error| error.to_string())?;
+        args.flags.logger().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn s49_flags_say_how_output_is_kept_and_help_says_what_is_kept_without_them() {
+        assert_eq!(logger(&[]), Ok(Logger::default()));
+        let rotated = Mode::Rotate { size: 100 << 20, backups: 5 };
+        let file = Logger { destination: Destination::File, mode: rotated };
+        assert_eq!(logger(&["--runner-logger-mode=rotate"]), Ok(file));
+        let help = Args::command().render_long_help().to_string();
+        for default in ["file", "standard", "100", "5"] {
+            assert!(help.contains(&format!("[default: {default}]")), "{help}");
+        }
+    }
+
+    #[test]
+    fn s49a_a_number_out_of_its_range_is_named_with_the_range() {
+        for (flag, range) in [
+            ("--runner-rotate-log-size-mb=0", "1..="),
+            ("--runner-rotate-log-size-mb=18446744073709551615", "1..="),
+            ("--runner-rotate-log-backups=0", "1..=1000"),
+            ("--runner-rotate-log-backups=1001", "1..=1000"),
+        ] {
+            let error = logger(&[flag]).unwrap_err();
+            let (name, _) = flag.split_once('=').unwrap();
+            assert!(error.contains(name) && error.contains(range), "{error}");
+        }
     }
 }

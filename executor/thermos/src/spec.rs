@@ -95,12 +95,14 @@ pub enum LoggerError {
     #[error("unknown logger mode {0:?}: it is one of standard, rotate")]
     Mode(String),
     /// A number is out of its range.
-    #[error("{what} of a logger is out of range: {value}")]
+    #[error("{what} of a logger must be from 1 to {max}, not {value}")]
     Range {
         /// The number.
         what: &'static str,
         /// What it is.
         value: u64,
+        /// The most that it may be.
+        max: u64,
     },
 }
 
@@ -117,6 +119,8 @@ impl Logger {
     pub const ROTATE_SIZE: u64 = 100 << 20;
     /// The number of old log files if nobody says otherwise.
     pub const ROTATE_BACKUPS: u32 = 5;
+    /// The most MiB of a rotated log file: more is no number of bytes.
+    pub const MAX_SIZE_MIB: u64 = u64::MAX >> 20;
     /// The most old log files: each rotation renames them all.
     pub const MAX_BACKUPS: u32 = 1000;
 
@@ -138,16 +142,20 @@ impl Logger {
             "none" => Destination::None,
             other => return Err(LoggerError::Destination(other.to_owned())),
         };
-        let too_large = || LoggerError::Range { what: "rotate size in MiB", value: size_mib };
         let size = match size_mib {
             0 => Self::ROTATE_SIZE,
-            mib => mib.checked_mul(1 << 20).ok_or_else(too_large)?,
+            mib if mib <= Self::MAX_SIZE_MIB => mib << 20,
+            value => {
+                let what = "rotate size in MiB";
+                return Err(LoggerError::Range { what, value, max: Self::MAX_SIZE_MIB });
+            }
         };
         let backups = match backups {
             0 => Self::ROTATE_BACKUPS,
             few if few <= Self::MAX_BACKUPS => few,
             many => {
-                return Err(LoggerError::Range { what: "rotate backups", value: many.into() });
+                let (value, max) = (many.into(), Self::MAX_BACKUPS.into());
+                return Err(LoggerError::Range { what: "rotate backups", value, max });
             }
         };
         let mode = match mode {
