@@ -1,6 +1,7 @@
 //! An agent, as far as one executor can tell.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -42,11 +43,22 @@ impl Agent {
         flags: &[&str],
         refusals: &'static [&'static str],
     ) -> Self {
+        let mut executor = Command::new(program());
+        executor.arg("--nosetuid");
+        Self::start_by(executor, folder, flags, refusals).await
+    }
+
+    /// The same with a command that is, or becomes, the executor.
+    pub(crate) async fn start_by(
+        mut executor: Command,
+        folder: tempfile::TempDir,
+        flags: &[&str],
+        refusals: &'static [&'static str],
+    ) -> Self {
         let container = tempfile::tempdir_in(&folder).unwrap().keep();
-        let mut program = Command::new(program());
-        program.arg("--checkpoint-root").arg(folder.path().join("root")).args(flags);
-        program.env("MESOS_SANDBOX", &container);
-        Self::start_program(program, folder, container, refusals).await
+        executor.arg("--checkpoint-root").arg(folder.path().join("root")).args(flags);
+        executor.env("MESOS_SANDBOX", &container);
+        Self::start_program(executor, folder, container, refusals).await
     }
 
     /// The same with a program that is told where its sandbox is.
@@ -58,7 +70,6 @@ impl Agent {
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let executor = program
-            .arg("--nosetuid")
             .env("MESOS_AGENT_ENDPOINT", listener.local_addr().unwrap().to_string())
             .env("MESOS_FRAMEWORK_ID", "F")
             .env("MESOS_EXECUTOR_ID", "E")
@@ -154,7 +165,7 @@ impl Agent {
 }
 
 /// The executor: the one of this build, unless another one is named.
-fn program() -> OsString {
+pub(crate) fn program() -> OsString {
     std::env::var_os("AURORA_TEST_EXECUTOR")
         .unwrap_or_else(|| env!("CARGO_BIN_EXE_aurora-executor").into())
 }
@@ -308,6 +319,13 @@ impl Drop for Site {
     fn drop(&mut self) {
         self.serving.abort();
     }
+}
+
+/// Says that a test is skipped, past the test runner, which shows nothing of tests that pass.
+pub(crate) fn skip(reason: &str) {
+    let name = std::thread::current().name().unwrap_or_default().to_owned();
+    // Without a standard error nobody listens.
+    let _ = writeln!(std::io::stderr(), "skipped {name}: {reason}");
 }
 
 /// Quotes a path for the shell.

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use aurora_mesos::v1::TaskState;
 
-use crate::agent::{Agent, data};
+use crate::agent::{Agent, data, skip};
 
 /// The largest that it may be, in bytes.
 const MAX_LEN: u64 = 6_000_000;
@@ -18,14 +18,6 @@ fn small() -> Option<PathBuf> {
         skip("AURORA_TEST_STATIC_EXECUTOR names what executor/executor/static has built");
     }
     path
-}
-
-/// Says that a test is skipped, past the test runner, which shows nothing of tests that pass.
-fn skip(reason: &str) {
-    use std::io::Write as _;
-    let name = std::thread::current().name().unwrap_or_default().to_owned();
-    // Without a standard error nobody listens.
-    let _ = writeln!(std::io::stderr(), "skipped {name}: {reason}");
 }
 
 /// A folder with the executor, an empty sandbox and a place for `/proc`.
@@ -60,7 +52,9 @@ async fn start(root: tempfile::TempDir) -> Option<Agent> {
     let mut program = tokio::process::Command::new("unshare");
     // Nobody else sees the mount, which goes with the last process.
     program.args(["--mount", "sh", "-c", script]).arg(root.path());
-    program.args(["--checkpoint-root", "/checkpoints"]).env("MESOS_SANDBOX", "/sandbox");
+    program
+        .args(["--nosetuid", "--checkpoint-root", "/checkpoints"])
+        .env("MESOS_SANDBOX", "/sandbox");
     let sandbox = root.path().join("sandbox");
     Some(Agent::start_program(program, root, sandbox, &[]).await)
 }

@@ -1,12 +1,16 @@
 //! Tasks whose health is checked.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use aurora_mesos::v1::TaskState;
 use aurora_thermos::process::tree::{identify, is_alive};
+use aurora_thermos::process::user::Credentials;
 use serde_json::{Value, json};
+use tokio::process::Command;
 
-use crate::agent::{Agent, Site, data_of, heard, open, quoted, within};
+use crate::agent::{Agent, Site, data_of, heard, open, program, quoted, skip, within};
 
 const WELL: &str = "Task is healthy.";
 
@@ -136,6 +140,31 @@ async fn s71_a_command_runs_in_the_sandbox_and_knows_what_processes_know() {
     agent.kill("a", Duration::from_secs(20)).await;
     assert_eq!(agent.update().await.1, TaskState::TaskKilled);
     assert!(agent.end().await.success());
+}
+
+#[tokio::test]
+async fn s71_a_command_runs_as_the_user_of_the_task_unless_the_flag_says_otherwise() {
+    if !Credentials::may_switch() {
+        return skip("it is root who becomes another user");
+    }
+    for (more, who) in [(&[][..], "nobody nogroup\n"), (&["--nosetuid-health-checks"], "root ")] {
+        let folder = tempfile::tempdir().unwrap();
+        let executor = Command::new(program());
+        let flags = [&["--execute-as-user", "nobody"], more].concat();
+        let mut agent = Agent::start_by(executor, folder, &flags, &[]).await;
+        let (told, process) = (agent.pipe("told"), agent.pipe("process"));
+        for path in [agent.folder.path(), &told, &process] {
+            std::fs::set_permissions(path, Permissions::from_mode(0o777)).unwrap();
+        }
+        let says = "echo $(id -un) $(id -Gn) >";
+        // Only the first says it: nobody listens any more then.
+        let check = format!("mkdir asked || exit 0; {says} {}", quoted(&told));
+        let task = format!("{says} {}; sleep 1000", quoted(&process));
+        agent.launch("a", data_of("a", &task, by_command(&check), &[])).await;
+        assert_eq!(heard(process).await, "nobody nogroup\n");
+        let checked = heard(told).await;
+        assert!(checked.starts_with(who), "{checked}");
+    }
 }
 
 #[tokio::test]

@@ -7,5 +7,6 @@ mod agent;
 mod announce;
 mod bare;
 mod health;
+mod memory;
 mod session;
 mod stories;

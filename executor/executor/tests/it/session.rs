@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use aurora_mesos::v1::TaskState;
 use serde_json::json;
+use tokio::process::Command;
 
-use crate::agent::{Agent, data, data_of, handed_over};
+use crate::agent::{Agent, data, data_of, handed_over, program, skip};
 
 async fn only_word(data: Vec<u8>) -> String {
     let mut agent = Agent::start(&[], &[]).await;
@@ -73,6 +74,59 @@ async fn s60_a_sandbox_that_cannot_be_made_fails_the_task() {
     let begins = "Failed to initialize sandbox: Failed to create the sandbox";
     assert!(message.starts_with(begins), "{message}");
     assert!(agent.end().await.success());
+}
+
+#[tokio::test]
+async fn s61_a_checkpoint_that_cannot_be_begun_fails_the_task() {
+    let begins = "Task initialization failed: ";
+    // Its folder cannot be made.
+    let mut agent = Agent::start(&[], &[]).await;
+    std::fs::write(agent.folder.path().join("root"), "in the way").unwrap();
+    agent.launch("a", data("a", "true")).await;
+    assert_eq!(agent.update().await.1, TaskState::TaskStarting);
+    let (_, state, message) = agent.update().await;
+    assert_eq!(state, TaskState::TaskFailed);
+    assert!(message.starts_with(begins) && message.contains("root"), "{message}");
+    assert!(agent.end().await.success());
+    // What is there is damaged.
+    let mut agent = Agent::start(&[], &[]).await;
+    let checkpoint = aurora_thermos::checkpoint::path(&agent.folder.path().join("root"), "a");
+    std::fs::create_dir_all(checkpoint.parent().unwrap()).unwrap();
+    std::fs::write(&checkpoint, [0xff; 100]).unwrap();
+    agent.launch("a", data("a", "true")).await;
+    assert_eq!(agent.update().await.1, TaskState::TaskStarting);
+    let (_, state, message) = agent.update().await;
+    assert_eq!(state, TaskState::TaskFailed);
+    assert!(message.starts_with(begins) && message.contains("checkpoint"), "{message}");
+    assert!(agent.end().await.success());
+}
+
+#[tokio::test]
+async fn s77_a_user_who_is_not_there_fails_the_task_unless_another_may_stand_in() {
+    if !aurora_thermos::process::user::Credentials::may_switch() {
+        return skip("it is root who becomes another user");
+    }
+    let any_user = || (Command::new(program()), tempfile::tempdir().unwrap());
+    let (executor, folder) = any_user();
+    let flags = ["--execute-as-user", "nobody-of-this-name"];
+    let mut agent = Agent::start_by(executor, folder, &flags, &[]).await;
+    agent.launch("a", data("a", "true")).await;
+    assert_eq!(agent.update().await.1, TaskState::TaskStarting);
+    let (_, state, message) = agent.update().await;
+    assert_eq!(state, TaskState::TaskFailed);
+    let begins =
+        "Failed to initialize sandbox: Could not create sandbox because user does not exist: ";
+    assert!(message.starts_with(begins), "{message}");
+    assert!(agent.end().await.success());
+    let (executor, folder) = any_user();
+    let flags = [&flags[..], &["--fallback-to-current-user"]].concat();
+    let mut agent = Agent::start_by(executor, folder, &flags, &[]).await;
+    agent.launch("a", data("a", "true")).await;
+    assert_eq!(agent.update().await.1, TaskState::TaskStarting);
+    let (_, state, message) = agent.update().await;
+    assert_eq!(state, TaskState::TaskRunning);
+    let remark = "running as user root: there is no user nobody-of-this-name here";
+    assert_eq!(message, remark);
 }
 
 #[tokio::test]

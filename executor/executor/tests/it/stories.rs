@@ -1,5 +1,6 @@
 //! What an executor does.
 
+use std::fs::File;
 use std::time::Duration;
 
 use aurora_mesos::v1::TaskState;
@@ -15,14 +16,16 @@ fn told(id: &str, state: TaskState, message: &str) -> (String, TaskState, String
 const HEALTHY: &str = "No health-check defined, task is assumed healthy.";
 
 #[tokio::test]
-async fn a_task_runs_a_second_is_refused_and_the_executor_ends_when_all_is_said() {
+async fn s52_s55_a_task_runs_a_second_is_refused_and_the_executor_ends_when_all_is_said() {
     let mut agent = Agent::start(&[], &[]).await;
     let go = agent.pipe("go");
     agent.launch("a", data("a", &format!("read < {}", quoted(&go)))).await;
+    agent.launch("early", data("early", "true")).await;
+    let refusal = "Task already running on this executor: a";
     assert_eq!(agent.update().await, told("a", TaskState::TaskStarting, ""));
+    assert_eq!(agent.update().await, told("early", TaskState::TaskLost, refusal));
     assert_eq!(agent.update().await, told("a", TaskState::TaskRunning, HEALTHY));
     agent.launch("b", data("b", "true")).await;
-    let refusal = "Task already running on this executor: a";
     assert_eq!(agent.update().await, told("b", TaskState::TaskLost, refusal));
     open(go).await;
     assert_eq!(agent.update().await, told("a", TaskState::TaskFinished, "Task finished."));
@@ -60,7 +63,7 @@ async fn what_cannot_be_read_never_starts() {
 }
 
 #[tokio::test]
-async fn a_kill_policy_shortens_the_time_and_never_lengthens_it() {
+async fn s57a_what_does_not_listen_has_its_time_once_and_no_kill_policy_lengthens_it() {
     let mut agent = Agent::start(&["--stop-timeout-in-secs", "0"], &[]).await;
     let ready = agent.pipe("ready");
     let deaf = format!("trap '' TERM; echo > {}; while :; do sleep 1000; done", quoted(&ready));
@@ -75,7 +78,7 @@ async fn a_kill_policy_shortens_the_time_and_never_lengthens_it() {
 }
 
 #[tokio::test]
-async fn a_signal_shuts_it_down() {
+async fn s59_a_signal_shuts_it_down() {
     let mut agent = Agent::start(&[], &[]).await;
     agent.launch("a", data("a", "sleep 1000")).await;
     agent.update().await;
@@ -85,6 +88,25 @@ async fn a_signal_shuts_it_down() {
     let killed = told("a", TaskState::TaskKilled, "Told to shut down executor.");
     assert_eq!(agent.update().await, killed);
     assert!(agent.end().await.success());
+}
+
+#[tokio::test]
+async fn s56_the_shells_of_a_task_die_with_its_executor() {
+    let mut agent = Agent::start(&[], &[]).await;
+    let (held, never) = (agent.pipe("held"), agent.pipe("never"));
+    // The pipe is at its end when nothing has it open for writing any more.
+    let task = format!("exec 3> {}; echo up >&3; read < {}", quoted(&held), quoted(&never));
+    agent.launch("a", data("a", &task)).await;
+    let (up, mut lines) = tokio::sync::mpsc::unbounded_channel();
+    let listening = tokio::task::spawn_blocking(move || {
+        for line in std::io::BufRead::lines(std::io::BufReader::new(File::open(held).unwrap())) {
+            up.send(line.unwrap()).unwrap();
+        }
+    });
+    assert_eq!(within(lines.recv()).await.as_deref(), Some("up"));
+    agent.executor.start_kill().unwrap();
+    within(listening).await.unwrap();
+    assert!(!agent.end().await.success());
 }
 
 #[tokio::test]
