@@ -30,6 +30,14 @@ impl Limits {
     }
 }
 
+/// Waits until then; for ever if there is no such time.
+pub(crate) async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// The limits of a task, if anybody has set any. They may come nearer at any time.
 pub(crate) type Watched = watch::Receiver<Option<Limits>>;
 
@@ -37,14 +45,8 @@ pub(crate) type Watched = watch::Receiver<Option<Limits>>;
 pub(crate) async fn reached(mut limits: Watched, part: impl Fn(&Limits) -> Instant) {
     loop {
         let at = limits.borrow_and_update().as_ref().map(&part);
-        let over = async {
-            match at {
-                Some(at) => tokio::time::sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
-            () = over => return,
+            () = sleep_until(at) => return,
             Ok(()) = limits.changed() => {}
         }
     }

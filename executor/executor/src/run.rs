@@ -20,6 +20,7 @@ use crate::Flags;
 use crate::announce::AnnounceFlagsError;
 use crate::bind::assigned;
 use crate::closing::Fate;
+use crate::limits::sleep_until;
 use crate::prepare::Preparation;
 use crate::task::{Happened, Task};
 use crate::text::root;
@@ -163,7 +164,6 @@ impl Executor {
             if self.session_over && self.running.is_none() {
                 return;
             }
-            let [terminate, interrupt] = &mut self.signals;
             let running = self.running.as_mut();
             tokio::select! {
                 event = self.events.recv(), if !self.session_over => match event {
@@ -175,12 +175,7 @@ impl Executor {
                     None => self.lost("its session has ended"),
                 },
                 happened = next(running) => self.happened(happened),
-                _ = terminate.recv() => {
-                    if self.shut_down() {
-                        return;
-                    }
-                }
-                _ = interrupt.recv() => {
+                () = signalled(&mut self.signals) => {
                     if self.shut_down() {
                         return;
                     }
@@ -364,10 +359,10 @@ async fn next(running: Option<&mut Task>) -> Happened {
     }
 }
 
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
+async fn signalled([terminate, interrupt]: &mut [Signal; 2]) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
     }
 }
 

@@ -46,7 +46,7 @@ async fn watch_by<F: Future<Output = Result<(), String>>>(
     stop: CancellationToken,
 ) {
     let mut machine = Machine::new(&config);
-    let interval = seconds(config.interval_secs.max(MIN_INTERVAL_SECS));
+    let interval = interval(config.interval_secs);
     let mut last_wrong = None;
     while machine.asks_again() {
         let Some(answer) = stop.run_until_cancelled(ask()).await else { return };
@@ -108,6 +108,16 @@ async fn right_soon<F: Future<Output = Result<(), String>>>(
         // What takes long to ask is not asked all the time.
         pause = SOON.max(began.elapsed());
     }
+}
+
+/// How long until it is asked again, of what a file gives in seconds.
+fn interval(secs: f64) -> Duration {
+    seconds(secs.max(MIN_INTERVAL_SECS))
+}
+
+/// A number that a file gives; one below 0 counts as 0.
+fn count(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
 }
 
 /// A time that a file gives in seconds.

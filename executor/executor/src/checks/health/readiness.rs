@@ -4,8 +4,7 @@ use aurora_model::config::ReadinessConfig;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::verdict::MIN_INTERVAL_SECS;
-use super::{Asker, seconds};
+use super::{Asker, count, interval};
 
 /// The answers so far. Pure.
 #[derive(Debug)]
@@ -21,7 +20,6 @@ struct Gate {
 
 impl Gate {
     fn new(config: &ReadinessConfig) -> Self {
-        let count = |number: i64| u64::try_from(number).unwrap_or(0);
         Self {
             max_failures: count(config.max_consecutive_failures),
             min_successes: count(config.min_consecutive_successes),
@@ -54,7 +52,7 @@ pub(crate) async fn watch(
     stop: CancellationToken,
 ) {
     let mut gate = Gate::new(&config);
-    let interval = seconds(config.interval_secs.max(MIN_INTERVAL_SECS));
+    let interval = interval(config.interval_secs);
     loop {
         let Some(answer) = stop.run_until_cancelled(asker.ask()).await else { return };
         let is_ready = gate.answered(answer.is_ok());

@@ -3,6 +3,8 @@
 
 use aurora_model::config::HealthCheckConfig;
 
+use super::count;
+
 /// What is said when the attempts to become healthy are used up.
 pub(crate) const TOO_LATE: &str = "Not enough successful health checks in time.";
 
@@ -40,7 +42,6 @@ pub(crate) struct Machine {
 impl Machine {
     /// Nothing has been asked yet.
     pub(crate) fn new(config: &HealthCheckConfig) -> Self {
-        let count = |number: i64| u64::try_from(number).unwrap_or(0);
         let interval = config.interval_secs.max(MIN_INTERVAL_SECS);
         #[expect(
             clippy::cast_possible_truncation,
