@@ -10,6 +10,9 @@ use crate::agent::{Agent, data, program, skip};
 /// A debug build of the executor fits in, what the task wants does not.
 const LIMIT: u64 = 96 << 20;
 
+/// Becomes a command within a cgroup.
+const ENTER: &str = r#"echo $$ > "$0/cgroup.procs" && exec "$@""#;
+
 /// A cgroup that goes with this, when nothing is left in it.
 struct Cgroup(PathBuf);
 
@@ -31,14 +34,17 @@ impl Cgroup {
             let file = group.0.join(file);
             std::fs::write(&file, value.to_string()).map_err(|error| failed(&file, error))?;
         }
-        Ok(group)
+        let mut enter = std::process::Command::new("bash");
+        match enter.args(["-c", ENTER]).arg(&group.0).arg("true").status() {
+            Ok(status) if status.success() => Ok(group),
+            entered => Err(format!("a process cannot be put into it: {entered:?}")),
+        }
     }
 
     /// A command that becomes the executor within it.
     fn executor(&self) -> Command {
         let mut shell = Command::new("bash");
-        shell.args(["-c", r#"echo $$ > "$0/cgroup.procs" && exec "$@""#]);
-        shell.arg(&self.0).arg(program()).arg("--nosetuid");
+        shell.args(["-c", ENTER]).arg(&self.0).arg(program()).arg("--nosetuid");
         shell
     }
 }
