@@ -194,7 +194,7 @@ impl Entry {
 }
 
 /// What stands in an ACL for a user with this password: `user:base64(sha1(user:password))`.
-pub fn digest(user: &str, password: &str) -> String {
+pub(crate) fn digest(user: &str, password: &str) -> String {
     format!("{user}:{}", STANDARD.encode(Sha1::digest(format!("{user}:{password}"))))
 }
 

@@ -11,8 +11,6 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-pub use crate::access::digest;
-
 /// Where the package puts it, together with what it needs.
 const JAR: &str = "/usr/share/java/zookeeper.jar";
 /// How long a server may take to answer.
@@ -36,6 +34,11 @@ kill -KILL "$server" 2>/dev/null
 wait "$server" 2>/dev/null
 rm -rf "$2"
 "#;
+
+/// What stands in an ACL for a user with this password.
+pub fn digest(user: &str, password: &str) -> String {
+    crate::access::digest(user, password)
+}
 
 /// What a test asks of a server.
 #[derive(Debug, Clone, Default)]
