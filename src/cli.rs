@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::daemons::{self, Daemon};
 use crate::failure::Failure;
-use crate::{config, job, lsp, quota, thermos, up};
+use crate::{config, cron, job, lsp, quota, thermos, up, update};
 
 /// A service scheduler: runs the jobs of .aurora files, on one machine or a Mesos cluster.
 #[derive(Debug, Parser)]
@@ -27,6 +27,12 @@ enum Command {
     /// Create, kill and look at jobs.
     #[command(subcommand)]
     Job(Box<job::Command>),
+    /// Bring jobs to another version, instance by instance, and back if it is no good.
+    #[command(subcommand)]
+    Update(Box<update::Command>),
+    /// Run jobs by schedule.
+    #[command(subcommand)]
+    Cron(Box<cron::Command>),
     /// Look at and set what roles may use.
     #[command(subcommand)]
     Quota(Box<quota::Command>),
@@ -55,6 +61,8 @@ impl Command {
             Self::Up(args) => args.run(),
             Self::Down(args) => args.run(),
             Self::Job(command) => return command.run(),
+            Self::Update(command) => return command.run(),
+            Self::Cron(command) => return command.run(),
             Self::Quota(command) => command.run(),
             Self::Config(command) => command.run(),
             Self::Thermos(args) => return args.run(),

@@ -4,15 +4,18 @@ use std::time::{Duration, Instant};
 
 use aurora_api::v1;
 use aurora_api::v1::cluster_client::ClusterClient;
+use aurora_api::v1::cron_jobs_client::CronJobsClient;
 use aurora_api::v1::jobs_client::JobsClient;
 use aurora_api::v1::plan_client::PlanClient;
 use aurora_api::v1::quotas_client::QuotasClient;
+use aurora_api::v1::updates_client::UpdatesClient;
 use aurora_model::key::{JobKey, Role};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code as Grpc, Response, Status, TimeoutExpired};
 
 use crate::discovery::Connection;
 use crate::failure::{Code, Failure};
+use crate::update::Change;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the scheduler may take to answer.
@@ -31,6 +34,8 @@ pub(crate) struct Scheduler {
     cluster: ClusterClient<Channel>,
     quotas: QuotasClient<Channel>,
     plan: PlanClient<Channel>,
+    updates: UpdatesClient<Channel>,
+    crons: CronJobsClient<Channel>,
     retry_for: Duration,
 }
 
@@ -84,9 +89,16 @@ impl Scheduler {
             jobs: JobsClient::new(channel.clone()).max_decoding_message_size(MAX_ANSWER),
             cluster: ClusterClient::new(channel.clone()),
             quotas: QuotasClient::new(channel.clone()),
-            plan: PlanClient::new(channel).max_decoding_message_size(MAX_ANSWER),
+            plan: PlanClient::new(channel.clone()).max_decoding_message_size(MAX_ANSWER),
+            updates: UpdatesClient::new(channel.clone()).max_decoding_message_size(MAX_ANSWER),
+            crons: CronJobsClient::new(channel),
             retry_for,
         })
+    }
+
+    /// The same, which tries again for at least so long while it cannot be reached.
+    pub(crate) fn patient(&self, retry_for: Duration) -> Self {
+        Self { retry_for: self.retry_for.max(retry_for), ..self.clone() }
     }
 
     pub(crate) fn address(&self) -> &str {
@@ -149,6 +161,16 @@ impl Scheduler {
     pub(crate) async fn info(&self) -> Result<v1::GetInfoResponse, Failure> {
         let act = |mut to: Self| async move { to.cluster.get_info(v1::GetInfoRequest {}).await };
         self.call(Code::Api, act).await
+    }
+
+    /// Where people see a job: a change that was made has been made whether or not the scheduler says where
+    /// its pages are.
+    pub(crate) async fn page_of(&self, job: &JobKey) -> String {
+        let web = match self.info().await {
+            Ok(info) => info.web_url,
+            Err(_) => self.address.clone(),
+        };
+        format!("{}/scheduler/{job}", web.trim_end_matches('/'))
     }
 
     pub(crate) async fn create(
@@ -265,6 +287,139 @@ impl Scheduler {
                 return Ok(all);
             }
         }
+    }
+
+    /// Starts an update. `id` makes it the same one however often this is called. None if there is nothing to
+    /// change.
+    pub(crate) async fn start_update(
+        &self,
+        update: v1::JobUpdateRequest,
+        id: &str,
+        message: Option<String>,
+    ) -> Result<Option<v1::UpdateKey>, Failure> {
+        let request = v1::StartUpdateRequest {
+            request_id: Some(id.to_owned()),
+            update: Some(update),
+            message,
+        };
+        let act = |mut to: Self| {
+            let request = request.clone();
+            async move { to.updates.start_update(request).await }
+        };
+        Ok(self.call(Code::Api, act).await?.key)
+    }
+
+    /// Changes how an update goes on. Gives the number of the status that it has then.
+    pub(crate) async fn change_update(
+        &self,
+        change: Change,
+        key: &v1::UpdateKey,
+        message: Option<String>,
+    ) -> Result<i32, Failure> {
+        let request = v1::ChangeUpdateRequest {
+            request_id: Some(request_id()),
+            key: Some(key.clone()),
+            message,
+        };
+        let act = |mut to: Self| {
+            let request = request.clone();
+            async move {
+                match change {
+                    Change::Pause => to.updates.pause_update(request).await,
+                    Change::Resume => to.updates.resume_update(request).await,
+                    Change::Abort => to.updates.abort_update(request).await,
+                    Change::Rollback => to.updates.roll_back_update(request).await,
+                }
+            }
+        };
+        Ok(self.call(Code::Api, act).await?.status)
+    }
+
+    /// The updates that match, the last changed first.
+    pub(crate) async fn updates(
+        &self,
+        query: v1::UpdateQuery,
+    ) -> Result<Vec<v1::UpdateSummary>, Failure> {
+        let mut all = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let request =
+                v1::ListUpdatesRequest { query: Some(query.clone()), page_size: 1000, page_token };
+            let act = |mut to: Self| {
+                let request = request.clone();
+                async move { to.updates.list_updates(request).await }
+            };
+            let page = self.call(Code::Api, act).await?;
+            all.extend(page.updates);
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// An update with all that happened to it.
+    pub(crate) async fn update(
+        &self,
+        key: &v1::UpdateKey,
+    ) -> Result<v1::GetUpdateResponse, Failure> {
+        let act = |mut to: Self| {
+            let request = v1::GetUpdateRequest { key: Some(key.clone()) };
+            async move { to.updates.get_update(request).await }
+        };
+        self.call(Code::InvalidParameter, act).await
+    }
+
+    /// Has a job run by its schedule.
+    pub(crate) async fn schedule_cron(
+        &self,
+        job: v1::JobConfiguration,
+    ) -> Result<v1::ScheduleCronJobResponse, Failure> {
+        let request = v1::ScheduleCronJobRequest { request_id: Some(request_id()), job: Some(job) };
+        let act = |mut to: Self| {
+            let request = request.clone();
+            async move { to.crons.schedule_cron_job(request).await }
+        };
+        self.call(Code::Api, act).await
+    }
+
+    /// Has no more runs of a job made. Gives whether it had a schedule.
+    pub(crate) async fn deschedule_cron(&self, job: &JobKey) -> Result<bool, Failure> {
+        let request = v1::DescheduleCronJobRequest {
+            request_id: Some(request_id()),
+            job: Some(v1::JobKey::from(job)),
+        };
+        let act = |mut to: Self| {
+            let request = request.clone();
+            async move { to.crons.deschedule_cron_job(request).await }
+        };
+        Ok(self.call(Code::Api, act).await?.existed)
+    }
+
+    /// Makes a run of a cron job. Gives what became of it; none if it waits for the run before.
+    pub(crate) async fn start_cron(
+        &self,
+        job: &JobKey,
+    ) -> Result<Option<v1::CronOutcome>, Failure> {
+        let request = v1::StartCronJobRequest {
+            request_id: Some(request_id()),
+            job: Some(v1::JobKey::from(job)),
+        };
+        let act = |mut to: Self| {
+            let request = request.clone();
+            async move { to.crons.start_cron_job(request).await }
+        };
+        Ok(self.call(Code::Api, act).await?.outcome)
+    }
+
+    /// A cron job.
+    pub(crate) async fn cron(&self, job: &JobKey) -> Result<v1::CronJob, Failure> {
+        let act = |mut to: Self| {
+            let request = v1::GetCronJobRequest { job: Some(v1::JobKey::from(job)) };
+            async move { to.crons.get_cron_job(request).await }
+        };
+        let found = self.call(Code::InvalidParameter, act).await?.job;
+        found.ok_or_else(|| Failure::new(Code::Api, "the scheduler gave back no job"))
     }
 
     /// What a role may use, and what it uses.

@@ -22,6 +22,8 @@ pub(crate) enum Code {
     Timeout = 9,
     /// The scheduler answered with an error.
     Api = 10,
+    /// An update was given up, or could go neither on nor back.
+    Unfinished = 20,
     /// The scheduler does not let this user in.
     Auth = 30,
     /// Ctrl-C, twice.
@@ -29,7 +31,7 @@ pub(crate) enum Code {
 }
 
 impl Code {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Error,
         Self::Usage,
         Self::InvalidConfiguration,
@@ -38,6 +40,7 @@ impl Code {
         Self::Network,
         Self::Timeout,
         Self::Api,
+        Self::Unfinished,
         Self::Auth,
         Self::Interrupted,
     ];

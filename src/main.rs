@@ -9,6 +9,7 @@
 mod cli;
 mod config;
 mod connect;
+mod cron;
 mod daemons;
 mod discovery;
 mod failure;
@@ -20,6 +21,7 @@ mod quota;
 mod registry;
 mod thermos;
 mod up;
+mod update;
 
 use std::process::ExitCode;
 

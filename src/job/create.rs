@@ -61,12 +61,7 @@ impl Args {
             };
             wait::wait(&scheduler, &job.request.key, None, until).await?;
         }
-        // The job is created, whether or not the scheduler also says where its pages are.
-        let web = match scheduler.info().await {
-            Ok(info) => info.web_url,
-            Err(_) => scheduler.address().to_owned(),
-        };
-        let page = format!("{}/scheduler/{}", web.trim_end_matches('/'), job.request.key);
+        let page = scheduler.page_of(&job.request.key).await;
         if self.output.is_json() {
             print_json(&json!({
                 "job": self.key.to_string(),

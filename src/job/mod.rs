@@ -83,7 +83,7 @@ impl File {
     }
 
     /// The job of a key, ready to be submitted. Warnings have been told.
-    fn job(&self, key: &ClusterJobKey) -> Result<ReadyJob, Failure> {
+    pub(crate) fn job(&self, key: &ClusterJobKey) -> Result<ReadyJob, Failure> {
         let config = self.evaluate()?;
         let job = config.find(key).map_err(Failure::report)?;
         let owner = owner()?;

@@ -12,6 +12,7 @@
 mod bad_input;
 mod config;
 mod crashes;
+mod cron;
 mod daemons;
 mod diff;
 mod editors;
@@ -22,3 +23,4 @@ mod support;
 mod thermos;
 mod tutorial;
 mod up;
+mod update;

@@ -1,0 +1,88 @@
+//! `aurora update pause`, `resume`, `abort` and `rollback`.
+
+use aurora_api::v1;
+use aurora_model::key::ClusterJobKey;
+use serde_json::json;
+
+use super::{Message, active_update, status, wait};
+use crate::connect::Scheduler;
+use crate::discovery::Connection;
+use crate::failure::Failure;
+use crate::output::{Output, print, print_json};
+
+/// What can be done to an update that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    Pause,
+    Resume,
+    Abort,
+    Rollback,
+}
+
+impl Change {
+    /// What is said when it is done.
+    const fn done(self) -> &'static str {
+        match self {
+            Self::Pause => "Update has been paused.",
+            Self::Resume => "Update has been resumed.",
+            Self::Abort => "Update has been aborted.",
+            Self::Rollback => "Update rollback has started.",
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The job: cluster/role/environment/name.
+    #[arg(value_name = "JOB")]
+    key: ClusterJobKey,
+    #[command(flatten)]
+    message: Message,
+    #[command(flatten)]
+    connection: Connection,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RollbackArgs {
+    #[command(flatten)]
+    args: Args,
+    /// Wait until it is over: 0 if the job is what it was, 4 if it is what it was to become, 20 otherwise.
+    #[arg(long)]
+    wait: bool,
+}
+
+impl Args {
+    pub(super) async fn run(self, change: Change) -> Result<(), Failure> {
+        self.make(change).await.map(drop)
+    }
+
+    /// Changes the active update of the job, and tells. Gives what is needed to follow it.
+    async fn make(&self, change: Change) -> Result<(Scheduler, v1::UpdateKey), Failure> {
+        let scheduler = Scheduler::of_cluster(&self.key.cluster, &self.connection).await?;
+        let key = active_update(&scheduler, &self.key).await?.key;
+        let message = self.message.message.clone();
+        let now = status(scheduler.change_update(change, &key, message).await?)?;
+        if self.output.is_json() {
+            print_json(&json!({
+                "job": self.key.to_string(),
+                "id": key.id,
+                "status": now.name(),
+            }))?;
+        } else {
+            print(&format!("{}\n", change.done()))?;
+        }
+        Ok((scheduler, key))
+    }
+}
+
+impl RollbackArgs {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let (scheduler, key) = self.args.make(Change::Rollback).await?;
+        if !self.wait {
+            return Ok(());
+        }
+        wait::follow(&scheduler, &key, wait::Aim::Back, self.args.output).await
+    }
+}

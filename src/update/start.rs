@@ -1,0 +1,104 @@
+//! `aurora update start`.
+
+use std::collections::BTreeSet;
+
+use aurora_eval::ReadyJob;
+use aurora_model::update::{JobUpdateRequest, UpdateSettings, to_ranges};
+use serde_json::json;
+
+use super::{Message, wait};
+use crate::connect::Scheduler;
+use crate::discovery::Connection;
+use crate::failure::{Code, Failure};
+use crate::job::{File, against};
+use crate::keys::InstancesKey;
+use crate::output::{Output, note, print, print_json};
+
+/// By this name the original's client marks its updates.
+const MARK: &str = "org.apache.aurora.client.update_id";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The job, or instances of it: cluster/role/environment/name or …/name/0,2-4.
+    #[arg(value_name = "JOB[/INSTANCES]")]
+    key: InstancesKey,
+    #[command(flatten)]
+    file: File,
+    #[command(flatten)]
+    message: Message,
+    /// Wait until it is over: 0 if the job is what the file says, 4 if it is what it was, 20 otherwise.
+    #[arg(long)]
+    wait: bool,
+    #[command(flatten)]
+    connection: Connection,
+    #[command(flatten)]
+    output: Output,
+}
+
+impl Args {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let key = &self.key.job;
+        let job = self.file.job(key)?;
+        if let Some(schedule) = &job.request.cron_schedule {
+            return Err(Failure::new(
+                Code::CommandFailure,
+                format!(
+                    "{key} has the cron schedule {schedule:?}: it cannot be updated, only scheduled"
+                ),
+            ));
+        }
+        let id = uuid::Uuid::new_v4().to_string();
+        let update = request(&job, self.key.instances.as_ref(), &id)?;
+        let scheduler = Scheduler::of_cluster(&key.cluster, &self.connection).await?;
+        let changes = against(&scheduler, &job.request, self.key.instances.as_ref()).await?;
+        if self.output.is_json() {
+            note(changes.text().trim_end());
+        } else {
+            print(&changes.text())?;
+        }
+        let message = self.message.message.clone();
+        let Some(started) = scheduler.start_update((&update).into(), &id, message).await? else {
+            return self.nothing_to_do();
+        };
+        let page = scheduler.page_of(&job.request.key).await;
+        if self.wait {
+            note(&started_text(&started.id, &page));
+            return wait::follow(&scheduler, &started, wait::Aim::Forward, self.output).await;
+        }
+        if self.output.is_json() {
+            return print_json(&json!({ "job": key.to_string(), "id": started.id, "url": page }));
+        }
+        print(&(started_text(&started.id, &page) + "\n"))
+    }
+
+    fn nothing_to_do(&self) -> Result<(), Failure> {
+        let key = &self.key.job;
+        if self.output.is_json() {
+            return print_json(&json!({ "job": key.to_string(), "id": null, "url": null }));
+        }
+        print(&format!("{key} is what the file says: there is nothing to update\n"))
+    }
+}
+
+fn started_text(id: &str, page: &str) -> String {
+    format!("Job update has started. View your update progress at {page}\nUpdate id: {id}")
+}
+
+fn request(
+    job: &ReadyJob,
+    only: Option<&BTreeSet<u32>>,
+    id: &str,
+) -> Result<JobUpdateRequest, Failure> {
+    let settings = job.config.update_config.clone().unwrap_or_default();
+    let settings = UpdateSettings::try_from(&settings)
+        .map_err(|error| Failure::new(Code::InvalidConfiguration, error.to_string()))?;
+    Ok(JobUpdateRequest {
+        task: job.request.task.clone(),
+        instance_count: job.request.instance_count,
+        settings: UpdateSettings {
+            only_instances: to_ranges(only.into_iter().flatten().copied()),
+            ..settings
+        },
+        metadata: [(MARK.to_owned(), id.to_owned())].into(),
+    })
+}
