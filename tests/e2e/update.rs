@@ -73,7 +73,12 @@ fn an_update_is_paused_resumed_rolled_back_and_given_up() {
     let cluster = Cluster::start();
     let job = job();
     let first = version(&cluster.home, "first.aurora", 1, "exec sleep 1000", 0);
-    let slow = version(&cluster.home, "slow.aurora", 1, "exec sleep 2000", 300);
+    // It waits for a place that nobody has.
+    let slow = version(&cluster.home, "slow.aurora", 1, "exec sleep 2000", 0);
+    let text = std::fs::read_to_string(&slow).unwrap();
+    let large = text.replace("cpu = 0.01", "cpu = 1000");
+    assert_ne!(large, text);
+    std::fs::write(&slow, large).unwrap();
     cluster.run(&["update", "start", &job, &first, "--wait"]).expect(0);
     for verb in ["pause", "resume", "abort", "rollback", "wait", "info"] {
         let refused = cluster.run(&["update", verb, &job]).expect(6).err();

@@ -38,6 +38,13 @@ pub(crate) struct Runner {
     end: Option<Result<End, String>>,
 }
 
+/// Nobody is left to hear of its end.
+impl Drop for Runner {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
 impl Runner {
     /// One that runs, and takes commands.
     pub(crate) fn new(

@@ -4,14 +4,13 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use aurora_daemon::cause::root;
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::header::{CONNECTION, HOST, LOCATION, USER_AGENT};
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-
-use crate::text::root;
 
 /// The most that is read of an answer, in bytes.
 pub(crate) const MAX_BODY: usize = 64 << 10;

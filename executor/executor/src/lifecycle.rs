@@ -112,6 +112,7 @@ mod tests {
         asked.ask(watch::channel(None).1).await;
         assert_eq!(began.elapsed(), ASKING);
     }
+
     #[tokio::test]
     async fn s74_what_refuses_connections_is_not_waited_for() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -2,6 +2,9 @@
 
 #![allow(clippy::disallowed_methods, reason = "a program: it reads its environment")]
 
+#[cfg(all(target_env = "gnu", target_feature = "crt-static"))]
+mod names;
+
 use std::process::ExitCode;
 
 use aurora_daemon::telemetry;
@@ -22,6 +25,8 @@ struct Args {
 }
 
 fn main() -> ExitCode {
+    #[cfg(all(target_env = "gnu", target_feature = "crt-static"))]
+    names::only_from_files();
     let args = Args::parse();
     if let Err(error) = telemetry::init(args.log_format, &args.log_filter) {
         eprintln!("aurora-executor: {error}");

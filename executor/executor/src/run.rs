@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aurora_daemon::cause::root;
 use aurora_mesos::body::ContentType;
 use aurora_mesos::executor::{self, Environment, EnvironmentError, SessionEvent, Updates};
 use aurora_mesos::v1;
@@ -23,7 +24,6 @@ use crate::closing::Fate;
 use crate::limits::sleep_until;
 use crate::prepare::Preparation;
 use crate::task::{Happened, Task};
-use crate::text::root;
 
 /// How long the agent has to acknowledge the last update before the executor ends all the same.
 const LAST_WORD: Duration = Duration::from_secs(10);

@@ -181,12 +181,16 @@ impl Task {
         let deadline = Instant::now() + runner::KILL_PATIENCE;
         self.end(fate, Some(deadline));
         let Stage::Closing(closing) = &mut self.stage else { return };
-        match tokio::time::timeout_at(deadline, closing).await {
+        match tokio::time::timeout_at(deadline, &mut *closing).await {
             Ok(Ok((state, reason))) => {
                 tracing::info!(state = state.as_str_name(), reason, "the task has ended");
             }
             Ok(Err(error)) => tracing::error!(%error, "the task cannot be ended"),
-            Err(_late) => tracing::error!("the task does not end"),
+            Err(_late) => {
+                tracing::error!("the task does not end");
+                // It starts nothing any more.
+                closing.abort();
+            }
         }
     }
 }

@@ -19,15 +19,6 @@ pub(crate) fn printable(text: &str, max: usize, lines: bool) -> String {
     out
 }
 
-/// What an error comes from: what libraries say above it is no news to people.
-pub(crate) fn root(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::printable;

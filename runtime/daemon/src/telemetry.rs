@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
 
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{ParseError, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{fmt, registry, reload};
@@ -23,13 +23,13 @@ pub enum Format {
 pub enum TelemetryError {
     /// The filter is malformed.
     #[error(
-        "invalid log filter {filter:?}: {source}; write something like info,aurora_cluster=debug"
+        "invalid log filter {filter:?}: {reason}; write something like info,aurora_cluster=debug"
     )]
     Filter {
         /// What was given.
         filter: String,
         /// What is wrong with it.
-        source: tracing_subscriber::filter::ParseError,
+        reason: String,
     },
     /// They have been set up before.
     #[error("logs are set up already")]
@@ -68,7 +68,16 @@ pub fn set_filter(filter: &str) -> Result<(), TelemetryError> {
 }
 
 fn parse(filter: &str) -> Result<Targets, TelemetryError> {
-    filter.parse().map_err(|source| TelemetryError::Filter { filter: filter.to_owned(), source })
+    let wrong = |reason: String| TelemetryError::Filter { filter: filter.to_owned(), reason };
+    if filter.contains(['[', '{']) {
+        return Err(wrong("spans cannot be chosen".to_owned()));
+    }
+    let parts: Vec<&str> =
+        filter.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() {
+        return Err(wrong("it names nothing".to_owned()));
+    }
+    parts.join(",").parse().map_err(|error: ParseError| wrong(error.to_string()))
 }
 
 /// Sets logs up for this process. `filter` says what is logged, such as `info` or
@@ -89,4 +98,30 @@ pub fn init(format: Format, filter: &str) -> Result<(), TelemetryError> {
     let replace: Replace = Box::new(move |targets| handle.reload(targets).is_ok());
     *FILTER.lock().unwrap_or_else(PoisonError::into_inner) = Some((filter.to_owned(), replace));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::filter::LevelFilter;
+
+    use super::parse;
+
+    #[test]
+    fn a_filter_names_targets_and_levels_and_nothing_else() {
+        let filter = parse(" info,,aurora_cluster=debug, ").unwrap();
+        let expected = [(Some("aurora_cluster"), LevelFilter::DEBUG), (None, LevelFilter::INFO)];
+        let mut found: Vec<_> =
+            filter.iter().map(|(target, level)| (Some(target), level)).collect();
+        found.push((None, filter.default_level().unwrap()));
+        assert_eq!(found, expected);
+        for (wrong, why) in [
+            ("", "it names nothing"),
+            (",", "it names nothing"),
+            ("info,[job]=debug", "spans cannot be chosen"),
+            ("aurora_cluster=loud", "write something like info,aurora_cluster=debug"),
+        ] {
+            let error = parse(wrong).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+    }
 }

@@ -61,12 +61,14 @@ pub enum BodyError {
         message: String,
     },
     /// The text is no JSON.
+    #[cfg(feature = "json")]
     #[error("Failed to parse body into JSON: {reason}")]
     Json {
         /// What the parser says.
         reason: String,
     },
     /// The JSON is not that of the message.
+    #[cfg(feature = "json")]
     #[error("Failed to convert JSON into {message} protobuf: {reason}")]
     Convert {
         /// The message that was expected, by its short name.
@@ -75,6 +77,7 @@ pub enum BodyError {
         reason: String,
     },
     /// The message cannot be written; its type is not in the protocol files.
+    #[cfg(feature = "json")]
     #[error("{0} is no message of the protocol")]
     Unknown(String),
 }
@@ -82,7 +85,7 @@ pub enum BodyError {
 /// Writes a message.
 ///
 /// # Errors
-/// [`BodyError::Unknown`], which no message of [`crate::v1`] gives.
+/// The message is not in the protocol files, as all of [`crate::v1`] are.
 pub fn encode<M: Message + Name>(message: &M, ty: ContentType) -> Result<Bytes, BodyError> {
     let protobuf = Bytes::from(message.encode_to_vec());
     match ty {
@@ -122,4 +125,23 @@ pub fn decode_checked<M: Message + Name + Default>(
 
 fn malformed<M: Name>() -> BodyError {
     BodyError::Protobuf { message: M::NAME.to_owned() }
+}
+
+#[cfg(all(test, feature = "json"))]
+mod tests {
+    use super::*;
+    use crate::v1::scheduler::Call;
+
+    #[test]
+    fn protobuf_of_anybody_must_have_its_required_fields() {
+        // A kill, of a task without an id: field 6 with field 1, which is empty.
+        let call = [0x32, 0x02, 0x0a, 0x00];
+        let error = decode_checked::<Call>(&call, ContentType::Protobuf).unwrap_err();
+        assert_eq!(error.to_string(), "Failed to parse body into Call protobuf");
+        let read: Call = decode(&call, ContentType::Protobuf).unwrap();
+        assert_eq!(read.kill.unwrap().task_id.value, "");
+        let whole = [0x32, 0x05, 0x0a, 0x03, 0x0a, 0x01, b't'];
+        let read: Call = decode_checked(&whole, ContentType::Protobuf).unwrap();
+        assert_eq!(read.kill.unwrap().task_id.value, "t");
+    }
 }

@@ -94,7 +94,7 @@ impl Follower {
         // Before the first question, so that no loss of the connection after it is missed.
         let mut states = client.state_watcher();
         loop {
-            let (watcher, is_complete) = match self.read_once(client).await {
+            let (watcher, has_failed) = match self.read_once(client).await {
                 Ok(read) => read,
                 Err(error) if is_lost(&error) => return error,
                 Err(error) => {
@@ -110,7 +110,7 @@ impl Follower {
             loop {
                 tokio::select! {
                     _ = &mut changed => break,
-                    () = &mut again, if !is_complete => break,
+                    () = &mut again, if has_failed => break,
                     state = states.changed() => match state {
                         // What happened meanwhile is not known before it is read.
                         zk::SessionState::SyncConnected => break,
@@ -121,7 +121,7 @@ impl Follower {
         }
     }
 
-    /// Reads the set. Gives what tells of a change of it, and whether all of it was read.
+    /// Reads the set. Gives what tells of a change of it, and whether a member could not be read.
     async fn read_once(
         &self,
         client: &zk::Client,
@@ -129,14 +129,16 @@ impl Follower {
         loop {
             match client.get_and_watch_children(&self.path).await {
                 Ok((names, _, watcher)) => {
-                    let (members, unread) = self.members(client, names).await?;
-                    let is_complete = unread.is_none();
+                    let (names, too_many) = pick(names, MAX_MEMBERS);
+                    let (members, failed) = self.members(client, names).await?;
+                    let has_failed = failed.is_some();
+                    let unread = failed.or(too_many);
                     if let Some(reason) = &unread {
                         tracing::warn!(path = self.path, reason, "not all members can be read");
                     }
                     let freshness = unread.map_or(Freshness::Current, Freshness::Incomplete);
                     self.view.send_replace(View { freshness, members: Arc::new(members) });
-                    return Ok((watcher, is_complete));
+                    return Ok((watcher, has_failed));
                 }
                 Err(zk::Error::NoNode) => {
                     let (stat, watcher) = client.check_and_watch_stat(&self.path).await?;
@@ -145,7 +147,7 @@ impl Follower {
                             freshness: Freshness::Current,
                             members: Arc::default(),
                         });
-                        return Ok((watcher, true));
+                        return Ok((watcher, false));
                     }
                 }
                 Err(error) => return Err(error),
@@ -154,13 +156,13 @@ impl Follower {
     }
 
     /// Reads the members that are new; nodes of members do not change. Gives all that is known, and
-    /// why that is not everything.
+    /// why one that is there is not.
     async fn members(
         &self,
         client: &zk::Client,
-        names: Vec<String>,
+        names: BTreeSet<String>,
     ) -> Result<(BTreeMap<String, Member>, Option<String>), zk::Error> {
-        let (names, mut unread) = pick(names, MAX_MEMBERS);
+        let mut failed = None;
         let known = Arc::clone(&self.view.borrow().members);
         let mut members = BTreeMap::new();
         let mut new = Vec::new();
@@ -187,11 +189,11 @@ impl Follower {
                 Err(zk::Error::NoNode) => {}
                 Err(error) if is_lost(&error) => return Err(error),
                 Err(error) => {
-                    unread.get_or_insert_with(|| format!("failed to read {name}: {error}"));
+                    failed.get_or_insert_with(|| format!("failed to read {name}: {error}"));
                 }
             }
         }
-        Ok((members, unread))
+        Ok((members, failed))
     }
 
     /// Nothing is known for sure any more.

@@ -12,6 +12,7 @@ use aurora_model::quota::ResourceAggregate;
 use aurora_scheduler_core::{
     Environments, MAX_CRON_CATCH_UP, MAX_TASKS_PER_JOB, Settings, SlaCategory, SlaMetrics,
 };
+use aurora_scheduler_session::Program;
 
 use crate::webhook::Webhook;
 
@@ -217,6 +218,8 @@ pub struct Config {
     pub webhook: Option<Webhook>,
     /// The name by which others reach this scheduler.
     pub hostname: String,
+    /// The program that runs tasks.
+    pub executor: Program,
     /// The user as whom agents start the executor.
     pub executor_user: String,
 }
@@ -263,6 +266,21 @@ pub enum FlagsError {
     User(String),
 }
 
+impl Flags {
+    /// The program that runs tasks.
+    fn executor(&self) -> Result<Program, FlagsError> {
+        let path = self.thermos_executor_path.to_string_lossy();
+        if self.thermos_executor_fetch {
+            return Program::fetched(&path)
+                .ok_or_else(|| FlagsError::NoExecutor(path.into_owned()));
+        }
+        if path.contains("://") {
+            return Err(FlagsError::NotFetched(path.into_owned()));
+        }
+        Ok(Program::There(path.into_owned()))
+    }
+}
+
 impl Config {
     /// The same for another scheduler at the same socket, which must be bound.
     pub(crate) fn another(&self) -> std::io::Result<Self> {
@@ -278,6 +296,7 @@ impl Config {
             credential: self.credential.clone(),
             webhook: self.webhook.clone(),
             hostname: self.hostname.clone(),
+            executor: self.executor.clone(),
             executor_user: self.executor_user.clone(),
         })
     }
@@ -300,13 +319,7 @@ impl TryFrom<Flags> for Config {
                 return Err(FlagsError::Range { flag, value: value.to_string() });
             }
         }
-        let executor = flags.thermos_executor_path.to_string_lossy();
-        if executor.ends_with('/') || executor.is_empty() {
-            return Err(FlagsError::NoExecutor(executor.into_owned()));
-        }
-        if executor.contains("://") && !flags.thermos_executor_fetch {
-            return Err(FlagsError::NotFetched(executor.into_owned()));
-        }
+        let executor = flags.executor()?;
         // What is done again and again at once keeps everything else waiting; what never gets its
         // turn is never done.
         positive(&[
@@ -390,6 +403,7 @@ impl TryFrom<Flags> for Config {
             sla,
             webhook,
             hostname,
+            executor,
             executor_user,
             flags,
         })
@@ -560,8 +574,11 @@ pub(crate) mod tests {
             error.starts_with("--thermos-executor-path http://files/aurora-executor is no path"),
             "{error}"
         );
-        let error = given(&["--thermos-executor-path=http://files/"]).unwrap_err().to_string();
-        assert_eq!(error, "--thermos-executor-path http://files/ names no file");
+        for nothing in ["http://files/", "http://files", "http://files/?v=2"] {
+            let error = given(&[&format!("--thermos-executor-path={nothing}")]).unwrap_err();
+            let expected = format!("--thermos-executor-path {nothing} names no file");
+            assert_eq!(error.to_string(), expected);
+        }
     }
 
     #[test]

@@ -232,8 +232,17 @@ pub async fn start_with_log(
     // First: what is counted before there is anywhere to count is lost.
     let metrics = aurora_daemon::metrics::install();
     crate::counters::register();
-    let Config { listen, flags, settings, sla, credential, webhook, hostname, executor_user } =
-        config;
+    let Config {
+        listen,
+        flags,
+        settings,
+        sla,
+        credential,
+        webhook,
+        hostname,
+        executor,
+        executor_user,
+    } = config;
     let listener = listen.bind()?;
     let address = listener
         .local_addr()
@@ -245,9 +254,8 @@ pub async fn start_with_log(
     tracing::info!(%address, cluster = flags.cluster_name, tasks = state.tasks().count(), "starting");
     let framework = framework(&flags, &hostname, executor_user, address, &state);
     let launcher = Launcher {
-        executor_path: flags.thermos_executor_path.to_string_lossy().into_owned(),
+        executor,
         executor_flags: flags.thermos_executor_flags.clone(),
-        fetch: flags.thermos_executor_fetch,
         overhead: settings.executor_overhead,
         default_tier: settings.default_tier.clone(),
         revocable_tiers: settings

@@ -12,12 +12,10 @@ use prost::Message;
 /// What tasks are launched with.
 #[derive(Debug, Clone)]
 pub struct Launcher {
-    /// The executor's program: a path on the agents, or an address that they fetch it from.
-    pub executor_path: String,
+    /// The executor's program.
+    pub executor: Program,
     /// What it is started with.
     pub executor_flags: String,
-    /// Whether the agent fetches the program.
-    pub fetch: bool,
     /// What the executor needs beside the task.
     pub overhead: ResourceBag,
     /// The tier of tasks that name none.
@@ -28,6 +26,35 @@ pub struct Launcher {
     pub revocable_cpus: bool,
     /// Whether they use such memory.
     pub revocable_ram: bool,
+}
+
+/// Where the executor's program is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Program {
+    /// On every agent, at this path.
+    There(String),
+    /// Where agents fetch it from.
+    Fetched {
+        /// A path on the agents, or an address.
+        source: String,
+        /// Its name in the sandbox.
+        file: String,
+    },
+}
+
+impl Program {
+    /// A program that agents fetch. None if the path or address names no file.
+    pub fn fetched(source: &str) -> Option<Self> {
+        let path = match source.split_once("://") {
+            Some((_, address)) => {
+                let address = address.split(['?', '#']).next().unwrap_or(address);
+                address.split_once('/')?.1
+            }
+            None => source,
+        };
+        let file = path.rsplit('/').next().filter(|name| !name.is_empty())?;
+        Some(Self::Fetched { source: source.to_owned(), file: file.to_owned() })
+    }
 }
 
 /// An agent's resources do not hold what was decided upon.
@@ -177,18 +204,18 @@ impl Launcher {
     }
 
     fn command(&self) -> v1::CommandInfo {
-        let (program, uris) = if self.fetch {
-            let file = file_name(&self.executor_path);
-            let uri = v1::command_info::Uri {
-                value: self.executor_path.clone(),
-                executable: Some(true),
-                extract: Some(false),
-                output_file: Some(file.to_owned()),
-                ..Default::default()
-            };
-            (format!("${{MESOS_SANDBOX=.}}/{}", quoted(file)), vec![uri])
-        } else {
-            (quoted(&self.executor_path), Vec::new())
+        let (program, uris) = match &self.executor {
+            Program::There(path) => (quoted(path), Vec::new()),
+            Program::Fetched { source, file } => {
+                let uri = v1::command_info::Uri {
+                    value: source.clone(),
+                    executable: Some(true),
+                    extract: Some(false),
+                    output_file: Some(file.clone()),
+                    ..Default::default()
+                };
+                (format!("${{MESOS_SANDBOX=.}}/{}", quoted(file)), vec![uri])
+            }
         };
         v1::CommandInfo {
             value: Some(format!("exec {program} {}", self.executor_flags).trim_end().to_owned()),
@@ -197,15 +224,6 @@ impl Launcher {
             ..v1::CommandInfo::default()
         }
     }
-}
-
-/// Under which name a path or an address is fetched.
-fn file_name(source: &str) -> &str {
-    let path = match source.split_once("://") {
-        Some((_, address)) => address.split(['?', '#']).next().unwrap_or(address),
-        None => source,
-    };
-    path.rsplit('/').next().unwrap_or(path)
 }
 
 fn container(container: &Container) -> Option<v1::ContainerInfo> {
@@ -339,10 +357,24 @@ mod tests {
 
     #[test]
     fn what_is_fetched_has_a_name_without_the_rest_of_its_address() {
-        assert_eq!(file_name("/usr/local/bin/aurora-executor"), "aurora-executor");
-        assert_eq!(file_name("aurora?executor"), "aurora?executor");
-        assert_eq!(file_name("http://h:80/a/aurora-executor?version=1/2#x"), "aurora-executor");
-        assert_eq!(file_name("file:///opt/aurora-executor"), "aurora-executor");
+        let name = |source: &str| match Program::fetched(source)? {
+            Program::Fetched { file, .. } => Some(file),
+            Program::There(_) => None,
+        };
+        for (source, file) in [
+            ("/usr/local/bin/aurora-executor", Some("aurora-executor")),
+            ("aurora?executor", Some("aurora?executor")),
+            ("http://h:80/a/aurora-executor?version=1/2#x", Some("aurora-executor")),
+            ("file:///opt/aurora-executor", Some("aurora-executor")),
+            ("", None),
+            ("/usr/local/bin/", None),
+            ("http://files", None),
+            ("http://files/", None),
+            ("http://files?x=/aurora-executor", None),
+            ("http://files/?v=2", None),
+        ] {
+            assert_eq!(name(source).as_deref(), file, "{source}");
+        }
     }
 
     #[test]

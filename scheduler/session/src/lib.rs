@@ -15,7 +15,7 @@ use aurora_model::job::{AssignedTask, TaskState};
 use aurora_model::key::{AgentId, OfferId, TaskId};
 use aurora_scheduler_core::{Effect, Input, StatusUpdate};
 
-pub use allocate::{Launcher, TooLittle};
+pub use allocate::{Launcher, Program, TooLittle};
 use allocate::{Pool, core_offer};
 use inverse::core_inverse;
 
@@ -411,9 +411,8 @@ mod tests {
 
     fn session() -> Session {
         let launcher = Launcher {
-            executor_path: "executor".to_owned(),
+            executor: Program::There("executor".to_owned()),
             executor_flags: String::new(),
-            fetch: false,
             overhead: Default::default(),
             default_tier: "preemptible".to_owned(),
             revocable_tiers: Vec::new(),

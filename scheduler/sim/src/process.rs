@@ -11,7 +11,7 @@ use aurora_scheduler_core::{
     CoordinatorAnswer, CoordinatorQuestion, Effect, Input, OfferOrder, Op, Scheduler, Settings,
     State,
 };
-use aurora_scheduler_session::{Identity, Launcher, Sent, Session};
+use aurora_scheduler_session::{Identity, Launcher, Program, Sent, Session};
 use aurora_scheduler_storage::{Log, OpenError, Snapshot, Store, StoreError, Work, commit};
 
 use crate::check::voluntary::MIN_INSTANCES;
@@ -112,9 +112,8 @@ impl World {
         let settings =
             Settings { scheduler_host: format!("scheduler{machine}"), ..self.settings.clone() };
         let launcher = Launcher {
-            executor_path: "/usr/bin/executor".to_owned(),
+            executor: Program::There("/usr/bin/executor".to_owned()),
             executor_flags: String::new(),
-            fetch: false,
             overhead: settings.executor_overhead,
             default_tier: settings.default_tier.clone(),
             revocable_cpus: true,

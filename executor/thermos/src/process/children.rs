@@ -202,8 +202,7 @@ impl Children {
     pub async fn kill_all(&self, patience: Duration) -> io::Result<Vec<Stat>> {
         let deadline = Instant::now() + patience;
         loop {
-            let living = tree::stop_all(|| self.living(), deadline)?;
-            tree::signal_each(&living, Signal::KILL);
+            let living = tree::kill_each(|| self.living(), deadline).await?;
             if living.is_empty() || Instant::now() >= deadline {
                 return Ok(living);
             }

@@ -50,8 +50,7 @@ impl Leftover<'_> {
                 continue;
             }
             looks_without = 0;
-            let living = tree::stop_all(|| self.living(), deadline)?;
-            tree::signal_each(&living, Signal::KILL);
+            let living = tree::kill_each(|| self.living(), deadline).await?;
             if Instant::now() >= deadline {
                 return Ok(living);
             }

@@ -193,21 +193,29 @@ pub fn signal_each(processes: &[Stat], with: Signal) {
     }
 }
 
-/// Stops every process that `living` gives, until it gives no other one or it is too late. Gives what it
-/// gave last.
+/// Stops every process that `living` gives, until it gives no other one or it is too late, and kills all
+/// of them. Gives what it gave last.
 ///
 /// What multiplies until a limit of processes is reached could outrun being killed, as each death makes
 /// room for another. What is stopped starts nothing and leaves no room.
 ///
 /// # Errors
-/// Those of `living`.
-pub fn stop_all(
+/// Those of `living`. What it gave before is killed all the same.
+pub async fn kill_each(
     mut living: impl FnMut() -> io::Result<Vec<Stat>>,
     deadline: Instant,
 ) -> io::Result<Vec<Stat>> {
     let mut stopped = BTreeSet::new();
+    let mut all = Vec::new();
     loop {
-        let all = living()?;
+        let found = match living() {
+            Ok(found) => found,
+            Err(error) => {
+                signal_each(&all, Signal::KILL);
+                return Err(error);
+            }
+        };
+        all = found;
         let mut is_new = false;
         for process in &all {
             if stopped.insert((process.identity.pid, process.identity.start_ticks)) {
@@ -217,8 +225,11 @@ pub fn stop_all(
             }
         }
         if !is_new || Instant::now() >= deadline {
+            signal_each(&all, Signal::KILL);
             return Ok(all);
         }
+        // Others of this thread have their turn.
+        tokio::task::yield_now().await;
     }
 }
 

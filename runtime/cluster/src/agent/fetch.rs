@@ -6,11 +6,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use aurora_daemon::cause::root;
 use aurora_mesos::v1::command_info::Uri;
 use axum::http::{Request, Response, StatusCode, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -20,6 +21,8 @@ use tokio::time::{Instant, timeout_at};
 
 /// The largest file that is taken from a web server, in bytes.
 const MAX_DOWNLOAD: u64 = 1 << 30;
+/// What is said of any other address.
+const UNKNOWN: &str = "this agent fetches files of its machine, and what http:// addresses have";
 /// How often a web server may say that another address has the file.
 const MAX_REDIRECTS: usize = 10;
 
@@ -42,23 +45,27 @@ pub(crate) fn waits(uris: &[Uri]) -> bool {
     uris.iter().any(|uri| matches!(source(uri), Source::Web(_)))
 }
 
-/// Brings into the sandbox what web servers have of these, within `deadline`. A file has its name only
-/// when it is whole.
+/// Brings into the sandbox what web servers have of these, and takes no longer than `patience`. A file has
+/// its name only when it is whole.
 ///
 /// # Errors
 /// A file cannot be had, is larger than 1 GiB, or did not come in time. None of it is left then.
 pub(crate) async fn download(
     uris: &[Uri],
     sandbox: &Path,
-    deadline: Duration,
+    patience: Duration,
 ) -> Result<(), FetchError> {
-    let end = Instant::now() + deadline;
+    let deadline = Instant::now() + patience;
+    if let Some(uri) = uris.iter().find(|uri| matches!(source(uri), Source::Unknown)) {
+        return Err(failed(uri, UNKNOWN.to_owned()));
+    }
     for uri in uris {
         let Source::Web(address) = source(uri) else { continue };
         let target = target(uri, sandbox)?;
         let part = target.with_added_extension("part");
-        let saved = timeout_at(end, save(address, &part, uri.executable())).await;
-        let saved = saved.unwrap_or_else(|_| Err(format!("it did not come within {deadline:?}")));
+        let file = File::create_new(&part).await.map_err(|error| failed(uri, text(error)))?;
+        let saved = timeout_at(deadline, save(address, file, uri.executable())).await;
+        let saved = saved.unwrap_or_else(|_| Err(format!("it did not come within {patience:?}")));
         let done = saved.and_then(|()| fs::rename(&part, &target).map_err(text));
         if let Err(reason) = done {
             // The first failure is the one to report.
@@ -85,11 +92,7 @@ pub(crate) fn copy(uris: &[Uri], sandbox: &Path) -> Result<(), FetchError> {
                 }
             }
             Source::Web(_) => {}
-            Source::Unknown => {
-                let reason =
-                    "this agent fetches files of its machine, and what http:// addresses have";
-                return Err(failed(uri, reason.to_owned()));
-            }
+            Source::Unknown => return Err(failed(uri, UNKNOWN.to_owned())),
         }
     }
     Ok(())
@@ -133,16 +136,18 @@ fn text(error: impl std::error::Error) -> String {
     error.to_string()
 }
 
-async fn save(address: &str, path: &Path, executable: bool) -> Result<(), String> {
+async fn save(address: &str, mut file: File, executable: bool) -> Result<(), String> {
     let mut body = ask(address).await?.into_body();
-    let mut file = File::create_new(path).await.map_err(text)?;
-    let mut length: u64 = 0;
+    let bounded = |length: u64| match length {
+        0..=MAX_DOWNLOAD => Ok(()),
+        _ => Err(format!("it is larger than {MAX_DOWNLOAD} bytes")),
+    };
+    bounded(body.size_hint().lower())?;
+    let mut length = 0;
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|error| root(&error))?.into_data() else { continue };
         length += data.len() as u64;
-        if length > MAX_DOWNLOAD {
-            return Err(format!("it is larger than {MAX_DOWNLOAD} bytes"));
-        }
+        bounded(length)?;
         file.write_all(&data).await.map_err(text)?;
     }
     // What could not be written is told here at the latest.
@@ -179,20 +184,12 @@ fn follow(from: &str, location: &str) -> Result<String, String> {
     if location.starts_with("http://") {
         return Ok(location.to_owned());
     }
+    let from = from.split(['?', '#']).next().unwrap_or(from);
     let server = from.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
     if location.starts_with('/') && !location.starts_with("//") {
         return Ok(format!("{server}{location}"));
     }
     Err(format!("{from} leads to {location:?}, and only paths and http:// are followed"))
-}
-
-/// What an error comes from: what libraries say above it is no news to people.
-fn root(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
 }
 
 #[cfg(test)]

@@ -29,6 +29,22 @@ async fn server() -> String {
     address
 }
 
+/// A server that announces more than is taken, whatever it is asked.
+fn large() -> String {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/large", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _asked = stream.read(&mut [0; 1024]).unwrap();
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", MAX_DOWNLOAD + 1);
+        stream.write_all(head.as_bytes()).unwrap();
+        // Nothing comes; the other end need not wait for it.
+        let _closed = stream.read(&mut [0; 1]);
+    });
+    address
+}
+
 #[tokio::test]
 async fn a_program_of_a_web_server_is_there_when_it_is_whole() {
     let (server, sandbox) = (server().await, tempfile::tempdir().unwrap());
@@ -52,6 +68,8 @@ async fn what_cannot_be_had_is_named_with_the_reason_and_leaves_nothing() {
     let cases = [
         (format!("{server}/missing"), "the answer is 404 Not Found"),
         (format!("{server}/away"), "leads to \"https://example.com/executor\", and only paths"),
+        (large(), "it is larger than 1073741824 bytes"),
+        ("hdfs://h/executor".to_owned(), "and what http:// addresses have"),
         (format!("{server}/round"), "it leads on more than 10 times"),
         (format!("http://{closed}/executor"), "Connection refused"),
         ("http://".to_owned(), "it names no file"),
@@ -67,6 +85,16 @@ async fn what_cannot_be_had_is_named_with_the_reason_and_leaves_nothing() {
     let error = error.unwrap_err().to_string();
     assert_eq!(error, format!("failed to fetch {address:?}: it did not come within 50ms"));
     assert_eq!(fs::read_dir(sandbox.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_path_is_one_of_the_server_that_names_it() {
+    assert_eq!(follow("http://h?x=1/2", "/y").unwrap(), "http://h/y");
+    assert_eq!(follow("http://h:80/a/b?c", "/y?z").unwrap(), "http://h:80/y?z");
+    assert_eq!(follow("http://h/a", "http://other/b").unwrap(), "http://other/b");
+    for elsewhere in ["//other/b", "https://h/b", "b"] {
+        assert!(follow("http://h/a", elsewhere).is_err(), "{elsewhere}");
+    }
 }
 
 #[test]
