@@ -10,7 +10,6 @@ use std::fs;
 use std::io;
 use std::time::Duration;
 
-use rustix::process::Signal;
 use tokio::time::Instant;
 
 use super::tree::{self, Stat};
