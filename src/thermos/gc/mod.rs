@@ -1,7 +1,6 @@
 //! `aurora thermos gc`: deletes what tasks that have ended left behind (`executor.md` 14).
 
 mod plan;
-mod remove;
 
 use std::cell::OnceCell;
 use std::ffi::OsStr;
@@ -11,16 +10,16 @@ use std::path::{Component, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
+use aurora_daemon::deletion::Folder;
 use aurora_daemon::web;
 use aurora_thermos::view::{Header, Tasks};
-use aurora_thermos::{checkpoint, takeover};
+use aurora_thermos::{checkpoint, disk, takeover};
 
 use super::find::{Found, Ids, Roots, tasks};
 use super::times::plain;
 use crate::failure::{Code, Failure};
 use crate::output::{note, print};
 use plan::{Candidate, Policy, Reason, plan};
-use remove::Folder;
 
 /// How long a task without a runner is left alone, and a checkpoint that cannot be read.
 const ABANDONED: Duration = Duration::from_hours(1);
@@ -276,6 +275,18 @@ fn logs(header: &Header) -> Option<&OsStr> {
     }
 }
 
+/// How many bytes of the disk the content of a folder takes, but for the entry `keep`. What cannot be
+/// looked at does not count.
+fn size(folder: &Folder, keep: Option<&OsStr>) -> u64 {
+    let found = disk::used(folder, keep, || false).ok().flatten();
+    found.map_or(0, |found| found.bytes)
+}
+
+fn delete_all(folder: &Folder, keep: Option<&OsStr>) -> Result<(), Vec<String>> {
+    let deleted = folder.delete(keep, &|| false);
+    if deleted.is_all() { Ok(()) } else { Err(deleted.errors) }
+}
+
 impl Parts {
     fn keep(self, task: &Ended) -> Option<&OsStr> {
         task.found.task.header().filter(|_| !self.logs).and_then(logs)
@@ -307,11 +318,11 @@ impl Parts {
     fn size(self, task: &Ended) -> u64 {
         *task.bytes.get_or_init(|| {
             let data = match sandbox(&task.found) {
-                Ok(Some(folder)) => folder.size(self.keep(task)),
+                Ok(Some(folder)) => size(&folder, self.keep(task)),
                 _ => 0,
             };
             let metadata = if self.metadata {
-                Self::metadata(task).map_or(0, |folder| folder.size(None))
+                Self::metadata(task).map_or(0, |folder| size(&folder, None))
             } else {
                 0
             };
@@ -323,7 +334,7 @@ impl Parts {
     /// be deleted can be later on.
     fn delete(self, task: &Ended) -> Result<(), Vec<String>> {
         match sandbox(&task.found) {
-            Ok(Some(folder)) => folder.delete(self.keep(task))?,
+            Ok(Some(folder)) => delete_all(&folder, self.keep(task))?,
             Ok(None) => {}
             Err(error) => return Err(vec![error]),
         }
@@ -331,7 +342,7 @@ impl Parts {
             let folder = Self::metadata(task).map_err(|error| {
                 vec![format!("failed to open what is written down of it: {error}")]
             })?;
-            folder.delete(None)?;
+            delete_all(&folder, None)?;
         }
         Ok(())
     }
