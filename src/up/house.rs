@@ -253,6 +253,9 @@ fn agent_config(
         &master,
         "--executor-shutdown-grace-period",
         &grace,
+        // The disk of one's own machine is full more often than not, and a failed task is to be looked at.
+        "--gc-disk-headroom",
+        "0.01",
     ];
     let config = agent::Config::try_from(flags::<agent::Flags>(&words)?);
     let config = config.map_err(|error| failed(&error))?;

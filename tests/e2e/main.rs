@@ -10,6 +10,7 @@
 )]
 
 mod bad_input;
+mod collection;
 mod config;
 mod crashes;
 mod cron;

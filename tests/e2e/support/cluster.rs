@@ -15,6 +15,8 @@ const STOP_TIMEOUT: u64 = 3;
 pub(crate) struct Cluster {
     pub(crate) home: Home,
     ports: [u16; 4],
+    /// What the agent is told besides.
+    agent_flags: Vec<String>,
     pub(crate) scheduler: Process,
     pub(crate) master: Process,
     pub(crate) agent: Process,
@@ -23,11 +25,17 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) fn start() -> Self {
+        Self::start_with_agent(&[])
+    }
+
+    /// With these flags of the agent.
+    pub(crate) fn start_with_agent(agent_flags: &[&str]) -> Self {
         let home = Home::new();
         let ports = [free_port(), free_port(), free_port(), free_port()];
-        let (master, agent) = (master(&home, &ports), agent(&home, &ports));
+        let agent_flags = words(agent_flags);
+        let (master, agent) = (master(&home, &ports), agent(&home, &ports, &agent_flags));
         let (scheduler, observer) = (scheduler(&home, &ports), observer(&home, &ports));
-        let cluster = Self { home, ports, scheduler, master, agent, observer };
+        let cluster = Self { home, ports, agent_flags, scheduler, master, agent, observer };
         cluster.wait_registered();
         cluster
     }
@@ -68,7 +76,7 @@ impl Cluster {
     }
 
     pub(crate) fn restart_agent(&mut self) {
-        self.agent = agent(&self.home, &self.ports);
+        self.agent = agent(&self.home, &self.ports, &self.agent_flags);
     }
 
     /// The words of a command that go to this scheduler.
@@ -155,22 +163,21 @@ fn master(home: &Home, ports: &[u16; 4]) -> Process {
     start(home, &words(&["master", "--port", &port, "--work-dir", &folder(home, "master")]))
 }
 
-fn agent(home: &Home, ports: &[u16; 4]) -> Process {
+fn agent(home: &Home, ports: &[u16; 4], flags: &[String]) -> Process {
     let (master, port) = (format!("127.0.0.1:{}", ports[1]), ports[2].to_string());
-    start(
-        home,
-        &words(&[
-            "agent",
-            "--master",
-            &master,
-            "--port",
-            &port,
-            "--work-dir",
-            &folder(home, "agent"),
-            "--resources",
-            "cpus:16;mem:16384;disk:20000;ports:[31000-32000]",
-        ]),
-    )
+    let mut all = words(&[
+        "agent",
+        "--master",
+        &master,
+        "--port",
+        &port,
+        "--work-dir",
+        &folder(home, "agent"),
+        "--resources",
+        "cpus:16;mem:16384;disk:20000;ports:[31000-32000]",
+    ]);
+    all.extend_from_slice(flags);
+    start(home, &all)
 }
 
 fn observer(home: &Home, ports: &[u16; 4]) -> Process {

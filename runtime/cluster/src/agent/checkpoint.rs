@@ -8,6 +8,8 @@
 //! WORK_DIR/meta/slaves/AGENT/frameworks/F/executors/E/runs/CONTAINER/container
 //! ```
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
@@ -53,11 +55,13 @@ impl Folders {
         Ok((Self { work_dir }, lock))
     }
 
+    /// The folder of sandboxes.
     pub(crate) fn slaves(&self) -> PathBuf {
         self.work_dir.join("slaves")
     }
 
-    fn meta(&self) -> PathBuf {
+    /// The folder of what is remembered, which has the same folders as [`Folders::slaves`].
+    pub(crate) fn meta(&self) -> PathBuf {
         self.work_dir.join("meta/slaves")
     }
 
@@ -98,29 +102,113 @@ impl Folders {
         Ok((self.slaves().join(&run), self.meta().join(&run)))
     }
 
-    /// Every container that is remembered, with its file. One that cannot be read is left alone
-    /// and logged.
+    /// Every container that is remembered of an agent, with its folder. One that cannot be understood
+    /// is left alone and logged.
     pub(crate) fn containers(&self, agent: &str) -> io::Result<Vec<(PathBuf, Container)>> {
+        let mut listing = Listing::default();
+        listing.add(&self.meta(), Path::new(checked(agent)?));
+        if let Some(error) = listing.errors.pop() {
+            return Err(error);
+        }
         let mut found = Vec::new();
-        let frameworks = self.meta().join(checked(agent)?).join("frameworks");
-        for framework in entries(&frameworks)? {
-            for executor in entries(&framework.join("executors"))? {
-                for run in entries(&executor.join("runs"))? {
-                    let path = run.join("container");
-                    match fs::read(&path).map(|bytes| Container::decode(bytes.as_slice())) {
-                        Ok(Ok(container)) if container.version == VERSION => {
-                            found.push((run, container));
-                        }
-                        Ok(_) => {
-                            tracing::error!(path = %path.display(), "cannot read what is remembered of a container")
-                        }
-                        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                        Err(error) => return Err(error),
-                    }
+        for meta in listing.runs.into_iter().map(|run| self.meta().join(run)) {
+            match read(&meta) {
+                Ok(container) => found.extend(container.map(|container| (meta, container))),
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    tracing::error!(%error, "cannot use what is remembered of a container");
                 }
+                Err(error) => return Err(error),
             }
         }
         Ok(found)
+    }
+
+    /// Every container of which something is there, whichever agent made it:
+    /// `AGENT/frameworks/F/executors/E/runs/CONTAINER`. What cannot be listed is logged and left out.
+    pub(crate) fn runs(&self) -> BTreeSet<PathBuf> {
+        let mut listing = Listing::default();
+        for tree in [self.slaves(), self.meta()] {
+            for agent in listing.folders(&tree) {
+                listing.add(&tree, Path::new(&agent));
+            }
+        }
+        for error in listing.errors {
+            tracing::warn!(%error, "cannot look for old sandboxes everywhere");
+        }
+        listing.runs
+    }
+}
+
+/// A list of containers, and why it is not complete.
+#[derive(Default)]
+struct Listing {
+    runs: BTreeSet<PathBuf>,
+    errors: Vec<io::Error>,
+}
+
+impl Listing {
+    /// Adds the containers of one agent in one tree.
+    fn add(&mut self, tree: &Path, agent: &Path) {
+        let frameworks = agent.join("frameworks");
+        for framework in self.folders(&tree.join(&frameworks)) {
+            let executors = frameworks.join(framework).join("executors");
+            for executor in self.folders(&tree.join(&executors)) {
+                let runs = executors.join(executor).join("runs");
+                let names = self.folders(&tree.join(&runs));
+                self.runs.extend(names.into_iter().map(|name| runs.join(name)));
+            }
+        }
+    }
+
+    /// The names of the folders in a folder. Links are none.
+    fn folders(&mut self, folder: &Path) -> Vec<OsString> {
+        let names = fs::read_dir(folder).and_then(|entries| {
+            let mut names = Vec::new();
+            for entry in entries {
+                let entry = entry?;
+                if entry.file_type()?.is_dir() {
+                    names.push(entry.file_name());
+                }
+            }
+            Ok(names)
+        });
+        names.unwrap_or_else(|error| {
+            if error.kind() != io::ErrorKind::NotFound {
+                let text = format!("failed to list {}: {error}", folder.display());
+                self.errors.push(io::Error::new(error.kind(), text));
+            }
+            Vec::new()
+        })
+    }
+}
+
+/// The file in which a container is remembered.
+pub(crate) fn file(meta: &Path) -> PathBuf {
+    meta.join("container")
+}
+
+/// What is remembered of a container; none if there is nothing. What cannot be understood is
+/// [`io::ErrorKind::InvalidData`].
+pub(crate) fn read(meta: &Path) -> io::Result<Option<Container>> {
+    let path = file(meta);
+    let failed = |kind, why: &dyn std::fmt::Display| {
+        Err(io::Error::new(kind, format!("failed to read {}: {why}", path.display())))
+    };
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return failed(error.kind(), &error),
+    };
+    match Container::decode(bytes.as_slice()) {
+        Ok(container) if container.version == VERSION => Ok(Some(container)),
+        Ok(container) => {
+            let version = container.version;
+            failed(
+                io::ErrorKind::InvalidData,
+                &format!("it is of version {version}, not {VERSION}"),
+            )
+        }
+        Err(error) => failed(io::ErrorKind::InvalidData, &error),
     }
 }
 
@@ -135,14 +223,6 @@ fn checked(id: &str) -> io::Result<&str> {
     }
 }
 
-fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    match fs::read_dir(folder) {
-        Ok(entries) => entries.map(|entry| Ok(entry?.path())).collect(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(error),
-    }
-}
-
 /// Makes the folders of a container, the sandbox for its owner and their group only.
 pub(crate) fn make(sandbox: &Path, meta: &Path, container: &str) -> io::Result<()> {
     fs::create_dir_all(meta)?;
@@ -154,7 +234,7 @@ pub(crate) fn make(sandbox: &Path, meta: &Path, container: &str) -> io::Result<(
     Ok(())
 }
 
-/// Removes a container's folders, and those around them that are then empty.
+/// Removes the folders of a container that was not started.
 pub(crate) fn remove(sandbox: &Path, meta: &Path) -> io::Result<()> {
     for folder in [sandbox, meta] {
         match fs::remove_dir_all(folder) {
@@ -184,7 +264,7 @@ pub(crate) fn prune(run: &Path) {
 
 /// Writes down what is to be remembered of a container. It is on disk when this returns.
 pub(crate) fn write(meta: &Path, container: &Container) -> io::Result<()> {
-    write_atomically(&meta.join("container"), &container.encode_to_vec())
+    write_atomically(&file(meta), &container.encode_to_vec())
 }
 
 /// Makes a symbolic link point somewhere, whatever it pointed to before.

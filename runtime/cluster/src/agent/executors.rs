@@ -7,7 +7,7 @@
 mod container;
 mod updates;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,7 +37,6 @@ pub(crate) struct Times {
     pub(crate) reregistration: Duration,
     pub(crate) shutdown_grace: Duration,
     pub(crate) recovery: Duration,
-    pub(crate) gc_delay: Duration,
 }
 
 /// Why a call of an executor is refused, in Mesos's words.
@@ -60,6 +59,12 @@ pub(crate) enum CallRefused {
 /// of the runtime must not, and use [`Executors::blocking`].
 #[derive(Clone)]
 pub(crate) struct Executors(Arc<Shared>);
+
+impl std::fmt::Debug for Executors {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Executors").field("address", &self.0.address).finish_non_exhaustive()
+    }
+}
 
 struct Shared {
     inner: Mutex<Inner>,
@@ -165,6 +170,7 @@ impl Executors {
             events: None,
             subscribed: true,
             tasks,
+            failed: container.failed,
             ended_ms: container.ended_ms,
             deadline: None,
             forsaken: false,
@@ -414,6 +420,7 @@ impl Executors {
             events: None,
             subscribed: false,
             tasks: BTreeMap::from([(task.info.task_id.value.clone(), task)]),
+            failed: false,
             ended_ms: 0,
             deadline: Some((Instant::now() + self.0.times.registration, Doom::NeverSubscribed)),
             forsaken: false,
@@ -562,37 +569,16 @@ impl Executors {
         });
     }
 
-    /// Removes the sandboxes of executors that ended long enough ago.
-    pub(crate) fn collect(&self) {
-        let Some(agent) = self.lock().agent.id.as_ref().map(|id| id.value.clone()) else { return };
-        let containers = match self.0.folders.containers(&agent) {
-            Ok(containers) => containers,
-            Err(error) => {
-                tracing::warn!(%error, "failed to look for old sandboxes");
-                return;
-            }
-        };
-        for (meta, container) in containers {
-            let age = u64::try_from(now_ms().saturating_sub(container.ended_ms)).unwrap_or(0);
-            if container.ended_ms == 0
-                || Duration::from_millis(age) < self.0.times.gc_delay
-                || container.tasks.iter().any(|task| !task.pending.is_empty())
-            {
-                continue;
-            }
-            let sandbox = PathBuf::from(container.sandbox);
-            match checkpoint::remove(&sandbox, &meta) {
-                Ok(()) => {
-                    // Held, so that no container is made meanwhile.
-                    let _inner = self.lock();
-                    checkpoint::prune(&sandbox);
-                    checkpoint::prune(&meta);
-                }
-                Err(error) => {
-                    tracing::warn!(%error, path = %sandbox.display(), "failed to remove an old sandbox");
-                }
-            }
-        }
+    /// The containers that this agent still has to do with: they run, or somebody is still to be told
+    /// of their end.
+    pub(crate) fn containers(&self) -> BTreeSet<String> {
+        self.lock().executors.values().map(|executor| executor.container.clone()).collect()
+    }
+
+    /// Does something while no container is made.
+    pub(crate) fn undisturbed<T>(&self, act: impl FnOnce() -> T) -> T {
+        let _inner = self.lock();
+        act()
     }
 
     /// Has all executors end, with this much time to do so, and starts none from here on.
@@ -807,7 +793,7 @@ fn end_cgroup(folder: Option<&Path>, container: &str) {
     }
 }
 
-fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))

@@ -7,8 +7,12 @@ use std::time::Duration;
 use aurora_daemon::listen::Listen;
 use aurora_mesos::v1;
 
+use super::collect::plan::Share;
 use crate::master::FlagsError;
 use crate::resources::Resources;
+
+/// How often the disk may be looked at: from the first to the second.
+const WATCH: (Duration, Duration) = (Duration::from_millis(100), Duration::from_hours(24));
 
 /// The flags of the agent.
 #[derive(Debug, Clone, clap::Args)]
@@ -47,9 +51,19 @@ pub struct Flags {
     /// How long executors wait for the agent to come back.
     #[arg(long, value_name = "DURATION", default_value = "15mins")]
     pub recovery_timeout: String,
-    /// How long the sandboxes of ended executors are kept.
+    /// How long the sandboxes of executors are kept that ended well, while the disk has room.
     #[arg(long, value_name = "DURATION", default_value = "1weeks")]
     pub gc_delay: String,
+    /// How long those of failed tasks are kept, at least --gc-delay [default: twice that].
+    #[arg(long, value_name = "DURATION")]
+    pub gc_failed_delay: Option<String>,
+    /// How much of the disk is to be free, from 0 to 1: while less is, the oldest sandboxes of ended
+    /// executors go before their time, those of failed tasks last. 0 for none.
+    #[arg(long, value_name = "SHARE", default_value = "0.1")]
+    pub gc_disk_headroom: String,
+    /// How often it is looked how much of the disk is free, from 100ms to 1days.
+    #[arg(long, value_name = "DURATION", default_value = "1mins")]
+    pub disk_watch_interval: String,
 }
 
 /// What an agent needs to start.
@@ -75,8 +89,14 @@ pub struct Config {
     pub shutdown_grace: Duration,
     /// How long executors wait for the agent.
     pub recovery_timeout: Duration,
-    /// How long sandboxes are kept.
+    /// How long sandboxes are kept that ended well.
     pub gc_delay: Duration,
+    /// How long those of failed tasks are kept.
+    pub gc_failed_delay: Duration,
+    /// How much of the disk is to be free.
+    pub gc_disk_headroom: Share,
+    /// How often it is looked how much is.
+    pub disk_watch_interval: Duration,
 }
 
 impl TryFrom<Flags> for Config {
@@ -95,6 +115,30 @@ impl TryFrom<Flags> for Config {
             value: flags.resources.clone(),
             expected: "resources such as cpus:4;mem:8192;disk:20000;ports:[31000-32000]",
         })?;
+        let gc_delay = duration("gc-delay", &flags.gc_delay)?;
+        let gc_failed_delay = match &flags.gc_failed_delay {
+            None => gc_delay.saturating_mul(2),
+            Some(text) => {
+                let delay = duration("gc-failed-delay", text)?;
+                in_range("gc-failed-delay", text, delay >= gc_delay, "at least --gc-delay")?;
+                delay
+            }
+        };
+        let headroom = &flags.gc_disk_headroom;
+        let gc_disk_headroom =
+            headroom.trim().parse().ok().and_then(Share::new).ok_or_else(|| FlagsError {
+                flag: "gc-disk-headroom",
+                value: headroom.clone(),
+                expected: "a share from 0 to 1, such as 0.1",
+            })?;
+        let interval = &flags.disk_watch_interval;
+        let disk_watch_interval = duration("disk-watch-interval", interval)?;
+        in_range(
+            "disk-watch-interval",
+            interval,
+            (WATCH.0..=WATCH.1).contains(&disk_watch_interval),
+            "from 100ms to 1days",
+        )?;
         Ok(Self {
             listen: Listen::Address(SocketAddr::new(flags.ip, flags.port)),
             hostname: flags.hostname.unwrap_or_else(|| flags.ip.to_string()),
@@ -113,11 +157,26 @@ impl TryFrom<Flags> for Config {
                 &flags.executor_shutdown_grace_period,
             )?,
             recovery_timeout: duration("recovery-timeout", &flags.recovery_timeout)?,
-            gc_delay: duration("gc-delay", &flags.gc_delay)?,
+            gc_delay,
+            gc_failed_delay,
+            gc_disk_headroom,
+            disk_watch_interval,
             master: flags.master,
             work_dir: flags.work_dir,
         })
     }
+}
+
+fn in_range(
+    flag: &'static str,
+    value: &str,
+    is_in_range: bool,
+    expected: &'static str,
+) -> Result<(), FlagsError> {
+    if is_in_range {
+        return Ok(());
+    }
+    Err(FlagsError { flag, value: value.to_owned(), expected })
 }
 
 fn attributes(text: &str) -> Result<Vec<v1::Attribute>, FlagsError> {
@@ -138,4 +197,49 @@ fn attributes(text: &str) -> Result<Vec<v1::Attribute>, FlagsError> {
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, Command, FromArgMatches as _};
+
+    use super::*;
+
+    fn config(words: &[&str]) -> Result<Config, String> {
+        let command = Flags::augment_args(Command::new("agent").no_binary_name(true));
+        let needed = ["--master", "127.0.0.1:5050", "--work-dir", "/nowhere"];
+        let matches = command.try_get_matches_from(needed.iter().chain(words)).unwrap();
+        let flags = Flags::from_arg_matches(&matches).unwrap();
+        Config::try_from(flags).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn collection_has_the_defaults_of_mesos_and_failed_tasks_twice_the_time() {
+        let week = Duration::from_hours(7 * 24);
+        let all = config(&[]).unwrap();
+        assert_eq!((all.gc_delay, all.gc_failed_delay), (week, week * 2));
+        assert_eq!(Some(all.gc_disk_headroom), Share::new(0.1));
+        assert_eq!(all.disk_watch_interval, Duration::from_mins(1));
+        let all = config(&["--gc-delay", "2hrs", "--gc-failed-delay", "2hrs"]).unwrap();
+        assert_eq!(all.gc_failed_delay, Duration::from_hours(2));
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_refused_with_the_range() {
+        for (flag, value, expected) in [
+            ("gc-delay", "soon", "a duration such as"),
+            ("gc-failed-delay", "6days", "at least --gc-delay"),
+            ("gc-failed-delay", "late", "a duration such as"),
+            ("gc-disk-headroom", "1.1", "a share from 0 to 1"),
+            ("gc-disk-headroom", "-0.1", "a share from 0 to 1"),
+            ("gc-disk-headroom", "nan", "a share from 0 to 1"),
+            ("gc-disk-headroom", "10%", "a share from 0 to 1"),
+            ("disk-watch-interval", "0secs", "from 100ms to 1days"),
+            ("disk-watch-interval", "2days", "from 100ms to 1days"),
+        ] {
+            let error = config(&[&format!("--{flag}={value}")]).unwrap_err();
+            assert!(error.starts_with(&format!("--{flag} is {value:?}, which is not ")), "{error}");
+            assert!(error.contains(expected), "{error}");
+        }
+    }
 }

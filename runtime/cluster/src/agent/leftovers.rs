@@ -1,17 +1,22 @@
 //! What is left of a container whose executor has ended: processes that carry its mark.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io;
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+/// What every process of a container has in its environment, before the path of its sandbox.
+const MARK: &[u8] = b"MESOS_SANDBOX=";
 /// How often everything is looked for again: the dead do not fork, so a few rounds end it all.
 const ROUNDS: usize = 64;
 
 /// Ends every process that has `MESOS_SANDBOX=<sandbox>` in its environment. Gives how many there
 /// were. Processes of other users are seen by root only.
 pub(crate) fn end(sandbox: &Path) -> io::Result<usize> {
-    let mut mark = b"MESOS_SANDBOX=".to_vec();
+    let mut mark = MARK.to_vec();
     mark.extend_from_slice(sandbox.as_os_str().as_encoded_bytes());
     let mut ended = 0;
     for _ in 0..ROUNDS {
@@ -26,22 +31,37 @@ pub(crate) fn end(sandbox: &Path) -> io::Result<usize> {
     Ok(ended)
 }
 
-fn marked(mark: &[u8]) -> io::Result<Vec<i32>> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir("/proc")? {
-        let name = entry?.file_name();
-        if let Some(pid) = name.to_str().and_then(|name| name.parse().ok())
-            && has_mark(pid, mark)
-        {
-            found.push(pid);
-        }
+/// The sandboxes of all processes that carry such a mark. Processes of other users are seen by root only.
+pub(crate) fn in_use() -> io::Result<BTreeSet<PathBuf>> {
+    let mut found = BTreeSet::new();
+    for pid in pids()? {
+        let environment = std::fs::read(environment(pid)).unwrap_or_default();
+        let marks = environment.split(|byte| *byte == 0).filter_map(|var| var.strip_prefix(MARK));
+        found.extend(marks.map(|sandbox| PathBuf::from(OsStr::from_bytes(sandbox))));
     }
     Ok(found)
 }
 
+fn marked(mark: &[u8]) -> io::Result<Vec<i32>> {
+    Ok(pids()?.into_iter().filter(|pid| has_mark(*pid, mark)).collect())
+}
+
+fn pids() -> io::Result<Vec<i32>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        found.extend(name.to_str().and_then(|name| name.parse::<i32>().ok()));
+    }
+    Ok(found)
+}
+
+fn environment(pid: i32) -> String {
+    format!("/proc/{pid}/environ")
+}
+
 fn has_mark(pid: i32, mark: &[u8]) -> bool {
     // Gone meanwhile, another user's, or a zombie, which has no environment: nothing to end.
-    std::fs::read(format!("/proc/{pid}/environ"))
+    std::fs::read(environment(pid))
         .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(|var| var == mark))
 }
 

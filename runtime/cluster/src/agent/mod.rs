@@ -2,6 +2,7 @@
 
 mod cgroup;
 mod checkpoint;
+mod collect;
 mod executors;
 mod fetch;
 mod files;
@@ -12,5 +13,6 @@ mod leftovers;
 mod link;
 mod start;
 
+pub use collect::plan::Share;
 pub use flags::{Config, Flags};
 pub use start::{Error, Handle, start};

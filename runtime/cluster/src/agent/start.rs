@@ -10,9 +10,12 @@ use aurora_daemon::ops::{self, Ops};
 use aurora_daemon::serve;
 use aurora_mesos::v1;
 use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::checkpoint::Folders;
+use super::collect::Collector;
+use super::collect::plan::Policy;
 use super::executors::{Executors, Times};
 use super::flags::Config;
 use super::{files, http, link};
@@ -20,8 +23,6 @@ use crate::resources::Resources;
 
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(100);
-/// How often old sandboxes are looked for: at least, and at most.
-const GC: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 /// How long frameworks have to acknowledge the last updates when all executors were told to end.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -134,24 +135,29 @@ pub async fn start(config: Config, stop: CancellationToken) -> Result<Handle, Er
         reregistration: config.reregistration_timeout,
         shutdown_grace: config.shutdown_grace,
         recovery: config.recovery_timeout,
-        gc_delay: config.gc_delay,
+    };
+    let policy = Policy {
+        delay: config.gc_delay,
+        failed_delay: config.gc_failed_delay,
+        headroom: config.gc_disk_headroom,
     };
     let slaves = folders.slaves();
-    let executors = Executors::recover(info, folders, times, address).map_err(folder)?;
+    let executors = Executors::recover(info, folders.clone(), times, address).map_err(folder)?;
+    let collector = Collector::new(executors.clone(), folders, policy);
     tracing::info!(%address, work_dir = %config.work_dir.display(), "the agent listens");
     let router = http::router(executors.clone())
         .merge(files::router(slaves))
         .merge(ops::router(Ops::new("agent", env!("CARGO_PKG_VERSION"))));
     let parts = [
         tokio::spawn(tick(executors.clone())),
-        tokio::spawn(collect(executors.clone(), config.gc_delay)),
         tokio::spawn(join(executors.clone(), config.master, stop.clone())),
     ];
+    let collecting = Collecting::start(collector, config.disk_watch_interval);
     let ended = CancellationToken::new();
     let over = ended.clone().drop_guard();
     let running = tokio::spawn(async move {
         let _over = over;
-        run(listener, router, stop, parts, lock).await
+        run(listener, router, stop, parts, collecting, lock).await
     });
     Ok(Handle { address, executors, running, ended })
 }
@@ -160,13 +166,16 @@ async fn run(
     listener: std::net::TcpListener,
     router: axum::Router,
     stop: CancellationToken,
-    parts: [JoinHandle<()>; 3],
+    parts: [JoinHandle<()>; 2],
+    collecting: Collecting,
     _lock: File,
 ) -> Result<(), Error> {
     let served = serve::serve(listener, router, stop).await;
     for part in parts {
         part.abort();
     }
+    // The next agent must not meet it.
+    collecting.end().await;
     served.map_err(Error::Serve)
 }
 
@@ -197,11 +206,41 @@ async fn tick(executors: Executors) {
     }
 }
 
-/// Removes the sandboxes of executors that ended long ago, from time to time.
-async fn collect(executors: Executors, gc_delay: Duration) {
-    let mut timer = tokio::time::interval(gc_delay.clamp(GC.0, GC.1));
-    loop {
-        timer.tick().await;
-        executors.blocking(Executors::collect).await;
+/// What removes old sandboxes, from time to time, on threads that may wait.
+struct Collecting {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Collecting {
+    fn start(mut collector: Collector, every: Duration) -> Self {
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let task = tokio::spawn(async move {
+            let mut timer = tokio::time::interval(every);
+            // A pass may take long: the next begins when it is over.
+            timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            while stopped.run_until_cancelled(timer.tick()).await.is_some() {
+                let stopped = stopped.clone();
+                let pass = tokio::task::spawn_blocking(move || {
+                    collector.pass(&|| stopped.is_cancelled());
+                    collector
+                });
+                collector = match pass.await {
+                    Ok(collector) => collector,
+                    Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                    Err(_) => return,
+                };
+            }
+        });
+        Self { stop, task }
+    }
+
+    /// Has it end, and waits until it has.
+    async fn end(self) {
+        self.stop.cancel();
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "removing old sandboxes has ended unexpectedly");
+        }
     }
 }

@@ -7,4 +7,6 @@
     reason = "tests of what talks to the network"
 )]
 
+mod collection;
 mod restarts;
+mod support;

@@ -29,6 +29,8 @@ pub(super) struct Executor {
     /// Whether it has ever subscribed.
     pub(super) subscribed: bool,
     pub(super) tasks: BTreeMap<String, Task>,
+    /// Whether one of its tasks failed, be it remembered or not.
+    pub(super) failed: bool,
     pub(super) ended_ms: i64,
     /// When it is killed, and why.
     pub(super) deadline: Option<(Instant, Doom)>,
@@ -165,6 +167,7 @@ impl Executor {
             boot_id: self.boot_id.clone(),
             tasks,
             ended_ms: self.ended_ms,
+            failed: self.failed,
             cgroup: self
                 .cgroup
                 .as_ref()

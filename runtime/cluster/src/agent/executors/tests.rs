@@ -12,6 +12,8 @@ use tokio::sync::mpsc;
 
 use super::{CallRefused, Executors, Times};
 use crate::agent::checkpoint::Folders;
+use crate::agent::collect::Collector;
+use crate::agent::collect::plan::{Policy, Share};
 use crate::agent::{cgroup, leftovers};
 use crate::api;
 use crate::proto::AgentMessage;
@@ -26,14 +28,13 @@ struct Agent {
 
 impl Agent {
     /// An agent that is registered with a master.
-    fn start(work_dir: &std::path::Path, gc_delay: Duration) -> Self {
+    fn start(work_dir: &std::path::Path) -> Self {
         let (folders, _lock) = Folders::open(work_dir).unwrap();
         let times = Times {
             registration: Duration::from_secs(60),
             reregistration: Duration::from_secs(60),
             shutdown_grace: Duration::from_secs(5),
             recovery: Duration::from_secs(60),
-            gc_delay,
         };
         let id = folders.agent_id().unwrap().map(|value| v1::AgentId { value });
         let info = v1::AgentInfo { hostname: "host".to_owned(), id, ..Default::default() };
@@ -67,6 +68,16 @@ impl Agent {
             ..Default::default()
         };
         self.all.launch(framework, task);
+    }
+
+    /// Removes everything that may go, without any delay or room.
+    fn collect(&self) {
+        let policy = Policy {
+            delay: Duration::ZERO,
+            failed_delay: Duration::ZERO,
+            headroom: Share::new(1.0).unwrap(),
+        };
+        Collector::new(self.all.clone(), self.all.0.folders.clone(), policy).pass(&|| false);
     }
 
     fn subscribe(&self, executor: &str) -> (api::Events, axum::response::Response) {
@@ -145,7 +156,7 @@ fn to(executor: &str) -> Call {
 async fn an_update_is_taken_once_and_only_if_it_is_on_disk() {
     use v1::TaskState::{TaskFinished, TaskRunning, TaskStarting};
     let folder = tempfile::tempdir().unwrap();
-    let mut agent = Agent::start(folder.path(), Duration::MAX);
+    let mut agent = Agent::start(folder.path());
     agent.launch("executor", "task", "exec sleep 1000");
     assert_eq!(agent.update(TaskStarting, UUIDS[0]), Err(CallRefused::NotSubscribed));
     let (_events, _answer) = agent.subscribe("executor");
@@ -181,7 +192,7 @@ async fn an_update_is_taken_once_and_only_if_it_is_on_disk() {
 async fn an_agent_finds_its_executors_and_their_updates_again() {
     use v1::TaskState::{TaskFailed, TaskRunning};
     let folder = tempfile::tempdir().unwrap();
-    let agent = Agent::start(folder.path(), Duration::MAX);
+    let agent = Agent::start(folder.path());
     agent.launch("executor", "task", "exec sleep 1000");
     agent.launch("gone", "other", "exec sleep 1000");
     let (_events, _answer) = agent.subscribe("executor");
@@ -196,8 +207,13 @@ async fn an_agent_finds_its_executors_and_their_updates_again() {
         gone.process = process;
     }
 
-    let mut next = Agent::start(folder.path(), Duration::MAX);
+    let mut next = Agent::start(folder.path());
     assert!(next.all.is_recovering());
+    let (live, _) = agent.folders("executor");
+    for agent in [&agent, &next] {
+        agent.collect();
+        assert!(live.exists(), "it runs");
+    }
     assert_eq!(next.told(), [TaskFailed]);
     assert_eq!(next.all.running(), 1);
     next.subscribe("executor");
@@ -216,7 +232,7 @@ async fn nothing_of_an_executor_outlives_it() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let mut agent = Agent::start(folder.path(), Duration::ZERO);
+    let mut agent = Agent::start(folder.path());
     let pid = folder.path().join("pid");
     let command = format!(
         "env -i setsid /bin/sh -c 'echo $$ > {0}.new; mv {0}.new {0}; exec sleep 1000' & \
@@ -231,7 +247,7 @@ async fn nothing_of_an_executor_outlives_it() {
 
     // Its sandbox is kept until its last update is acknowledged and its time is over.
     let (sandbox, meta) = agent.folders("executor");
-    agent.all.collect();
+    agent.collect();
     assert!(sandbox.exists());
     let uuid = {
         let inner = agent.all.lock();
@@ -239,10 +255,7 @@ async fn nothing_of_an_executor_outlives_it() {
         executor.tasks["task"].pending[0].uuid.clone().unwrap()
     };
     agent.all.acknowledge("F", "task", &uuid);
-    let later = Agent::start(&folder.path().join("none"), Duration::MAX);
-    later.all.collect();
-    assert!(sandbox.exists());
-    agent.all.collect();
+    agent.collect();
     assert!(!sandbox.exists() && !meta.exists());
     let frameworks = sandbox.ancestors().nth(5).unwrap();
     assert_eq!(frameworks.file_name().unwrap(), "frameworks");
@@ -253,7 +266,7 @@ async fn nothing_of_an_executor_outlives_it() {
 async fn the_updates_of_a_removed_framework_are_not_kept() {
     use v1::TaskState::{TaskKilled, TaskRunning};
     let folder = tempfile::tempdir().unwrap();
-    let mut agent = Agent::start(folder.path(), Duration::MAX);
+    let mut agent = Agent::start(folder.path());
     agent.launch("executor", "task", "exec sleep 1000");
     let (_events, _answer) = agent.subscribe("executor");
     agent.update(TaskRunning, UUIDS[0]).unwrap();
@@ -268,7 +281,7 @@ async fn the_updates_of_a_removed_framework_are_not_kept() {
 #[tokio::test]
 async fn killing_one_task_before_it_was_delivered_leaves_the_others() {
     let folder = tempfile::tempdir().unwrap();
-    let mut agent = Agent::start(folder.path(), Duration::MAX);
+    let mut agent = Agent::start(folder.path());
     agent.launch("executor", "task", "exec sleep 1000");
     agent.launch("executor", "other", "");
     agent.all.kill("F", "task", None);
@@ -286,7 +299,7 @@ async fn killing_one_task_before_it_was_delivered_leaves_the_others() {
 #[tokio::test]
 async fn refusals_are_those_of_mesos() {
     let folder = tempfile::tempdir().unwrap();
-    let agent = Agent::start(folder.path(), Duration::MAX);
+    let agent = Agent::start(folder.path());
     agent.launch("executor", "task", "exec sleep 1000");
     let router = crate::agent::http::router(agent.all.clone());
     api::recorded::replay(&router, "executor", "F", "").await;
@@ -295,9 +308,9 @@ async fn refusals_are_those_of_mesos() {
 #[tokio::test]
 async fn an_executor_that_does_not_come_back_is_ended() {
     let folder = tempfile::tempdir().unwrap();
-    let agent = Agent::start(folder.path(), Duration::MAX);
+    let agent = Agent::start(folder.path());
     agent.launch("executor", "task", "exec sleep 1000");
-    let mut next = Agent::start(folder.path(), Duration::MAX);
+    let mut next = Agent::start(folder.path());
     for executor in next.all.lock().executors.values_mut() {
         executor.deadline.as_mut().unwrap().0 = Instant::now();
     }
@@ -310,5 +323,28 @@ async fn an_executor_that_does_not_come_back_is_ended() {
         let reason = v1::task_status::Reason::ExecutorReregistrationTimeout;
         assert_eq!(status.reason(), reason);
         return;
+    }
+}
+
+#[tokio::test]
+async fn it_is_remembered_that_a_task_failed() {
+    use v1::TaskState::{TaskFailed, TaskFinished, TaskKilled, TaskLost, TaskRunning};
+    for (state, failed) in
+        [(TaskFailed, true), (TaskLost, true), (TaskFinished, false), (TaskKilled, false)]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let mut agent = Agent::start(folder.path());
+        agent.launch("executor", "task", "exec sleep 1000");
+        let (_events, _answer) = agent.subscribe("executor");
+        let (_, meta) = agent.folders("executor");
+        agent.update(TaskRunning, UUIDS[0]).unwrap();
+        agent.acknowledge(UUIDS[0]);
+        agent.update(state, UUIDS[1]).unwrap();
+        agent.acknowledge(UUIDS[1]);
+        agent.all.kill_all();
+        agent.executor_ends().await;
+        let container = crate::agent::checkpoint::read(&meta).unwrap().unwrap();
+        assert!(container.tasks.is_empty() && container.ended_ms > 0, "{container:?}");
+        assert_eq!(container.failed, failed, "{state:?}");
     }
 }

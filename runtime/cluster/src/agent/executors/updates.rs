@@ -19,6 +19,12 @@ const MAX_RESEND: Duration = Duration::from_secs(600);
 /// How many updates of a task are remembered to tell those that come again.
 const MAX_RECEIVED: usize = 64;
 
+/// Whether a task that ends so has failed: neither has it come to its own end, nor was it asked to end.
+fn is_failure(state: v1::TaskState) -> bool {
+    use v1::TaskState::{TaskFinished, TaskKilled};
+    is_terminal(state) && !matches!(state, TaskFinished | TaskKilled)
+}
+
 impl Inner {
     pub(super) fn tell(&self, kind: Kind) {
         if let Some(link) = &self.link {
@@ -77,6 +83,8 @@ impl Inner {
             && let Some(uuid) = uuid.clone()
             && !task.received.contains(&uuid)
         {
+            let failed_before = executor.failed;
+            executor.failed |= is_failure(status.state());
             let before = task.latest.replace(status.clone());
             task.received.push_back(uuid);
             if task.received.len() > MAX_RECEIVED {
@@ -94,6 +102,7 @@ impl Inner {
                     task.latest = before;
                     task.received.pop_back();
                     task.pending.pop_back();
+                    executor.failed = failed_before;
                     return Err(CallRefused::NotWritten);
                 }
             }
