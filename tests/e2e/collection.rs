@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::support::cluster::{Cluster, task_id};
-use crate::support::{get, role, service, wait_for};
+use crate::support::{get, request, role, service, wait_for};
 
 /// Creates a job and gives its key.
 fn create(cluster: &Cluster, name: &str, kind: &str, command: &str) -> String {
@@ -84,6 +84,10 @@ fn a_task_that_has_ended_leaves_nothing_and_a_failed_one_stays_longer() {
     cluster.agent.kill();
     cluster.restart_agent();
     cluster.wait_registered();
+    wait_for("the new agent to look", || {
+        let vars = request(&cluster.agent_address(), "GET", "/vars", "", "")?.body;
+        vars.contains("agent_collection_events").then_some(())
+    });
     wait_for("the next one to go", || (!there(&cluster, &next).0).then_some(()));
     assert_eq!(there(&cluster, &bad), (true, true, true));
     assert_eq!(there(&cluster, &live), (true, true, true));

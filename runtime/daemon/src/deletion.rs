@@ -301,6 +301,7 @@ impl Deletion<'_> {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::io::Write as _;
     use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, chown, symlink};
     use std::process::Command;
 
@@ -426,6 +427,13 @@ mod tests {
         }
     }
 
+    /// Says that a test is skipped, past the test runner, which shows nothing of tests that pass.
+    fn skip(reason: &str) {
+        let name = std::thread::current().name().unwrap_or_default().to_owned();
+        // Without a standard error nobody listens.
+        let _ = writeln!(std::io::stderr(), "skipped {name}: {reason}");
+    }
+
     fn does(words: &[&str], path: &Path) -> Result<(), String> {
         let ran = Command::new(words[0]).args(&words[1..]).arg(path).output();
         let ran = ran.map_err(|error| error.to_string())?;
@@ -442,7 +450,7 @@ mod tests {
         std::fs::create_dir(&mounted).unwrap();
         std::fs::write(sandbox.join("file"), "x").unwrap();
         if let Err(reason) = does(&["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs"], &mounted) {
-            eprintln!("skipped: cannot mount: {reason}");
+            skip(&format!("cannot mount: {reason}"));
             return;
         }
         let undo = Undo(&["umount", "-l"], mounted.clone());
@@ -465,7 +473,7 @@ mod tests {
         std::fs::write(&file, "x").unwrap();
         std::fs::write(sandbox.join("b"), "x").unwrap();
         if let Err(reason) = does(&["chattr", "+i"], &file) {
-            eprintln!("skipped: cannot make a file immutable: {reason}");
+            skip(&format!("cannot make a file immutable: {reason}"));
             return;
         }
         let undo = Undo(&["chattr", "-i"], file.clone());

@@ -29,6 +29,7 @@ const BYTES_REMOVED: &str = "agent_sandbox_bytes_removed";
 const FAILURES: &str = "agent_sandbox_removal_failures";
 const KEPT: &str = "agent_sandboxes_kept";
 const DISK_USAGE: &str = "agent_disk_usage";
+const PASS: &str = "agent_collection";
 
 /// Removes containers that have ended. One at a time for a work folder.
 #[derive(Debug)]
@@ -40,7 +41,7 @@ pub(crate) struct Collector {
     looked: Option<Instant>,
     /// What could not be removed.
     retries: BTreeMap<PathBuf, Retry>,
-    /// Whether the last pass left the disk short of room.
+    /// Whether the last pass left the disk short of room, because nothing more may go.
     was_short: bool,
 }
 
@@ -56,6 +57,7 @@ impl Collector {
         metrics::describe_counter!(BYTES_REMOVED, "Bytes that this has freed, by reason.");
         metrics::describe_counter!(FAILURES, "Sandboxes that could not be removed, each attempt.");
         metrics::describe_gauge!(KEPT, "Sandboxes of ended executors, as of the last look.");
+        metrics::describe_histogram!(PASS, "Time to look at all of them and remove some.");
         metrics::describe_gauge!(DISK_USAGE, "Share of the disk of sandboxes that is used.");
         for reason in Reason::ALL {
             metrics::counter!(REMOVED, "reason" => reason.name()).increment(0);
@@ -76,7 +78,8 @@ impl Collector {
             self.was_short = false;
             return;
         }
-        self.looked = Some(Instant::now());
+        let begun = Instant::now();
+        self.looked = Some(begun);
         let found = match find::find(&self.folders, &self.executors) {
             Ok(found) => found,
             Err(error) => {
@@ -84,22 +87,28 @@ impl Collector {
                 return;
             }
         };
-        let left = self.remove_some(found, disk, is_over);
+        let (left, is_exhausted) = self.remove_some(found, disk, is_over);
         #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
         metrics::gauge!(KEPT).set(left as f64);
-        let is_short = !is_over() && self.disk().is_short(self.policy.headroom);
+        metrics::histogram!(PASS).record(begun.elapsed().as_secs_f64());
+        let is_short = is_exhausted && self.disk().is_short(self.policy.headroom);
         if is_short && !self.was_short {
             tracing::warn!(
                 path = %self.folders.slaves().display(),
-                "the disk is short of room, and no sandbox is left that could go: something else \
-                 fills it, or --gc-disk-headroom asks for too much"
+                "the disk is short of room, and no sandbox is left that may go: free it of something \
+                 else, or have less of it kept free by --gc-disk-headroom"
             );
         }
         self.was_short = is_short;
     }
 
-    /// Removes what has to go. Gives how much is left.
-    fn remove_some(&mut self, found: Vec<Found>, disk: Disk, is_over: &dyn Fn() -> bool) -> usize {
+    /// Removes what has to go. Gives how many are left, and whether none of them may go.
+    fn remove_some(
+        &mut self,
+        found: Vec<Found>,
+        disk: Disk,
+        is_over: &dyn Fn() -> bool,
+    ) -> (usize, bool) {
         let mut left = found.len();
         let before = std::mem::take(&mut self.retries);
         let mut candidates = Vec::new();
@@ -154,7 +163,7 @@ impl Collector {
             );
             self.retries.insert(found.run.clone(), Retry { at: Instant::now() + wait, wait });
         }
-        left
+        (left, plan.is_exhausted())
     }
 
     /// Removes the sandbox of a container, then what is remembered of it, so that what could not be

@@ -169,6 +169,11 @@ impl Plan {
         is_short.then(|| self.others.pop_front()).flatten().map(|index| (index, Reason::Disk))
     }
 
+    /// Whether nothing is left that could go.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.old.is_empty() && self.others.is_empty()
+    }
+
     /// Takes in what the removal of the last one has freed.
     pub(crate) fn freed(&mut self, bytes: u64, inodes: u64) {
         self.freed.0 = self.freed.0.saturating_add(bytes);
@@ -299,6 +304,7 @@ mod tests {
         assert_eq!(plan.next(disk(8)), Some((1, Reason::Disk)));
         plan.freed(1, 1);
         assert_eq!(plan.next(disk(8)), None);
+        assert!(!plan.is_exhausted(), "one is left, and stays");
     }
 
     #[test]

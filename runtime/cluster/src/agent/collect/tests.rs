@@ -1,4 +1,5 @@
 use std::fs;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::{Child, Command};
 use std::time::SystemTime;
@@ -120,13 +121,20 @@ impl Drop for Undo {
     }
 }
 
+/// Says that a test is skipped, past the test runner, which shows nothing of tests that pass.
+fn skip(words: &[&str], reason: &str) {
+    let name = std::thread::current().name().unwrap_or_default().to_owned();
+    // Without a standard error nobody listens.
+    let _ = writeln!(std::io::stderr(), "skipped {name}: {words:?}: {reason}");
+}
+
 /// Does something to a path until it is undone; none, with a word, where that may not be done.
 fn done(words: &[&str], undo: &'static [&'static str], path: &Path) -> Option<Undo> {
     let ran = Command::new(words[0]).args(&words[1..]).arg(path).output();
     match ran {
         Ok(ran) if ran.status.success() => return Some(Undo(undo, path.to_owned())),
-        Ok(ran) => eprintln!("skipped: {words:?}: {}", String::from_utf8_lossy(&ran.stderr)),
-        Err(error) => eprintln!("skipped: {words:?}: {error}"),
+        Ok(ran) => skip(words, &String::from_utf8_lossy(&ran.stderr)),
+        Err(error) => skip(words, &error.to_string()),
     }
     None
 }
