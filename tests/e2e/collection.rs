@@ -49,9 +49,9 @@ fn there(cluster: &Cluster, task: &str) -> (bool, bool, bool) {
 /// The tasks that the observer shows.
 fn shown(cluster: &Cluster) -> Vec<String> {
     let body = get(&cluster.observer_address(), "/j/task_ids/all").body;
-    let ids: Value = serde_json::from_str(&body).unwrap();
-    let ids = ids["task_ids"].as_array().unwrap();
-    ids.iter().map(|id| id.as_str().unwrap().to_owned()).collect()
+    let rows: Value = serde_json::from_str(&body).unwrap();
+    let rows = rows["tasks"].as_array().unwrap();
+    rows.iter().map(|row| row["task_id"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]

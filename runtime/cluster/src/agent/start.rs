@@ -152,7 +152,8 @@ pub async fn start(config: Config, stop: CancellationToken) -> Result<Handle, Er
         tokio::spawn(tick(executors.clone())),
         tokio::spawn(join(executors.clone(), config.master, stop.clone())),
     ];
-    let collecting = Collecting::start(collector, config.disk_watch_interval);
+    let every = config.disk_watch_interval.min(collector.interval());
+    let collecting = Collecting::start(collector, every);
     let ended = CancellationToken::new();
     let over = ended.clone().drop_guard();
     let running = tokio::spawn(async move {

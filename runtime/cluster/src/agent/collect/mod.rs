@@ -68,13 +68,18 @@ impl Collector {
         Self { executors, folders, policy, looked, retries, was_short: false }
     }
 
+    /// How often a pass looks at what has ended although the disk has room.
+    pub(crate) fn interval(&self) -> Duration {
+        self.policy.delay.clamp(LOOK.0, LOOK.1)
+    }
+
     /// Looks at the disk, and at what has ended if the disk is short of room or it is time to; removes
     /// what has to go. `is_over` is asked all the while, and ends it early.
     pub(crate) fn pass(&mut self, is_over: &dyn Fn() -> bool) {
         let disk = self.disk();
         let is_short = disk.is_short(self.policy.headroom);
-        let every = self.policy.delay.clamp(LOOK.0, LOOK.1);
-        if !is_short && self.looked.is_some_and(|looked| looked.elapsed() < every) {
+        let is_early = |looked: Instant| looked.elapsed() < self.interval();
+        if !is_short && self.looked.is_some_and(is_early) {
             self.was_short = false;
             return;
         }
