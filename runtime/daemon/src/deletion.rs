@@ -402,7 +402,7 @@ mod tests {
         }
         std::fs::create_dir(sandbox.join("cache")).unwrap();
         std::fs::write(sandbox.join("cache/module"), "x").unwrap();
-        std::fs::DirBuilder::new().mode(0).create(sandbox.join("closed")).unwrap();
+        std::fs::DirBuilder::new().mode(0o000).create(sandbox.join("closed")).unwrap();
         for (folder, mode) in [(sandbox.join("cache"), 0o555), (sandbox.clone(), 0o000)] {
             std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(mode))
                 .unwrap();

@@ -8,7 +8,6 @@
 //! WORK_DIR/meta/slaves/AGENT/frameworks/F/executors/E/runs/CONTAINER/container
 //! ```
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -125,7 +124,7 @@ impl Folders {
 
     /// Every container of which something is there, whichever agent made it:
     /// `AGENT/frameworks/F/executors/E/runs/CONTAINER`. What cannot be listed is logged and left out.
-    pub(crate) fn runs(&self) -> BTreeSet<PathBuf> {
+    pub(crate) fn runs(&self) -> Vec<PathBuf> {
         let mut listing = Listing::default();
         for tree in [self.slaves(), self.meta()] {
             for agent in listing.folders(&tree) {
@@ -135,6 +134,9 @@ impl Folders {
         for error in listing.errors {
             tracing::warn!(%error, "cannot look for old sandboxes everywhere");
         }
+        // As texts, which is many times faster than as paths.
+        listing.runs.sort_unstable_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
+        listing.runs.dedup_by(|a, b| a.as_os_str() == b.as_os_str());
         listing.runs
     }
 }
@@ -142,7 +144,7 @@ impl Folders {
 /// A list of containers, and why it is not complete.
 #[derive(Default)]
 struct Listing {
-    runs: BTreeSet<PathBuf>,
+    runs: Vec<PathBuf>,
     errors: Vec<io::Error>,
 }
 
