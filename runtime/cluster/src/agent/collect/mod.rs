@@ -96,7 +96,7 @@ impl Collector {
         #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
         metrics::gauge!(KEPT).set(left as f64);
         metrics::histogram!(PASS).record(begun.elapsed().as_secs_f64());
-        let is_short = is_exhausted && self.disk().is_short(self.policy.headroom);
+        let is_short = is_exhausted && !is_over() && self.disk().is_short(self.policy.headroom);
         if is_short && !self.was_short {
             tracing::warn!(
                 path = %self.folders.slaves().display(),
@@ -138,35 +138,16 @@ impl Collector {
             if deleted.stopped {
                 break;
             }
-            let (executor, container) = found.names();
-            let (age, reason) = (found.ended.age(now_ms).as_secs(), reason.name());
+            let age = found.ended.age(now_ms);
             if deleted.is_all() {
                 left -= 1;
-                metrics::counter!(REMOVED, "reason" => reason).increment(1);
-                tracing::info!(
-                    executor,
-                    container,
-                    age_secs = age,
-                    reason,
-                    failed = found.ended.failed,
-                    bytes = deleted.bytes,
-                    "removed a sandbox"
-                );
-                continue;
+                tell_removed(found, age, reason, &deleted);
+            } else {
+                let wait = before.get(&found.run).map_or(RETRY.0, |retry| retry.wait * 2);
+                let wait = wait.min(RETRY.1);
+                tell_failed(found, age, reason, &deleted, wait);
+                self.retries.insert(found.run.clone(), Retry { at: Instant::now() + wait, wait });
             }
-            let wait =
-                before.get(&found.run).map_or(RETRY.0, |retry| (retry.wait * 2).min(RETRY.1));
-            metrics::counter!(FAILURES).increment(1);
-            tracing::warn!(
-                executor,
-                container,
-                age_secs = age,
-                reason,
-                retry_in_secs = wait.as_secs(),
-                "failed to remove a sandbox: {}",
-                deleted.errors.join("; ")
-            );
-            self.retries.insert(found.run.clone(), Retry { at: Instant::now() + wait, wait });
         }
         (left, plan.is_exhausted())
     }
@@ -223,6 +204,34 @@ impl Collector {
         metrics::gauge!(DISK_USAGE, "of" => "inodes").set(disk.inodes.usage());
         disk
     }
+}
+
+fn tell_removed(found: &Found, age: Duration, reason: Reason, deleted: &Deleted) {
+    metrics::counter!(REMOVED, "reason" => reason.name()).increment(1);
+    let (executor, container) = found.names();
+    tracing::info!(
+        executor,
+        container,
+        age_secs = age.as_secs(),
+        reason = reason.name(),
+        failed = found.ended.failed,
+        bytes = deleted.bytes,
+        "removed a sandbox"
+    );
+}
+
+fn tell_failed(found: &Found, age: Duration, reason: Reason, deleted: &Deleted, wait: Duration) {
+    metrics::counter!(FAILURES).increment(1);
+    let (executor, container) = found.names();
+    tracing::warn!(
+        executor,
+        container,
+        age_secs = age.as_secs(),
+        reason = reason.name(),
+        retry_in_secs = wait.as_secs(),
+        "failed to remove a sandbox: {}",
+        deleted.errors.join("; ")
+    );
 }
 
 /// Deletes a folder below another one, which is trusted.
