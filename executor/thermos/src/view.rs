@@ -54,6 +54,17 @@ pub struct Task {
     writer: Option<u32>,
 }
 
+/// Whether anybody goes on with a task, as far as can be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// Its runner lives, or is about to write its header.
+    Live,
+    /// It has not ended, but its runner is gone.
+    Abandoned,
+    /// It has ended, or nothing is left of it that can be read.
+    Over,
+}
+
 /// What a process prints to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stream {
@@ -255,20 +266,36 @@ impl Task {
         !self.state().is_some_and(TaskState::is_terminal)
     }
 
+    /// Whether anybody goes on with it. Looks at `/proc`, so that it may be another a moment later: who
+    /// needs it more than once asks once.
+    pub fn life(&self) -> Life {
+        if !self.is_active() {
+            return Life::Over;
+        }
+        match self.header() {
+            Some(header)
+                if boot_id().is_ok_and(|boot| boot != header.boot_id)
+                    || !is_alive(header.runner) =>
+            {
+                Life::Abandoned
+            }
+            // Behind damage nothing is believed, and nobody is known who could go on.
+            None if self.damage.is_some() => Life::Over,
+            _ => Life::Live,
+        }
+    }
+
     /// Whether it is [active](Task::is_active) on paper, but its runner is gone: it crashed, or the
     /// machine was started anew. Looks at `/proc`.
     pub fn is_abandoned(&self) -> bool {
-        self.is_active()
-            && self.header().is_some_and(|header| {
-                boot_id().is_ok_and(|boot| boot != header.boot_id) || !is_alive(header.runner)
-            })
+        self.life() == Life::Abandoned
     }
 
     /// Whether it still goes on, as far as can be known: it has not ended, is not
-    /// [abandoned](Task::is_abandoned), and there is a header that says by whom it is run.
+    /// [abandoned](Task::is_abandoned), and there is a header that says by whom it is run. Looks at
+    /// `/proc`.
     pub fn is_live(&self) -> bool {
-        let is_unknown = self.header().is_none() && self.damage.is_some();
-        self.is_active() && !self.is_abandoned() && !is_unknown
+        self.life() == Life::Live
     }
 
     /// When it was taken on: wall clock, milliseconds since the Unix epoch.
