@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aurora_daemon::beneath::{self, MAX_READ, blocking};
-use aurora_thermos::view::Stream;
+use aurora_thermos::view::{Stream, Task};
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -15,9 +16,9 @@ use axum::routing::get;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::place::Place;
+use crate::pages;
+use crate::place::{Named, Place};
 use crate::tasks::Observed;
-use crate::{download, pages};
 
 type App = State<Arc<Observed>>;
 
@@ -93,28 +94,32 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// `{}` is what the original answers for whatever cannot be read.
-fn answer(found: &io::Result<Option<Value>>) -> Response {
+/// `{}` is what the original answers for whatever is not there; only that is.
+fn answer(found: io::Result<Option<Value>>) -> Response {
     match found {
-        Ok(Some(found)) => Json(found).into_response(),
-        Ok(None) | Err(_) => Json(json!({})).into_response(),
+        Ok(found) => Json(found.unwrap_or_else(|| json!({}))).into_response(),
+        Err(error) => match beneath::logged_status(&error, "a part of a file") {
+            StatusCode::NOT_FOUND => Json(json!({})).into_response(),
+            status => (status, Json(json!({ "error": error.to_string() }))).into_response(),
+        },
     }
 }
 
-/// Answers with a part of the file at a place. Large parts are given to a few at a time.
-async fn answer_part(observed: Arc<Observed>, wanted: Part, place: io::Result<Place>) -> Response {
+/// A part of the file at a place in a task. Large parts are given to a few at a time.
+async fn part_of(
+    observed: &Observed,
+    id: &str,
+    wanted: Part,
+    place: impl FnOnce(&Task) -> io::Result<Place>,
+) -> io::Result<Option<Value>> {
+    let Some(task) = observed.task(id).await? else { return Ok(None) };
+    let place = place(&task)?;
     let is_small = |length: &String| length.parse().is_ok_and(|length: u64| length <= MAX_READ);
     let _permit = match wanted.length.as_ref() {
         Some(length) if is_small(length) => None,
-        _ => {
-            let permit = Arc::clone(&observed.limits.reads).acquire_owned();
-            let Ok(Ok(permit)) = tokio::time::timeout(WAIT, permit).await else {
-                return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({}))).into_response();
-            };
-            Some(permit)
-        }
+        _ => Some(observed.limits.read(WAIT).await?),
     };
-    answer(&blocking(move || part(&place?.open()?, &wanted)).await)
+    blocking(move || part(&place.open()?, &wanted)).await
 }
 
 async fn log_data(
@@ -123,44 +128,28 @@ async fn log_data(
     Query(wanted): Query<Part>,
 ) -> Response {
     let (Some(stream), Ok(run)) = (stream(&name), run.parse::<i64>()) else {
-        return answer(&Ok(None));
+        return answer(Ok(None));
     };
-    let Ok(Some(task)) = observed.task(&id).await else { return answer(&Ok(None)) };
-    answer_part(observed, wanted, Place::of_log(&task, &process, run, stream)).await
+    answer(part_of(&observed, &id, wanted, |task| Place::of_log(task, &process, run, stream)).await)
 }
 
 async fn file_data(
     State(observed): App,
-    Path((id, path)): Path<(String, String)>,
+    Named { id, path }: Named,
     Query(wanted): Query<Part>,
 ) -> Response {
-    let Ok(Some(task)) = observed.task(&id).await else { return answer(&Ok(None)) };
-    answer_part(observed, wanted, Place::in_sandbox(&task, &path)).await
+    answer(part_of(&observed, &id, wanted, |task| Place::in_sandbox(task, path)).await)
 }
 
-async fn download(
-    State(observed): App,
-    Path((id, path)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Response {
-    let missing = |text| pages::missing(text);
-    let Ok(Some(task)) = observed.task(&id).await else { return missing("No such file") };
-    let answered = blocking(move || {
-        let place = Place::in_sandbox(&task, &path)?;
-        match place.open() {
-            Ok(file) => download::answer(file, &path, &headers),
-            Err(error) if place.list().is_ok() => {
-                Err(io::Error::new(io::ErrorKind::IsADirectory, error))
-            }
-            Err(error) => Err(error),
-        }
-    });
-    match answered.await.map_err(|error| error.kind()) {
-        Ok(answer) => answer,
-        Err(io::ErrorKind::IsADirectory) => missing("File does not exist."),
-        Err(io::ErrorKind::PermissionDenied) => {
-            pages::refused("The observer may not read this file.")
-        }
-        Err(_) => missing("No such file"),
-    }
+async fn download(State(observed): App, Named { id, path }: Named, headers: HeaderMap) -> Response {
+    let name = path.file_name().map_or_else(Vec::new, |name| name.as_bytes().to_owned());
+    let sent = async {
+        let task = observed.task(&id).await?.ok_or(io::ErrorKind::NotFound)?;
+        let place = Place::in_sandbox(&task, path)?;
+        observed.limits.downloads.send(move || place.open(), name, headers).await
+    };
+    sent.await.unwrap_or_else(|error| {
+        let is_folder = error.kind() == io::ErrorKind::IsADirectory;
+        pages::failed(&error, if is_folder { "File does not exist." } else { "No such file" })
+    })
 }

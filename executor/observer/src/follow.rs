@@ -10,13 +10,12 @@
 //! The id of an event is where the next one begins, so that a client that was cut off goes on there.
 
 use std::convert::Infallible;
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aurora_daemon::beneath::{self, blocking};
+use aurora_thermos::logs::{Came, Follower, Restart};
 use aurora_thermos::view::Task;
 use axum::Router;
 use axum::extract::{Path, Query, State};
@@ -30,7 +29,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::files;
-use crate::place::Place;
+use crate::place::{Named, Place};
 use crate::tasks::Observed;
 
 /// How often a file that does not grow is looked at.
@@ -39,8 +38,6 @@ const POLL: Duration = Duration::from_millis(300);
 const POLLS_PER_LOOK: u32 = 10;
 /// How often a client that nothing comes for is told that the observer is there.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// The most of a file that one event tells, in bytes.
-const CHUNK: u64 = 64 << 10;
 /// Events that wait for a slow client; the file is not read on meanwhile.
 const WAITING: usize = 4;
 
@@ -85,101 +82,58 @@ pub(crate) fn unfinished(bytes: &[u8]) -> usize {
     0
 }
 
-/// Something to tell a client.
-#[derive(Debug, PartialEq, Eq)]
-enum Said {
-    Text(String),
-    Restart(&'static str),
-}
-
-/// A file that is followed by its name.
+/// A file that is followed, as text.
 #[derive(Debug)]
 struct Following {
-    place: Place,
-    held: Option<(File, u64)>,
-    offset: u64,
+    file: Follower,
     decoder: Decoder,
 }
 
 impl Following {
-    /// Follows a file from an offset on. `inode` is that of the file that the offset is of, if that
-    /// is known.
-    fn new(place: Place, offset: u64, inode: Option<u64>) -> io::Result<(Self, Option<Said>)> {
-        let mut following = Self { place, held: None, offset, decoder: Decoder::default() };
-        let mut said = None;
-        if let Some(file) = following.look()?
-            && inode.is_some_and(|known| known != file.1)
-        {
-            following.offset = 0;
-            said = Some(Said::Restart("rotated"));
-        }
-        Ok((following, said))
+    /// Begins where `from` says. Blocks.
+    ///
+    /// # Errors
+    /// The file is there but cannot be opened.
+    fn new(place: Place, from: &From) -> io::Result<Self> {
+        let size = match place.open().and_then(|file| file.metadata()) {
+            Ok(found) => found.len(),
+            // It may come yet.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            Err(error) => return Err(error),
+        };
+        let offset = from.offset.unwrap_or(size);
+        let file = Follower::of(move || place.open(), offset, from.inode);
+        Ok(Self { file, decoder: Decoder::default() })
     }
 
-    fn look(&self) -> io::Result<Option<(File, u64)>> {
-        match self.place.open() {
-            Ok(file) => {
-                let inode = file.metadata()?.ino();
-                Ok(Some((file, inode)))
+    /// What has come since the last step. Blocks.
+    ///
+    /// # Errors
+    /// The file is there but cannot be read.
+    fn step(&mut self) -> io::Result<Option<Event>> {
+        let Some(came) = self.file.step()? else { return Ok(None) };
+        let (event, data) = match came {
+            Came::Bytes(bytes) => {
+                let text = self.decoder.decode(&bytes);
+                ("text", json!({ "text": text, "offset": self.next() }))
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// What has come since the last step; nothing if there is nothing.
-    fn step(&mut self) -> io::Result<Vec<Said>> {
-        // Looked up before the old file is read: after that nothing comes to the old one.
-        let current = self.look()?;
-        let mut said = Vec::new();
-        if let (Some(held), Some(new)) = (&self.held, &current)
-            && held.1 != new.1
-        {
-            let rest = beneath::read(&held.0, self.offset, CHUNK)?;
-            if !rest.is_empty() {
-                said.push(self.take(&rest));
-                return Ok(said);
+            Came::Restart(why) => {
+                self.decoder = Decoder::default();
+                let why = match why {
+                    Restart::Truncated => "truncated",
+                    Restart::Rotated => "rotated",
+                };
+                ("restart", json!({ "why": why }))
             }
-            said.push(self.restart("rotated"));
-        }
-        if let Some(new) = current {
-            self.held = Some(new);
-        }
-        let Some((file, _)) = &self.held else { return Ok(said) };
-        if file.metadata()?.len() < self.offset {
-            said.push(Said::Restart("truncated"));
-            (self.offset, self.decoder) = (0, Decoder::default());
-        }
-        let bytes = beneath::read(file, self.offset, CHUNK)?;
-        if !bytes.is_empty() {
-            said.push(self.take(&bytes));
-        }
-        Ok(said)
+        };
+        let inode = self.file.inode().unwrap_or(0);
+        let id = format!("{inode}-{}", self.next());
+        Ok(Some(Event::default().event(event).id(id).data(data.to_string())))
     }
 
-    fn take(&mut self, bytes: &[u8]) -> Said {
-        self.offset += bytes.len() as u64;
-        Said::Text(self.decoder.decode(bytes))
-    }
-
-    fn restart(&mut self, why: &'static str) -> Said {
-        (self.offset, self.decoder) = (0, Decoder::default());
-        Said::Restart(why)
-    }
-
-    fn event(&self, said: &Said) -> Event {
-        let next = self.offset - self.decoder.rest.len() as u64;
-        let inode = self.held.as_ref().map_or(0, |(_, inode)| *inode);
-        match said {
-            Said::Text(text) => Event::default()
-                .event("text")
-                .id(format!("{inode}-{next}"))
-                .data(json!({ "text": text, "offset": next }).to_string()),
-            Said::Restart(why) => Event::default()
-                .event("restart")
-                .id(format!("{inode}-0"))
-                .data(json!({ "why": why }).to_string()),
-        }
+    /// The offset behind what was told.
+    fn next(&self) -> u64 {
+        self.file.offset() - self.decoder.rest.len() as u64
     }
 }
 
@@ -209,16 +163,27 @@ async fn log(
         Place::of_log(task, &process, run, stream)
     })
     .await
+    .unwrap_or_else(|error| refused(&error))
 }
 
 async fn file(
     State(observed): App,
-    Path((id, path)): Path<(String, String)>,
+    Named { id, path }: Named,
     Query(from): Query<From>,
     headers: HeaderMap,
 ) -> Response {
-    follow(observed, id, resumed(&headers).unwrap_or(from), |task| Place::in_sandbox(task, &path))
+    follow(observed, id, resumed(&headers).unwrap_or(from), |task| Place::in_sandbox(task, path))
         .await
+        .unwrap_or_else(|error| refused(&error))
+}
+
+fn refused(error: &io::Error) -> Response {
+    let status = beneath::logged_status(error, "a file to follow");
+    let mut answer = (status, error.to_string()).into_response();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        answer.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("10"));
+    }
+    answer
 }
 
 async fn follow(
@@ -226,35 +191,16 @@ async fn follow(
     id: String,
     from: From,
     place: impl FnOnce(&Task) -> io::Result<Place>,
-) -> Response {
-    let Ok(Some(task)) = observed.task(&id).await else {
-        return (StatusCode::NOT_FOUND, format!("Failed to find task {id}.")).into_response();
+) -> io::Result<Response> {
+    let Some(task) = observed.task(&id).await? else {
+        return Err(io::Error::new(io::ErrorKind::NotFound, format!("Failed to find task {id}.")));
     };
-    let Ok(permit) = Arc::clone(&observed.limits.followers).try_acquire_owned() else {
-        let later = [(header::RETRY_AFTER, "10")];
-        let text = "too many files are followed at the moment";
-        return (StatusCode::SERVICE_UNAVAILABLE, later, text).into_response();
-    };
-    let place = place(&task);
-    let begun = blocking(move || {
-        let place = place?;
-        let size = || place.open().and_then(|file| file.metadata()).map_or(0, |found| found.len());
-        let offset = from.offset.unwrap_or_else(size);
-        Following::new(place, offset, from.inode)
-    });
-    let (following, said) = match begun.await {
-        Ok(begun) => begun,
-        Err(error) => return (StatusCode::NOT_FOUND, error.to_string()).into_response(),
-    };
+    let permit = observed.limits.follower()?;
+    let place = place(&task)?;
+    let following = blocking(move || Following::new(place, &from)).await?;
     let (send, receive) = mpsc::channel(WAITING);
     tokio::spawn(async move {
         let _permit = permit;
-        let first = said.map(|said| following.event(&said));
-        if let Some(event) = first
-            && send.send(Ok(event)).await.is_err()
-        {
-            return;
-        }
         let stop = observed.stop.clone();
         tokio::select! {
             () = stop.cancelled() => {}
@@ -266,7 +212,7 @@ async fn follow(
     let mut answer = answer.keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
     // A proxy that collects answers would keep them all.
     answer.headers_mut().insert("x-accel-buffering", header::HeaderValue::from_static("no"));
-    answer
+    Ok(answer)
 }
 
 /// Sends what comes until the task has ended, the client has gone, or the file cannot be read.
@@ -279,15 +225,13 @@ async fn tell(
     let (mut polls, mut is_over) = (0, false);
     loop {
         let step = blocking(move || {
-            let said = following.step();
-            let events =
-                said.map(|said| said.iter().map(|said| following.event(said)).collect::<Vec<_>>());
-            Ok((following, events))
+            let event = following.step();
+            Ok((following, event))
         });
-        let events = match step.await {
-            Ok((back, Ok(events))) => {
+        let event = match step.await {
+            Ok((back, Ok(event))) => {
                 following = back;
-                events
+                event
             }
             Ok((_, Err(error))) | Err(error) => {
                 let data = json!({ "error": error.to_string() }).to_string();
@@ -296,13 +240,10 @@ async fn tell(
                 return;
             }
         };
-        let is_empty = events.is_empty();
-        for event in events {
+        if let Some(event) = event {
             if send.send(Ok(event)).await.is_err() {
                 return;
             }
-        }
-        if !is_empty {
             continue;
         }
         if is_over {
@@ -311,7 +252,14 @@ async fn tell(
         }
         if polls % POLLS_PER_LOOK == 0 {
             // What was printed last is looked for once more.
-            is_over = !matches!(observed.task(id).await, Ok(Some(task)) if task.is_live());
+            is_over = match observed.task(id).await {
+                Ok(task) => !task.is_some_and(|task| task.is_live()),
+                Err(error) => {
+                    // It is looked at again.
+                    tracing::warn!(%error, task = id, "failed to look at a task that is followed");
+                    false
+                }
+            };
         }
         polls += 1;
         if !is_over {

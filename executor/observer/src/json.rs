@@ -1,8 +1,9 @@
 //! What programs ask for: `/j/…` (`observer.md` 6).
 
+use std::io;
 use std::sync::Arc;
 
-use aurora_daemon::beneath::blocking;
+use aurora_daemon::beneath::{self, blocking};
 use aurora_thermos::view::{Run, Task};
 use axum::Router;
 use axum::extract::{Path, Query, State};
@@ -12,7 +13,7 @@ use axum::routing::get;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::tasks::{Observed, Which, configuration, group, run_numbered, state_name};
+use crate::tasks::{Observed, Seen, Which, configuration, group, run_numbered};
 
 /// The most tasks that one request may name.
 const MAX_NAMED: usize = 1000;
@@ -39,8 +40,8 @@ fn error(status: StatusCode, text: String) -> Response {
     (status, Json(json!({ "error": text }))).into_response()
 }
 
-fn unreadable(reason: &std::io::Error) -> Response {
-    error(StatusCode::INTERNAL_SERVER_ERROR, reason.to_string())
+fn unreadable(reason: &io::Error) -> Response {
+    error(beneath::logged_status(reason, "tasks"), reason.to_string())
 }
 
 #[derive(Debug, Deserialize)]
@@ -113,7 +114,10 @@ async fn tasks(State(observed): App, Query(named): Query<Named>) -> Response {
     for id in named.ids() {
         match observed.task(id).await {
             Ok(Some(task)) => {
-                found.insert(id.to_owned(), described(&observed, task).await);
+                match described(&observed, task).await {
+                    Ok(described) => found.insert(id.to_owned(), described),
+                    Err(reason) => return unreadable(&reason),
+                };
             }
             Ok(None) => {}
             // The others are there all the same.
@@ -125,7 +129,10 @@ async fn tasks(State(observed): App, Query(named): Query<Named>) -> Response {
 
 async fn task(State(observed): App, Path(id): Path<String>) -> Response {
     match observed.task(&id).await {
-        Ok(Some(task)) => Json(json!({ id: described(&observed, task).await })).into_response(),
+        Ok(Some(task)) => match described(&observed, task).await {
+            Ok(described) => Json(json!({ id: described })).into_response(),
+            Err(reason) => unreadable(&reason),
+        },
         Ok(None) => error(StatusCode::NOT_FOUND, format!("Failed to find task {id}.")),
         Err(reason) => unreadable(&reason),
     }
@@ -196,14 +203,14 @@ fn seconds(ms: i64) -> i64 {
     ms.div_euclid(1000)
 }
 
-fn row(observed: &Observed, task: &Task) -> Value {
+fn row(observed: &Observed, task: &Seen) -> Value {
     let header = task.header();
     let mut row = Map::new();
     row.insert("task_id".to_owned(), json!(task.id()));
     row.insert("name".to_owned(), json!(name(task)));
     row.insert("role".to_owned(), json!(header.map(|header| &header.user)));
     row.insert("launch_timestamp".to_owned(), json!(task.started_ms().map(seconds)));
-    row.insert("state".to_owned(), json!(state_name(task)));
+    row.insert("state".to_owned(), json!(task.state_name()));
     row.insert("state_timestamp".to_owned(), json!(state_since(task)));
     row.insert("ports".to_owned(), json!(header.map(|header| &header.ports)));
     row.extend(observed.sampler.of_task(task).json());
@@ -216,7 +223,7 @@ fn name(task: &Task) -> Option<String> {
 }
 
 /// Since when the task is in its state, in seconds: a repeated record does not change it.
-fn state_since(task: &Task) -> Option<i64> {
+fn state_since(task: &Seen) -> Option<i64> {
     if task.is_abandoned() {
         // The last that is known of it.
         return task.history().last_ms().map(seconds);
@@ -227,13 +234,12 @@ fn state_since(task: &Task) -> Option<i64> {
     Some(seconds(since.time_ms))
 }
 
-async fn described(observed: &Arc<Observed>, task: Arc<Task>) -> Value {
+async fn described(observed: &Arc<Observed>, task: Seen) -> io::Result<Value> {
     let observed = Arc::clone(observed);
-    // Looking at a task that exists cannot fail otherwise than by a panic.
-    blocking(move || Ok(task_object(&observed, &task))).await.unwrap_or(Value::Null)
+    blocking(move || Ok(task_object(&observed, &task))).await
 }
 
-fn task_object(observed: &Observed, task: &Task) -> Value {
+fn task_object(observed: &Observed, task: &Seen) -> Value {
     let header = task.header();
     let mut groups: Map<String, Value> = ["waiting", "running", "success", "failed", "killed"]
         .into_iter()
@@ -261,7 +267,7 @@ fn task_object(observed: &Observed, task: &Task) -> Value {
         "hostname": header.map(|header| &header.hostname),
         "sandbox": header.map(|header| &header.sandbox),
         "launch_timestamp": task.started_ms().map(seconds),
-        "state": state_name(task),
+        "state": task.state_name(),
         "state_timestamp": state_since(task),
         "abandoned": task.is_abandoned(),
         "damage": task.damage(),
@@ -272,7 +278,7 @@ fn task_object(observed: &Observed, task: &Task) -> Value {
     })
 }
 
-fn run_object(observed: &Observed, task: &Task, process: &str, run: &Run) -> Value {
+fn run_object(observed: &Observed, task: &Seen, process: &str, run: &Run) -> Value {
     #[expect(clippy::cast_precision_loss, reason = "exact for ages")]
     let time = |ms: i64| ms as f64 / 1000.0;
     let mut object = Map::new();

@@ -12,7 +12,6 @@
 )]
 
 mod assets;
-mod download;
 mod files;
 mod flags;
 mod follow;

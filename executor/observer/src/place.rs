@@ -3,14 +3,47 @@
 //! A checkpoint names the sandbox, and whoever runs an executor writes checkpoints: perhaps a user
 //! with fewer rights than the observer's. Then the sandbox must be that user's own.
 
+use std::convert::Infallible;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use aurora_daemon::beneath::{Entry, Folder};
+use aurora_daemon::beneath::{Folder, Listing};
 use aurora_thermos::view::{Stream, Task};
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use percent_encoding::percent_decode_str;
 
 use crate::tasks::run_numbered;
+
+/// A file or folder of a sandbox that an address names: `/route/ID/PATH`, byte for byte, as names of
+/// files need not be text.
+#[derive(Debug)]
+pub(crate) struct Named {
+    /// The task, if there is one of this id.
+    pub(crate) id: String,
+    /// The path in its sandbox; empty for the sandbox itself.
+    pub(crate) path: PathBuf,
+}
+
+impl<S: Sync> FromRequestParts<S> for Named {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(parts.uri.path()))
+    }
+}
+
+impl Named {
+    fn of(address: &str) -> Self {
+        let mut named = address.splitn(4, '/').skip(2);
+        let id = percent_decode_str(named.next().unwrap_or_default());
+        let path: Vec<u8> = percent_decode_str(named.next().unwrap_or_default()).collect();
+        Self { id: id.decode_utf8_lossy().into_owned(), path: OsString::from_vec(path).into() }
+    }
+}
 
 /// A path below a folder that must not be left.
 #[derive(Debug, Clone)]
@@ -24,7 +57,7 @@ pub(crate) struct Place {
 
 impl Place {
     /// A file or folder of a task's sandbox.
-    pub(crate) fn in_sandbox(task: &Task, path: &str) -> io::Result<Self> {
+    pub(crate) fn in_sandbox(task: &Task, path: impl Into<PathBuf>) -> io::Result<Self> {
         let header = task.header().ok_or(io::ErrorKind::NotFound)?;
         Ok(Self::new(task, header.sandbox.clone(), path.into()))
     }
@@ -68,35 +101,60 @@ impl Place {
     ///
     /// # Errors
     /// It is not there, outside, no folder, or not to be read.
-    pub(crate) fn list(&self) -> io::Result<Vec<Entry>> {
+    pub(crate) fn list(&self) -> io::Result<Listing> {
         self.folder()?.list(&self.below)
     }
 
-    /// The names of the older files that this one was rotated to, newest first. Blocks.
-    pub(crate) fn rotated(&self) -> Vec<Self> {
-        let (Some(folder), Some(name)) =
-            (self.below.parent(), self.below.file_name().and_then(|name| name.to_str()))
-        else {
-            return Vec::new();
+    /// The older files that this one was rotated to, newest first. Blocks.
+    ///
+    /// # Errors
+    /// The folder is not there, or not to be read.
+    pub(crate) fn rotated(&self) -> io::Result<Vec<Self>> {
+        let (Some(folder), Some(name)) = (self.below.parent(), self.below.file_name()) else {
+            return Ok(Vec::new());
         };
         let beside = Self { below: folder.to_owned(), ..self.clone() };
-        // A folder that is not there holds none.
-        let mut found: Vec<(u32, String)> = beside
-            .list()
-            .unwrap_or_default()
+        let mut found: Vec<u32> = beside
+            .list()?
+            .entries
             .into_iter()
             .filter_map(|entry| {
-                let number = entry.name.strip_prefix(name)?.strip_prefix('.')?.parse().ok()?;
-                Some((number, entry.name))
+                let number = entry.name.as_bytes().strip_prefix(name.as_bytes())?;
+                let digits = std::str::from_utf8(number.strip_prefix(b".")?).ok()?;
+                digits.parse().ok().filter(|number: &u32| number.to_string() == digits)
             })
             .collect();
         found.sort_unstable();
-        let place = |name: String| Self { below: folder.join(name), ..self.clone() };
-        found.into_iter().map(|(_, name)| place(name)).collect()
+        let place = |number: u32| {
+            let mut name = name.to_owned();
+            name.push(format!(".{number}"));
+            Self { below: folder.join(name), ..self.clone() }
+        };
+        Ok(found.into_iter().map(place).collect())
     }
 
     /// The path within the sandbox `header` tells of, if it lies there.
     pub(crate) fn within(&self, sandbox: &Path) -> Option<&Path> {
         (self.root == sandbox).then_some(self.below.as_path())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_name_files_byte_for_byte() {
+        for (address, id, path) in [
+            ("/browse/t", "t", b"" as &[u8]),
+            ("/browse/t/", "t", b""),
+            ("/file/a%20b/c/d", "a b", b"c/d"),
+            ("/file/t/%ff%0A%2e%2E%2f%25", "t", b"\xff\n../%"),
+            ("/file/t//etc/", "t", b"/etc/"),
+            ("/file/%ff/a%", "\u{fffd}", b"a%"),
+        ] {
+            let named = Named::of(address);
+            assert_eq!((named.id.as_str(), named.path.as_os_str().as_bytes()), (id, path));
+        }
     }
 }

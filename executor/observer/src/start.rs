@@ -81,8 +81,8 @@ pub async fn start(config: Config, stop: CancellationToken) -> Result<Handle, Er
     ));
     // Before anything is counted.
     let ops = Ops::new("observer", env!("CARGO_PKG_VERSION"));
+    tokio::spawn(Arc::clone(&observed).watch());
     if config.collects {
-        tokio::spawn(Arc::clone(&observed).sample());
         tokio::spawn(Arc::clone(&observed).measure_disks());
     }
     let router = pages::router(Arc::clone(&observed))

@@ -1,12 +1,15 @@
 //! The tasks of this machine, as lists and one by one.
 
 use std::io;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aurora_daemon::beneath::blocking;
-use aurora_thermos::view::{ProcessState, Run, Task, TaskState, Tasks};
-use tokio::sync::Semaphore;
+use aurora_daemon::download::Downloads;
+use aurora_thermos::view::{Life, ProcessState, Run, Task, TaskState, Tasks};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::usage::Sampler;
@@ -16,6 +19,12 @@ pub(crate) const PAGE: usize = 20;
 
 /// The most that one page of a list shows.
 pub(crate) const MAX_PAGE: usize = 1000;
+
+/// How many files may be followed at a time.
+const MAX_FOLLOWERS: usize = 256;
+
+/// How many searches, and reads of many megabytes, may go on at a time.
+const MAX_READS: usize = 4;
 
 /// What the observer looks at, and what it has seen.
 #[derive(Debug)]
@@ -34,15 +43,101 @@ pub(crate) struct Observed {
 /// How much of what is expensive may go on at a time.
 #[derive(Debug)]
 pub(crate) struct Limits {
-    /// Whoever follows a file.
-    pub(crate) followers: Arc<Semaphore>,
-    /// Searches, and reads of many megabytes.
-    pub(crate) reads: Arc<Semaphore>,
+    followers: Arc<Semaphore>,
+    reads: Arc<Semaphore>,
+    /// Files that are sent as a whole.
+    pub(crate) downloads: Downloads,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { followers: Arc::new(Semaphore::new(256)), reads: Arc::new(Semaphore::new(4)) }
+        Self {
+            followers: Arc::new(Semaphore::new(MAX_FOLLOWERS)),
+            reads: Arc::new(Semaphore::new(MAX_READS)),
+            downloads: Downloads::default(),
+        }
+    }
+}
+
+impl Limits {
+    /// Lets somebody follow a file.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::ResourceBusy`]
+    pub(crate) fn follower(&self) -> io::Result<OwnedSemaphorePermit> {
+        Arc::clone(&self.followers)
+            .try_acquire_owned()
+            .map_err(|_| busy("too many files are followed at the moment; try again shortly"))
+    }
+
+    /// Lets somebody search, or read many megabytes, when others have ended. They are waited for so long.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::ResourceBusy`]
+    pub(crate) async fn read(&self, wait: Duration) -> io::Result<OwnedSemaphorePermit> {
+        let permit = Arc::clone(&self.reads).acquire_owned();
+        let Ok(Ok(permit)) = tokio::time::timeout(wait, permit).await else {
+            return Err(busy("others are searching or reading large files; try again shortly"));
+        };
+        Ok(permit)
+    }
+}
+
+fn busy(text: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::ResourceBusy, text)
+}
+
+/// A task, and whether anybody goes on with it. That is looked at once, so that all that one answer says
+/// agrees.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    task: Arc<Task>,
+    life: Life,
+}
+
+impl Seen {
+    fn new(task: Arc<Task>) -> Self {
+        let life = task.life();
+        Self { task, life }
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        self.life == Life::Live
+    }
+
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.life == Life::Abandoned
+    }
+
+    /// Whether nothing is left of it but its checkpoint, which the next executor removes.
+    fn is_gone(&self) -> bool {
+        let Some(header) = self.header().filter(|_| !self.is_live()) else { return false };
+        let found = std::fs::symlink_metadata(&header.sandbox);
+        found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// Where it stands in lists: what has begun or ended last comes first. The id makes the order the
+    /// same each time.
+    fn age(&self) -> (Option<i64>, &str) {
+        let over = || self.ended_ms().or_else(|| self.history().last_ms());
+        (if self.is_live() { self.started_ms() } else { over() }, self.id())
+    }
+
+    /// The state that is shown. One whose runner is gone is lost, though nobody was left to write that
+    /// down.
+    pub(crate) fn state_name(&self) -> &'static str {
+        if self.is_abandoned() {
+            return TaskState::Lost.name();
+        }
+        self.state().map_or("unknown", TaskState::name)
+    }
+}
+
+impl Deref for Seen {
+    type Target = Task;
+
+    fn deref(&self) -> &Task {
+        &self.task
     }
 }
 
@@ -77,50 +172,39 @@ impl Which {
 #[derive(Debug)]
 pub(crate) struct Listed {
     pub(crate) which: Which,
-    pub(crate) tasks: Vec<Arc<Task>>,
+    pub(crate) tasks: Vec<Seen>,
     pub(crate) offset: usize,
     pub(crate) size: usize,
     pub(crate) total: usize,
 }
 
-/// Whether nothing is left of a task but its checkpoint, which the next executor removes.
-fn is_gone(task: &Task, is_live: bool) -> bool {
-    let Some(header) = task.header().filter(|_| !is_live) else { return false };
-    let found = std::fs::symlink_metadata(&header.sandbox);
-    found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-}
-
-/// Where a task stands in lists: what has begun or ended last comes first. The id makes the order
-/// the same each time.
-fn age(task: &Task, is_live: bool) -> (Option<i64>, &str) {
-    let over = || task.ended_ms().or_else(|| task.history().last_ms());
-    (if is_live { task.started_ms() } else { over() }, task.id())
-}
-
 /// All tasks, those that are live apart.
 #[derive(Debug)]
-struct Parted {
-    active: Vec<Arc<Task>>,
-    finished: Vec<Arc<Task>>,
+pub(crate) struct Parted {
+    pub(crate) active: Vec<Seen>,
+    pub(crate) finished: Vec<Seen>,
 }
 
 impl Parted {
     fn new(tasks: Vec<Arc<Task>>) -> Self {
         let (active, mut finished): (Vec<_>, Vec<_>) =
-            tasks.into_iter().partition(|task| task.is_live());
-        finished.retain(|task| !is_gone(task, false));
+            tasks.into_iter().map(Seen::new).partition(Seen::is_live);
+        finished.retain(|task| !task.is_gone());
         Self { active, finished }
     }
 
+    /// Those that are live first.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Seen> {
+        self.active.iter().chain(&self.finished)
+    }
+
     fn list(&self, which: Which, offset: i64, size: usize) -> Listed {
-        let active = self.active.iter().map(|task| (age(task, true), task));
-        let finished = self.finished.iter().map(|task| (age(task, false), task));
         let mut all: Vec<_> = match which {
-            Which::Active => active.collect(),
-            Which::Finished => finished.collect(),
-            Which::All => active.chain(finished).collect(),
+            Which::Active => self.active.iter().collect(),
+            Which::Finished => self.finished.iter().collect(),
+            Which::All => self.all().collect(),
         };
-        all.sort_by(|(a, _), (b, _)| b.cmp(a));
+        all.sort_by(|a, b| b.age().cmp(&a.age()));
         let total = all.len();
         let size = if size == 0 { PAGE } else { size.min(MAX_PAGE) };
         let offset = match usize::try_from(offset) {
@@ -130,8 +214,7 @@ impl Parted {
                 .and_then(|back| total.checked_sub(back))
                 .unwrap_or(0),
         };
-        let tasks =
-            all.into_iter().skip(offset).take(size).map(|(_, task)| Arc::clone(task)).collect();
+        let tasks = all.into_iter().skip(offset).take(size).cloned().collect();
         Listed { which, tasks, offset, size, total }
     }
 }
@@ -174,30 +257,36 @@ impl Observed {
         Ok((parted.active.len(), parted.active.len() + parted.finished.len()))
     }
 
-    pub(crate) async fn task(&self, id: &str) -> io::Result<Option<Arc<Task>>> {
+    pub(crate) async fn task(&self, id: &str) -> io::Result<Option<Seen>> {
         let (tasks, id) = (Arc::clone(&self.tasks), id.to_owned());
         blocking(move || {
-            let task = tasks.get(&id).map_err(io::Error::other)?;
-            Ok(task.filter(|task| !is_gone(task, task.is_live())))
+            let task = tasks.get(&id).map_err(io::Error::other)?.map(Seen::new);
+            Ok(task.filter(|task| !task.is_gone()))
         })
         .await
     }
 
-    /// Looks at what all tasks use, from time to time until the observer ends.
-    pub(crate) async fn sample(self: Arc<Self>) {
+    /// Counts tasks, and looks at what they use, from time to time until the observer ends.
+    pub(crate) async fn watch(self: Arc<Self>) {
         let every = self.sampler.settings().processes;
         self.repeat(every, |tasks, sampler, _| {
-            let begun = std::time::Instant::now();
-            sampler.sample(&tasks);
-            metrics::histogram!("observer_sample").record(begun.elapsed().as_secs_f64());
-            let live = tasks.iter().filter(|task| task.is_live()).count();
-            let damaged = tasks.iter().filter(|task| task.damage().is_some()).count();
+            if sampler.settings().enabled {
+                let begun = std::time::Instant::now();
+                sampler.sample(tasks);
+                metrics::histogram!("observer_sample").record(begun.elapsed().as_secs_f64());
+            }
+            let damaged = tasks.all().filter(|task| task.damage().is_some()).count();
             #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
-            {
-                metrics::gauge!("observer_tasks", "state" => "active").set(live as f64);
-                metrics::gauge!("observer_tasks", "state" => "finished")
-                    .set((tasks.len() - live) as f64);
-                metrics::gauge!("observer_damaged_checkpoints").set(damaged as f64);
+            let gauges = [
+                (metrics::gauge!("observer_tasks", "state" => "active"), tasks.active.len() as f64),
+                (
+                    metrics::gauge!("observer_tasks", "state" => "finished"),
+                    tasks.finished.len() as f64,
+                ),
+                (metrics::gauge!("observer_damaged_checkpoints"), damaged as f64),
+            ];
+            for (gauge, value) in gauges {
+                gauge.set(value);
             }
         })
         .await;
@@ -206,13 +295,13 @@ impl Observed {
     /// Walks through all sandboxes, from time to time until the observer ends.
     pub(crate) async fn measure_disks(self: Arc<Self>) {
         let every = self.sampler.settings().disk;
-        self.repeat(every, |tasks, sampler, stop| sampler.measure_disks(&tasks, stop)).await;
+        self.repeat(every, |tasks, sampler, stop| sampler.measure_disks(tasks, stop)).await;
     }
 
     async fn repeat(
         &self,
-        every: std::time::Duration,
-        act: impl Fn(Vec<Arc<Task>>, &Sampler, &CancellationToken) + Copy + Send + 'static,
+        every: Duration,
+        act: impl Fn(&Parted, &Sampler, &CancellationToken) + Copy + Send + 'static,
     ) {
         let mut ticks = tokio::time::interval(every);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -224,7 +313,7 @@ impl Observed {
             let (tasks, sampler) = (Arc::clone(&self.tasks), Arc::clone(&self.sampler));
             let stop = self.stop.clone();
             let done = blocking(move || {
-                act(tasks.all().map_err(io::Error::other)?, &sampler, &stop);
+                act(&Parted::new(tasks.all().map_err(io::Error::other)?), &sampler, &stop);
                 Ok(())
             });
             if let Err(error) = done.await {
@@ -232,15 +321,6 @@ impl Observed {
             }
         }
     }
-}
-
-/// The state shown for a task. One whose runner is gone is lost, though nobody was left to write
-/// that down.
-pub(crate) fn state_name(task: &Task) -> &'static str {
-    if task.is_abandoned() {
-        return TaskState::Lost.name();
-    }
-    task.state().map_or("unknown", TaskState::name)
 }
 
 /// The run of a process that a number stands for: negative ones count from the end.

@@ -2,31 +2,52 @@
 //!
 //! What lies in a sandbox is the job's: it may swap a file for a link to anything at any time. So
 //! the kernel resolves each path (`openat2`, `RESOLVE_BENEATH`), and what is read is what was
-//! opened. The calls are short and block; [`blocking`] keeps them off the reactor.
+//! opened. The calls are short and block; [`blocking`] keeps them off the reactor. [`status`] says
+//! what HTTP calls a failure.
 
+use std::collections::{BTreeMap, BinaryHeap};
+use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use axum::body::Body;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, ResolveFlags, Stat, fstat, openat2, statat};
-use tokio::io::AsyncReadExt as _;
-use tokio_util::io::ReaderStream;
+use rustix::io::Errno;
 
 /// The most that [`read`] gives, in bytes.
 pub const MAX_READ: u64 = 1 << 20;
 /// The most entries that [`list`] gives.
 pub const MAX_ENTRIES: usize = 10_000;
+/// The most entries that [`list`] counts.
+pub const MAX_COUNTED: usize = 1_000_000;
+/// How often a path is looked up that was renamed meanwhile.
+const LOOKUPS: u32 = 16;
+
+/// What a folder holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// Those of its entries that come first by name, at most [`MAX_ENTRIES`].
+    pub entries: Vec<Entry>,
+    /// How many entries it has. There may be more than [`MAX_COUNTED`].
+    pub total: usize,
+}
+
+impl Listing {
+    /// Whether it has more entries than are told.
+    pub fn is_cut(&self) -> bool {
+        self.total > MAX_ENTRIES
+    }
+}
 
 /// An entry of a folder, as `ls -l` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its name; bytes that are not UTF-8 are replaced.
-    pub name: String,
+    /// Its name.
+    pub name: OsString,
     /// Kind and permissions, such as `drwxr-xr-x`.
     pub mode: String,
     /// Hard links.
@@ -47,17 +68,42 @@ impl Entry {
         self.mode.starts_with('d')
     }
 
-    fn new(name: String, stat: &Stat) -> Self {
+    fn new(name: CString, stat: &Stat, names: &mut Names) -> Self {
         Self {
-            name,
+            name: OsString::from_vec(name.into_bytes()),
             mode: mode_text(stat.st_mode),
             #[allow(clippy::useless_conversion, reason = "its width depends on the machine")]
             links: stat.st_nlink.into(),
-            user: user_name(stat.st_uid),
-            group: group_name(stat.st_gid),
+            user: names.user(stat.st_uid),
+            group: names.group(stat.st_gid),
             size: u64::try_from(stat.st_size).unwrap_or(0),
             modified: stat.st_mtime,
         }
+    }
+}
+
+/// The names of users and groups, each asked for once.
+#[derive(Debug, Default)]
+struct Names {
+    users: BTreeMap<u32, String>,
+    groups: BTreeMap<u32, String>,
+}
+
+impl Names {
+    fn user(&mut self, uid: u32) -> String {
+        let find = || {
+            let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid));
+            user.ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
+        };
+        self.users.entry(uid).or_insert_with(find).clone()
+    }
+
+    fn group(&mut self, gid: u32) -> String {
+        let find = || {
+            let group = nix::unistd::Group::from_gid(nix::unistd::Gid::from_raw(gid));
+            group.ok().flatten().map_or_else(|| gid.to_string(), |group| group.name)
+        };
+        self.groups.entry(gid).or_insert_with(find).clone()
     }
 }
 
@@ -97,41 +143,75 @@ impl Folder {
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
         // A fifo must not stop the daemon.
         let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        Ok(openat2(&self.0, below, flags, Mode::empty(), resolve)?)
+        let mut lookups = 1;
+        loop {
+            match openat2(&self.0, below, flags, Mode::empty(), resolve) {
+                // Something was renamed, so that the kernel cannot tell whether `..` leads outside.
+                Err(Errno::AGAIN) if lookups < LOOKUPS => lookups += 1,
+                opened => return Ok(opened?),
+            }
+        }
     }
 
     /// Opens a regular file below; links lead nowhere outside.
     ///
     /// # Errors
-    /// It is not there, outside, no regular file ([`io::ErrorKind::NotFound`]), or not to be read.
+    /// It is not there, outside, a folder ([`io::ErrorKind::IsADirectory`]), anything else that is no
+    /// regular file ([`io::ErrorKind::NotFound`]), or not to be read.
     pub fn file(&self, below: &Path) -> io::Result<File> {
         let file = File::from(self.at(below, OFlags::RDONLY)?);
-        if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
+        match file.metadata()?.file_type() {
+            kind if kind.is_file() => Ok(file),
+            kind if kind.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
     }
 
-    /// The entries of a folder below by name, at most [`MAX_ENTRIES`].
+    /// What a folder below holds, by name.
     ///
     /// # Errors
     /// It is not there, outside, no folder, or not to be read.
-    pub fn list(&self, below: &Path) -> io::Result<Vec<Entry>> {
+    pub fn list(&self, below: &Path) -> io::Result<Listing> {
         let folder = self.at(below, OFlags::RDONLY | OFlags::DIRECTORY)?;
-        let mut entries = Vec::new();
-        for entry in Dir::read_from(&folder)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            if matches!(name.to_bytes(), b"." | b"..") {
-                continue;
+        let (first, total) = first_names(&folder, MAX_ENTRIES)?;
+        let mut names = Names::default();
+        let mut entries = Vec::with_capacity(first.len());
+        for name in first {
+            match statat(&folder, &name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => entries.push(Entry::new(name, &stat, &mut names)),
+                // It has gone since its name was read.
+                Err(Errno::NOENT) => {}
+                Err(error) => return Err(error.into()),
             }
-            if entries.len() == MAX_ENTRIES {
-                break;
-            }
-            // It may have gone since it was listed.
-            let Ok(stat) = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
-            entries.push(Entry::new(name.to_string_lossy().into_owned(), &stat));
         }
-        entries.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(entries)
+        Ok(Listing { entries, total })
     }
+}
+
+/// The names that come first in a folder, in order, at most so many; and how many there are, as far as
+/// [`MAX_COUNTED`] allows.
+fn first_names(folder: &OwnedFd, at_most: usize) -> io::Result<(Vec<CString>, usize)> {
+    let mut first = BinaryHeap::new();
+    let mut total = 0;
+    for entry in Dir::read_from(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
+        }
+        total += 1;
+        if first.len() < at_most {
+            first.push(name.to_owned());
+        } else if let Some(mut last) = first.peek_mut()
+            && name < last.as_c_str()
+        {
+            name.clone_into(&mut last);
+        }
+        if total == MAX_COUNTED {
+            break;
+        }
+    }
+    Ok((first.into_sorted_vec(), total))
 }
 
 /// [`Folder::file`] of the folder `root`.
@@ -146,7 +226,7 @@ pub fn open_file(root: &Path, below: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// Theirs.
-pub fn list(root: &Path, below: &Path) -> io::Result<Vec<Entry>> {
+pub fn list(root: &Path, below: &Path) -> io::Result<Listing> {
     Folder::open(root)?.list(below)
 }
 
@@ -161,30 +241,63 @@ pub fn read(file: &File, offset: u64, length: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The answer that sends a file, as long as it is now, to be saved under the last part of `path`.
-pub fn download(file: File, path: &str) -> Response {
-    let length = match file.metadata() {
-        Ok(metadata) => metadata.len(),
-        Err(error) => {
-            return (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response();
+/// What HTTP calls a failure to read below a folder: 404 if there is nothing that may be seen, 403 if it
+/// is not to be read, 503 if this process has too much to do, and 500 if something is broken, as a disk.
+pub fn status(error: &io::Error) -> StatusCode {
+    let cause = cause(error);
+    match Errno::from_io_error(cause) {
+        Some(
+            Errno::NOENT
+            | Errno::NOTDIR
+            | Errno::ISDIR
+            | Errno::INVAL
+            | Errno::NAMETOOLONG
+            | Errno::LOOP
+            // It leads outside.
+            | Errno::XDEV
+            // It is a socket, or a device that is not there.
+            | Errno::NXIO
+            | Errno::NODEV,
+        ) => StatusCode::NOT_FOUND,
+        Some(Errno::ACCESS | Errno::PERM) => StatusCode::FORBIDDEN,
+        Some(
+            Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS | Errno::AGAIN | Errno::BUSY,
+        ) => StatusCode::SERVICE_UNAVAILABLE,
+        Some(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        None => match cause.kind() {
+            io::ErrorKind::NotFound
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::IsADirectory
+            | io::ErrorKind::InvalidInput => StatusCode::NOT_FOUND,
+            io::ErrorKind::PermissionDenied => StatusCode::FORBIDDEN,
+            io::ErrorKind::ResourceBusy => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        },
+    }
+}
+
+/// [`status`], which is logged with `what` could not be read unless there is nothing that may be seen.
+pub fn logged_status(error: &io::Error, what: impl std::fmt::Display) -> StatusCode {
+    let status = status(error);
+    if status != StatusCode::NOT_FOUND {
+        tracing::warn!(%error, %what, "failed to answer a request");
+    }
+    status
+}
+
+/// The first of the errors that led to this one.
+fn cause(error: &io::Error) -> &io::Error {
+    let mut first = error;
+    let mut next = error.get_ref().map(|inner| inner as &(dyn std::error::Error + 'static));
+    while let Some(error) = next {
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            first = io;
+            next = io.get_ref().map(|inner| inner as &(dyn std::error::Error + 'static));
+        } else {
+            next = error.source();
         }
-    };
-    let name: String = path
-        .rsplit('/')
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\') { c } else { '_' })
-        .collect();
-    let headers = [
-        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
-        (header::CONTENT_LENGTH, length.to_string()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-    ];
-    let now = tokio::fs::File::from_std(file).take(length);
-    let body = Body::from_stream(ReaderStream::new(now));
-    (headers, body).into_response()
+    }
+    first
 }
 
 /// Does something that blocks on a thread that may.
@@ -195,16 +308,6 @@ pub async fn blocking<T: Send + 'static>(
     act: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
     tokio::task::spawn_blocking(act).await.unwrap_or_else(|error| Err(io::Error::other(error)))
-}
-
-fn user_name(uid: u32) -> String {
-    let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid));
-    user.ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
-}
-
-fn group_name(gid: u32) -> String {
-    let group = nix::unistd::Group::from_gid(nix::unistd::Gid::from_raw(gid));
-    group.ok().flatten().map_or_else(|| gid.to_string(), |group| group.name)
 }
 
 fn mode_text(mode: u32) -> String {
@@ -226,6 +329,8 @@ fn mode_text(mode: u32) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
     use std::os::unix::fs::symlink;
 
     use super::*;
@@ -253,17 +358,55 @@ mod tests {
         {
             assert!(text(outside).is_err(), "{outside} was reached");
         }
-        for other in ["fifo", "sub", "none"] {
+        for other in ["fifo", "none"] {
             assert_eq!(text(other).unwrap_err().kind(), io::ErrorKind::NotFound, "{other}");
         }
+        assert_eq!(text("sub").unwrap_err().kind(), io::ErrorKind::IsADirectory);
         assert!(list(&root, Path::new("..")).is_err());
         let swapped = folder.path().join("swapped");
         symlink("/etc", &swapped).unwrap();
         assert!(open_file(&swapped, Path::new("passwd")).is_err(), "the root is a link");
         assert!(list(&swapped, Path::new("")).is_err());
-        let entries = list(&root, Path::new("")).unwrap();
-        let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+        let Listing { entries, total } = list(&root, Path::new("")).unwrap();
+        assert_eq!(total, 5);
+        let names: Vec<&OsStr> = entries.iter().map(|entry| entry.name.as_os_str()).collect();
         assert_eq!(names, ["absolute", "fifo", "file", "relative", "sub"]);
         assert!(entries[0].mode.starts_with('l') && entries[4].is_folder());
+    }
+    #[test]
+    fn of_a_large_folder_those_are_told_that_come_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = [b"d" as &[u8], b"b", b"\xff", b"a\n", b"c"];
+        for name in names {
+            std::fs::write(folder.path().join(OsStr::from_bytes(name)), "").unwrap();
+        }
+        let open = || OwnedFd::from(File::open(folder.path()).unwrap());
+        let first = |at_most| {
+            let (first, total) = first_names(&open(), at_most).unwrap();
+            assert_eq!(total, 5);
+            first.into_iter().map(CString::into_bytes).collect::<Vec<_>>()
+        };
+        assert_eq!(first(3), [b"a\n" as &[u8], b"b", b"c"]);
+        assert_eq!(first(9), [b"a\n" as &[u8], b"b", b"c", b"d", b"\xff"]);
+        assert_eq!(first(0), [] as [&[u8]; 0]);
+    }
+
+    #[test]
+    fn a_failure_is_called_what_its_first_cause_is() {
+        let of = |errno: Errno| status(&errno.into());
+        for errno in [Errno::NOENT, Errno::NOTDIR, Errno::XDEV, Errno::LOOP, Errno::NAMETOOLONG] {
+            assert_eq!(of(errno), StatusCode::NOT_FOUND, "{errno}");
+        }
+        assert_eq!(of(Errno::ACCESS), StatusCode::FORBIDDEN);
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::AGAIN] {
+            assert_eq!(of(errno), StatusCode::SERVICE_UNAVAILABLE, "{errno}");
+        }
+        assert_eq!(of(Errno::IO), StatusCode::INTERNAL_SERVER_ERROR);
+        let inner = io::Error::from(Errno::MFILE);
+        let outer = io::Error::other(io::Error::other(inner));
+        assert_eq!(status(&outer), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(status(&io::Error::other("a panic")), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(status(&io::ErrorKind::NotFound.into()), StatusCode::NOT_FOUND);
+        assert_eq!(status(&File::open("\0").unwrap_err()), StatusCode::NOT_FOUND);
     }
 }

@@ -1,16 +1,84 @@
-//! Sends a file, or the part of it that is asked for, unless the client has it (`observer.md` 7).
+//! Sends files to be saved: as a whole, or the part that is asked for, unless the client has it. One
+//! implementation for all daemons, with one limit.
 
 use std::fs::File;
-use std::io::{Seek as _, SeekFrom};
+use std::io::{self, Seek as _, SeekFrom};
+use std::os::unix::fs::MetadataExt as _;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use aurora_daemon::web::segment;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::{DateTimeParser, DateTimePrinter};
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf, Take};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::io::ReaderStream;
+
+use crate::beneath::blocking;
+use crate::web::segment;
+
+/// How many files are sent at a time, each of which is open.
+pub const MAX_OPEN: usize = 128;
+/// How much of a file is read at a time, in bytes.
+const CHUNK: usize = 64 << 10;
+
+/// Sends files, at most so many at a time.
+#[derive(Debug, Clone)]
+pub struct Downloads(Arc<Semaphore>);
+
+impl Default for Downloads {
+    fn default() -> Self {
+        Self::at_most(MAX_OPEN)
+    }
+}
+
+impl Downloads {
+    /// Sends at most so many files at a time.
+    pub fn at_most(files: usize) -> Self {
+        Self(Arc::new(Semaphore::new(files)))
+    }
+
+    /// The answer to a request for a file, as long as it is when `open` opens it. It is to be saved
+    /// under `name`. Of `headers`, `Range` with one range, `If-Range` and `If-Modified-Since` are
+    /// understood (RFC 9110, 13 and 14).
+    ///
+    /// # Errors
+    /// The file cannot be opened, or too many are sent at the moment ([`io::ErrorKind::ResourceBusy`]).
+    pub async fn send(
+        &self,
+        open: impl FnOnce() -> io::Result<File> + Send + 'static,
+        name: Vec<u8>,
+        headers: HeaderMap,
+    ) -> io::Result<Response> {
+        let Ok(permit) = Arc::clone(&self.0).try_acquire_owned() else {
+            return Err(io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                "too many files are downloaded at the moment; try again shortly",
+            ));
+        };
+        blocking(move || answer(open()?, permit, &name, &headers)).await
+    }
+}
+
+/// The part of a file that is sent, and the right to send it.
+#[derive(Debug)]
+struct Sending {
+    part: Take<tokio::fs::File>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl AsyncRead for Sending {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.part).poll_read(context, buffer)
+    }
+}
 
 /// What of a file is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,25 +128,25 @@ fn time(headers: &HeaderMap, name: HeaderName) -> Option<i64> {
     Some(DateTimeParser::new().parse_timestamp(text).ok()?.as_second())
 }
 
-/// How a client is to name what it saves: the last part of `path`.
-fn disposition(path: &str) -> String {
-    let name = path.rsplit('/').next().unwrap_or_default();
-    let plain: String = name
+/// How a client is to name what it saves.
+fn disposition(name: &[u8]) -> String {
+    let text = String::from_utf8_lossy(name);
+    let plain: String = text
         .chars()
         .map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') { c } else { '_' })
         .collect();
-    if plain == name {
+    if plain == text {
         return format!("attachment; filename=\"{plain}\"");
     }
-    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{}", segment(name))
+    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{}", segment(text.as_ref()))
 }
 
-/// The answer to a request for a file, as long as it is now. Blocks for a moment.
-///
-/// # Errors
-/// The file cannot be looked at.
-pub(crate) fn answer(mut file: File, path: &str, headers: &HeaderMap) -> std::io::Result<Response> {
-    use std::os::unix::fs::MetadataExt as _;
+fn answer(
+    mut file: File,
+    permit: OwnedSemaphorePermit,
+    name: &[u8],
+    headers: &HeaderMap,
+) -> io::Result<Response> {
     let found = file.metadata()?;
     let (length, changed) = (found.len(), found.mtime());
     let printed = Timestamp::from_second(changed)
@@ -101,7 +169,7 @@ pub(crate) fn answer(mut file: File, path: &str, headers: &HeaderMap) -> std::io
     }
     set(header::CONTENT_TYPE, "application/octet-stream");
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    set(header::CONTENT_DISPOSITION, &disposition(path));
+    set(header::CONTENT_DISPOSITION, &disposition(name));
     // A part belongs to the rest that the client has, or it gets all.
     let is_same =
         headers.get(header::IF_RANGE).is_none() || time(headers, header::IF_RANGE) == Some(changed);
@@ -123,7 +191,8 @@ pub(crate) fn answer(mut file: File, path: &str, headers: &HeaderMap) -> std::io
     }
     file.seek(SeekFrom::Start(first))?;
     let part = tokio::fs::File::from_std(file).take(count);
-    *answer.body_mut() = Body::from_stream(ReaderStream::with_capacity(part, 64 << 10));
+    let sending = Sending { part, _permit: permit };
+    *answer.body_mut() = Body::from_stream(ReaderStream::with_capacity(sending, CHUNK));
     Ok(answer)
 }
 
@@ -160,10 +229,33 @@ mod tests {
 
     #[test]
     fn names_cannot_break_out_of_their_header() {
-        assert_eq!(disposition("a/b.txt"), "attachment; filename=\"b.txt\"");
+        assert_eq!(disposition(b"b.txt"), "attachment; filename=\"b.txt\"");
         assert_eq!(
-            disposition("é\"\r\nx"),
+            disposition("é\"\r\nx".as_bytes()),
             "attachment; filename=\"____x\"; filename*=UTF-8''%C3%A9%22%0D%0Ax"
         );
+    }
+
+    #[tokio::test]
+    async fn no_more_files_are_sent_at_a_time_than_may_be() {
+        let downloads = Downloads::at_most(1);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, "0123456789").unwrap();
+        let send = || {
+            let path = path.clone();
+            downloads.send(move || File::open(path), b"file".to_vec(), HeaderMap::new())
+        };
+        let first = send().await.unwrap();
+        let busy = send().await.unwrap_err();
+        assert_eq!(crate::beneath::status(&busy), StatusCode::SERVICE_UNAVAILABLE, "{busy}");
+        let body = axum::body::to_bytes(first.into_body(), 100).await.unwrap();
+        assert_eq!(body, "0123456789");
+        // It was sent: another may be, and who goes away in the middle is forgotten.
+        drop(send().await.unwrap());
+        send().await.unwrap();
+        let gone = downloads.send(|| File::open("/nowhere"), Vec::new(), HeaderMap::new()).await;
+        assert_eq!(crate::beneath::status(&gone.unwrap_err()), StatusCode::NOT_FOUND);
+        send().await.unwrap();
     }
 }

@@ -3,7 +3,8 @@
 //! [`telemetry`] and [`metrics`] are set up once per process, by the command; [`ops`] serves what
 //! they collect. [`listen`] and [`serve`] are how a daemon gets and uses its socket, [`shutdown`]
 //! how it is told to stop, [`shell`] how words are quoted, [`cause`] what an error comes from. [`web`] is
-//! the look of all pages, [`beneath`] reads what lies in sandboxes, [`deletion`] deletes them.
+//! the look of all pages, [`beneath`] reads what lies in sandboxes, [`download`] sends it, [`deletion`]
+//! deletes them.
 //!
 //! Nothing here knows what a task or an offer is.
 
@@ -16,6 +17,7 @@
 pub mod beneath;
 pub mod cause;
 pub mod deletion;
+pub mod download;
 pub mod fsutil;
 pub mod listen;
 pub mod metrics;

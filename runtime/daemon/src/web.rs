@@ -1,18 +1,65 @@
 //! The look of all pages: one layout, one stylesheet, and no scripts unless a daemon allows its own.
 
+use std::sync::LazyLock;
+
 use axum::Router;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use jiff::tz::TimeZone;
 use maud::{DOCTYPE, Markup, html};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
-/// The stylesheet.
-const STYLE: &str = include_str!("style.css");
+/// What pages load beside themselves. Its name changes with its content, so that browsers may keep it
+/// for ever.
+#[derive(Debug, Clone)]
+pub struct Asset {
+    path: String,
+    kind: &'static str,
+    content: &'static str,
+}
 
-/// Where pages find it. The name changes with the content, so that it can be kept for ever.
-const STYLE_PATH: &str = concat!("/assets/style-", env!("AURORA_STYLE_HASH"), ".css");
+impl Asset {
+    /// Of a name such as `style`, an extension such as `css`, and a media type.
+    pub fn new(name: &str, extension: &str, kind: &'static str, content: &'static str) -> Self {
+        let path = format!("/assets/{name}-{:016x}.{extension}", fnv(content.as_bytes()));
+        Self { path, kind, content }
+    }
+
+    /// Where it is served.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Serves it.
+    pub fn router(&self) -> Router {
+        let headers = [
+            (header::CONTENT_TYPE, HeaderValue::from_static(self.kind)),
+            (
+                header::CACHE_CONTROL,
+                HeaderValue::from_static("public, max-age=31536000, immutable"),
+            ),
+            (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'")),
+            (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        ];
+        let content = self.content;
+        Router::new().route(&self.path, get(move || async move { (headers, content) }))
+    }
+}
+
+/// FNV-1a: tells contents apart that nobody wants to be the same.
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
+    })
+}
+
+static STYLE: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("style", "css", "text/css; charset=utf-8", include_str!("style.css"))
+});
+
+static ICON: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_str!("icon.svg")));
 
 /// A step of the way to a page: its name and address.
 #[derive(Debug, Clone)]
@@ -60,8 +107,8 @@ impl Page<'_> {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     title { (self.title) " · Aurora " (self.service) }
-                    link rel="stylesheet" href=(STYLE_PATH);
-                    link rel="icon" href="data:,";
+                    link rel="stylesheet" href=(STYLE.path());
+                    link rel="icon" href=(ICON.path());
                 }
                 body {
                     a.skip href="#main" { "Skip to the content" }
@@ -102,7 +149,7 @@ fn harden(answer: &mut Response) {
     headers.insert(
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(
-            "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; \
+            "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; \
              form-action 'none'; frame-ancestors 'none'",
         ),
     );
@@ -110,20 +157,12 @@ fn harden(answer: &mut Response) {
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
 }
 
-/// Serves the stylesheet.
+/// Serves the stylesheet, and the icon also where browsers look for one.
 pub fn assets() -> Router {
-    Router::new().route(
-        STYLE_PATH,
-        get(|| async {
-            (
-                [
-                    (header::CONTENT_TYPE, "text/css; charset=utf-8"),
-                    (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
-                ],
-                STYLE,
-            )
-        }),
-    )
+    Router::new()
+        .merge(STYLE.router())
+        .merge(ICON.router())
+        .route("/favicon.ico", get(|| async { Redirect::to(ICON.path()) }))
 }
 
 /// A state as a badge, coloured by what it means.
@@ -137,10 +176,10 @@ pub fn state_badge(state: &str) -> Markup {
     html! { span class={ "badge " (class) } { (state) } }
 }
 
-/// A part of a path, ready to be put into an address: whatever it holds, it stays one part.
-pub fn segment(text: &str) -> impl std::fmt::Display + '_ {
+/// A part of a path, ready to be put into an address: whatever bytes it holds, it stays one part.
+pub fn segment<T: AsRef<[u8]> + ?Sized>(text: &T) -> impl std::fmt::Display + '_ {
     const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-    utf8_percent_encode(text, KEPT)
+    percent_encode(text.as_ref(), KEPT)
 }
 
 /// A point in time, given in milliseconds since the Unix epoch.

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use aurora_daemon::beneath::blocking;
 use aurora_daemon::web::{Crumb, bytes, segment};
-use aurora_thermos::view::Task;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use maud::{Markup, html};
 
 use super::{App, label, missing, ports, refreshed, state, time, unreadable};
-use crate::tasks::{Listed, Observed, Which};
+use crate::tasks::{Listed, Observed, Seen, Which};
 
 pub(super) async fn index(State(observed): App) -> Response {
     let (active, finished) = match observed.newest().await {
@@ -22,11 +21,12 @@ pub(super) async fn index(State(observed): App) -> Response {
     let lists = blocking(move || {
         let root_is_there = observed.root().is_dir();
         Ok(html! {
-            p.faint { "Checkpoints below " code { (root) } ", the executor's --checkpoint-root." }
             @if is_empty && !root_is_there {
                 p.empty {
-                    "There is no folder " code { (root) } " yet. Are executors told to write elsewhere?"
+                    "There is no folder " code { (root) } " yet. Are executors told to write elsewhere, by --checkpoint-root?"
                 }
+            } @else {
+                p.faint { "Checkpoints below " code { (root) } ", the executor's --checkpoint-root." }
             }
             h2 #active { "Active" } (table(&observed, "active", &active)) (pager(&active))
             h2 #finished { "Finished" } (table(&observed, "finished", &finished)) (pager(&finished))
@@ -117,7 +117,7 @@ fn table(observed: &Arc<Observed>, heading: &str, listed: &Listed) -> Markup {
     }
 }
 
-fn row(observed: &Observed, task: &Task) -> Markup {
+fn row(observed: &Observed, task: &Seen) -> Markup {
     let id = segment(task.id()).to_string();
     let (label, used) = (label(task), observed.sampler.of_task(task));
     html! {

@@ -9,8 +9,12 @@ mod sandbox;
 mod task;
 mod text;
 
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::sync::Arc;
 
+use aurora_daemon::beneath;
 use aurora_daemon::web::{Crumb, Page, segment, state_badge, utc};
 use aurora_thermos::view::Task;
 use axum::Router;
@@ -21,7 +25,7 @@ use axum::routing::get;
 use maud::{Markup, html};
 
 use crate::assets::{script_path, scripted};
-use crate::tasks::{Observed, state_name};
+use crate::tasks::{Observed, Seen};
 
 const SERVICE: &str = "Observer";
 /// Seconds after which a page of something that changes is shown anew.
@@ -75,18 +79,25 @@ pub(crate) fn missing(message: &str) -> Response {
     page("Not found", &[Crumb::link("Tasks", "/")]).error(StatusCode::NOT_FOUND, message)
 }
 
-pub(crate) fn refused(message: &str) -> Response {
-    page("Not allowed", &[Crumb::link("Tasks", "/")]).error(StatusCode::FORBIDDEN, message)
+/// The page for what cannot be shown: `gone` if that is because it is not there.
+pub(crate) fn failed(error: &io::Error, gone: &str) -> Response {
+    let why = error.to_string();
+    let status = beneath::logged_status(error, gone);
+    let (title, text) = match status {
+        StatusCode::NOT_FOUND => return missing(gone),
+        StatusCode::FORBIDDEN => (
+            "Not allowed",
+            "The observer's user may not read this. Start the observer as one who may, such as root.",
+        ),
+        StatusCode::SERVICE_UNAVAILABLE => ("Busy", why.as_str()),
+        _ => ("Something is wrong", why.as_str()),
+    };
+    page(title, &[Crumb::link("Tasks", "/")]).error(status, text)
 }
 
-fn busy() -> Response {
-    page("Busy", &[Crumb::link("Tasks", "/")])
-        .error(StatusCode::SERVICE_UNAVAILABLE, "Others are searching. Try again shortly.")
-}
-
-fn unreadable(error: &std::io::Error) -> Response {
-    page("Something is wrong", &[Crumb::link("Tasks", "/")])
-        .error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())
+/// The page for tasks that cannot be looked at.
+fn unreadable(error: &io::Error) -> Response {
+    failed(error, "Tasks cannot be read.")
 }
 
 pub(crate) async fn unknown(uri: Uri) -> Response {
@@ -113,9 +124,9 @@ fn way(task: &Task) -> Vec<Crumb> {
     ]
 }
 
-fn state(task: &Task) -> Markup {
+fn state(task: &Seen) -> Markup {
     html! {
-        (state_badge(state_name(task)))
+        (state_badge(task.state_name()))
         @if task.damage().is_some() { " " span.badge.bad { "checkpoint damaged" } }
         @if task.is_abandoned() { " " span.badge.bad { "its runner is gone" } }
     }
@@ -136,6 +147,7 @@ fn ports(task: &Task) -> Markup {
 }
 
 /// A path within a sandbox, part by part ready to be put into an address.
-fn joined(path: &str) -> String {
-    path.split('/').map(|part| segment(part).to_string()).collect::<Vec<_>>().join("/")
+fn joined(path: &Path) -> String {
+    let parts = path.as_os_str().as_bytes().split(|byte| *byte == b'/');
+    parts.map(|part| segment(part).to_string()).collect::<Vec<_>>().join("/")
 }

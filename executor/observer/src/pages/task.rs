@@ -1,10 +1,8 @@
 //! A task, its configuration, and a process of it.
 
-use std::sync::Arc;
-
 use aurora_daemon::beneath::blocking;
 use aurora_daemon::web::{Crumb, bytes, duration, segment, state_badge, utc};
-use aurora_thermos::view::{Header, Run, Stream, Task};
+use aurora_thermos::view::{Header, Run, Stream};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use maud::{Markup, html};
@@ -13,7 +11,7 @@ use super::plot::plot;
 use super::{
     App, label, missing, not_found, page, ports, refreshed, settled, state, time, unreadable, way,
 };
-use crate::tasks::{Observed, command_line, configuration};
+use crate::tasks::{Observed, Seen, command_line, configuration};
 use crate::usage::{Point, Usage};
 
 pub(super) async fn task(State(observed): App, Path(id): Path<String>) -> Response {
@@ -29,7 +27,7 @@ pub(super) async fn task(State(observed): App, Path(id): Path<String>) -> Respon
                 .map_or_else(|| " yet. Try again shortly.".to_owned(), |why| format!(": {why}"))
         ));
     }
-    let seen = Arc::clone(&task);
+    let seen = task.clone();
     let shown = match blocking(move || Ok(task_shown(&observed, &seen))).await {
         Ok(shown) => shown,
         Err(error) => return unreadable(&error),
@@ -39,7 +37,7 @@ pub(super) async fn task(State(observed): App, Path(id): Path<String>) -> Respon
     if task.is_live() { refreshed(&name, &crumbs, &shown) } else { settled(&name, &crumbs, &shown) }
 }
 
-fn task_shown(observed: &Observed, task: &Task) -> Markup {
+fn task_shown(observed: &Observed, task: &Seen) -> Markup {
     let Some(header) = task.header() else { return html! {} };
     let used = observed.sampler.of_task(task);
     let path = segment(task.id()).to_string();
@@ -212,7 +210,7 @@ pub(super) async fn process(
     if task.runs(&process).is_empty() {
         return missing(&format!("Invalid task/process combination: {id}/{process}"));
     }
-    let (seen, name) = (Arc::clone(&task), process.clone());
+    let (seen, name) = (task.clone(), process.clone());
     let shown = match blocking(move || Ok(process_shown(&observed, &seen, &name))).await {
         Ok(shown) => shown,
         Err(error) => return unreadable(&error),
@@ -226,7 +224,7 @@ pub(super) async fn process(
     }
 }
 
-fn process_shown(observed: &Observed, task: &Task, process: &str) -> Markup {
+fn process_shown(observed: &Observed, task: &Seen, process: &str) -> Markup {
     let runs = task.runs(process);
     let used = runs.last().and_then(|run| observed.sampler.of_run(task, process, run));
     let path = segment(task.id()).to_string();

@@ -2,25 +2,26 @@
 
 use std::fs::File;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aurora_daemon::beneath::{self, blocking};
 use aurora_daemon::web::{Crumb, bytes, segment};
 use aurora_thermos::view::{Stream, Task};
-use axum::extract::{Path, Query, State};
+use axum::extract::{self, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::{App, busy, joined, missing, not_found, page, sandbox, script, unreadable, way};
+use super::{App, failed, joined, missing, not_found, page, sandbox, script, unreadable, way};
 use crate::assets::scripted;
 use crate::files;
 use crate::follow::unfinished;
-use crate::place::Place;
+use crate::place::{Named, Place};
 use crate::search::{self, Answer, Pattern};
-use crate::tasks::{Observed, run_numbered};
+use crate::tasks::{Observed, Seen, run_numbered};
 
 /// How much of a file one page shows, in bytes.
 const SHOWN: u64 = 64 << 10;
@@ -140,13 +141,11 @@ fn log_addresses(
         read: format!("/logs/{path}"),
         follow: format!("/follow/{path}"),
         search: format!("/search/{path}"),
-        download: below.map(|below| {
-            format!("/download/{}/{}", segment(task.id()), joined(&below.to_string_lossy()))
-        }),
+        download: below.map(|below| format!("/download/{}/{}", segment(task.id()), joined(below))),
     }
 }
 
-fn file_addresses(task: &Task, path: &str) -> Addresses {
+fn file_addresses(task: &Task, path: &Path) -> Addresses {
     let path = format!("{}/{}", segment(task.id()), joined(path));
     Addresses {
         read: format!("/file/{path}"),
@@ -158,7 +157,7 @@ fn file_addresses(task: &Task, path: &str) -> Addresses {
 
 /// What a run printed, as it was asked for.
 struct Log {
-    task: Arc<Task>,
+    task: Seen,
     process: String,
     run: String,
     number: i64,
@@ -218,9 +217,8 @@ impl Log {
             }
             @for older in rotated {
                 @if let Some(below) = sandbox.and_then(|sandbox| older.within(sandbox)) {
-                    @let below = below.to_string_lossy();
-                    a href={ "/file/" (id) "/" (joined(&below)) } {
-                        (below.rsplit('/').next().unwrap_or_default())
+                    a href={ "/file/" (id) "/" (joined(below)) } {
+                        (below.file_name().unwrap_or_default().display())
                     }
                 }
             }
@@ -230,7 +228,7 @@ impl Log {
 
 pub(super) async fn log(
     State(observed): App,
-    Path(asked): Path<(String, String, String, String)>,
+    extract::Path(asked): extract::Path<(String, String, String, String)>,
     Query(window): Query<Window>,
 ) -> Response {
     let log = match Log::find(&observed, asked).await {
@@ -247,12 +245,17 @@ pub(super) async fn log(
             }
             Err(error) => return Err(error),
         };
-        let rotated = place.rotated();
+        let rotated = match place.rotated() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            rotated => rotated?,
+        };
         Ok((log, place, text, is_there, rotated))
     });
     let (log, place, text, is_there, rotated) = match found.await {
         Ok(found) => found,
-        Err(error) => return missing(&format!("What it printed cannot be read: {error}")),
+        Err(error) => {
+            return failed(&error, &format!("What it printed cannot be read: {error}"));
+        }
     };
     let at = log.addresses(&place);
     let is_last = window.from.is_none() && window.until.is_none();
@@ -271,31 +274,26 @@ pub(super) async fn log(
 
 pub(super) async fn file(
     State(observed): App,
-    Path((id, path)): Path<(String, String)>,
+    Named { id, path }: Named,
     Query(window): Query<Window>,
 ) -> Response {
-    let gone = || missing("No such file.");
-    let Ok(Some(task)) = observed.task(&id).await else { return gone() };
-    let place = Place::in_sandbox(&task, &path);
-    let found = blocking(move || {
-        let place = place?;
-        match place.open() {
-            Ok(file) => Ok(Some(read(&file, window)?)),
-            Err(error) => place.list().map(|_folder| None).map_err(|_| error),
-        }
-    });
-    let at = file_addresses(&task, &path);
-    let text = match found.await {
-        Ok(Some(text)) => text,
+    let found = async {
+        let task = observed.task(&id).await?.ok_or(io::ErrorKind::NotFound)?;
+        let place = Place::in_sandbox(&task, path.clone())?;
+        io::Result::Ok((task, blocking(move || read(&place.open()?, window)).await?))
+    };
+    let (task, text) = match found.await {
+        Ok(found) => found,
         // A link to a folder is shown like a file where it lies.
-        Ok(None) => {
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
             let folder = format!("/browse/{}/{}", segment(&id), joined(&path));
             return Redirect::to(&folder).into_response();
         }
-        Err(_) => return gone(),
+        Err(error) => return failed(&error, "No such file."),
     };
+    let at = file_addresses(&task, &path);
     let is_last = window.from.is_none() && window.until.is_none();
-    scripted(page(&path, &sandbox::way(&task, &path)).render(&html! {
+    scripted(page(&path.to_string_lossy(), &sandbox::way(&task, &path)).render(&html! {
         p.pager { @if let Some(download) = &at.download { a href=(download) { "download" } } }
         (search_form(&at, None))
         (shown(&text, &at, is_last))
@@ -345,20 +343,20 @@ async fn searched(
         page("Invalid expression", &[Crumb::link("Tasks", "/")])
             .error(StatusCode::BAD_REQUEST, &error)
     })?;
-    let wait = Arc::clone(&observed.limits.reads).acquire_owned();
-    let Ok(Ok(permit)) = tokio::time::timeout(SEARCH_WAIT, wait).await else {
-        return Err(busy());
+    let from = asked.from;
+    let answer = async {
+        let permit = observed.limits.read(SEARCH_WAIT).await?;
+        let observed = Arc::clone(observed);
+        blocking(move || {
+            let _permit = permit;
+            let (place, begun) = (place?, Instant::now());
+            let is_over = || begun.elapsed() >= SEARCH_TIME || observed.stop.is_cancelled();
+            let answer = search::search(&place.open()?, &pattern, from, is_over)?;
+            Ok((place, answer))
+        })
+        .await
     };
-    let (observed, from) = (Arc::clone(observed), asked.from);
-    blocking(move || {
-        let _permit = permit;
-        let (place, begun) = (place?, Instant::now());
-        let is_over = || begun.elapsed() >= SEARCH_TIME || observed.stop.is_cancelled();
-        let answer = search::search(&place.open()?, &pattern, from, is_over)?;
-        Ok((place, answer))
-    })
-    .await
-    .map_err(|_| missing("No such file."))
+    answer.await.map_err(|error| failed(&error, "No such file."))
 }
 
 fn found(answer: &Answer, at: &Addresses, asked: &Asked) -> Markup {
@@ -388,7 +386,7 @@ fn found(answer: &Answer, at: &Addresses, asked: &Asked) -> Markup {
 
 pub(super) async fn search_log(
     State(observed): App,
-    Path(wanted): Path<(String, String, String, String)>,
+    extract::Path(wanted): extract::Path<(String, String, String, String)>,
     Query(asked): Query<Asked>,
 ) -> Response {
     let log = match Log::find(&observed, wanted).await {
@@ -406,14 +404,19 @@ pub(super) async fn search_log(
 
 pub(super) async fn search_file(
     State(observed): App,
-    Path((id, path)): Path<(String, String)>,
+    Named { id, path }: Named,
     Query(asked): Query<Asked>,
 ) -> Response {
-    let Ok(Some(task)) = observed.task(&id).await else { return missing("No such file.") };
-    match searched(&observed, &asked, Place::in_sandbox(&task, &path)).await {
+    let task = match observed.task(&id).await {
+        Ok(Some(task)) => task,
+        Ok(None) => return missing("No such file."),
+        Err(error) => return unreadable(&error),
+    };
+    match searched(&observed, &asked, Place::in_sandbox(&task, path.clone())).await {
         Ok((_, answer)) => {
             let shown = found(&answer, &file_addresses(&task, &path), &asked);
-            scripted(page(&path, &sandbox::way(&task, &path)).render(&shown))
+            let crumbs = sandbox::way(&task, &path);
+            scripted(page(&path.to_string_lossy(), &crumbs).render(&shown))
         }
         Err(answer) => answer,
     }

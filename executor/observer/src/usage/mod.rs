@@ -72,7 +72,7 @@ impl Usage {
 pub(crate) struct TaskUsage {
     /// Its processes.
     pub(crate) processes: Usage,
-    /// What its sandbox takes, in bytes; 0 until that was counted.
+    /// What its sandbox took when that was counted last, in bytes; 0 before.
     pub(crate) disk: u64,
 }
 

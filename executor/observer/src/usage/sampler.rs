@@ -1,7 +1,7 @@
 //! Looks at all tasks from time to time, and remembers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use aurora_thermos::disk;
@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::ring::{Capacity, Ring, TooMany};
 use super::{TaskUsage, Usage, tree};
 use crate::place::Place;
+use crate::tasks::{Parted, Seen};
 
 /// How far back figures reach.
 const SPAN: Duration = Duration::from_secs(3600);
@@ -19,6 +20,10 @@ const MAX_TASKS: usize = 2000;
 /// The most processes of one task whose figures of the past are remembered. Of others, only the last
 /// are.
 const MAX_PLOTTED: usize = 32;
+
+/// The kernel counts computing in hundredths of a second, so that a rate says nothing over less than this,
+/// in seconds.
+const SHORTEST: f64 = 0.5;
 
 /// What is sampled how often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +59,10 @@ pub(crate) struct Sampler {
 /// What was seen of a task.
 #[derive(Debug)]
 struct Track {
+    /// What its sandbox took when it was walked through last; 0 before.
     disk: u64,
+    /// Whether that was after the task had ended.
+    is_last_disk: bool,
     points: Ring<Point>,
     processes: BTreeMap<String, ProcessTrack>,
 }
@@ -69,11 +77,19 @@ struct ProcessTrack {
     points: Option<Ring<Point>>,
 }
 
+/// A run that lives.
+#[derive(Debug)]
+struct Living<'a> {
+    name: &'a str,
+    run: u32,
+    identity: ProcessIdentity,
+}
+
 /// The runs of a task that live, by the names of their processes.
-fn living(task: &Task) -> impl Iterator<Item = (&str, &Run, ProcessIdentity)> {
+fn living(task: &Task) -> impl Iterator<Item = Living<'_>> {
     task.history().processes().iter().filter_map(|(name, runs)| {
         let run = runs.last().filter(|run| run.state.is_live())?;
-        Some((name.as_str(), run, run.process?))
+        Some(Living { name, run: run.number, identity: run.process? })
     })
 }
 
@@ -101,11 +117,11 @@ impl Sampler {
 
     /// Looks at the processes of all tasks that live, and forgets those that are not among `tasks`.
     /// Blocks.
-    pub(crate) fn sample(&self, tasks: &[Arc<Task>]) {
-        let known: BTreeSet<&str> = tasks.iter().map(|task| task.id()).collect();
-        for task in tasks.iter().filter(|task| task.is_live()) {
-            self.sample_task(task);
+    pub(crate) fn sample(&self, tasks: &Parted) {
+        for task in &tasks.active {
+            self.look(task, living(task).collect(), true);
         }
+        let known: BTreeSet<&str> = tasks.all().map(|task| task.id()).collect();
         let mut tracks = self.tracks();
         tracks.retain(|id, _| known.contains(id.as_str()));
         while tracks.len() > MAX_TASKS {
@@ -115,24 +131,26 @@ impl Sampler {
         }
     }
 
-    fn sample_task(&self, task: &Task) {
+    /// Looks at runs of a task; if `is_due`, that is a point of how it went.
+    fn look(&self, task: &Seen, runs: Vec<Living<'_>>, is_due: bool) {
+        let owner = task.foreign_writer();
         // Others may ask meanwhile.
-        let seen: Vec<_> = living(task)
-            .map(|(name, run, identity)| (name, run.number, identity, tree::look(identity)))
-            .collect();
+        let seen: Vec<_> =
+            runs.into_iter().map(|living| (tree::look(living.identity, owner), living)).collect();
         let at = self.now();
         let mut tracks = self.tracks();
-        let track = tracks.entry(task.id().to_owned()).or_insert_with(|| Track {
-            disk: 0,
-            points: Ring::new(self.capacity),
-            processes: BTreeMap::new(),
-        });
-        for (name, run, identity, mut used) in seen {
+        let track = self.track(&mut tracks, task);
+        for (mut used, Living { name, run, identity }) in seen {
             let before = track.processes.get(name).filter(|before| before.identity == identity);
             if let Some(before) = before {
+                if !is_due && before.run == run {
+                    // Somebody else has looked meanwhile.
+                    continue;
+                }
                 #[expect(clippy::cast_precision_loss, reason = "exact for ages")]
                 let seconds = at.saturating_sub(before.at) as f64 / 1000.0;
-                used.cpu = tree::rate(&before.used, &used, seconds);
+                let rate = tree::rate(&before.used, &used, seconds);
+                used.cpu = if seconds < SHORTEST { before.used.cpu } else { rate };
             }
             let plotted = track.processes.len() < MAX_PLOTTED;
             let process = track.processes.entry(name.to_owned()).or_insert_with(|| ProcessTrack {
@@ -142,28 +160,44 @@ impl Sampler {
                 used: Usage::NONE,
                 points: plotted.then(|| Ring::new(self.capacity)),
             });
-            if let Some(points) = &mut process.points {
+            if is_due && let Some(points) = &mut process.points {
                 points.push(at, Point { cpu: used.cpu, ram: used.ram, disk: 0 });
             }
             (process.run, process.identity, process.at, process.used) = (run, identity, at, used);
         }
-        let sum = sum(task, track);
-        let point = Point { cpu: sum.processes.cpu, ram: sum.processes.ram, disk: sum.disk };
-        track.points.push(at, point);
+        if is_due {
+            let sum = sum(task, track);
+            let point = Point { cpu: sum.processes.cpu, ram: sum.processes.ram, disk: sum.disk };
+            track.points.push(at, point);
+        }
     }
 
-    /// Walks through the sandboxes of all tasks that live, one after the other. Blocks, until `stop`
-    /// is cancelled.
-    pub(crate) fn measure_disks(&self, tasks: &[Arc<Task>], stop: &CancellationToken) {
-        for task in tasks.iter().filter(|task| task.is_live()) {
+    fn track<'a>(&self, tracks: &'a mut BTreeMap<String, Track>, task: &Task) -> &'a mut Track {
+        tracks.entry(task.id().to_owned()).or_insert_with(|| Track {
+            disk: 0,
+            is_last_disk: false,
+            points: Ring::new(self.capacity),
+            processes: BTreeMap::new(),
+        })
+    }
+
+    /// Walks through the sandboxes of all tasks that live, one after the other, and once more through
+    /// those of tasks that have ended since. Blocks, until `stop` is cancelled.
+    pub(crate) fn measure_disks(&self, tasks: &Parted, stop: &CancellationToken) {
+        for task in tasks.all() {
+            if !task.is_live()
+                && self.tracks().get(task.id()).is_none_or(|track| track.is_last_disk)
+            {
+                continue;
+            }
             let measured = Place::in_sandbox(task, "")
                 .and_then(|place| place.folder()?.reading())
                 .and_then(|folder| disk::used(folder, None, || stop.is_cancelled()));
             match measured {
                 Ok(Some(used)) => {
-                    if let Some(track) = self.tracks().get_mut(task.id()) {
-                        track.disk = used.bytes;
-                    }
+                    let mut tracks = self.tracks();
+                    let track = self.track(&mut tracks, task);
+                    (track.disk, track.is_last_disk) = (used.bytes, !task.is_live());
                 }
                 Ok(None) => return,
                 Err(error) => {
@@ -174,8 +208,8 @@ impl Sampler {
     }
 
     /// What a run used when it was looked at last; none unless it lives. One that was not looked at
-    /// yet is now, with its task. Blocks.
-    pub(crate) fn of_run(&self, task: &Task, process: &str, run: &Run) -> Option<Usage> {
+    /// yet is now. Blocks.
+    pub(crate) fn of_run(&self, task: &Seen, process: &str, run: &Run) -> Option<Usage> {
         run.process.filter(|_| run.state.is_live() && task.is_live())?;
         if !self.settings.enabled {
             return Some(Usage::NONE);
@@ -186,27 +220,31 @@ impl Sampler {
         (seen.run == run.number).then(|| seen.used.clone())
     }
 
-    /// What a task used when it was looked at last; nothing unless it lives. Blocks.
-    pub(crate) fn of_task(&self, task: &Task) -> TaskUsage {
-        if !self.settings.enabled || !task.is_live() {
+    /// What a task used when it was looked at last: its processes nothing unless it lives, its sandbox
+    /// what it took in the end. Blocks.
+    pub(crate) fn of_task(&self, task: &Seen) -> TaskUsage {
+        if !self.settings.enabled {
             return TaskUsage::NONE;
         }
-        self.look_at_new(task);
+        if task.is_live() {
+            self.look_at_new(task);
+        }
         self.tracks().get(task.id()).map_or(TaskUsage::NONE, |track| sum(task, track))
     }
 
-    fn look_at_new(&self, task: &Task) {
-        let is_new = {
+    /// Looks at the runs that were not looked at yet. That is no point of how the task went: whoever
+    /// asks often would have more of them.
+    fn look_at_new(&self, task: &Seen) {
+        let new: Vec<_> = {
             let tracks = self.tracks();
-            let seen = tracks.get(task.id());
-            seen.is_none_or(|track| {
-                living(task).any(|(name, run, _)| {
-                    track.processes.get(name).is_none_or(|seen| seen.run != run.number)
-                })
-            })
+            let seen = |living: &Living<'_>| {
+                let process = tracks.get(task.id())?.processes.get(living.name)?;
+                Some(process.run == living.run)
+            };
+            living(task).filter(|living| seen(living) != Some(true)).collect()
         };
-        if is_new {
-            self.sample_task(task);
+        if !new.is_empty() {
+            self.look(task, new, false);
         }
     }
 
@@ -228,10 +266,13 @@ impl Sampler {
 }
 
 /// The sum of the runs that live now, of what was seen of them last.
-fn sum(task: &Task, track: &Track) -> TaskUsage {
+fn sum(task: &Seen, track: &Track) -> TaskUsage {
     let mut sum = TaskUsage { processes: Usage::NONE, disk: track.disk };
-    for (name, run, _) in living(task) {
-        if let Some(seen) = track.processes.get(name).filter(|seen| seen.run == run.number) {
+    if !task.is_live() {
+        return sum;
+    }
+    for living in living(task) {
+        if let Some(seen) = track.processes.get(living.name).filter(|seen| seen.run == living.run) {
             sum.processes.merge(&seen.used);
         }
     }

@@ -6,10 +6,11 @@ use aurora_thermos::view::ProcessIdentity;
 use super::Usage;
 
 /// Looks at a tree; the sum of it without `cpu`, which takes two looks. A process that ends meanwhile
-/// or may not be looked at uses nothing; so does one whose id is another's now.
-pub(super) fn look(root: ProcessIdentity) -> Usage {
+/// or may not be looked at uses nothing; so does one whose id is another's now, or that is not
+/// `owner`'s, if that matters.
+pub(super) fn look(root: ProcessIdentity, owner: Option<u32>) -> Usage {
     let mut usage = Usage::NONE;
-    if !tree::is_alive(root) {
+    if owner.is_some_and(|owner| user(root.pid) != Some(owner)) || !tree::is_alive(root) {
         return usage;
     }
     let descendants = tree::descendants(root.pid).unwrap_or_default().found;
@@ -41,6 +42,11 @@ fn add(usage: &mut Usage, pid: i32) {
         threads: stat.num_threads,
         processes: 1,
     });
+}
+
+/// Whose a process is.
+fn user(pid: i32) -> Option<u32> {
+    procfs::process::Process::new(pid).and_then(|process| process.uid()).ok()
 }
 
 fn status(state: char) -> &'static str {
@@ -80,18 +86,21 @@ mod tests {
         let mut lines = BufReader::new(root.stdout.take().unwrap()).lines();
         let child: i32 = lines.next().unwrap().unwrap().parse().unwrap();
         let identity = tree::identify(root.id().cast_signed()).unwrap();
-        let both = look(identity);
+        let both = look(identity, None);
         assert_eq!((both.processes, both.threads), (2, 2));
         assert!(both.ram > 0 && both.vms >= both.ram && both.ram == both.rss);
         tree::signal(tree::identify(child).unwrap(), rustix::process::Signal::KILL).unwrap();
         assert_eq!(lines.next().unwrap().unwrap(), "over");
-        let one = look(identity);
+        let one = look(identity, None);
+        let me = rustix::process::geteuid().as_raw();
+        assert_eq!(look(identity, Some(me)).processes, 1);
+        assert_eq!(look(identity, Some(me + 1)), Usage::NONE, "it is somebody else's");
         assert_eq!(one.processes, 1);
         root.kill().unwrap();
         root.wait().unwrap();
-        assert_eq!(look(identity), Usage::NONE, "it is gone");
+        assert_eq!(look(identity, None), Usage::NONE, "it is gone");
         let other = ProcessIdentity { start_ticks: 1, ..identity };
-        assert_eq!(look(other), Usage::NONE);
+        assert_eq!(look(other, None), Usage::NONE);
     }
 
     #[test]
@@ -100,9 +109,9 @@ mod tests {
         let mut root =
             Command::new("sh").args(["-c", script]).stdout(Stdio::piped()).spawn().unwrap();
         let identity = tree::identify(root.id().cast_signed()).unwrap();
-        let (before, begun) = (look(identity), Instant::now());
+        let (before, begun) = (look(identity, None), Instant::now());
         let busy = loop {
-            let busy = rate(&before, &look(identity), begun.elapsed().as_secs_f64());
+            let busy = rate(&before, &look(identity, None), begun.elapsed().as_secs_f64());
             if busy > 0.0 || begun.elapsed() > Duration::from_secs(60) {
                 break busy;
             }

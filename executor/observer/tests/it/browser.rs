@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aurora_thermos::checkpoint::record::{JobInstance, ProcessChange};
 use aurora_thermos::state::TaskState;
@@ -13,7 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::machine::{Living, Machine, PATIENCE};
+use crate::machine::{Living, Machine, PATIENCE, wait_for};
 
 /// A browser with one page.
 struct Browser {
@@ -23,15 +23,20 @@ struct Browser {
     messages: mpsc::Receiver<Value>,
     session: Option<String>,
     last: u64,
+    /// How many pages were loaded.
+    loads: u64,
     /// What the browser complained about.
     complaints: Vec<String>,
 }
 
 impl Browser {
-    /// None if there is no browser on this machine.
+    /// None if there is no browser on this machine, unless `AURORA_TEST_BROWSER=required` says that
+    /// there must be.
     fn start() -> Option<Self> {
         let found = Command::new("chromium").arg("--version").stderr(Stdio::null()).output();
         if !found.is_ok_and(|found| found.status.success()) {
+            let is_required = std::env::var("AURORA_TEST_BROWSER").is_ok_and(|it| it == "required");
+            assert!(!is_required, "there is no chromium: install Debian's package of that name");
             // Without a standard error nobody listens.
             let _ = writeln!(std::io::stderr(), "skipped: there is no chromium");
             return None;
@@ -75,6 +80,7 @@ impl Browser {
             messages,
             session: None,
             last: 0,
+            loads: 0,
             complaints: Vec::new(),
         };
         let target = browser.tell("Target.createTarget", &json!({ "url": "about:blank" }));
@@ -97,21 +103,37 @@ impl Browser {
         self.commands.write_all(format!("{command}\0").as_bytes()).unwrap();
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let message = self.messages.recv_timeout(left).unwrap_or_else(|_| panic!("{method}"));
-            match message["method"].as_str() {
-                Some("Log.entryAdded") => {
-                    self.complaints.push(message["params"]["entry"].to_string());
-                }
-                Some("Runtime.exceptionThrown") => {
-                    self.complaints.push(message["params"].to_string());
-                }
-                _ => {}
-            }
+            let message = self.hear(deadline, &command);
             if message["id"] == id {
-                assert_eq!(message.get("error"), None, "{method}");
+                assert_eq!(message.get("error"), None, "{command}");
                 return message["result"].clone();
             }
+        }
+    }
+
+    /// The next message of the browser, while waiting for `what`.
+    fn hear(&mut self, deadline: Instant, what: &Value) -> Value {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let heard = self.messages.recv_timeout(left);
+        let message = heard.unwrap_or_else(|_| panic!("waited in vain for {what}"));
+        match message["method"].as_str() {
+            Some("Page.loadEventFired") => self.loads += 1,
+            Some("Log.entryAdded") => self.complaints.push(message["params"]["entry"].to_string()),
+            Some("Runtime.exceptionThrown") => {
+                self.complaints.push(message["params"].to_string());
+            }
+            _ => {}
+        }
+        message
+    }
+
+    /// Does something that leads to another page, and waits until that is loaded.
+    fn load(&mut self, act: impl FnOnce(&mut Self)) {
+        let before = self.loads;
+        act(self);
+        let deadline = Instant::now() + PATIENCE;
+        while self.loads == before {
+            self.hear(deadline, &json!("a page"));
         }
     }
 
@@ -124,19 +146,21 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
+    /// Waits until an expression is true in the page, which looks at it each time that it is drawn.
     fn wait_until(&mut self, expression: &str) {
-        let deadline = Instant::now() + PATIENCE;
-        while self.eval(expression) != json!(true) {
-            assert!(Instant::now() < deadline, "waited in vain for {expression}");
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
+        let waiting = format!(
+            "new Promise((done) => {{ const look = () => {{ if ({expression}) done(true); \
+             else requestAnimationFrame(look); }}; look(); }})"
+        );
+        assert_eq!(self.eval(&waiting), json!(true));
     }
 
     fn open(&mut self, address: &str) {
-        self.tell("Page.navigate", &json!({ "url": address }));
-        let there =
-            format!("location.href === {} && document.readyState === 'complete'", json!(address));
-        self.wait_until(&there);
+        self.load(|browser| {
+            let gone = browser.tell("Page.navigate", &json!({ "url": address }));
+            assert_eq!(gone.get("errorText"), None, "{address}");
+        });
+        assert_eq!(self.eval("location.href"), json!(address));
     }
 
     fn press(&mut self, key: &str, text: &str, code: u32) {
@@ -167,13 +191,10 @@ impl Browser {
 }
 
 impl Drop for Browser {
-    /// Lets the browser end its own processes.
+    /// Lets the browser end its own processes; it is killed if it does not.
     fn drop(&mut self) {
         let _ = self.commands.write_all(b"{\"id\":0,\"method\":\"Browser.close\"}\0");
-        let deadline = Instant::now() + std::time::Duration::from_secs(10);
-        while matches!(self.process.0.try_wait(), Ok(None)) && Instant::now() < deadline {
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
+        self.process.wait(Duration::from_secs(10));
     }
 }
 
@@ -232,7 +253,7 @@ async fn pages_work_in_a_browser() {
     let Some(mut browser) = Browser::start() else { return };
     let machine = Machine::with(|config| {
         config.scheduler_url = Some("http://127.0.0.1:8081".to_owned());
-        config.process_interval = std::time::Duration::from_secs(1);
+        config.process_interval = Duration::from_secs(1);
     })
     .await;
     let process = Living::sh("echo; while :; do :; done");
@@ -252,9 +273,11 @@ async fn pages_work_in_a_browser() {
     let at = |path: &str| format!("http://{}{path}", machine.address());
     let id = "www-prod-hello-0-1";
 
-    browser.open(&at(&format!("/task/{id}")));
-    browser
-        .wait_until("document.querySelectorAll('svg').length === 3 || (location.reload(), false)");
+    wait_for("pictures", async || {
+        let page = machine.page(&format!("/task/{id}")).await;
+        (page.matches("<svg").count() == 3).then_some(())
+    })
+    .await;
     for (name, path) in [
         ("index", "/".to_owned()),
         ("list", "/main/finished".to_owned()),
@@ -314,10 +337,8 @@ async fn pages_work_in_a_browser() {
     // A search by keys alone.
     browser.eval("document.getElementById('q').focus()");
     browser.tell("Input.insertText", &json!({ "text": "NEW" }));
-    browser.press("Enter", "\r", 13);
-    browser.wait_until(
-        "location.pathname.startsWith('/search/') && document.readyState === 'complete'",
-    );
+    browser.load(|browser| browser.press("Enter", "\r", 13));
+    assert_eq!(browser.eval("location.pathname.startsWith('/search/')"), true);
     browser.wait_until("document.querySelector('.found code')?.textContent === 'the new file'");
 
     // What changes is shown by itself.

@@ -240,3 +240,24 @@ async fn os26_a_task_of_an_image_has_its_sandbox_on_the_host() {
     machine.page("/browse/t").await;
     machine.page("/task/t").await;
 }
+
+#[tokio::test]
+async fn of_a_folder_that_is_cut_the_page_says_so() {
+    let machine = Machine::new().await;
+    let told = machine.over("t");
+    let folder = told.sandbox.join("large");
+    std::fs::create_dir(&folder).unwrap();
+    for number in 0..10_005 {
+        std::fs::write(folder.join(format!("f{number:05}")), "").unwrap();
+    }
+    let page = machine.page("/browse/t/large").await;
+    let note = "The first 10000 entries by name are shown, of 10005.";
+    assert!(page.contains(note), "{}", &page[..2000]);
+    assert!(page.contains("/file/t/large/f09999\"") && !page.contains("f10000"));
+    machine.page("/file/t/large/f10004").await;
+    for number in 0..5 {
+        std::fs::remove_file(folder.join(format!("f{number:05}"))).unwrap();
+    }
+    let page = machine.page("/browse/t/large").await;
+    assert!(!page.contains("by name are shown") && page.contains("f10004"));
+}

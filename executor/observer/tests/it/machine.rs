@@ -52,6 +52,17 @@ impl Living {
     pub(crate) fn identity(&self) -> ProcessIdentity {
         identify(self.0.id().cast_signed()).unwrap()
     }
+
+    /// Waits for its end, at most so long.
+    pub(crate) fn wait(&self, at_most: Duration) {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        use rustix::process::{Pid, PidfdFlags, pidfd_open};
+        let id = Pid::from_child(&self.0);
+        // It may have ended, and been waited for.
+        let Ok(process) = pidfd_open(id, PidfdFlags::empty()) else { return };
+        let at_most = Timespec::try_from(at_most).unwrap();
+        poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&at_most)).unwrap();
+    }
 }
 
 impl Drop for Living {
@@ -229,16 +240,22 @@ impl Machine {
         told
     }
 
-    pub(crate) async fn ask(&self, method: &str, path: &str, headers: &[&str]) -> Answer {
+    /// What is answered to a request for a path, which need not be text.
+    pub(crate) async fn ask(
+        &self,
+        method: &str,
+        path: impl AsRef<[u8]>,
+        headers: &[&str],
+    ) -> Answer {
         let asking = async {
             let mut stream = TcpStream::connect(self.address).await.unwrap();
-            let mut request = format!("{method} {path} HTTP/1.0\r\nHost: box\r\n");
-            for header in headers {
-                request.push_str(header);
-                request.push_str("\r\n");
+            let mut request = [method.as_bytes(), b" ", path.as_ref(), b" HTTP/1.0\r\n"].concat();
+            for header in ["Host: box"].iter().chain(headers) {
+                request.extend_from_slice(header.as_bytes());
+                request.extend_from_slice(b"\r\n");
             }
-            request.push_str("\r\n");
-            stream.write_all(request.as_bytes()).await.unwrap();
+            request.extend_from_slice(b"\r\n");
+            stream.write_all(&request).await.unwrap();
             let mut answer = Vec::new();
             stream.read_to_end(&mut answer).await.unwrap();
             answer
@@ -250,7 +267,7 @@ impl Machine {
         Answer { status, head: head.to_ascii_lowercase(), body: answer[end + 4..].to_vec() }
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: impl AsRef<[u8]>) -> Answer {
         self.ask("GET", path, &[]).await
     }
 
@@ -280,14 +297,21 @@ impl Machine {
         assert!(text.contains(message), "{path}: {text}");
     }
 
-    /// Events of a stream, as they come.
-    pub(crate) async fn events(&self, path: &str) -> Events {
+    /// A request whose answer has begun, and is not read on.
+    pub(crate) async fn begin(&self, path: &str) -> (String, Events) {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let request = format!("GET {path} HTTP/1.0\r\nHost: box\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut events = Events { stream, unread: Vec::new() };
         let head = events.until("\r\n\r\n").await;
-        assert!(head.contains(" 200 ") && head.contains("text/event-stream"), "{head}");
+        assert!(head.contains(" 200 "), "{head}");
+        (head, events)
+    }
+
+    /// Events of a stream, as they come.
+    pub(crate) async fn events(&self, path: &str) -> Events {
+        let (head, events) = self.begin(path).await;
+        assert!(head.contains("text/event-stream"), "{head}");
         events
     }
 }

@@ -6,8 +6,10 @@
 
 mod browser;
 mod confined;
+mod failures;
 mod files;
 mod follow;
 mod lists;
 mod machine;
+mod paths;
 mod usage;

@@ -7,15 +7,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aurora_daemon::beneath::{self, MAX_READ, blocking};
+use aurora_daemon::download::Downloads;
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use serde::Deserialize;
 
+/// Says of a list that was cut how many entries the folder has: the list itself has no place for it.
+const TOTAL: HeaderName = HeaderName::from_static("x-total-count");
+
 #[derive(Clone)]
-struct Root(Arc<Path>);
+struct Root(Arc<Path>, Downloads);
 
 impl Root {
     fn below<'a>(&self, path: &'a str) -> io::Result<&'a Path> {
@@ -39,14 +43,11 @@ pub(crate) fn router(slaves: PathBuf) -> Router {
         .route("/files/browse", get(browse))
         .route("/files/read", get(read))
         .route("/files/download", get(download))
-        .with_state(Root(slaves.into()))
+        .with_state(Root(slaves.into(), Downloads::default()))
 }
 
-fn failed(error: &io::Error) -> Response {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => StatusCode::FORBIDDEN.into_response(),
-        _ => StatusCode::NOT_FOUND.into_response(),
-    }
+fn failed(error: &io::Error, path: &str) -> Response {
+    beneath::logged_status(error, path).into_response()
 }
 
 fn no_path() -> Response {
@@ -55,27 +56,28 @@ fn no_path() -> Response {
 
 async fn browse(State(root): State<Root>, Query(place): Query<Place>) -> Response {
     let Some(path) = place.path else { return no_path() };
+    let asked = path.clone();
     let listed = blocking(move || {
-        let entries = beneath::list(&root.0, root.below(&path)?)?;
-        Ok(entries
-            .into_iter()
-            .map(|entry| {
-                serde_json::json!({
-                    "path": format!("{}/{}", path.trim_end_matches('/'), entry.name),
-                    "mode": entry.mode,
-                    "nlink": entry.links,
-                    "uid": entry.user,
-                    "gid": entry.group,
-                    "size": entry.size,
-                    "mtime": entry.modified,
-                })
+        let listing = beneath::list(&root.0, root.below(&path)?)?;
+        let total = listing.is_cut().then_some(listing.total);
+        let entries = listing.entries.into_iter().map(|entry| {
+            serde_json::json!({
+                "path": format!("{}/{}", path.trim_end_matches('/'), entry.name.display()),
+                "mode": entry.mode,
+                "nlink": entry.links,
+                "uid": entry.user,
+                "gid": entry.group,
+                "size": entry.size,
+                "mtime": entry.modified,
             })
-            .collect::<Vec<_>>())
+        });
+        Ok((total, entries.collect::<Vec<_>>()))
     })
     .await;
     match listed {
-        Ok(entries) => Json(entries).into_response(),
-        Err(error) => failed(&error),
+        Ok((None, entries)) => Json(entries).into_response(),
+        Ok((Some(total), entries)) => ([(TOTAL, total.to_string())], Json(entries)).into_response(),
+        Err(error) => failed(&error, &asked),
     }
 }
 
@@ -86,6 +88,7 @@ async fn read(State(root): State<Root>, Query(place): Query<Place>) -> Response 
         let text = format!("Negative offset or length provided: {offset}, {length}.\n");
         return (StatusCode::BAD_REQUEST, text).into_response();
     }
+    let asked = path.clone();
     let found = blocking(move || {
         let file = root.open_file(&path)?;
         let Ok(offset) = u64::try_from(offset) else {
@@ -97,16 +100,22 @@ async fn read(State(root): State<Root>, Query(place): Query<Place>) -> Response 
     .await;
     match found {
         Ok(found) => Json(found).into_response(),
-        Err(error) => failed(&error),
+        Err(error) => failed(&error, &asked),
     }
 }
 
-async fn download(State(root): State<Root>, Query(place): Query<Place>) -> Response {
+async fn download(
+    State(root): State<Root>,
+    Query(place): Query<Place>,
+    headers: HeaderMap,
+) -> Response {
     let Some(path) = place.path else { return no_path() };
-    let name = path.clone();
-    match blocking(move || root.open_file(&path)).await {
-        Ok(file) => beneath::download(file, &name),
-        Err(error) => failed(&error),
+    let asked = path.clone();
+    let name = Path::new(&path).file_name().unwrap_or_default().as_encoded_bytes().to_owned();
+    let Root(_, downloads) = root.clone();
+    match downloads.send(move || root.open_file(&path), name, headers).await {
+        Ok(answer) => answer,
+        Err(error) => failed(&error, &asked),
     }
 }
 
@@ -161,6 +170,51 @@ mod tests {
                 let (status, body) = get(what, path, "&offset=0").await;
                 assert_eq!((status, body.as_str()), (404, ""), "{what} {path}");
             }
+        }
+    }
+    async fn ask(router: &Router, uri: String, range: &str) -> Response {
+        let request = Request::get(uri).header("range", range).body(Body::empty()).unwrap();
+        router.clone().oneshot(request).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn files_are_sent_in_parts_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = std::fs::canonicalize(folder.path()).unwrap();
+        std::fs::write(root.join("out"), "0123456789").unwrap();
+        let router = router(root.clone());
+        let uri = format!("/files/download?path={}/out", root.display());
+        let part = ask(&router, uri, "bytes=2-4").await;
+        assert_eq!(part.status(), StatusCode::PARTIAL_CONTENT);
+        assert_eq!(part.headers()["content-disposition"], "attachment; filename=\"out\"");
+        assert_eq!(part.into_body().collect().await.unwrap().to_bytes(), "234");
+    }
+
+    #[tokio::test]
+    async fn a_list_that_is_cut_says_of_how_many() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = std::fs::canonicalize(folder.path()).unwrap();
+        for number in 0..=beneath::MAX_ENTRIES {
+            std::fs::write(root.join(number.to_string()), "").unwrap();
+        }
+        let router = router(root.clone());
+        let uri = format!("/files/browse?path={}", root.display());
+        let cut = ask(&router, uri.clone(), "").await;
+        assert_eq!(cut.headers()[TOTAL], "10001");
+        let entries = cut.into_body().collect().await.unwrap().to_bytes();
+        let entries: Vec<serde_json::Value> = serde_json::from_slice(&entries).unwrap();
+        assert_eq!(entries.len(), beneath::MAX_ENTRIES);
+        std::fs::remove_file(root.join("7")).unwrap();
+        assert_eq!(ask(&router, uri, "").await.headers().get(TOTAL), None);
+    }
+
+    #[tokio::test]
+    async fn what_may_not_be_read_is_refused_and_not_missing() {
+        // A file that nobody may read, not even root.
+        let router = router("/proc/sys/vm".into());
+        for what in ["read", "download"] {
+            let uri = format!("/files/{what}?path=/proc/sys/vm/compact_memory&offset=0");
+            assert_eq!(ask(&router, uri, "").await.status(), StatusCode::FORBIDDEN, "{what}");
         }
     }
 }
