@@ -175,9 +175,10 @@ async fn processes(State(observed): App, Query(named): Query<Named>) -> Response
     for id in named.ids() {
         let task = match observed.task(id).await {
             Ok(task) => task,
+            // The others are there all the same.
             Err(reason) => {
                 tracing::warn!(%reason, task = id, "left out");
-                None
+                continue;
             }
         };
         let observed = Arc::clone(&observed);

@@ -32,7 +32,7 @@ pub enum Restart {
 /// Reads a file as it grows. The file need not be there yet; one that is rotated or truncated is
 /// read from its beginning again.
 pub struct Follower {
-    open: Box<dyn Fn() -> io::Result<File> + Send>,
+    open: Box<dyn Fn() -> io::Result<File> + Send + Sync>,
     held: Option<Held>,
     /// Which file the offset is of, if that is known before it is opened.
     expected: Option<u64>,
@@ -84,7 +84,7 @@ impl Follower {
     /// Follows what `open` opens, from an offset on. `inode` is that of the file that the offset is
     /// of, if that is known: another one is read from its beginning.
     pub fn of(
-        open: impl Fn() -> io::Result<File> + Send + 'static,
+        open: impl Fn() -> io::Result<File> + Send + Sync + 'static,
         offset: u64,
         inode: Option<u64>,
     ) -> Self {

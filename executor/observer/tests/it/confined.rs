@@ -84,43 +84,6 @@ async fn pipes_devices_and_sockets_neither_stop_the_observer_nor_are_read() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_is_swapped_for_a_link_while_it_is_opened_stays_the_file() {
-    let machine = Machine::new().await;
-    let told = machine.over("t");
-    std::fs::write(machine.folder().join("secret"), "secret").unwrap();
-    let (place, next) = (told.sandbox.join("file"), told.sandbox.join("next"));
-    let secret = machine.folder().join("secret");
-    std::fs::write(&place, "mine").unwrap();
-    let stop = std::sync::Arc::new(AtomicBool::new(false));
-    let swapping = {
-        let stop = std::sync::Arc::clone(&stop);
-        std::thread::spawn(move || {
-            let mut swaps = 0_u32;
-            while !stop.load(Ordering::Relaxed) {
-                symlink(&secret, &next).unwrap();
-                std::fs::rename(&next, &place).unwrap();
-                std::fs::write(&next, "mine").unwrap();
-                std::fs::rename(&next, &place).unwrap();
-                swaps += 1;
-            }
-            swaps
-        })
-    };
-    let (mut read, mut refused) = (0, 0);
-    let begun = Instant::now();
-    while (read < 20 || refused < 20) && begun.elapsed() < Duration::from_secs(60) {
-        for path in ["/filedata/t/file?offset=0", "/download/t/file", "/file/t/file"] {
-            let text = machine.get(path).await.text();
-            assert!(!text.contains("secret"), "{path}: {text}");
-            if text.contains("mine") { read += 1 } else { refused += 1 }
-        }
-    }
-    stop.store(true, Ordering::Relaxed);
-    assert!(swapping.join().unwrap() > 0);
-    assert!(read >= 20 && refused >= 20, "{read} read, {refused} refused");
-}
-
 /// Exchanges two names until it is told to stop, and then says how often it did.
 fn exchanging(
     a: std::path::PathBuf,
@@ -136,6 +99,31 @@ fn exchanging(
         }
         times
     })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_swapped_for_a_link_while_it_is_opened_stays_the_file() {
+    let machine = Machine::new().await;
+    let told = machine.over("t");
+    let (secret, link) = (machine.folder().join("secret"), told.sandbox.join("link"));
+    let file = told.sandbox.join("file");
+    std::fs::write(&secret, "secret").unwrap();
+    std::fs::write(&file, "mine").unwrap();
+    symlink(&secret, &link).unwrap();
+    let stop = std::sync::Arc::new(AtomicBool::new(false));
+    let swapping = exchanging(file, link, std::sync::Arc::clone(&stop));
+    let (mut read, mut refused) = (0, 0);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while (read < 20 || refused < 20) && Instant::now() < deadline {
+        for path in ["/filedata/t/file?offset=0", "/download/t/file", "/file/t/file"] {
+            let text = machine.get(path).await.text();
+            assert!(!text.contains("secret"), "{path}: {text}");
+            if text.contains("mine") { read += 1 } else { refused += 1 }
+        }
+    }
+    stop.store(true, Ordering::Relaxed);
+    assert!(swapping.join().unwrap() > 0);
+    assert!(read >= 20 && refused >= 20, "{read} read, {refused} refused");
 }
 
 #[tokio::test(flavor = "multi_thread")]

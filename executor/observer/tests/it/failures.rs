@@ -74,8 +74,10 @@ async fn a_checkpoint_that_cannot_be_opened_fails_alone_and_says_why() {
         assert_eq!(answer.status, 500, "{path}: {}", answer.text());
         assert!(answer.text().contains("it is no file"), "{path}: {}", answer.text());
     }
-    let both = machine.json("/j/task?task_id=pipe,good").await;
-    assert!(both["good"].is_object() && both.get("pipe").is_none(), "{both}");
+    for path in ["/j/task", "/j/processes"] {
+        let both = machine.json(&format!("{path}?task_id=pipe,good")).await;
+        assert!(both["good"].is_object() && both.get("pipe").is_none(), "{both}");
+    }
 }
 
 #[tokio::test]
