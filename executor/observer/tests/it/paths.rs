@@ -138,13 +138,43 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
 fn attack() -> impl Strategy<Value = Vec<u8>> {
     let joint = prop_oneof![6 => Just(&b"/"[..]), 1 => Just(&b""[..]), 1 => Just(&b"%2f"[..])];
     let more = prop::collection::vec((joint, piece()), 0..7);
-    let path = (piece(), more).prop_map(|(mut path, more)| {
+    let any = (piece(), more).prop_map(|(mut path, more)| {
         for (joint, piece) in more {
             path.extend_from_slice(joint);
             path.extend_from_slice(&piece);
         }
         path
     });
+    // What would lead outside if it was followed.
+    let begin = prop::sample::select(vec!["", "a/../", "./", "inside/../", "/", "a/b/../../"]);
+    let way = prop::sample::select(vec![
+        "absolute",
+        "relative",
+        "a/relative",
+        "inside/relative",
+        "up",
+        "root",
+        "magic",
+        "back",
+        "..",
+        "%2e%2e",
+        "a/../..",
+        "a%2f..%2f..",
+        "inside%2f%2e%2e%2f..",
+        "",
+        ".logs/../..",
+    ]);
+    let target = prop::sample::select(vec![
+        "/secret",
+        "%2fsecret",
+        "//secret",
+        "/sandbox-evil/secret",
+        "/../secret",
+        "/etc/passwd",
+        "",
+    ]);
+    let out = (begin, way, target).prop_map(|(begin, way, target)| [begin, way, target].concat());
+    let path = prop_oneof![3 => any, 1 => out.prop_map(String::into_bytes)];
     let begin = prop_oneof![
         4 => prop::sample::select(BELOW.to_vec()).prop_map(|route| format!("/{route}/t/")),
         2 => prop::sample::select(OF_A_RUN.to_vec()).prop_map(|route| format!("/{route}/t/p/0/")),
