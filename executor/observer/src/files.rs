@@ -100,7 +100,10 @@ fn answer(found: io::Result<Option<Value>>) -> Response {
         Ok(found) => Json(found.unwrap_or_else(|| json!({}))).into_response(),
         Err(error) => match beneath::logged_status(&error, "a part of a file") {
             StatusCode::NOT_FOUND => Json(json!({})).into_response(),
-            status => (status, Json(json!({ "error": error.to_string() }))).into_response(),
+            status => {
+                let error = json!({ "error": error.to_string() });
+                pages::later((status, Json(error)).into_response())
+            }
         },
     }
 }

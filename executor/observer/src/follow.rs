@@ -28,9 +28,9 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::files;
 use crate::place::{Named, Place};
 use crate::tasks::Observed;
+use crate::{files, pages};
 
 /// How often a file that does not grow is looked at.
 const POLL: Duration = Duration::from_millis(300);
@@ -179,11 +179,7 @@ async fn file(
 
 fn refused(error: &io::Error) -> Response {
     let status = beneath::logged_status(error, "a file to follow");
-    let mut answer = (status, error.to_string()).into_response();
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        answer.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("10"));
-    }
-    answer
+    pages::later((status, error.to_string()).into_response())
 }
 
 async fn follow(

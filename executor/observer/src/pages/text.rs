@@ -245,10 +245,11 @@ pub(super) async fn log(
             }
             Err(error) => return Err(error),
         };
-        let rotated = match place.rotated() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            rotated => rotated?,
-        };
+        // The file itself may be read although its folder may not.
+        let rotated = place.rotated().unwrap_or_else(|error| {
+            beneath::logged_status(&error, "older files of a log");
+            Vec::new()
+        });
         Ok((log, place, text, is_there, rotated))
     });
     let (log, place, text, is_there, rotated) = match found.await {

@@ -102,6 +102,7 @@ async fn who_comes_when_too_many_are_there_is_told_to_come_again() {
     let answer = machine.get("/download/t/huge").await;
     assert_eq!(answer.status, 503, "{}", answer.text());
     assert!(answer.text().contains("Busy"), "{}", answer.text());
+    assert!(answer.head.contains("retry-after: "), "{}", answer.head);
     drop(downloads);
     crate::machine::wait_for("a place", async || {
         let part = machine.ask("GET", "/download/t/huge", &["Range: bytes=0-4"]).await;
