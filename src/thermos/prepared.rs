@@ -109,6 +109,7 @@ impl Prepared {
             sandbox,
             task: spec,
             user: Some(user),
+            image: None,
             environment,
         };
         Ok(Ready { config })

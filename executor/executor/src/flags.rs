@@ -1,6 +1,6 @@
 //! What an operator can choose (`executor.md` 20).
 
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use aurora_thermos::spec::{Logger, LoggerError};
 
@@ -24,6 +24,12 @@ pub struct Flags {
     /// Run processes as the user who runs the executor if there is no user of the role's name.
     #[arg(long)]
     pub fallback_to_current_user: bool,
+    /// Add no user or group to the images of tasks.
+    #[arg(long)]
+    pub no_create_user: bool,
+    /// Where the sandbox is in the image of a task.
+    #[arg(long, value_name = "DIR", default_value = "/mnt/mesos/sandbox", value_parser = mount_point)]
+    pub sandbox_mount_point: PathBuf,
     /// Seconds that a task's processes have to end when it is killed.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub stop_timeout_in_secs: u64,
@@ -46,6 +52,18 @@ pub struct Flags {
     /// Announcing tasks in ZooKeeper.
     #[command(flatten)]
     pub announce: AnnounceFlags,
+}
+
+/// Reads a path that can be written down as a user's home.
+fn mount_point(text: &str) -> Result<PathBuf, String> {
+    let path = Path::new(text);
+    let plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+    let has_name = path.is_absolute() && path.file_name().is_some();
+    if plain && has_name && !text.contains(|c: char| c == ':' || c.is_control()) {
+        Ok(path.to_owned())
+    } else {
+        Err("it must be an absolute path below /, without .., colons and control characters".to_owned())
+    }
 }
 
 impl Flags {

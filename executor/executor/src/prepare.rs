@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aurora_model::config::{HealthCheckConfig, ReadinessConfig};
-use aurora_model::job::AssignedTask;
+use aurora_model::job::{AssignedTask, Container};
 use aurora_thermos::checkpoint::record::{Header, JobInstance};
 use aurora_thermos::process::children::Children;
 use aurora_thermos::process::tree;
@@ -18,6 +18,7 @@ use crate::announce::{self, AnnounceError, Announced, Announcement};
 use crate::autopsy::Autopsy;
 use crate::bind::{BindError, bind};
 use crate::checks::health::{self, Checker, NoPort, Surroundings};
+use crate::image::{self, ImageError};
 use crate::lifecycle::Lifecycle;
 use crate::memory::Memory;
 use crate::sandbox::{SandboxError, create, identity};
@@ -35,6 +36,8 @@ pub(crate) enum StartError {
     NoPort(#[from] NoPort),
     #[error(transparent)]
     Announce(#[from] AnnounceError),
+    #[error("Cannot launch task using a filesystem image: {0}")]
+    Image(#[from] ImageError),
     #[error("Task initialization failed: {0}")]
     Process(#[from] std::io::Error),
 }
@@ -118,6 +121,15 @@ impl Preparation {
         };
         let disk = bound.task.resources.and_then(|resources| u64::try_from(resources.disk).ok());
         let sandbox = create(&self.container, &user)?;
+        let image = match &assigned.task.container {
+            Container::Mesos { image: Some(_), volumes } => {
+                let path = &sandbox.path;
+                let image = image::prepare(&self.container, path, volumes, &user, &self.flags)?;
+                Some(Arc::new(image))
+            }
+            Container::Mesos { image: None, .. } | Container::Docker { .. } => None,
+        };
+        let home = image.as_ref().map_or(&sandbox.path, |image| &image.directory).clone();
         let folder = Arc::new(sandbox.folder.try_clone()?);
         let environment = self.process_environment();
         let lifecycle = bound.lifecycle.as_ref();
@@ -128,10 +140,11 @@ impl Preparation {
         let surroundings = Surroundings {
             children: self.children.helpers(),
             sandbox: folder,
+            image: image.clone(),
             user: checker_user,
             environment: [
                 environment.clone(),
-                vec![("HOME".into(), sandbox.path.clone().into())],
+                vec![("HOME".into(), home.into())],
                 user.environment().into(),
             ]
             .concat(),
@@ -174,6 +187,7 @@ impl Preparation {
             sandbox: sandbox.folder,
             task: spec,
             user: Some(user),
+            image,
             environment,
         };
         Ok(Prepared { config, checks, lifecycle, autopsy, remark: identity.remark })

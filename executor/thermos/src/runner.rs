@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rustix::fs::{AtFlags, statat};
 use rustix::process::Signal;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -20,6 +21,7 @@ use crate::history::History;
 use crate::machine::{Action, Input, Machine};
 use crate::planner::Outcome;
 use crate::process::children::{Children, Exit};
+use crate::process::image::{Image, Place};
 use crate::process::output::{self, RunDirectory};
 use crate::process::spawn::{Launch, launch};
 use crate::process::user::Credentials;
@@ -30,6 +32,9 @@ use crate::view::Stream;
 
 /// The folder of log files within the sandbox.
 pub const LOG_DIR: &str = ".logs";
+
+/// What the shell reads before it runs a command, if it is in the sandbox.
+const PROFILE: &str = ".thermos_profile";
 
 /// How often the end of everything is looked for although no child has told of its own: a process
 /// may leave the tree by ending a parent that nobody waits for.
@@ -56,6 +61,9 @@ pub struct Config {
     pub task: TaskSpec,
     /// Who its processes run as; nobody else than this process if absent.
     pub user: Option<Credentials>,
+    /// The file system in which its processes run, and in which the sandbox is as well; that of the
+    /// machine if absent.
+    pub image: Option<Arc<Image>>,
     /// Variables that its processes get besides `HOME`, `USER`, `LOGNAME` and `BASH_ENV`.
     pub environment: Vec<(OsString, OsString)>,
 }
@@ -336,6 +344,10 @@ impl Runner {
         };
         match rustix::fs::fstat(&self.config.sandbox) {
             Ok(stat) if stat.st_nlink > 0 => return create(self.config.sandbox.as_fd()),
+            // The new one would not be in the image.
+            Ok(_removed) if self.config.image.is_some() => {
+                return Err("the sandbox was removed".to_owned());
+            }
             Ok(_removed) => {}
             Err(errno) => return Err(format!("failed to look at the sandbox: {errno}")),
         }
@@ -351,13 +363,14 @@ impl Runner {
         let directory = Arc::new(self.run_directory(&spec.name, run)?);
         let user = self.config.user.as_ref();
         let sandbox = self.config.sandbox.as_fd();
+        let image = self.config.image.as_deref();
         let environment = self.environment();
         let launched = launch(
             &self.children,
             &Launch {
                 command: &spec.command,
                 environment: &environment,
-                directory: sandbox,
+                place: Place::new(image, sandbox),
                 user: user.filter(|user| !user.is_current()),
                 stdout: directory.sink(&spec.logger, Stream::Stdout),
                 stderr: directory.sink(&spec.logger, Stream::Stderr),
@@ -379,16 +392,18 @@ impl Runner {
     }
 
     fn environment(&self) -> Vec<(OsString, OsString)> {
-        let sandbox = &self.config.header.sandbox;
+        let image = self.config.image.as_deref();
+        let sandbox = image.map_or(&self.config.header.sandbox, |image| &image.directory);
         let mut all = self.config.environment.clone();
         all.push((MARK.into(), self.mark.clone().into()));
         all.push(("HOME".into(), sandbox.into()));
         if let Some(user) = &self.config.user {
             all.extend(user.environment());
         }
-        let profile = sandbox.join(".thermos_profile");
-        if profile.exists() {
-            all.push(("BASH_ENV".into(), profile.into()));
+        // A link leads somewhere else in an image than here: the shell finds out.
+        let found = statat(&self.config.sandbox, PROFILE, AtFlags::SYMLINK_NOFOLLOW);
+        if found.is_ok() {
+            all.push(("BASH_ENV".into(), sandbox.join(PROFILE).into()));
         }
         all
     }

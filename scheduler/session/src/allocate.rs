@@ -243,7 +243,8 @@ fn container(container: &Container) -> Option<v1::ContainerInfo> {
     let mut mounts = vec![v1::Volume {
         container_path: "taskfs".to_owned(),
         image: Some(image),
-        mode: v1::volume::Mode::Ro as i32,
+        // The executor adds the task's user and the places of mounts to it. It is this task's alone.
+        mode: v1::volume::Mode::Rw as i32,
         ..Default::default()
     }];
     mounts.extend(volumes.iter().map(|volume| v1::Volume {
@@ -333,6 +334,8 @@ fn values(attribute: &v1::Attribute) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use aurora_model::job::Volume;
+
     use super::*;
 
     fn scalar(name: &str, value: f64, role: &str) -> v1::Resource {
@@ -388,6 +391,25 @@ mod tests {
         assert_eq!(shown, [(Some("www"), 0.5), (Some("*"), 0.2)]);
         assert!(pool.take_scalar("cpus", 801, false).is_err());
         assert!(pool.take_scalar("cpus", 1, true).is_err(), "none of it is revocable");
+    }
+
+    #[test]
+    fn an_image_is_a_volume_that_the_executor_may_write_to_and_volumes_come_with_it_alone() {
+        let volume = Volume {
+            container_path: "/data".to_owned(),
+            host_path: "/srv".to_owned(),
+            read_only: true,
+        };
+        let image = Image::Docker { name: "nginx".to_owned(), tag: "1.27".to_owned() };
+        let mesos = |image| Container::Mesos { image, volumes: vec![volume.clone()] };
+        let info = container(&mesos(Some(image))).unwrap();
+        let [taskfs, data] = &info.volumes[..] else { panic!("{info:?}") };
+        assert_eq!((taskfs.container_path.as_str(), taskfs.mode()), ("taskfs", v1::volume::Mode::Rw));
+        let docker = taskfs.image.as_ref().unwrap().docker.as_ref().unwrap();
+        assert_eq!(docker.name, "nginx:1.27");
+        assert_eq!((data.container_path.as_str(), data.mode()), ("/data", v1::volume::Mode::Ro));
+        assert_eq!((data.host_path.as_deref(), &data.image), (Some("/srv"), &None));
+        assert!(container(&mesos(None)).is_none());
     }
 
     #[test]

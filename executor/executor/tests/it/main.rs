@@ -7,6 +7,7 @@ mod agent;
 mod announce;
 mod bare;
 mod health;
+mod image;
 mod memory;
 mod session;
 mod stories;

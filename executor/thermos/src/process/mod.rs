@@ -2,6 +2,7 @@
 //! that descends from them.
 
 pub mod children;
+pub mod image;
 pub mod leftover;
 pub mod output;
 pub mod spawn;

@@ -6,17 +6,19 @@ use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::process::{Pid, Signal};
-use rustix::thread::{Gid, Uid};
+use rustix::thread::{Gid, LinkNameSpaceType, Uid, move_into_link_name_space};
 
 use super::children::{Child, Children};
+use super::image::Place;
 use super::user::Credentials;
 
-/// The shell.
+/// The shell of the machine.
 const SHELL: &str = "/bin/bash";
 
 /// What to start.
@@ -26,8 +28,8 @@ pub struct Launch<'a> {
     pub command: &'a str,
     /// The whole environment.
     pub environment: &'a [(OsString, OsString)],
-    /// Where it starts.
-    pub directory: BorrowedFd<'a>,
+    /// Where it runs.
+    pub place: Place<'a>,
     /// Who to become; `None` to stay who this process is.
     pub user: Option<&'a Credentials>,
     /// Where standard output goes.
@@ -71,6 +73,7 @@ pub struct LaunchError {
 #[repr(u8)]
 enum Step {
     Session = 1,
+    Image,
     Groups,
     Group,
     User,
@@ -81,8 +84,9 @@ enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Session,
+        Self::Image,
         Self::Groups,
         Self::Group,
         Self::User,
@@ -96,6 +100,7 @@ impl Step {
         let user = launch.user.map_or("", |user| user.name.as_str());
         match self {
             Self::Session => "start a session".to_owned(),
+            Self::Image => format!("enter {}", launch.shell().1),
             Self::Groups => format!("take on the groups of user {user:?}"),
             Self::Group => format!("take on the primary group of user {user:?}"),
             Self::User => format!("become user {user:?}"),
@@ -107,7 +112,17 @@ impl Step {
     }
 }
 
-/// Starts `/bin/bash -c <command>` as the leader of a new session.
+impl Launch<'_> {
+    /// The shell, and what it belongs to.
+    fn shell(&self) -> (&'static str, String) {
+        match self.place {
+            Place::Machine(_) => (SHELL, "this machine".to_owned()),
+            Place::Image(image) => (image.shell, format!("the image {}", image.path.display())),
+        }
+    }
+}
+
+/// Starts `/bin/bash -c <command>`, or the shell of its image, as the leader of a new session.
 ///
 /// The process has standard input from `/dev/null`, no other open file, default signal handling,
 /// umask 022, and dies with the thread that calls this.
@@ -121,7 +136,8 @@ pub fn launch(children: &Children, launch: &Launch<'_>) -> Result<Launched, Laun
     };
     // The forked copy writes the step that failed; its end is closed when it becomes the shell.
     let (mut report, reporter) = io::pipe().map_err(failed("create a pipe"))?;
-    let mut command = Command::new(SHELL);
+    let (shell, of) = launch.shell();
+    let mut command = Command::new(shell);
     command.arg("-c").arg(launch.command).env_clear();
     command.envs(launch.environment.iter().map(|(name, value)| (name, value)));
     let stdio = |sink| stdio(sink).map_err(failed("open a file for it"));
@@ -146,7 +162,8 @@ pub fn launch(children: &Children, launch: &Launch<'_>) -> Result<Launched, Laun
                 Ok(1) => Step::ALL.into_iter().find(|known| *known as u8 == step[0]),
                 _ => None,
             };
-            let step = known.map_or_else(|| format!("start {SHELL}"), |step| step.describe(launch));
+            let step = known
+                .map_or_else(|| format!("start {shell} of {of}"), |step| step.describe(launch));
             Err(LaunchError { step, source })
         }
     }
@@ -170,12 +187,18 @@ fn nothing() -> io::Result<Stdio> {
     }
 }
 
+/// A [`Place`] as the forked copy needs it.
+enum Entry {
+    Machine(OwnedFd),
+    Image { namespace: OwnedFd, directory: CString },
+}
+
 /// All that the forked copy needs.
 struct Prepared {
     reporter: OwnedFd,
     parent: Option<Pid>,
     user: Option<(Uid, Gid, Vec<Gid>)>,
-    directory: OwnedFd,
+    place: Entry,
     stdout: Option<(OwnedFd, CString)>,
     stderr: Option<(OwnedFd, CString)>,
 }
@@ -195,7 +218,13 @@ impl Prepared {
                 let groups = user.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
                 (Uid::from_raw(user.uid), Gid::from_raw(user.gid), groups)
             }),
-            directory: launch.directory.try_clone_to_owned()?,
+            place: match launch.place {
+                Place::Machine(directory) => Entry::Machine(directory.try_clone_to_owned()?),
+                Place::Image(image) => Entry::Image {
+                    namespace: image.namespace.try_clone()?,
+                    directory: CString::new(image.directory.as_os_str().as_bytes())?,
+                },
+            },
             stdout: file(launch.stdout)?,
             stderr: file(launch.stderr)?,
         })
@@ -214,6 +243,11 @@ impl Prepared {
         let at = |step: Step| move |errno| (step, errno);
         rustix::process::setsid().map_err(at(Step::Session))?;
         reset_signals();
+        if let Entry::Image { namespace, .. } = &self.place {
+            // Its root becomes that of the process. Nobody but root may do that.
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Mount))
+                .map_err(at(Step::Image))?;
+        }
         if let Some((uid, gid, groups)) = &self.user {
             // These change the calling thread, the only one of the forked copy.
             rustix::thread::set_thread_groups(groups).map_err(at(Step::Groups))?;
@@ -228,7 +262,12 @@ impl Prepared {
             return Err((Step::DeathSignal, rustix::io::Errno::SRCH));
         }
         rustix::process::umask(Mode::WGRP | Mode::WOTH);
-        rustix::process::fchdir(&self.directory).map_err(at(Step::Directory))?;
+        match &self.place {
+            Entry::Machine(directory) => rustix::process::fchdir(directory),
+            // By its name: a directory that was opened outside of the image leads out of it.
+            Entry::Image { directory, .. } => rustix::process::chdir(directory.as_c_str()),
+        }
+        .map_err(at(Step::Directory))?;
         if let Some(file) = &self.stdout {
             redirect(file, nix::libc::STDOUT_FILENO).map_err(at(Step::Stdout))?;
         }

@@ -3,7 +3,7 @@
 use std::ffi::{CString, OsString};
 use std::io;
 
-use nix::unistd::{Gid, Uid, User, getgrouplist};
+use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
 
 /// A user of the machine, with all that a process needs to become them. It is looked up before a
 /// process is forked: in the forked copy nothing but system calls may be made.
@@ -22,6 +22,14 @@ pub struct Credentials {
 /// Why a user cannot be looked up.
 #[derive(Debug, thiserror::Error)]
 pub enum UserError {
+    /// The primary group has no name.
+    #[error("group {gid} of user {user:?} has no name on this machine")]
+    Group {
+        /// Whose group it is.
+        user: String,
+        /// The group.
+        gid: u32,
+    },
     /// There is none of that name.
     #[error("user {0:?} does not exist on this machine")]
     Unknown(String),
@@ -74,6 +82,18 @@ impl Credentials {
         })
     }
 
+    /// The name of the primary group.
+    ///
+    /// # Errors
+    /// It has none, or the user database cannot be asked.
+    pub fn group_name(&self) -> Result<String, UserError> {
+        let failed =
+            |errno: nix::Error| UserError::Lookup { name: self.name.clone(), source: errno.into() };
+        let group = found(Group::from_gid(Gid::from_raw(self.gid))).map_err(failed)?;
+        let missing = || UserError::Group { user: self.name.clone(), gid: self.gid };
+        group.map(|group| group.name).ok_or_else(missing)
+    }
+
     /// Whether this process may become another user.
     pub fn may_switch() -> bool {
         Uid::effective().is_root()
@@ -90,8 +110,8 @@ impl Credentials {
     }
 }
 
-/// Who was found; nobody where there is no file of users, as in a bare container.
-fn found(result: nix::Result<Option<User>>) -> nix::Result<Option<User>> {
+/// Who was found; nobody where there is no file of users or groups, as in a bare container.
+fn found<T>(result: nix::Result<Option<T>>) -> nix::Result<Option<T>> {
     match result {
         Err(nix::Error::ENOENT) => Ok(None),
         other => other,
@@ -107,6 +127,9 @@ mod tests {
         let root = Credentials::lookup("root").unwrap();
         assert_eq!((root.uid, root.gid), (0, 0));
         assert!(root.groups.contains(&0));
+        assert_eq!(root.group_name().unwrap(), "root");
+        let nameless = Credentials { gid: 4_000_000_123, ..root };
+        assert!(matches!(nameless.group_name(), Err(UserError::Group { gid: 4_000_000_123, .. })));
         let error = Credentials::lookup("no-such-user").unwrap_err();
         assert!(matches!(error, UserError::Unknown(name) if name == "no-such-user"));
     }

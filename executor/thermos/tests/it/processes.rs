@@ -69,6 +69,7 @@ impl Place {
             sandbox: File::open(sandbox).unwrap().into(),
             task: TaskSpec::new(&serde_json::from_value(task.clone()).unwrap()).unwrap(),
             user: None,
+            image: None,
             environment: vec![("PATH".into(), std::env::var_os("PATH").unwrap())],
         }
     }

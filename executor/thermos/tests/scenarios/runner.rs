@@ -91,6 +91,7 @@ fn config(setup: &Setup) -> Result<Config, String> {
         sandbox: File::open(&setup.sandbox).unwrap().into(),
         task,
         user: Some(user),
+        image: None,
         environment: vec![("PATH".into(), std::env::var_os("PATH").unwrap())],
     })
 }

@@ -92,6 +92,7 @@ mod tests {
         let surroundings = Surroundings {
             children: Children::adopt().unwrap(),
             sandbox,
+            image: None,
             user: None,
             environment: Vec::new(),
         };

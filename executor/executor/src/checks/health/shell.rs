@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use aurora_thermos::checkpoint::record::ProcessIdentity;
 use aurora_thermos::process::children::{Children, Exit};
+use aurora_thermos::process::image::{Image, Place};
 use aurora_thermos::process::spawn::{Launch, Sink, launch};
 use aurora_thermos::process::tree;
 use aurora_thermos::process::user::Credentials;
@@ -27,6 +28,8 @@ const DRAIN: Duration = Duration::from_millis(200);
 pub(crate) struct Surroundings {
     pub(crate) children: Children,
     pub(crate) sandbox: Arc<OwnedFd>,
+    /// The file system in which commands run, if it is not the machine's.
+    pub(crate) image: Option<Arc<Image>>,
     /// Who to become; `None` to stay who this process is.
     pub(crate) user: Option<Credentials>,
     pub(crate) environment: Vec<(OsString, OsString)>,
@@ -50,7 +53,7 @@ pub(super) async fn check(
         &Launch {
             command: &script,
             environment: &surroundings.environment,
-            directory: surroundings.sandbox.as_fd(),
+            place: Place::new(surroundings.image.as_deref(), surroundings.sandbox.as_fd()),
             user: surroundings.user.as_ref(),
             stdout: Sink::Pipe,
             stderr: Sink::Inherit,
