@@ -57,12 +57,14 @@ pub struct Flags {
 /// Reads a path that can be written down as a user's home.
 fn mount_point(text: &str) -> Result<PathBuf, String> {
     let path = Path::new(text);
-    let plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+    let plain =
+        path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
     let has_name = path.is_absolute() && path.file_name().is_some();
     if plain && has_name && !text.contains(|c: char| c == ':' || c.is_control()) {
         Ok(path.to_owned())
     } else {
-        Err("it must be an absolute path below /, without .., colons and control characters".to_owned())
+        Err("it must be an absolute path below /, without .., colons and control characters"
+            .to_owned())
     }
 }
 

@@ -27,7 +27,9 @@ const TASKFS: &str = "taskfs";
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
     /// Only root may mount.
-    #[error("the executor runs as user {0}, and only root can mount an image: start the agent as root")]
+    #[error(
+        "the executor runs as user {0}, and only root can mount an image: start the agent as root"
+    )]
     NotRoot(String),
     /// The agent has not laid out the image.
     #[error(
@@ -140,4 +142,66 @@ fn is_image(volume: &Volume) -> bool {
         .components()
         .filter(|part| !matches!(part, Component::RootDir | Component::CurDir))
         .eq([Component::Normal(TASKFS.as_ref())])
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Args {
+        #[command(flatten)]
+        flags: Flags,
+    }
+
+    #[test]
+    fn s62_nobody_but_root_mounts_an_image() {
+        let not_root = || {
+            // It changes this thread alone, and nothing if this is not root anyway.
+            let nobody = rustix::thread::Uid::from_raw(65_534);
+            let _ = rustix::thread::set_thread_res_uid(nobody, nobody, nobody);
+            let folder = std::env::temp_dir();
+            let user = Credentials::current().unwrap();
+            let flags = Args::parse_from(["executor"]).flags;
+            prepare(&folder, &folder, &[], &user, &flags).unwrap_err().to_string()
+        };
+        let error = std::thread::spawn(not_root).join().unwrap();
+        assert!(error.contains("only root can mount an image: start the agent as root"), "{error}");
+    }
+
+    #[test]
+    fn a_mount_point_is_a_plain_path_below_the_root() {
+        let flag = |path: &str| Args::try_parse_from(["executor", "--sandbox-mount-point", path]);
+        assert_eq!(flag("/here").unwrap().flags.sandbox_mount_point, Path::new("/here"));
+        for path in ["", "/", "here", "/a/../b", "/a:b", "/a\nb"] {
+            let error = flag(path).unwrap_err().to_string();
+            assert!(error.contains("must be an absolute path below /"), "{path:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_image_is_no_volume_in_itself() {
+        let volume = |path: &str| Volume {
+            container_path: path.to_owned(),
+            host_path: String::new(),
+            read_only: false,
+        };
+        for path in ["taskfs", "/taskfs", "./taskfs/"] {
+            assert!(is_image(&volume(path)), "{path}");
+        }
+        for path in ["taskfs/data", "/data/taskfs", "/"] {
+            assert!(!is_image(&volume(path)), "{path}");
+        }
+    }
+
+    #[test]
+    fn an_image_that_can_only_be_read_is_told_with_what_agents_need() {
+        let action = "write /etc/hosts of the image";
+        let error = ImageError::of(action)(rustix::io::Errno::ROFS).to_string();
+        let expected = "failed to write /etc/hosts of the image: the image can only be read; agents \
+                        need --image_provisioner_backend=overlay or copy";
+        assert_eq!(error, expected);
+    }
 }

@@ -404,7 +404,10 @@ mod tests {
         let mesos = |image| Container::Mesos { image, volumes: vec![volume.clone()] };
         let info = container(&mesos(Some(image))).unwrap();
         let [taskfs, data] = &info.volumes[..] else { panic!("{info:?}") };
-        assert_eq!((taskfs.container_path.as_str(), taskfs.mode()), ("taskfs", v1::volume::Mode::Rw));
+        assert_eq!(
+            (taskfs.container_path.as_str(), taskfs.mode()),
+            ("taskfs", v1::volume::Mode::Rw)
+        );
         let docker = taskfs.image.as_ref().unwrap().docker.as_ref().unwrap();
         assert_eq!(docker.name, "nginx:1.27");
         assert_eq!((data.container_path.as_str(), data.mode()), ("/data", v1::volume::Mode::Ro));

@@ -143,7 +143,9 @@ impl<'a> Entry<'a> {
     /// are skipped, as C libraries do.
     fn of(text: &'a str, name: &str, id: u32) -> Option<Self> {
         let entries = || text.lines().filter_map(Self::read);
-        entries().find(|entry| entry.name == name).or_else(|| entries().find(|entry| entry.id == id))
+        entries()
+            .find(|entry| entry.name == name)
+            .or_else(|| entries().find(|entry| entry.id == id))
     }
 
     fn read(line: &'a str) -> Option<Self> {
@@ -169,7 +171,9 @@ fn extend(
         .create(true)
         .mode(0o644)
         // Whatever the image has there must not hold up the executor.
-        .custom_flags((rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY).bits().cast_signed())
+        .custom_flags(
+            (rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY).bits().cast_signed(),
+        )
         .open(file)
         .map_err(failed)?;
     let found = opened.metadata().map_err(failed)?;
@@ -220,7 +224,10 @@ mod tests {
     fn s77_a_clash_names_both() {
         for (groups, expected) in [
             ("web:x:5:\n", r#"group "web" has the id 5 in the image, and 1002 on this machine"#),
-            ("staff:x:1002:\n", r#"group 1002 is called "staff" in the image, and "web" on this machine"#),
+            (
+                "staff:x:1002:\n",
+                r#"group 1002 is called "staff" in the image, and "web" on this machine"#,
+            ),
         ] {
             assert_eq!(account().group_line(groups).unwrap_err().to_string(), expected);
         }

@@ -46,12 +46,7 @@ const SYSTEM: [(&str, &str, MountFlags, Option<&CStr>); 5] = {
             MountFlags::NOSUID.union(MountFlags::NOEXEC),
             Some(c"newinstance,ptmxmode=0666,mode=620"),
         ),
-        (
-            "tmpfs",
-            "/dev/shm",
-            MountFlags::NOSUID.union(MountFlags::NODEV),
-            Some(c"mode=1777"),
-        ),
+        ("tmpfs", "/dev/shm", MountFlags::NOSUID.union(MountFlags::NODEV), Some(c"mode=1777")),
     ]
 };
 
@@ -218,8 +213,7 @@ fn replace(path: &str, text: &[u8]) -> io::Result<()> {
 /// Mounts what programs expect of a system.
 fn mount_system() -> Result<(), ImageError> {
     for (kind, place, flags, data) in SYSTEM {
-        fs::create_dir_all(place)
-            .map_err(ImageError::of(format!("make {place} in the image")))?;
+        fs::create_dir_all(place).map_err(ImageError::of(format!("make {place} in the image")))?;
         mount(kind, place, kind, flags, data)
             .map_err(ImageError::of(format!("mount {place} of the image")))?;
     }
@@ -259,9 +253,10 @@ impl Source {
     fn open(bind: &Bind) -> Result<Self, ImageError> {
         let path = &bind.source;
         // A volume may be named through a link; the agent's mount is where it leads.
-        let path = path
-            .canonicalize()
-            .map_err(ImageError::of(format!("find {}, to be mounted in the image", path.display())))?;
+        let path = path.canonicalize().map_err(ImageError::of(format!(
+            "find {}, to be mounted in the image",
+            path.display()
+        )))?;
         Ok(Self { mount: detached(&path)?, is_folder: path.is_dir() })
     }
 

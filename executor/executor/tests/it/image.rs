@@ -122,7 +122,8 @@ fn install(taskfs: &Path, program: &str, name: &str) {
     let from = from.into_iter().find(|path| path.exists()).unwrap();
     let listed = std::process::Command::new("ldd").arg(&from).output().unwrap();
     let listed = String::from_utf8(listed.stdout).unwrap();
-    let libraries = listed.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from);
+    let libraries =
+        listed.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from);
     let copies = libraries.map(|path| (path.clone(), path));
     let target = Path::new("/bin").join(name);
     for (from, target) in copies.chain([(from, target)]) {
@@ -206,13 +207,21 @@ async fn links_of_an_image_lead_nowhere_outside() {
     }
     std::fs::write(inside.join("passwd"), "app:x:1:1::/:/bin/sh").unwrap();
     symlink("/", bed.taskfs.join("mnt")).unwrap();
-    symlink("../../../../../../../etc", bed.taskfs.join("proc")).unwrap();
-    bed.finishes("id -un; ls -d /mesos/sandbox").await;
+    for folder in [&outside, &inside] {
+        std::fs::create_dir(folder.join("system")).unwrap();
+    }
+    let up = "../".repeat(20);
+    let system = outside.join("system").strip_prefix("/").unwrap().to_owned();
+    symlink(Path::new(&up).join(&system), bed.taskfs.join("proc")).unwrap();
+    bed.finishes(&format!("id -un; ls -d /mesos/sandbox; cat /{}/version", system.display())).await;
     for name in ["passwd", "resolv.conf"] {
         assert_eq!(std::fs::read_to_string(outside.join(name)).unwrap(), "of the machine\n");
     }
     assert!(!Path::new("/mesos").exists());
-    assert_eq!(bed.written(".logs/p/0/stdout"), "nobody\n/mesos/sandbox\n");
+    assert_eq!(std::fs::read_dir(outside.join("system")).unwrap().count(), 0);
+    let version = std::fs::read_to_string("/proc/version").unwrap();
+    let expected = format!("nobody\n/mesos/sandbox\n{version}");
+    assert_eq!(bed.written(".logs/p/0/stdout"), expected);
     let users = std::fs::read_to_string(inside.join("passwd")).unwrap();
     assert!(users.starts_with("app:x:1:1::/:/bin/sh\nnobody:*:65534:"), "{users}");
     let copied = std::fs::symlink_metadata(bed.taskfs.join("etc/resolv.conf")).unwrap();
@@ -231,7 +240,8 @@ async fn s77_a_user_or_group_of_another_id_fails_the_task_and_the_same_does_not(
     let mut bed = Bed::new(&[]).await.unwrap();
     bed.write("etc/group", "users:x:65534:\n");
     let why = bed.fails().await;
-    let expected = "group 65534 is called \"users\" in the image, and \"nogroup\" on this machine: ";
+    let expected =
+        "group 65534 is called \"users\" in the image, and \"nogroup\" on this machine: ";
     assert!(why.starts_with(expected), "{why}");
     let mut bed = Bed::new(&[]).await.unwrap();
     bed.write("etc/group", "nogroup:x:65534:\n");
