@@ -450,3 +450,25 @@ fn root_runs_tasks_as_the_role_or_says_that_it_cannot() {
     up.process.expect("svc/0 main | root");
     up.stop();
 }
+
+#[test]
+fn a_job_with_an_image_fails_and_is_told_why() {
+    let home = Home::new();
+    let role = role();
+    let text = format!(
+        "jobs = [Job(cluster = 'test', role = '{role}', environment = 'prod', name = 'boxed',\n\
+         container = Mesos(image = DockerImage(name = 'tiny', tag = '1')),\n\
+         task = Task(processes = [Process(name = 'main', cmdline = 'true')],\n\
+         resources = Resources(cpu = 0.01, ram = 8 * MB, disk = 8 * MB)))]\n"
+    );
+    let file = home.file("boxed.aurora", &text);
+    let up = Up::start(&home, file.to_str().unwrap(), &[]);
+    let told = up.process.expect("Cannot launch task using a filesystem image: ");
+    let why = if nix::unistd::Uid::effective().is_root() {
+        "the agent has not provided it: there is no folder"
+    } else {
+        "only root can mount an image"
+    };
+    assert!(told.contains("FAILED") && told.contains(why), "{told}");
+    up.stop();
+}

@@ -8,6 +8,8 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use super::ImageError;
+
 const GROUPS: &str = "/etc/group";
 const USERS: &str = "/etc/passwd";
 
@@ -52,14 +54,6 @@ pub enum AccountError {
         /// Its name on the machine.
         here: String,
     },
-    /// The image has something there that is no such file.
-    #[error("failed to add the task's user to {file} of the image: {source}")]
-    File {
-        /// The file, as the image names it.
-        file: &'static str,
-        /// Why.
-        source: io::Error,
-    },
 }
 
 impl Account {
@@ -67,7 +61,7 @@ impl Account {
     ///
     /// # Errors
     /// The image knows somebody else by that name or id, or its files cannot be changed.
-    pub(super) fn add(&self, shell: &str) -> Result<(), AccountError> {
+    pub(super) fn add(&self, shell: &str) -> Result<(), ImageError> {
         extend(GROUPS, |text| self.group_line(text))?;
         extend(USERS, |text| self.user_line(text, shell))
     }
@@ -160,8 +154,9 @@ impl<'a> Entry<'a> {
 fn extend(
     file: &'static str,
     line: impl FnOnce(&str) -> Result<Option<String>, AccountError>,
-) -> Result<(), AccountError> {
-    let failed = |source| AccountError::File { file, source };
+) -> Result<(), ImageError> {
+    let failed =
+        |source| ImageError::new(format!("add the task's user to {file} of the image"), source);
     if let Some(folder) = Path::new(file).parent() {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
