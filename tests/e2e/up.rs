@@ -462,7 +462,7 @@ fn a_job_with_an_image_fails_and_is_told_why() {
          resources = Resources(cpu = 0.01, ram = 8 * MB, disk = 8 * MB)))]\n"
     );
     let file = home.file("boxed.aurora", &text);
-    let up = Up::start(&home, file.to_str().unwrap(), &[]);
+    let mut up = Up::start(&home, file.to_str().unwrap(), &[]);
     let told = up.process.expect("Cannot launch task using a filesystem image: ");
     let why = if nix::unistd::Uid::effective().is_root() {
         "the agent has not provided it: there is no folder"
@@ -470,5 +470,6 @@ fn a_job_with_an_image_fails_and_is_told_why() {
         "only root can mount an image"
     };
     assert!(told.contains("FAILED") && told.contains(why), "{told}");
-    up.stop();
+    assert_eq!(up.process.ended(), 4);
+    assert_nothing_left(home.path());
 }

@@ -15,8 +15,7 @@ use aurora_model::job::Volume;
 use aurora_thermos::process::image::Image;
 use aurora_thermos::process::user::{Credentials, UserError};
 
-use self::accounts::Account;
-pub use self::accounts::AccountError;
+use self::accounts::{Account, AccountError};
 use self::mounts::{Bind, Content};
 use crate::Flags;
 
@@ -25,7 +24,7 @@ const TASKFS: &str = "taskfs";
 
 /// Why a task cannot run in its image.
 #[derive(Debug, thiserror::Error)]
-pub enum ImageError {
+pub(crate) enum ImageError {
     /// Only root may mount.
     #[error(
         "the executor runs as user {0}, and only root can mount an image: start the agent as root"

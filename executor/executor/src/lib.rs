@@ -33,6 +33,5 @@ mod text;
 pub use announce::{AnnounceFlags, AnnounceFlagsError};
 pub use bind::BindError;
 pub use flags::Flags;
-pub use image::{AccountError, ImageError};
 pub use run::{Error, run};
 pub use sandbox::SandboxError;

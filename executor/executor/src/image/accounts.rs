@@ -29,7 +29,7 @@ pub(super) struct Account {
 
 /// Why an image cannot be made to know a user.
 #[derive(Debug, thiserror::Error)]
-pub enum AccountError {
+pub(crate) enum AccountError {
     /// The name is taken by another id.
     #[error("{kind} {name:?} has the id {there} in the image, and {here} on this machine")]
     Name {
