@@ -323,6 +323,19 @@ async fn a_task_in_an_image_can_be_killed() {
 }
 
 #[tokio::test]
+async fn what_was_made_of_an_image_is_gone_with_an_executor_that_is_killed() {
+    let Some(mut bed) = Bed::new(&[]).await else { return };
+    let held = bed.pipe("held");
+    let all_closed = tokio::spawn(heard(held));
+    bed.launch("exec 3> held; echo running >&3; exec sleep 1000").await;
+    bed.is_told(TaskState::TaskRunning).await;
+    bed.agent.executor.kill().await.unwrap();
+    // Only the end of the process closes it.
+    assert_eq!(all_closed.await.unwrap(), "running\n");
+    assert_eq!(mounts("self", bed.agent.folder.path()), [""; 0]);
+}
+
+#[tokio::test]
 async fn commands_of_health_checks_run_in_the_image_too() {
     let Some(mut bed) = Bed::new(&[]).await else { return };
     let command = "cat /etc/marker && [ $PWD = /mnt/mesos/sandbox ] && [ $HOME = $PWD ] && \
