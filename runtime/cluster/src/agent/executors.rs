@@ -18,6 +18,8 @@ use aurora_mesos::v1::executor::{Call, Event, event};
 use bytes::Bytes;
 use prost::Message;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use self::container::{Doom, Executor, Task};
 use super::cgroup;
@@ -73,6 +75,10 @@ struct Shared {
     address: std::net::SocketAddr,
     /// Where executors get their cgroups.
     cgroups: Option<PathBuf>,
+    /// What is being fetched for executors that are still to be started.
+    fetches: TaskTracker,
+    /// Cancelled when this agent ends.
+    stop: CancellationToken,
 }
 
 type ExecutorKey = (String, String);
@@ -104,7 +110,15 @@ impl Executors {
             closing: false,
         };
         let cgroups = cgroup::parent();
-        let shared = Shared { inner: Mutex::new(inner), folders, times, address, cgroups };
+        let shared = Shared {
+            inner: Mutex::new(inner),
+            folders,
+            times,
+            address,
+            cgroups,
+            fetches: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        };
         let all = Self(Arc::new(shared));
         let Some(id) = id else { return Ok(all) };
         let boot = launch::boot_id()?;
@@ -174,6 +188,7 @@ impl Executors {
             ended_ms: container.ended_ms,
             deadline: None,
             forsaken: false,
+            unwanted: CancellationToken::new(),
         };
         let was_running = executor.ended_ms == 0;
         let mut inner = self.lock();
@@ -352,6 +367,7 @@ impl Executors {
                 recovery_timeout: self.0.times.recovery,
             },
         };
+        let unwanted = executor.unwanted.clone();
         inner.executors.insert(key.clone(), executor);
         // What is fetched may be large, and others need not wait for it.
         drop(inner);
@@ -359,15 +375,38 @@ impl Executors {
         match uris.filter(|uris| fetch::waits(uris)) {
             None => self.start(key, container, Ok(start)),
             Some(uris) => {
-                let all = self.clone();
-                tokio::spawn(async move {
-                    let deadline = all.0.times.registration;
-                    let fetched = fetch::download(&uris, &start.sandbox, deadline).await;
-                    let start = fetched.map(|()| start).map_err(std::io::Error::from);
-                    all.blocking(move |all| all.start(key, container, start)).await;
-                });
+                let fetching = self.clone().fetch(uris, key, container, start, unwanted);
+                self.0.fetches.spawn(fetching);
             }
         }
+    }
+
+    /// Fetches what an executor needs and starts it, unless it is not to run any more.
+    async fn fetch(
+        self,
+        uris: Vec<v1::command_info::Uri>,
+        key: ExecutorKey,
+        container: String,
+        start: Start,
+        unwanted: CancellationToken,
+    ) {
+        let sandbox = start.sandbox.clone();
+        let start = tokio::select! {
+            // The next agent in this folder finds that it was never started.
+            () = self.0.stop.cancelled() => return,
+            () = unwanted.cancelled() => Err(std::io::Error::other("it is not to run any more")),
+            fetched = fetch::download(&uris, &sandbox, self.0.times.registration) => {
+                fetched.map(|()| start).map_err(std::io::Error::from)
+            }
+        };
+        self.blocking(move |all| all.start(key, container, start)).await;
+    }
+
+    /// Fetches nothing any more, and waits until what was fetched is started or given up. Executors run on.
+    pub(crate) async fn close(&self) {
+        self.0.stop.cancel();
+        self.0.fetches.close();
+        self.0.fetches.wait().await;
     }
 
     /// Starts an executor that is remembered, or fails its tasks.
@@ -424,6 +463,7 @@ impl Executors {
             ended_ms: 0,
             deadline: Some((Instant::now() + self.0.times.registration, Doom::NeverSubscribed)),
             forsaken: false,
+            unwanted: CancellationToken::new(),
         };
         if let Err(error) = executor.save() {
             end_cgroup(executor.cgroup.as_deref(), &executor.container);

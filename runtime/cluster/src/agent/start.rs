@@ -154,11 +154,12 @@ pub async fn start(config: Config, stop: CancellationToken) -> Result<Handle, Er
     ];
     let every = config.disk_watch_interval.min(collector.interval());
     let collecting = Collecting::start(collector, every);
+    let fetching = executors.clone();
     let ended = CancellationToken::new();
     let over = ended.clone().drop_guard();
     let running = tokio::spawn(async move {
         let _over = over;
-        run(listener, router, stop, parts, collecting, lock).await
+        run(listener, router, stop, parts, collecting, &fetching, lock).await
     });
     Ok(Handle { address, executors, running, ended })
 }
@@ -169,13 +170,15 @@ async fn run(
     stop: CancellationToken,
     parts: [JoinHandle<()>; 2],
     collecting: Collecting,
+    executors: &Executors,
     _lock: File,
 ) -> Result<(), Error> {
     let served = serve::serve(listener, router, stop).await;
     for part in parts {
         part.abort();
     }
-    // The next agent must not meet it.
+    // The next agent must meet neither.
+    executors.close().await;
     collecting.end().await;
     served.map_err(Error::Serve)
 }

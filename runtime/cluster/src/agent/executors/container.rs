@@ -8,6 +8,7 @@ use aurora_mesos::v1;
 use aurora_mesos::v1::executor::{Event, event};
 use bytes::Bytes;
 use prost::Message;
+use tokio_util::sync::CancellationToken;
 
 use crate::agent::checkpoint::{self, VERSION};
 use crate::agent::launch::{self, Process};
@@ -36,6 +37,8 @@ pub(super) struct Executor {
     pub(super) deadline: Option<(Instant, Doom)>,
     /// Whether its framework was removed: nobody acknowledges updates.
     pub(super) forsaken: bool,
+    /// Cancelled if it is not to run any more: then what it needs is fetched no further.
+    pub(super) unwanted: CancellationToken,
 }
 
 /// Why an executor is killed when its time is over.
@@ -125,6 +128,7 @@ impl Executor {
     }
 
     pub(super) fn kill(&self) {
+        self.unwanted.cancel();
         let Some(process) = self.process.as_ref().filter(|_| self.ended_ms == 0) else { return };
         if let Some(handle) = launch::handle(process) {
             // It may have ended meanwhile.

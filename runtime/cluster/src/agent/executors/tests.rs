@@ -47,6 +47,11 @@ impl Agent {
 
     /// Launches a task with an executor that runs `command`.
     fn launch(&self, executor: &str, task: &str, command: &str) {
+        self.launch_fetching(executor, task, command, &[]);
+    }
+
+    /// The same with an executor that needs files.
+    fn launch_fetching(&self, executor: &str, task: &str, command: &str, uris: &[&str]) {
         let user = nix::unistd::User::from_uid(nix::unistd::Uid::effective()).unwrap().unwrap();
         let framework = v1::FrameworkInfo {
             user: user.name,
@@ -58,6 +63,7 @@ impl Agent {
             executor_id: v1::ExecutorId { value: executor.to_owned() },
             command: Some(v1::CommandInfo {
                 value: Some(command.to_owned()),
+                uris: uris.iter().map(|uri| fetched(uri)).collect(),
                 ..Default::default()
             }),
             ..Default::default()
@@ -142,6 +148,17 @@ impl Drop for Agent {
             super::end_cgroup(executor.cgroup.as_deref(), &executor.container);
         }
     }
+}
+
+fn fetched(uri: &str) -> v1::command_info::Uri {
+    v1::command_info::Uri { value: uri.to_owned(), executable: Some(true), ..Default::default() }
+}
+
+/// A server that takes connections and never answers.
+fn silent() -> (std::net::TcpListener, String) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/executor", listener.local_addr().unwrap());
+    (listener, address)
 }
 
 fn to(executor: &str) -> Call {
@@ -347,4 +364,71 @@ async fn it_is_remembered_that_a_task_failed() {
         assert!(container.tasks.is_empty() && container.ended_ms > 0, "{container:?}");
         assert_eq!(container.failed, failed, "{state:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_fetched_is_started_and_what_cannot_be_had_fails_its_task() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut agent = Agent::start(folder.path());
+    let router = axum::Router::new()
+        .route("/executor", axum::routing::get(|| async { "#!/bin/sh\ntouch ran\n" }));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async { axum::serve(listener, router).await });
+    let program = "exec \"$MESOS_SANDBOX/executor\"";
+    agent.launch_fetching("good", "task", program, &[&format!("{server}/executor")]);
+    agent.executor_ends().await;
+    assert!(agent.folders("good").0.join("ran").exists());
+    agent.launch_fetching("bad", "other", program, &[&format!("{server}/missing")]);
+    let update = loop {
+        if let Some(Kind::Update(update)) = agent.sent.recv().await.unwrap().kind {
+            let status = v1::TaskStatus::decode(update.status).unwrap();
+            if status.task_id.value == "other" {
+                break status;
+            }
+        }
+    };
+    assert_eq!(update.state(), v1::TaskState::TaskFailed);
+    let message = format!("failed to fetch \"{server}/missing\": the answer is 404 Not Found");
+    assert!(update.message().ends_with(&message), "{}", update.message());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_executor_that_is_fetched_holds_up_nobody_and_may_be_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut agent = Agent::start(folder.path());
+    let (_listener, silent) = silent();
+    agent.launch_fetching("executor", "task", "true", &[&silent]);
+    agent.launch("another", "other", "exec sleep 1000");
+    assert!(agent.all.lock().executors[&("F".to_owned(), "another".to_owned())].process.is_some());
+    assert_eq!(agent.all.running(), 2);
+    agent.all.kill("F", "task", None);
+    let told = agent.sent.recv().await.unwrap();
+    let Some(Kind::Update(update)) = told.kind else { panic!("{told:?}") };
+    let state = v1::TaskStatus::decode(update.status).unwrap().state();
+    assert_eq!(state, v1::TaskState::TaskKilled);
+    while agent.all.running() == 2 {
+        tokio::task::yield_now().await;
+    }
+    agent.launch_fetching("third", "third", "true", &[&silent]);
+    // All are told to end, and nothing is waited for that was not started.
+    agent.all.shut_down_all(Duration::ZERO);
+    while agent.all.running() > 0 {
+        agent.all.tick();
+        tokio::task::yield_now().await;
+    }
+    assert!(!agent.folders("third").0.join("stdout").exists(), "it was never started");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_agent_has_not_fetched_when_it_ends_fails_in_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let agent = Agent::start(folder.path());
+    let (_listener, silent) = silent();
+    agent.launch_fetching("executor", "task", "true", &[&silent]);
+    agent.all.close().await;
+    assert_eq!(agent.all.running(), 1);
+    let next = Agent::start(folder.path());
+    assert_eq!(next.all.running(), 0);
+    assert_eq!(next.registers(), [v1::TaskState::TaskFailed]);
 }
