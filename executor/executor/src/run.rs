@@ -194,7 +194,7 @@ impl Executor {
 
     /// Ends whatever may still run.
     async fn leave_nothing(&mut self) {
-        match self.preparation.children.kill_all(runner::KILL_PATIENCE).await {
+        match self.preparation.children.leave_nothing(runner::KILL_PATIENCE).await {
             Ok(left) if left.is_empty() => {}
             Ok(left) => {
                 let pids: Vec<i32> = left.iter().map(|stat| stat.identity.pid).collect();

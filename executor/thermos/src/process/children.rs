@@ -161,6 +161,11 @@ impl Children {
     /// # Errors
     /// `/proc` cannot be read.
     pub fn living(&self) -> io::Result<Vec<Stat>> {
+        self.look(false)
+    }
+
+    /// Everything that descends from this process and is no zombie; helpers only if `helpers`.
+    fn look(&self, helpers: bool) -> io::Result<Vec<Stat>> {
         let mut dead_before: Vec<ProcessIdentity> = Vec::new();
         for _ in 0..MAX_LOOKS {
             let tree::Descendants { found, all_there } =
@@ -168,7 +173,7 @@ impl Children {
             let known = self.shared.known();
             let helps = |stat: &&Stat| known.get(&stat.session).is_some_and(|child| child.helper);
             let (dead, living): (Vec<Stat>, Vec<Stat>) =
-                found.iter().filter(|stat| !helps(stat)).partition(|stat| stat.zombie);
+                found.iter().filter(|stat| helpers || !helps(stat)).partition(|stat| stat.zombie);
             drop(known);
             if !living.is_empty() {
                 return Ok(living);
@@ -194,15 +199,27 @@ impl Children {
         Ok(living)
     }
 
-    /// Kills everything that lives, and what it starts meanwhile, until all of it is dead or
+    /// Kills everything that lives but helpers, and what it starts meanwhile, until all of it is dead or
     /// `patience` is over. Gives what is still there then.
     ///
     /// # Errors
     /// `/proc` cannot be read.
     pub async fn kill_all(&self, patience: Duration) -> io::Result<Vec<Stat>> {
+        self.kill(false, patience).await
+    }
+
+    /// The same with helpers: for the end of this process, which nothing is to outlive.
+    ///
+    /// # Errors
+    /// `/proc` cannot be read.
+    pub async fn leave_nothing(&self, patience: Duration) -> io::Result<Vec<Stat>> {
+        self.kill(true, patience).await
+    }
+
+    async fn kill(&self, helpers: bool, patience: Duration) -> io::Result<Vec<Stat>> {
         let deadline = Instant::now() + patience;
         loop {
-            let living = tree::kill_each(|| self.living(), deadline).await?;
+            let living = tree::kill_each(|| self.look(helpers), deadline).await?;
             if living.is_empty() || Instant::now() >= deadline {
                 return Ok(living);
             }
