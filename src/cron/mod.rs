@@ -9,9 +9,9 @@ use std::process::ExitCode;
 use aurora_model::key::ClusterJobKey;
 use serde_json::json;
 
-use crate::connect::Scheduler;
+use crate::connect::{self, Scheduler};
 use crate::discovery::Connection;
-use crate::failure::{Code, Failure};
+use crate::failure::Failure;
 use crate::output::{Output, print, print_json};
 
 /// The commands.
@@ -29,10 +29,7 @@ pub(crate) enum Command {
 
 impl Command {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime
-            .map_err(|error| Failure::new(Code::Error, format!("failed to start: {error}")))?;
-        runtime.block_on(async {
+        connect::run(async {
             match self {
                 Self::Schedule(args) => args.run().await,
                 Self::Deschedule(args) => args.run().await,

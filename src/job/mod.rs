@@ -21,6 +21,7 @@ use aurora_eval::{Config, Engine, ReadyJob, Severity};
 use aurora_model::key::ClusterJobKey;
 
 use crate::config::Outside;
+use crate::connect;
 use crate::failure::{Code, Failure};
 use crate::output::note;
 
@@ -49,10 +50,7 @@ impl Command {
         if let Self::Inspect(args) = self {
             return args.run().map(|()| ExitCode::SUCCESS);
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime
-            .map_err(|error| Failure::new(Code::Error, format!("failed to start: {error}")))?;
-        runtime.block_on(async {
+        connect::run(async {
             match self {
                 Self::Create(args) => args.run().await,
                 Self::Kill(args) => args.run().await,

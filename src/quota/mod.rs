@@ -7,7 +7,8 @@ mod size;
 use aurora_api::v1;
 use serde_json::{Value, json};
 
-use crate::failure::{Code, Failure};
+use crate::connect;
+use crate::failure::Failure;
 
 /// The commands.
 #[derive(Debug, clap::Subcommand)]
@@ -20,10 +21,7 @@ pub(crate) enum Command {
 
 impl Command {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime
-            .map_err(|error| Failure::new(Code::Error, format!("failed to start: {error}")))?;
-        runtime.block_on(async {
+        connect::run(async {
             match self {
                 Self::Get(args) => args.run().await,
                 Self::Set(args) => args.run().await,

@@ -8,7 +8,7 @@ use super::{Message, active_update, status, wait};
 use crate::connect::Scheduler;
 use crate::discovery::Connection;
 use crate::failure::Failure;
-use crate::output::{Output, print, print_json};
+use crate::output::{Output, note, print, print_json};
 
 /// What can be done to an update that goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,16 +55,23 @@ pub(crate) struct RollbackArgs {
 
 impl Args {
     pub(super) async fn run(self, change: Change) -> Result<(), Failure> {
-        self.make(change).await.map(drop)
+        self.make(change, false).await.map(drop)
     }
 
-    /// Changes the active update of the job, and tells. Gives what is needed to follow it.
-    async fn make(&self, change: Change) -> Result<(Scheduler, v1::UpdateKey), Failure> {
+    /// Changes the active update of the job, and tells; of one that is followed the result as JSON comes at its
+    /// end. Gives what is needed to follow it.
+    async fn make(
+        &self,
+        change: Change,
+        followed: bool,
+    ) -> Result<(Scheduler, v1::UpdateKey), Failure> {
         let scheduler = Scheduler::of_cluster(&self.key.cluster, &self.connection).await?;
         let key = active_update(&scheduler, &self.key).await?.key;
         let message = self.message.message.clone();
         let now = status(scheduler.change_update(change, &key, message).await?)?;
-        if self.output.is_json() {
+        if self.output.is_json() && followed {
+            note(change.done());
+        } else if self.output.is_json() {
             print_json(&json!({
                 "job": self.key.to_string(),
                 "id": key.id,
@@ -79,7 +86,7 @@ impl Args {
 
 impl RollbackArgs {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let (scheduler, key) = self.args.make(Change::Rollback).await?;
+        let (scheduler, key) = self.args.make(Change::Rollback, self.wait).await?;
         if !self.wait {
             return Ok(());
         }

@@ -126,6 +126,11 @@ impl FromStr for Filter {
 
 impl Filter {
     fn query(&self) -> v1::UpdateQuery {
+        if let [role, environment, name] = self.parts.as_slice() {
+            let (role, environment, name) = (role.clone(), environment.clone(), name.clone());
+            let job = Some(v1::JobKey { role, environment, name });
+            return v1::UpdateQuery { job, ..v1::UpdateQuery::default() };
+        }
         let role = self.parts.first().cloned().unwrap_or_default();
         v1::UpdateQuery { role, ..v1::UpdateQuery::default() }
     }
@@ -182,12 +187,14 @@ mod tests {
             ("c/www", "www", true),
             ("c/www/prod", "www", true),
             ("c/www/test", "www", false),
-            ("c/www/prod/hello", "www", true),
-            ("c/www/prod/other", "www", false),
+            ("c/www/prod/hello", "", true),
+            ("c/www/prod/other", "", false),
         ] {
             let filter: Filter = text.parse().unwrap();
             assert_eq!((filter.query().role.as_str(), filter.matches(&job)), (role, matches));
         }
+        let whole: Filter = "c/www/prod/hello".parse().unwrap();
+        assert_eq!(whole.query().job.unwrap().name, "hello");
         for wrong in ["", "/www", "c/", "c//prod", "c/www/prod/", "c/w/p/h/0", "c/w w"] {
             assert!(wrong.parse::<Filter>().is_err(), "{wrong:?} was taken");
         }

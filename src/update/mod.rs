@@ -15,7 +15,7 @@ use aurora_api::v1;
 use aurora_model::key::{ClusterJobKey, JobKey, UpdateId};
 use aurora_model::update::UpdateStatus;
 
-use crate::connect::Scheduler;
+use crate::connect::{self, Scheduler};
 use crate::failure::{Code, Failure};
 
 /// The commands.
@@ -41,10 +41,7 @@ pub(crate) enum Command {
 
 impl Command {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime
-            .map_err(|error| Failure::new(Code::Error, format!("failed to start: {error}")))?;
-        runtime.block_on(async {
+        connect::run(async {
             match self {
                 Self::Start(args) => args.run().await,
                 Self::Pause(args) => args.run(Change::Pause).await,

@@ -1,7 +1,8 @@
 //! `aurora update wait`, and waiting for the end of an update (`client.md` 13.4).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use aurora_api::updates::update_status;
 use aurora_api::v1;
 use aurora_model::key::{ClusterJobKey, UpdateId};
 use aurora_model::update::UpdateStatus;
@@ -73,8 +74,15 @@ pub(super) async fn follow(
     let scheduler = scheduler.patient(PATIENCE);
     let query = v1::UpdateQuery { key: Some(key.clone()), ..v1::UpdateQuery::default() };
     let mut told = Told::default();
+    let mut heard = Instant::now();
     loop {
-        let Some(summary) = scheduler.updates(query.clone()).await?.into_iter().next() else {
+        let found = match scheduler.updates(query.clone()).await {
+            // It may have gone in the midst of the answer.
+            Err(failure) if failure.code == Code::Timeout && heard.elapsed() < PATIENCE => continue,
+            found => found?,
+        };
+        heard = Instant::now();
+        let Some(summary) = found.into_iter().next() else {
             return Err(Failure::new(
                 Code::InvalidParameter,
                 format!("update {} is not known any more; how it has ended is not known", key.id),
@@ -137,11 +145,21 @@ async fn end(
         }))?;
     }
     let Some(code) = aim.code(status) else { return Ok(()) };
-    // The last word on it, if it can still be had, says why.
+    // What is known of it says why, if it can still be had.
     let details = scheduler.update(&update.key).await.ok();
-    let why = details.and_then(|details| details.events.into_iter().rev().find_map(|e| e.message));
+    let why = details.and_then(|details| why(&details.events));
     let why = why.map(|why| format!(": {why}")).unwrap_or_default();
     Err(Failure::new(code, format!("the update has ended as {status}{why}")))
+}
+
+/// Why an update did not come to its end: what was said when it ended, or when it turned back.
+fn why(events: &[v1::UpdateEvent]) -> Option<String> {
+    let is = |event: &&v1::UpdateEvent, wanted: fn(UpdateStatus) -> bool| {
+        update_status(event.status).is_ok_and(wanted)
+    };
+    let end = events.iter().rev().find(|event| is(event, UpdateStatus::is_terminal));
+    let turn = events.iter().find(|event| is(event, |status| status == UpdateStatus::RollingBack));
+    end.into_iter().chain(turn).find_map(|event| event.message.clone())
 }
 
 #[cfg(test)]
@@ -159,6 +177,30 @@ mod tests {
             for status in [Aborted, Error, Failed] {
                 assert_eq!(aim.code(status), Some(Code::Unfinished));
             }
+        }
+    }
+
+    #[test]
+    fn the_reason_is_that_of_the_end_or_the_turn() {
+        use UpdateStatus::{Aborted, RollForwardPaused, RolledBack, RollingBack, RollingForward};
+        let event = |status: UpdateStatus, message: &str| v1::UpdateEvent {
+            status: v1::UpdateStatus::from(status) as i32,
+            message: (!message.is_empty()).then(|| message.to_owned()),
+            ..v1::UpdateEvent::default()
+        };
+        let begun = event(RollingForward, "version 7");
+        let paused = event(RollForwardPaused, "lunch");
+        for (rest, expected) in [
+            (vec![event(Aborted, "")], None),
+            (vec![event(Aborted, "no good")], Some("no good")),
+            (
+                vec![event(RollingBack, "too many failed"), event(RolledBack, "")],
+                Some("too many failed"),
+            ),
+            (vec![event(RollingBack, ""), event(RolledBack, "")], None),
+        ] {
+            let events = [vec![begun.clone(), paused.clone()], rest].concat();
+            assert_eq!(why(&events).as_deref(), expected);
         }
     }
 

@@ -36,6 +36,9 @@ pub(crate) enum ImageError {
          --isolation=filesystem/linux,docker/runtime,volume/image", .0.display()
     )]
     Missing(PathBuf),
+    /// A volume would be a part of the image.
+    #[error("the volume {0} lies in the folder of the image: give it another container path")]
+    Volume(String),
     /// The image can only be read.
     #[error(
         "failed to {action}: the image can only be read; agents need \
@@ -107,12 +110,19 @@ pub(crate) fn prepare(
         target: flags.sandbox_mount_point.clone(),
         read_only: false,
     }];
-    binds.extend(volumes.iter().filter(|volume| !is_image(volume)).map(|volume| Bind {
-        // The agent has mounted it there.
-        source: container.join(&volume.container_path),
-        target: Path::new("/").join(&volume.container_path),
-        read_only: volume.read_only,
-    }));
+    for volume in volumes {
+        match is_of_image(volume) {
+            (false, _) => binds.push(Bind {
+                // The agent has mounted it there.
+                source: container.join(&volume.container_path),
+                target: Path::new("/").join(&volume.container_path),
+                read_only: volume.read_only,
+            }),
+            (true, true) => {}
+            // What root writes in the image would be written to the machine.
+            (true, false) => return Err(ImageError::Volume(volume.container_path.clone())),
+        }
+    }
     // What is mounted later hides what is below it.
     binds.sort_by_key(|bind| bind.target.components().count());
     let account = if flags.nosetuid || flags.no_create_user {
@@ -135,12 +145,13 @@ pub(crate) fn prepare(
     })
 }
 
-/// Whether a volume would be mounted over the image itself.
-fn is_image(volume: &Volume) -> bool {
-    Path::new(&volume.container_path)
+/// Whether a volume is mounted into the folder of the image, and whether it is the image itself.
+fn is_of_image(volume: &Volume) -> (bool, bool) {
+    let mut parts = Path::new(&volume.container_path)
         .components()
-        .filter(|part| !matches!(part, Component::RootDir | Component::CurDir))
-        .eq([Component::Normal(TASKFS.as_ref())])
+        .filter(|part| !matches!(part, Component::RootDir | Component::CurDir));
+    let within = parts.next() == Some(Component::Normal(TASKFS.as_ref()));
+    (within, within && parts.next().is_none())
 }
 
 #[cfg(test)]
@@ -187,11 +198,16 @@ mod tests {
             host_path: String::new(),
             read_only: false,
         };
-        for path in ["taskfs", "/taskfs", "./taskfs/"] {
-            assert!(is_image(&volume(path)), "{path}");
-        }
-        for path in ["taskfs/data", "/data/taskfs", "/"] {
-            assert!(!is_image(&volume(path)), "{path}");
+        for (path, expected) in [
+            ("taskfs", (true, true)),
+            ("/taskfs", (true, true)),
+            ("./taskfs/", (true, true)),
+            ("taskfs/etc", (true, false)),
+            ("taskfs2", (false, false)),
+            ("/data/taskfs", (false, false)),
+            ("/", (false, false)),
+        ] {
+            assert_eq!(is_of_image(&volume(path)), expected, "{path}");
         }
     }
 

@@ -99,7 +99,8 @@ impl Folder {
 
     /// Whether there is anything in it but the entry `keep`; or if that cannot be seen.
     pub fn has_more_than(&self, keep: Option<&OsStr>) -> bool {
-        names(self.fd.as_fd()).map_or(true, |names| names.iter().any(|name| keep != Some(os(name))))
+        let other = |name: io::Result<CString>| name.map_or(true, |name| keep != Some(os(&name)));
+        names(self.fd.as_fd()).map_or(true, |mut names| names.any(other))
     }
 
     /// Deletes all that is in it, but for the entry `keep`; and itself if there is none to keep. What
@@ -107,8 +108,14 @@ impl Folder {
     ///
     /// `is_over` is asked at every file, and ends it early. Blocks.
     pub fn delete(&self, keep: Option<&OsStr>, is_over: &dyn Fn() -> bool) -> Deleted {
-        let mut deletion =
-            Deletion { top: self.fd.as_fd(), moved: 0, done: Deleted::default(), is_over };
+        let mut deletion = Deletion {
+            top: self.fd.as_fd(),
+            moved: 0,
+            tried: 0,
+            done: Deleted::default(),
+            is_over,
+        };
+        let mode = fstat(&self.fd).map(|stat| Mode::from_raw_mode(stat.st_mode));
         own(self.fd.as_fd());
         for _ in 0..MAX_PASSES {
             let before = deletion.moved;
@@ -123,6 +130,10 @@ impl Folder {
                 Err(Errno::NOENT) => {}
                 Err(errno) => deletion.failed(Path::new(&self.name), errno.into()),
             }
+        }
+        // What stays is for whom it was.
+        if let (Ok(mode), true) = (mode, keep.is_some()) {
+            let _ = fchmod(&self.fd, mode);
         }
         deletion.done
     }
@@ -186,16 +197,11 @@ fn told(errno: Errno) -> io::Error {
     }
 }
 
-/// The names in a folder.
-fn names(folder: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
-    let mut names = Vec::new();
-    for entry in Dir::read_from(folder)? {
-        let name = entry?.file_name().to_owned();
-        if !matches!(name.to_bytes(), b"." | b"..") {
-            names.push(name);
-        }
-    }
-    Ok(names)
+/// The names in a folder, some at a time: there may be more than fit into memory.
+fn names(folder: BorrowedFd<'_>) -> io::Result<impl Iterator<Item = io::Result<CString>>> {
+    let names = Dir::read_from(folder)?.map(|entry| Ok(entry?.file_name().to_owned()));
+    let itself = |name: &CString| matches!(name.to_bytes(), b"." | b"..");
+    Ok(names.filter(move |name| !name.as_ref().is_ok_and(itself)))
 }
 
 fn os(name: &CString) -> &OsStr {
@@ -204,8 +210,9 @@ fn os(name: &CString) -> &OsStr {
 
 struct Deletion<'a> {
     top: BorrowedFd<'a>,
-    /// How many folders were brought up to the top.
+    /// How many folders were brought up to the top, and how many names were tried for that.
     moved: u64,
+    tried: u64,
     done: Deleted,
     is_over: &'a dyn Fn() -> bool,
 }
@@ -222,8 +229,13 @@ impl Deletion<'_> {
             Ok(names) => names,
             Err(error) => return self.failed(path, error),
         };
-        for name in &names {
-            let name = os(name);
+        for name in names {
+            let name = match &name {
+                Ok(name) => os(name),
+                Err(error) => {
+                    return self.failed(path, io::Error::new(error.kind(), error.to_string()));
+                }
+            };
             if keep == Some(name) {
                 continue;
             }
@@ -285,11 +297,18 @@ impl Deletion<'_> {
 
     /// Moves a folder to the top, whence the next pass gets deeper into it.
     fn bring_up(&mut self, folder: BorrowedFd<'_>, name: &OsStr, path: &Path) {
+        // Whoever moves a folder elsewhere has to be able to write to it.
+        if let Err(error) = enter(folder, name) {
+            return self.failed(path, error);
+        }
         for _ in 0..MAX_PASSES {
-            self.moved += 1;
-            let new = format!(".deep-{}", self.moved);
+            self.tried += 1;
+            let new = format!(".deep-{}", self.tried);
             match renameat_with(folder, name, self.top, &new, RenameFlags::NOREPLACE) {
-                Ok(()) => return,
+                Ok(()) => {
+                    self.moved += 1;
+                    return;
+                }
                 Err(Errno::EXIST) => {}
                 Err(errno) => return self.failed(path, errno.into()),
             }

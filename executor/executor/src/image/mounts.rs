@@ -1,29 +1,31 @@
 //! The mount namespace of a task.
 //!
 //! It is made by a thread of its own: that thread leaves the namespace of the executor, makes the
-//! image its root and lets go of all else before it looks at anything in the image. From then on
-//! plain paths are enough, since the kernel resolves every one of them, links included, below that
-//! root.
+//! image its root and lets go of all else before it looks at anything in the image. From then on the kernel
+//! resolves every path, links included, below that root; but for the magic links of procfs, which lead to
+//! wherever a process is. So what is looked for where a procfs may be is a [`Root`]'s to find.
 
 #![expect(unsafe_code, reason = "a thread has to leave the executor's mount namespace")]
 
+mod root;
+
 use std::ffi::CStr;
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    Access, CWD, FileType, Mode, StatVfsMountFlags, access, makedev, mknodat, statvfs,
+    Access, AtFlags, CWD, FileType, Mode, access, chmodat, makedev, mknodat, symlinkat,
 };
 use rustix::mount::{
     MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount,
-    mount_change, mount_remount, move_mount, open_tree, unmount,
+    mount_change, move_mount, open_tree, unmount,
 };
 use rustix::process::{chdir, fchdir, pivot_root};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
+use self::root::Root;
 use super::ImageError;
 use super::accounts::Account;
 
@@ -122,14 +124,14 @@ fn within(content: &Content<'_>) -> Result<Made, ImageError> {
     let downstream = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
     mount_change("/", downstream).map_err(ImageError::of("set the mounts of the task apart"))?;
     let image = detached(content.image)?;
+    // Whoever may give a job an image must not become root by a file in it.
+    restrict(&image, NOSUID | NODEV)
+        .map_err(ImageError::of("take privileges from the files of the image"))?;
     let binds = content.binds.iter().map(Source::open).collect::<Result<Vec<_>, _>>()?;
     let copies = COPIES.into_iter().filter_map(read).collect::<Result<Vec<_>, _>>()?;
 
     enter(&image, content.image)
         .map_err(ImageError::of(format!("make {} the root", content.image.display())))?;
-    // Whoever may give a job an image must not become root by a file in it.
-    restrict("/", MountFlags::NOSUID | MountFlags::NODEV)
-        .map_err(ImageError::of("take privileges from the files of the image"))?;
     let shell = SHELLS.into_iter().find(|shell| is_program(shell));
     let shell = shell.ok_or_else(|| ImageError::NoShell(content.image.to_owned()))?;
     if let Some(account) = content.account {
@@ -138,12 +140,13 @@ fn within(content: &Content<'_>) -> Result<Made, ImageError> {
     for (path, text) in copies {
         replace(path, &text).map_err(ImageError::of(format!("write {path} of the image")))?;
     }
-    mount_system()?;
+    let root = Root::open().map_err(ImageError::of("open the root of the image"))?;
+    mount_system(&root)?;
     for (bind, source) in content.binds.iter().zip(binds) {
         let from = bind.source.display();
         let to = bind.target.display();
         source
-            .attach(bind)
+            .attach(bind, &root)
             .map_err(ImageError::of(format!("mount {from} at {to} of the image")))?;
     }
     Ok(Made { namespace: namespace.into(), shell })
@@ -169,19 +172,27 @@ fn enter(image: &OwnedFd, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Adds flags to those of a mount.
-fn restrict(path: impl AsRef<Path>, more: MountFlags) -> io::Result<()> {
-    let path = path.as_ref();
-    let has = statvfs(path)?.f_flag;
-    let kept = [
-        (StatVfsMountFlags::RDONLY, MountFlags::RDONLY),
-        (StatVfsMountFlags::NOSUID, MountFlags::NOSUID),
-        (StatVfsMountFlags::NODEV, MountFlags::NODEV),
-        (StatVfsMountFlags::NOEXEC, MountFlags::NOEXEC),
-    ];
-    let kept = kept.into_iter().filter(|(flag, _)| has.contains(*flag)).map(|(_, flag)| flag);
-    let flags = kept.fold(MountFlags::BIND | more, MountFlags::union);
-    Ok(mount_remount(path, flags, "")?)
+/// Attributes of mounts, as `mount_setattr(2)` has them.
+const RDONLY: u64 = 1;
+const NOSUID: u64 = 2;
+const NODEV: u64 = 4;
+
+/// Adds attributes to those of a mount and of all that are mounted below it.
+fn restrict(mount: &OwnedFd, attributes: u64) -> io::Result<()> {
+    // The kernel's `struct mount_attr`: what is set, what is cleared, propagation, user namespace.
+    let change = [attributes, 0, 0, 0u64];
+    // SAFETY: reads the record, which has the size that is told, and an empty text.
+    let done = unsafe {
+        nix::libc::syscall(
+            nix::libc::SYS_mount_setattr,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            nix::libc::AT_EMPTY_PATH | nix::libc::AT_RECURSIVE,
+            change.as_ptr(),
+            size_of_val(&change),
+        )
+    };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 fn is_program(path: &str) -> bool {
@@ -211,33 +222,36 @@ fn replace(path: &str, text: &[u8]) -> io::Result<()> {
 }
 
 /// Mounts what programs expect of a system.
-fn mount_system() -> Result<(), ImageError> {
+fn mount_system(root: &Root) -> Result<(), ImageError> {
     for (kind, place, flags, data) in SYSTEM {
-        fs::create_dir_all(place).map_err(ImageError::of(format!("make {place} in the image")))?;
-        mount(kind, place, kind, flags, data)
+        let folder = root.folder(Path::new(place));
+        let folder = folder.map_err(ImageError::of(format!("make {place} in the image")))?;
+        // By its descriptor: no path leads anywhere else.
+        fchdir(&folder)
+            .and_then(|()| mount(kind, ".", kind, flags, data))
+            .and_then(|()| chdir("/"))
             .map_err(ImageError::of(format!("mount {place} of the image")))?;
     }
-    fill_dev().map_err(ImageError::of("fill /dev of the image"))?;
-    make_tmp().map_err(ImageError::of("make /tmp in the image"))
+    fill_dev(root).map_err(ImageError::of("fill /dev of the image"))?;
+    make_tmp(root).map_err(ImageError::of("make /tmp in the image"))
 }
 
-fn fill_dev() -> io::Result<()> {
-    let dev = Path::new("/dev");
+fn fill_dev(root: &Root) -> io::Result<()> {
+    let dev = root.folder(Path::new("/dev"))?;
     for (name, major, minor) in DEVICES {
         let everybody = Mode::from_raw_mode(0o666);
-        let path = dev.join(name);
-        mknodat(CWD, &path, FileType::CharacterDevice, everybody, makedev(major, minor))?;
-        fs::set_permissions(&path, Permissions::from_mode(0o666))?;
+        mknodat(&dev, name, FileType::CharacterDevice, everybody, makedev(major, minor))?;
+        chmodat(&dev, name, everybody, AtFlags::empty())?;
     }
     for (name, target) in LINKS {
-        symlink(target, dev.join(name))?;
+        symlinkat(target, &dev, name)?;
     }
     Ok(())
 }
 
-fn make_tmp() -> io::Result<()> {
-    match fs::create_dir("/tmp") {
-        Ok(()) => fs::set_permissions("/tmp", Permissions::from_mode(0o1777)),
+fn make_tmp(root: &Root) -> io::Result<()> {
+    match root.make_folder("tmp") {
+        Ok(()) => Ok(chmodat(root, "tmp", Mode::from_raw_mode(0o1777), AtFlags::empty())?),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
     }
@@ -257,24 +271,20 @@ impl Source {
             "find {}, to be mounted in the image",
             path.display()
         )))?;
-        Ok(Self { mount: detached(&path)?, is_folder: path.is_dir() })
+        let mount = detached(&path)?;
+        if bind.read_only {
+            let action = format!("have {} only read in the image", path.display());
+            restrict(&mount, RDONLY).map_err(ImageError::of(action))?;
+        }
+        Ok(Self { mount, is_folder: path.is_dir() })
     }
 
     /// Mounts it, at a place that is made if it is not there.
-    fn attach(self, bind: &Bind) -> io::Result<()> {
-        let target = &bind.target;
-        if self.is_folder {
-            fs::create_dir_all(target)?;
-        } else if !target.exists() {
-            if let Some(folder) = target.parent() {
-                fs::create_dir_all(folder)?;
-            }
-            OpenOptions::new().write(true).create_new(true).open(target)?;
-        }
-        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH
-            | MoveMountFlags::MOVE_MOUNT_T_SYMLINKS
-            | MoveMountFlags::MOVE_MOUNT_T_AUTOMOUNTS;
-        move_mount(&self.mount, "", CWD, target, flags)?;
-        if bind.read_only { restrict(target, MountFlags::RDONLY) } else { Ok(()) }
+    fn attach(self, bind: &Bind, root: &Root) -> io::Result<()> {
+        let target =
+            if self.is_folder { root.folder(&bind.target)? } else { root.file(&bind.target)? };
+        let flags =
+            MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+        Ok(move_mount(&self.mount, "", &target, "", flags)?)
     }
 }

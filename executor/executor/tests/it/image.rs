@@ -195,6 +195,24 @@ async fn a_profile_that_a_process_writes_counts_for_the_next() {
 }
 
 #[tokio::test]
+async fn magic_links_of_an_image_are_not_followed() {
+    let Some(bed) = Bed::new(&[]).await else { return };
+    drop(bed);
+    // The namespace and the descriptors of whoever looks, of the first process, of this one.
+    let mine = format!("/proc/{}/root/tmp", std::process::id());
+    for magic in ["/proc/self/root/tmp", "/proc/1/root/tmp", "/proc/self/fd/0", &mine] {
+        let mut bed = Bed::new(&[]).await.unwrap();
+        symlink(magic, bed.taskfs.join("mnt")).unwrap();
+        bed.launch("true").await;
+        bed.is_told(TaskState::TaskStarting).await;
+        let (_, state, message) = bed.agent.update().await;
+        assert_eq!(state, TaskState::TaskFailed, "{magic}");
+        assert!(message.contains("/mnt/mesos/sandbox of the image"), "{message}");
+        assert!(!Path::new("/tmp/mesos").exists(), "{magic}");
+    }
+}
+
+#[tokio::test]
 async fn links_of_an_image_lead_nowhere_outside() {
     let Some(mut bed) = Bed::new(&[]).await else { return };
     let outside = bed.agent.folder.path().join("outside");

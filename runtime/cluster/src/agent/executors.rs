@@ -86,6 +86,9 @@ type ExecutorKey = (String, String);
 struct Inner {
     agent: v1::AgentInfo,
     executors: BTreeMap<ExecutorKey, Executor>,
+    /// Containers that have ended and are told, but could not be written down as such: when, and whether a task
+    /// of theirs failed. Without them a disk that is full would never lose what has filled it.
+    unwritten: BTreeMap<String, (i64, bool)>,
     link: Option<Link>,
     /// Until then executors from before may come back.
     recovering_until: Option<Instant>,
@@ -105,6 +108,7 @@ impl Executors {
         let inner = Inner {
             agent,
             executors: BTreeMap::new(),
+            unwritten: BTreeMap::new(),
             link: None,
             recovering_until: None,
             closing: false,
@@ -188,6 +192,7 @@ impl Executors {
             ended_ms: container.ended_ms,
             deadline: None,
             forsaken: false,
+            written: true,
             unwanted: CancellationToken::new(),
         };
         let was_running = executor.ended_ms == 0;
@@ -324,7 +329,7 @@ impl Executors {
         let entry = Task::new(task);
         let mut inner = self.lock();
         if inner.closing {
-            let message = "This agent is ending all its executors";
+            let message = "This agent is about to end";
             inner.refuse(&key.0, &entry.info, v1::TaskState::TaskDropped, message);
             return;
         }
@@ -402,8 +407,10 @@ impl Executors {
         self.blocking(move |all| all.start(key, container, start)).await;
     }
 
-    /// Fetches nothing any more, and waits until what was fetched is started or given up. Executors run on.
+    /// Starts and fetches nothing any more, and waits until what was fetched is started or given up. Executors
+    /// run on.
     pub(crate) async fn close(&self) {
+        self.blocking(|all| all.lock().closing = true).await;
         self.0.stop.cancel();
         self.0.fetches.close();
         self.0.fetches.wait().await;
@@ -463,6 +470,7 @@ impl Executors {
             ended_ms: 0,
             deadline: Some((Instant::now() + self.0.times.registration, Doom::NeverSubscribed)),
             forsaken: false,
+            written: true,
             unwanted: CancellationToken::new(),
         };
         if let Err(error) = executor.save() {
@@ -584,7 +592,7 @@ impl Executors {
         // What cannot be written is sent, and acknowledged, once more after a restart.
         executor.save_or_log();
         if executor.ended_ms > 0 && executor.tasks.is_empty() {
-            inner.executors.remove(&key);
+            inner.forget(&key);
             return;
         }
         inner.send_first(&key, Some(task));
@@ -604,9 +612,22 @@ impl Executors {
             executor.save_or_log();
             executor.shut_down(deadline);
         }
-        inner.executors.retain(|key, executor| {
-            key.0 != framework || executor.ended_ms == 0 || !executor.tasks.is_empty()
-        });
+        let over: Vec<ExecutorKey> = inner
+            .executors
+            .iter()
+            .filter(|(key, executor)| {
+                key.0 == framework && executor.ended_ms > 0 && executor.tasks.is_empty()
+            })
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in over {
+            inner.forget(&key);
+        }
+    }
+
+    /// Containers that have ended although that is not written down: when, and whether a task of theirs failed.
+    pub(crate) fn unwritten(&self) -> BTreeMap<String, (i64, bool)> {
+        self.lock().unwritten.clone()
     }
 
     /// The containers that this agent still has to do with: they run, or somebody is still to be told
@@ -790,6 +811,15 @@ struct Start {
 }
 
 impl Inner {
+    /// Has nothing to do any more with an executor that has ended and is told.
+    fn forget(&mut self, key: &ExecutorKey) {
+        let Some(executor) = self.executors.remove(key) else { return };
+        if !executor.written {
+            let ended = (executor.ended_ms, executor.failed);
+            self.unwritten.insert(executor.container, ended);
+        }
+    }
+
     fn check(&self, key: &ExecutorKey) -> Result<(), CallRefused> {
         match self.executors.get(key) {
             Some(executor) if executor.ended_ms == 0 && executor.subscribed => Ok(()),

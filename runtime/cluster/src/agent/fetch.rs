@@ -46,7 +46,7 @@ pub(crate) fn waits(uris: &[Uri]) -> bool {
 }
 
 /// Brings into the sandbox what web servers have of these, and takes no longer than `patience`. A file has
-/// its name only when it is whole.
+/// its name only when it is whole; if this is dropped before, what has come of it stays as `NAME.part`.
 ///
 /// # Errors
 /// A file cannot be had, is larger than 1 GiB, or did not come in time. None of it is left then.

@@ -35,14 +35,21 @@ impl Found {
 pub(super) fn find(folders: &Folders, executors: &Executors) -> std::io::Result<Vec<Found>> {
     let runs = folders.runs();
     // Asked now: what has been made since is not among the runs, what has ended since has it on disk.
-    let held = executors.containers();
+    let (held, unwritten) = (executors.containers(), executors.unwritten());
     let is_held = |run: &PathBuf| {
         run.file_name().and_then(|name| name.to_str()).is_some_and(|name| held.contains(name))
     };
     let mut found: Vec<Found> = runs
         .into_iter()
         .filter(|run| !is_held(run))
-        .filter_map(|run| Some(Found { ended: ended(folders, &run)?, run }))
+        .filter_map(|run| {
+            let known = run.file_name().and_then(|name| unwritten.get(name.to_str()?));
+            let ended = match known {
+                Some(&(at_ms, failed)) => Ended { at_ms, failed, is_certain: true },
+                None => ended(folders, &run)?,
+            };
+            Some(Found { ended, run })
+        })
         .collect();
     if !found.is_empty() {
         // Whatever is written down: as long as a process has the sandbox for its own it runs.

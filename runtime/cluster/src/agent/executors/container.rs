@@ -37,6 +37,8 @@ pub(super) struct Executor {
     pub(super) deadline: Option<(Instant, Doom)>,
     /// Whether its framework was removed: nobody acknowledges updates.
     pub(super) forsaken: bool,
+    /// Whether all that is to be remembered is on disk.
+    pub(super) written: bool,
     /// Cancelled if it is not to run any more: then what it needs is fetched no further.
     pub(super) unwanted: CancellationToken,
 }
@@ -137,8 +139,10 @@ impl Executor {
     }
 
     /// Writes down what is to be remembered; what cannot be written is forgotten by a restart.
-    pub(super) fn save_or_log(&self) {
-        if let Err(error) = self.save() {
+    pub(super) fn save_or_log(&mut self) {
+        let saved = self.save();
+        self.written = saved.is_ok();
+        if let Err(error) = saved {
             self.log(&error);
         }
     }

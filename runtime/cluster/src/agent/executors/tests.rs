@@ -432,3 +432,22 @@ async fn what_an_agent_has_not_fetched_when_it_ends_fails_in_the_next() {
     assert_eq!(next.all.running(), 0);
     assert_eq!(next.registers(), [v1::TaskState::TaskFailed]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_cannot_be_written_down_is_known_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut agent = Agent::start(folder.path());
+    agent.launch("executor", "task", "exec sleep 1000");
+    let (_, meta) = agent.folders("executor");
+    // As on a disk that is full, nothing can be written there.
+    fs::rename(&meta, meta.with_extension("gone")).unwrap();
+    fs::write(&meta, "").unwrap();
+    agent.all.kill_all();
+    agent.executor_ends().await;
+    assert_eq!(agent.all.unwritten(), [].into());
+    let told = agent.all.register().running.remove(0);
+    let update = v1::TaskStatus::decode(told.status).unwrap().uuid.unwrap();
+    agent.all.acknowledge("F", "task", &update);
+    let known: Vec<(i64, bool)> = agent.all.unwritten().into_values().collect();
+    assert!(matches!(known[..], [(ended_ms, true)] if ended_ms > 0), "{known:?}");
+}

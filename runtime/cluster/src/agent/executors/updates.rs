@@ -206,7 +206,7 @@ impl Inner {
             self.make_update(key, &task, v1::TaskState::TaskFailed, message, reason);
         }
         if self.executors.get(key).is_some_and(|executor| executor.tasks.is_empty()) {
-            self.executors.remove(key);
+            self.forget(key);
         }
     }
 }
