@@ -33,6 +33,9 @@ pub struct Flags {
     /// Seconds that a task's processes have to end when it is killed.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub stop_timeout_in_secs: u64,
+    /// Give the task's processes all variables of the executor, but its secret, instead of its PATH only.
+    #[arg(long, alias = "preserve_env")]
+    pub preserve_env: bool,
     /// Where processes print to that do not say so themselves.
     #[arg(long, value_name = "PLACE", value_parser = ["file", "console", "both", "none"],
           default_value = "file")]

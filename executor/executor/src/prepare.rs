@@ -80,8 +80,8 @@ pub(crate) struct Preparation {
     pub(crate) announcing: Option<announce::Settings>,
     /// The folder that the agent has made.
     pub(crate) container: PathBuf,
-    /// Where programs are looked for.
-    pub(crate) path: Option<OsString>,
+    /// The variables of the executor that the task's processes have as well.
+    pub(crate) inherited: Vec<(OsString, OsString)>,
     /// How long an answer may take when the task is asked to end.
     pub(crate) signal_timeout: Duration,
     pub(crate) children: Children,
@@ -196,11 +196,8 @@ impl Preparation {
     /// What the task's processes inherit. The agent finds by `MESOS_SANDBOX` what is left of a
     /// container whose executor has died.
     fn process_environment(&self) -> Vec<(OsString, OsString)> {
-        let container = self.container.clone();
-        let mut all = vec![("MESOS_SANDBOX".into(), container.into())];
-        if let Some(path) = &self.path {
-            all.push(("PATH".into(), path.clone()));
-        }
+        let mut all = self.inherited.clone();
+        all.push(("MESOS_SANDBOX".into(), self.container.clone().into()));
         all
     }
 }

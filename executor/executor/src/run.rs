@@ -76,7 +76,12 @@ pub async fn run(
     vars: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<(), Error> {
     let vars: Vec<(OsString, OsString)> = vars.into_iter().collect();
-    let path = vars.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
+    let inherited = vars.iter().filter(|(name, _)| match flags.preserve_env {
+        // With it whoever knows it speaks for the executor.
+        true => name != "MESOS_EXECUTOR_AUTHENTICATION_TOKEN",
+        false => name == "PATH",
+    });
+    let inherited: Vec<(OsString, OsString)> = inherited.cloned().collect();
     // What an agent sets is text; the rest is none of ours.
     let texts = vars
         .into_iter()
@@ -96,7 +101,7 @@ pub async fn run(
         logger,
         announcing,
         container: environment.sandbox.clone(),
-        path,
+        inherited,
         signal_timeout,
         children,
     };
@@ -398,7 +403,7 @@ mod tests {
             logger: Logger::default(),
             announcing: None,
             container: environment.sandbox.clone(),
-            path: None,
+            inherited: Vec::new(),
             signal_timeout: SIGNAL_TIMEOUT,
             children: Children::adopt().unwrap(),
         };

@@ -94,6 +94,8 @@ pub struct Machine {
     deadline: Option<Duration>,
     /// What went wrong first.
     failure: Option<String>,
+    /// What ended last although it did not fail, as processes do that somebody kills.
+    lost: Option<String>,
 }
 
 impl Machine {
@@ -107,6 +109,7 @@ impl Machine {
             forced: None,
             deadline: None,
             failure: None,
+            lost: None,
         }
     }
 
@@ -208,6 +211,10 @@ impl Machine {
         if outcome == Outcome::Failure && self.failure.is_none() && !spec.is_final {
             self.failure = Some(failure(&spec.name, how));
         }
+        if outcome == Outcome::Lost && !spec.is_final {
+            self.lost =
+                Some(format!("process {:?} ran too often; it ended last by {how}", spec.name));
+        }
         let planner = if spec.is_final { &mut self.finals } else { &mut self.regular };
         planner.ended(process, outcome, now, spec);
     }
@@ -299,7 +306,8 @@ impl Machine {
     }
 
     fn why_failed(&self) -> String {
-        self.failure.clone().unwrap_or_else(|| "a process ran too often".to_owned())
+        let why = self.failure.as_ref().or(self.lost.as_ref());
+        why.cloned().unwrap_or_else(|| "a process ran too often".to_owned())
     }
 
     /// A task is over when nothing of it lives any more: its terminal state comes last.
@@ -472,7 +480,11 @@ mod tests {
         for _ in 0..99 {
             assert!(story.end("a", Outcome::Lost).starts_with("+a:"));
         }
-        assert!(story.end("a", Outcome::Lost).starts_with("CLEANING(a process ran too often)"));
+        assert!(
+            story
+                .end("a", Outcome::Lost)
+                .starts_with("CLEANING(process \"a\" ran too often; it ended last by exit code 3)")
+        );
     }
 
     #[test]

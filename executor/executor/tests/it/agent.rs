@@ -73,6 +73,8 @@ impl Agent {
             .env("MESOS_AGENT_ENDPOINT", listener.local_addr().unwrap().to_string())
             .env("MESOS_FRAMEWORK_ID", "F")
             .env("MESOS_EXECUTOR_ID", "E")
+            .env("MESOS_EXECUTOR_AUTHENTICATION_TOKEN", "secret")
+            .env("TOLD", "told")
             .env("MESOS_CHECKPOINT", "0")
             .env("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", "1secs")
             // Variables need not be text.
@@ -180,14 +182,20 @@ pub(crate) async fn within<T>(what: impl Future<Output = T>) -> T {
 
 /// What the task writes to a pipe.
 pub(crate) async fn heard(pipe: PathBuf) -> String {
-    let read = tokio::task::spawn_blocking(move || std::fs::read_to_string(pipe).unwrap());
-    within(read).await.unwrap()
+    aside(move || std::fs::read_to_string(pipe).unwrap()).await
+}
+
+/// Does what may wait for ever, as opening a pipe does that nobody else opens: a test that has failed is
+/// not held up by it.
+async fn aside<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, done) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || sender.send(act()));
+    within(done).await.unwrap()
 }
 
 /// Lets a task go on that reads from a pipe.
 pub(crate) async fn open(pipe: PathBuf) {
-    let written = tokio::task::spawn_blocking(move || std::fs::write(pipe, "\n").unwrap());
-    within(written).await.unwrap();
+    aside(move || std::fs::write(pipe, "\n").unwrap()).await;
 }
 
 async fn listen(

@@ -198,13 +198,12 @@ async fn a_profile_that_a_process_writes_counts_for_the_next() {
 async fn magic_links_of_an_image_are_not_followed() {
     let Some(bed) = Bed::new(&[]).await else { return };
     drop(bed);
-    // The namespace and the descriptors of whoever looks, of the first process, of this one.
+    // Of whoever looks, of the first process, of this one.
     let mine = format!("/proc/{}/root/tmp", std::process::id());
     for magic in ["/proc/self/root/tmp", "/proc/1/root/tmp", "/proc/self/fd/0", &mine] {
         let mut bed = Bed::new(&[]).await.unwrap();
         symlink(magic, bed.taskfs.join("mnt")).unwrap();
         bed.launch("true").await;
-        bed.is_told(TaskState::TaskStarting).await;
         let (_, state, message) = bed.agent.update().await;
         assert_eq!(state, TaskState::TaskFailed, "{magic}");
         assert!(message.contains("/mnt/mesos/sandbox of the image"), "{message}");
@@ -343,10 +342,11 @@ async fn a_task_in_an_image_can_be_killed() {
 #[tokio::test]
 async fn what_was_made_of_an_image_is_gone_with_an_executor_that_is_killed() {
     let Some(mut bed) = Bed::new(&[]).await else { return };
-    let held = bed.pipe("held");
+    let (held, begun) = (bed.pipe("held"), bed.pipe("begun"));
     let all_closed = tokio::spawn(heard(held));
-    bed.launch("exec 3> held; echo running >&3; exec sleep 1000").await;
+    bed.launch("exec 3> held; echo running >&3; echo > begun; exec sleep 1000").await;
     bed.is_told(TaskState::TaskRunning).await;
+    heard(begun).await;
     bed.agent.executor.kill().await.unwrap();
     // Only the end of the process closes it.
     assert_eq!(all_closed.await.unwrap(), "running\n");

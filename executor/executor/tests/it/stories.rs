@@ -165,3 +165,20 @@ async fn s49a_a_word_that_says_nothing_about_output_ends_the_start() {
     assert_eq!(ended.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&ended.stderr).contains("standard, rotate"));
 }
+
+#[tokio::test]
+async fn s44_processes_have_the_variables_of_the_executor_if_a_flag_says_so() {
+    for (flags, expected) in [(&["--preserve_env"][..], "told E \n"), (&[], "  \n")] {
+        let mut agent = Agent::start(flags, &[]).await;
+        let out = agent.pipe("out");
+        let told = tokio::spawn(heard(out.clone()));
+        let ask = format!(
+            "[ $HOME = \"$PWD\" ] && echo \"${{TOLD-}} ${{MESOS_EXECUTOR_ID-}} ${{MESOS_EXECUTOR_AUTHENTICATION_TOKEN-}}\" > {}",
+            quoted(&out)
+        );
+        agent.launch("a", data("a", &ask)).await;
+        assert_eq!(told.await.unwrap(), expected);
+        while agent.update().await.1 != TaskState::TaskFinished {}
+        assert!(agent.end().await.success());
+    }
+}

@@ -113,13 +113,14 @@ fn in_scheduler(observed: &Observed, header: &Header) -> Option<String> {
 
 fn used_text(used: &Usage) -> String {
     format!(
-        "{:.3} CPUs, {} of memory, {:.1} s in user mode, {:.1} s in the kernel; processes: {}, threads: {}",
+        "{:.3} CPUs, {} of memory, {:.1} s in user mode, {:.1} s in the kernel; processes: {}, threads: {}, open files: {}",
         used.cpu,
         bytes(used.ram),
         used.user,
         used.system,
         used.processes,
-        used.threads
+        used.threads,
+        used.open_files
     )
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Usage {
     pub(crate) status: &'static str,
     /// Threads.
     pub(crate) threads: i64,
+    /// Open files.
+    pub(crate) open_files: u64,
     /// Processes.
     pub(crate) processes: u32,
 }
@@ -49,6 +51,7 @@ impl Usage {
         nice: 0,
         status: "None",
         threads: 0,
+        open_files: 0,
         processes: 0,
     };
 
@@ -60,6 +63,7 @@ impl Usage {
         self.user += other.user;
         self.system += other.system;
         self.threads += other.threads;
+        self.open_files += other.open_files;
         self.processes += other.processes;
         if other.processes > 0 {
             (self.nice, self.status) = (other.nice, other.status);

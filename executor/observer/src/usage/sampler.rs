@@ -181,14 +181,16 @@ impl Sampler {
         })
     }
 
-    /// Walks through the sandboxes of all tasks that live, one after the other, and once more through
-    /// those of tasks that have ended since. Blocks, until `stop` is cancelled.
+    /// Walks through the sandboxes of all tasks that live, one after the other, and once through those of
+    /// tasks that have ended. Blocks, until `stop` is cancelled.
     pub(crate) fn measure_disks(&self, tasks: &Parted, stop: &CancellationToken) {
         for task in tasks.all() {
-            if !task.is_live()
-                && self.tracks().get(task.id()).is_none_or(|track| track.is_last_disk)
-            {
-                continue;
+            if !task.is_live() {
+                let tracks = self.tracks();
+                let has_room = tracks.len() < MAX_TASKS;
+                if tracks.get(task.id()).map_or(!has_room, |track| track.is_last_disk) {
+                    continue;
+                }
             }
             let measured = Place::in_sandbox(task, "")
                 .and_then(|place| place.folder()?.reading())

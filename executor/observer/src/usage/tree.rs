@@ -40,8 +40,15 @@ fn add(usage: &mut Usage, pid: i32) {
         nice: stat.nice,
         status: status(stat.state),
         threads: stat.num_threads,
+        open_files: open_files(pid),
         processes: 1,
     });
+}
+
+/// How many files a process has open. Who may not be looked at, as others' processes for an observer that is not
+/// root, has none.
+fn open_files(pid: i32) -> u64 {
+    std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, |files| files.count() as u64)
 }
 
 /// Whose a process is.
@@ -89,6 +96,8 @@ mod tests {
         let both = look(identity, None);
         assert_eq!((both.processes, both.threads), (2, 2));
         assert!(both.ram > 0 && both.vms >= both.ram && both.ram == both.rss);
+        // Standard input, output and error of each.
+        assert!(both.open_files >= 6, "{}", both.open_files);
         tree::signal(tree::identify(child).unwrap(), rustix::process::Signal::KILL).unwrap();
         assert_eq!(lines.next().unwrap().unwrap(), "over");
         let one = look(identity, None);
