@@ -16,6 +16,7 @@ mod failure;
 mod job;
 mod keys;
 mod lsp;
+mod one_job;
 mod output;
 mod quota;
 mod registry;

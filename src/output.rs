@@ -51,6 +51,12 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     }
 }
 
+/// A time of UTC in whole seconds, as the original's client shows it.
+pub(crate) fn utc(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms)
+        .map_or_else(|_| ms.to_string(), |time| time.strftime("%Y-%m-%dT%H:%M:%S").to_string())
+}
+
 /// Tells something beside the result.
 pub(crate) fn note(text: &str) {
     // Without a stderr nobody listens.

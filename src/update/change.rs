@@ -1,14 +1,13 @@
 //! `aurora update pause`, `resume`, `abort` and `rollback`.
 
 use aurora_api::v1;
-use aurora_model::key::ClusterJobKey;
 use serde_json::json;
 
 use super::{Message, active_update, status, wait};
 use crate::connect::Scheduler;
-use crate::discovery::Connection;
 use crate::failure::Failure;
-use crate::output::{Output, note, print, print_json};
+use crate::one_job::OneJob;
+use crate::output::{note, print, print_json};
 
 /// What can be done to an update that goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,15 +32,10 @@ impl Change {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The job: cluster/role/environment/name.
-    #[arg(value_name = "JOB")]
-    key: ClusterJobKey,
+    #[command(flatten)]
+    of: OneJob,
     #[command(flatten)]
     message: Message,
-    #[command(flatten)]
-    connection: Connection,
-    #[command(flatten)]
-    output: Output,
 }
 
 #[derive(Debug, clap::Args)]
@@ -65,15 +59,15 @@ impl Args {
         change: Change,
         followed: bool,
     ) -> Result<(Scheduler, v1::UpdateKey), Failure> {
-        let scheduler = Scheduler::of_cluster(&self.key.cluster, &self.connection).await?;
-        let key = active_update(&scheduler, &self.key).await?.key;
+        let scheduler = self.of.scheduler().await?;
+        let key = active_update(&scheduler, &self.of.key).await?.key;
         let message = self.message.message.clone();
         let now = status(scheduler.change_update(change, &key, message).await?)?;
-        if self.output.is_json() && followed {
+        if self.of.output.is_json() && followed {
             note(change.done());
-        } else if self.output.is_json() {
+        } else if self.of.output.is_json() {
             print_json(&json!({
-                "job": self.key.to_string(),
+                "job": self.of.key.to_string(),
                 "id": key.id,
                 "status": now.name(),
             }))?;
@@ -90,6 +84,6 @@ impl RollbackArgs {
         if !self.wait {
             return Ok(());
         }
-        wait::follow(&scheduler, &key, wait::Aim::Back, self.args.output).await
+        wait::follow(&scheduler, &key, wait::Aim::Back, self.args.of.output).await
     }
 }

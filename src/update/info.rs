@@ -7,35 +7,29 @@ use aurora_model::key::{ClusterJobKey, UpdateId};
 use aurora_model::update::{InstanceEvent, UpdateEvent};
 use serde_json::{Value, json};
 
-use super::{Update, named_update, time};
-use crate::connect::Scheduler;
-use crate::discovery::Connection;
+use super::{Update, named_update};
 use crate::failure::{Code, Failure};
-use crate::output::{Output, print, print_json};
+use crate::one_job::OneJob;
+use crate::output::{print, print_json, utc};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The job: cluster/role/environment/name.
-    #[arg(value_name = "JOB")]
-    key: ClusterJobKey,
+    #[command(flatten)]
+    of: OneJob,
     /// The update; by default the active one.
     #[arg(value_name = "ID")]
     id: Option<UpdateId>,
     /// The same as --output json.
     #[arg(long)]
     write_json: bool,
-    #[command(flatten)]
-    connection: Connection,
-    #[command(flatten)]
-    output: Output,
 }
 
 impl Args {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let scheduler = Scheduler::of_cluster(&self.key.cluster, &self.connection).await?;
-        let update = named_update(&scheduler, &self.key, self.id.as_ref()).await?;
-        let details = Details::read(&self.key, scheduler.update(&update.key).await?)?;
-        if self.write_json || self.output.is_json() {
+        let scheduler = self.of.scheduler().await?;
+        let update = named_update(&scheduler, &self.of.key, self.id.as_ref()).await?;
+        let details = Details::read(&self.of.key, scheduler.update(&update.key).await?)?;
+        if self.write_json || self.of.output.is_json() {
             return print_json(&details.json());
         }
         print(&details.text())
@@ -80,8 +74,8 @@ impl Details {
             "Job: {}, UpdateID: {}\nStarted {}, last activity: {}\nCurrent status: {}\nUpdate events:\n",
             self.job,
             update.key.id,
-            time(update.created_ms),
-            time(update.modified_ms),
+            utc(update.created_ms),
+            utc(update.modified_ms),
             update.status,
         );
         let message = |text: &mut String, message: &Option<String>| {
@@ -90,12 +84,12 @@ impl Details {
             }
         };
         for event in &self.events {
-            let _ = writeln!(text, "  Status: {} at {}", event.status, time(event.timestamp.0));
+            let _ = writeln!(text, "  Status: {} at {}", event.status, utc(event.timestamp.0));
             message(&mut text, &event.message);
         }
         text.push_str("Instance events:\n");
         for event in &self.instance_events {
-            let (at, action) = (time(event.timestamp.0), event.action);
+            let (at, action) = (utc(event.timestamp.0), event.action);
             let _ = writeln!(text, "  Instance {} at {at}: {action}", event.instance);
             message(&mut text, &event.message);
         }
@@ -130,7 +124,7 @@ impl Details {
             "updateId": self.update.key.id,
             "job": self.job,
             "started": self.update.created_ms,
-            "last_modified": time(self.update.modified_ms),
+            "last_modified": utc(self.update.modified_ms),
             "status": self.update.status.name(),
             "update_events": events.collect::<Vec<_>>(),
             "instance_update_events": instances.collect::<Vec<_>>(),

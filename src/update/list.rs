@@ -8,11 +8,11 @@ use aurora_model::key::JobKey;
 use aurora_model::update::UpdateStatus;
 use serde_json::json;
 
-use super::{Update, active, time};
+use super::{Update, active};
 use crate::connect::Scheduler;
 use crate::discovery::Connection;
 use crate::failure::Failure;
-use crate::output::{Output, print, print_json};
+use crate::output::{Output, print, print_json, utc};
 
 /// The columns and their widths.
 const COLUMNS: [(&str, usize); 6] = [
@@ -71,8 +71,8 @@ fn as_json(cluster: &str, update: &Update) -> serde_json::Value {
         "job": format!("{cluster}/{}", update.job),
         "id": update.key.id,
         "user": update.user,
-        "started": time(update.created_ms),
-        "last_modified": time(update.modified_ms),
+        "started": utc(update.created_ms),
+        "last_modified": utc(update.modified_ms),
         "status": update.status.name(),
     })
 }
@@ -92,8 +92,8 @@ fn table(cluster: &str, updates: &[Update]) -> String {
             &update.key.id,
             update.status.name(),
             &update.user,
-            &time(update.created_ms),
-            &time(update.modified_ms),
+            &utc(update.created_ms),
+            &utc(update.modified_ms),
         ])
     })
 }

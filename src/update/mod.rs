@@ -136,12 +136,6 @@ fn status(number: i32) -> Result<UpdateStatus, Failure> {
     update_status(number).map_err(|error| Failure::new(Code::Api, error.to_string()))
 }
 
-/// A time as the original's client shows it: of UTC, in whole seconds.
-fn time(ms: i64) -> String {
-    jiff::Timestamp::from_millisecond(ms)
-        .map_or_else(|_| ms.to_string(), |time| time.strftime("%Y-%m-%dT%H:%M:%S").to_string())
-}
-
 /// Why something is done.
 #[derive(Debug, Clone, clap::Args)]
 struct Message {

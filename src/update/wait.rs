@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use aurora_api::updates::update_status;
 use aurora_api::v1;
-use aurora_model::key::{ClusterJobKey, UpdateId};
+use aurora_model::key::UpdateId;
 use aurora_model::update::UpdateStatus;
 use serde_json::json;
 
 use super::{Update, named_update};
 use crate::connect::Scheduler;
-use crate::discovery::Connection;
 use crate::failure::{Code, Failure};
+use crate::one_job::OneJob;
 use crate::output::{Output, note, print, print_json};
 
 /// How often it is looked where an update is.
@@ -21,23 +21,18 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The job: cluster/role/environment/name.
-    #[arg(value_name = "JOB")]
-    key: ClusterJobKey,
+    #[command(flatten)]
+    of: OneJob,
     /// The update; by default the active one.
     #[arg(value_name = "ID")]
     id: Option<UpdateId>,
-    #[command(flatten)]
-    connection: Connection,
-    #[command(flatten)]
-    output: Output,
 }
 
 impl Args {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let scheduler = Scheduler::of_cluster(&self.key.cluster, &self.connection).await?;
-        let update = named_update(&scheduler, &self.key, self.id.as_ref()).await?;
-        follow(&scheduler, &update.key, Aim::Forward, self.output).await
+        let scheduler = self.of.scheduler().await?;
+        let update = named_update(&scheduler, &self.of.key, self.id.as_ref()).await?;
+        follow(&scheduler, &update.key, Aim::Forward, self.of.output).await
     }
 }
 

@@ -1,11 +1,15 @@
 use std::io::Write as _;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aurora_cluster::agent;
 use aurora_mesos::v1::TaskState::{self, TaskFailed, TaskFinished, TaskKilled};
 use aurora_mesos::v1::scheduler::event;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{FileType, Mode, inotify};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{FREE, Framework, SOON, agent_config, start_master};
@@ -48,23 +52,39 @@ fn sandbox(work_dir: &Path, executor: &str) -> Option<PathBuf> {
     runs.join("latest").canonicalize().ok()
 }
 
-/// Waits until something is there.
-async fn wait_for<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
-    let looking = async {
-        loop {
-            if let Some(found) = look() {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+/// Tells when something is removed below the folders of an agent's executors.
+struct Removals(OwnedFd);
+
+impl Removals {
+    fn of(work_dir: &Path) -> Self {
+        let watch = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK);
+        let watch = watch.unwrap();
+        let mut folders = vec![work_dir.join("slaves")];
+        while let Some(folder) = folders.pop() {
+            let flags = inotify::WatchFlags::DELETE | inotify::WatchFlags::MOVED_FROM;
+            inotify::add_watch(&watch, &folder, flags).unwrap();
+            let inner = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+            // The links to the latest container are none of these.
+            folders.extend(inner.filter(|e| e.file_type().unwrap().is_dir()).map(|e| e.path()));
         }
-    };
-    tokio::time::timeout(SOON, looking).await.unwrap_or_else(|_| panic!("no {what}"))
+        Self(watch)
+    }
+
+    /// Waits until so much is gone that `is_so`. Blocks.
+    fn until(&self, is_so: impl Fn() -> bool) {
+        let deadline = Instant::now() + SOON;
+        while !is_so() {
+            let left = deadline.saturating_duration_since(Instant::now()).try_into().unwrap();
+            let told = poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&left)).unwrap();
+            assert!(told > 0, "too much is still there");
+            let mut buffer = [MaybeUninit::uninit(); 4096];
+            let mut all = inotify::Reader::new(&self.0, &mut buffer);
+            while all.next().is_ok() {}
+        }
+    }
 }
 
-/// Writes half a megabyte, and ends when it is told to.
-const FILL: &str = "head -c 524288 /dev/zero > data && mkfifo end && read end < end";
-
-/// Runs a task that fills some of the disk, to its end.
+/// Runs a task that fills half a megabyte of the disk, to its end.
 async fn run(
     framework: &mut Framework,
     agent: &agent::Handle,
@@ -72,20 +92,19 @@ async fn run(
     name: &str,
     end: TaskState,
 ) {
-    let mut executor = framework.launch_named(agent.addr(), name, FILL).await;
+    let pipe = folder.join(name);
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, FileType::Fifo, Mode::RWXU, 0).unwrap();
+    let command = format!("head -c 524288 /dev/zero > data && read end < {}", pipe.display());
+    let mut executor = framework.launch_named(agent.addr(), name, &command).await;
     executor.send(end);
     let ended = framework.update().await;
     assert_eq!(ended.state(), end);
     framework.acknowledge(ended).await;
     executor.acknowledged().await;
-    let work_dir = folder.join("agent");
-    let pipe = wait_for("pipe", || {
-        let pipe = sandbox(&work_dir, name)?.join("end");
-        pipe.exists().then_some(pipe)
-    })
-    .await;
-    tokio::task::spawn_blocking(move || std::fs::write(pipe, "end\n")).await.unwrap().unwrap();
-    wait_for("end of the executor", || (agent.running_executors() <= 1).then_some(())).await;
+    // It is opened when the other end is, which is after all has been written.
+    let told = tokio::task::spawn_blocking(move || std::fs::write(pipe, "end\n"));
+    tokio::time::timeout(SOON, told).await.unwrap().unwrap().unwrap();
+    framework.event(event::Type::Failure).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,16 +149,16 @@ async fn a_full_disk_takes_finished_tasks_first_and_never_one_that_runs() {
     let fill = |name: &str, kib: usize| {
         std::fs::write(work_dir.join(name), vec![1; kib << 10]).unwrap();
     };
-    let left = async |all: &[&str]| {
-        wait_for("room", || (there() == all).then_some(())).await;
-    };
-    fill("others", 800);
-    left(&["live", "a", "c", "d", "e"]).await;
-    fill("more", 900);
-    left(&["live", "a", "d"]).await;
-    fill("most", 700);
-    left(&["live", "d"]).await;
-    fill("all", 700);
-    left(&["live"]).await;
+    let fills: [(&str, usize, &[&str]); 4] = [
+        ("others", 800, &["live", "a", "c", "d", "e"]),
+        ("more", 900, &["live", "a", "d"]),
+        ("most", 700, &["live", "d"]),
+        ("all", 700, &["live"]),
+    ];
+    for (name, kib, left) in fills {
+        let removals = Removals::of(&work_dir);
+        fill(name, kib);
+        tokio::task::block_in_place(|| removals.until(|| there() == left));
+    }
     agent.shutdown_executors(Duration::ZERO).await;
 }
