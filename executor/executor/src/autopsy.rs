@@ -3,21 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use aurora_daemon::text::{LAST_LINES, last_lines};
 use aurora_thermos::logs;
 use aurora_thermos::runner::LOG_DIR;
 use aurora_thermos::state::ProcessState;
 use aurora_thermos::view::{Stream, Task, Tasks, log_path};
 
 use crate::memory::Memory;
-use crate::text::printable;
 
 /// How long the search may take.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How many lines are told, and how much of each, in bytes.
-const LINES: usize = 3;
-const LINE: usize = 200;
-/// Where those lines are looked for: in this many bytes at the end.
-const END: u64 = 8 << 10;
 
 /// Where to look.
 #[derive(Debug)]
@@ -54,36 +49,28 @@ impl Autopsy {
         let lines = self.last_words();
         if !lines.is_empty() {
             found.push_str("; its stderr ends: ");
-            found.push_str(&lines.join(" | "));
+            found.push_str(&lines);
         }
         found
     }
 
     /// The last lines of what the process that failed first has written to its standard error.
-    fn last_words(&self) -> Vec<String> {
+    fn last_words(&self) -> String {
         let task = match Tasks::new(&self.checkpoint_root).get(&self.task_id) {
             Ok(Some(task)) => task,
-            Ok(None) => return Vec::new(),
+            Ok(None) => return String::new(),
             Err(error) => {
                 tracing::warn!(%error, "failed to look for the process that failed");
-                return Vec::new();
+                return String::new();
             }
         };
-        let Some((process, run)) = failed_first(&task) else { return Vec::new() };
+        let Some((process, run)) = failed_first(&task) else { return String::new() };
         let path = log_path(Path::new(LOG_DIR), &process, run, Stream::Stderr);
         // A process need not keep a file.
-        let Ok((bytes, _)) = logs::tail(&self.sandbox, &path, END) else { return Vec::new() };
-        let text = String::from_utf8_lossy(&bytes);
-        let mut lines: Vec<String> = text
-            .lines()
-            .rev()
-            .map(str::trim_end)
-            .filter(|line| !line.is_empty())
-            .take(LINES)
-            .map(|line| printable(line, LINE, false))
-            .collect();
-        lines.reverse();
-        lines
+        let Ok((bytes, _)) = logs::tail(&self.sandbox, &path, LAST_LINES) else {
+            return String::new();
+        };
+        last_lines(&bytes)
     }
 }
 

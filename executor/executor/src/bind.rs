@@ -223,7 +223,7 @@ mod tests {
         assert!(matches!(bound(&data("x", cycle)), Err(BindError::PortCycle)));
         let junk = assigned(b"junk").unwrap_err();
         assert_eq!(junk.to_string(), "Could not deserialize task.");
-        let cause = aurora_daemon::cause::root(&junk);
+        let cause = aurora_daemon::text::root(&junk);
         assert!(cause.contains("decode"), "{cause}");
     }
 }

@@ -4,7 +4,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use aurora_daemon::cause::root;
+use aurora_daemon::text::root;
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::header::{CONNECTION, HOST, LOCATION, USER_AGENT};

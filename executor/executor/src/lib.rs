@@ -28,7 +28,6 @@ mod prepare;
 mod run;
 mod sandbox;
 mod task;
-mod text;
 
 pub use announce::{AnnounceFlags, AnnounceFlagsError};
 pub use bind::BindError;

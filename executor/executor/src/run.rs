@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aurora_daemon::cause::root;
+use aurora_daemon::text::root;
 use aurora_mesos::body::ContentType;
 use aurora_mesos::executor::{self, Environment, EnvironmentError, SessionEvent, Updates};
 use aurora_mesos::v1;

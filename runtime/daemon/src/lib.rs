@@ -2,7 +2,7 @@
 //!
 //! [`telemetry`] and [`metrics`] are set up once per process, by the command; [`ops`] serves what
 //! they collect. [`listen`] and [`serve`] are how a daemon gets and uses its socket, [`shutdown`]
-//! how it is told to stop, [`shell`] how words are quoted, [`cause`] what an error comes from. [`web`] is
+//! how it is told to stop, [`shell`] how words are quoted, [`text`] what others say. [`web`] is
 //! the look of all pages, [`beneath`] reads what lies in sandboxes, [`download`] sends it, [`deletion`]
 //! deletes them.
 //!
@@ -15,7 +15,6 @@
 )]
 
 pub mod beneath;
-pub mod cause;
 pub mod deletion;
 pub mod download;
 pub mod fsutil;
@@ -27,4 +26,5 @@ pub mod serve;
 pub mod shell;
 pub mod shutdown;
 pub mod telemetry;
+pub mod text;
 pub mod web;

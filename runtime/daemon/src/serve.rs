@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -23,6 +24,8 @@ const PREFACE_CHECK: Duration = Duration::from_millis(20);
 const MAX_CONNECTIONS: usize = 4096;
 /// How long open requests may go on after the stop.
 const DRAIN: Duration = Duration::from_secs(2);
+/// How long a client may leave unread what was sent to it.
+const UNREAD: Duration = Duration::from_secs(60);
 /// How often a silent HTTP/2 connection is asked whether it is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
@@ -54,8 +57,7 @@ pub async fn serve(
                 continue;
             }
         };
-        // Small answers should not wait for more to come.
-        let _ = stream.set_nodelay(true);
+        settle(&stream, UNREAD);
         // Handlers may ask who has connected.
         let service = router.clone().map_request(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
@@ -96,6 +98,16 @@ pub async fn serve(
     drop(listener);
     while connections.join_next().await.is_some() {}
     Ok(())
+}
+
+/// Has small answers not wait for more to come, and the kernel end a connection whose client reads nothing
+/// for so long (`TCP_USER_TIMEOUT` of tcp(7)): nobody else notices, and what is sent holds files open.
+fn settle(stream: &tokio::net::TcpStream, unread: Duration) {
+    let unread = u32::try_from(unread.as_millis()).unwrap_or(u32::MAX);
+    let set = stream.set_nodelay(true).and_then(|()| Ok(set_tcp_user_timeout(stream, unread)?));
+    if let Err(error) = set {
+        tracing::debug!(%error, "a connection has gone before it was served");
+    }
 }
 
 /// Waits until a client has sent enough to tell which HTTP it speaks. `false` if it has gone.
@@ -145,5 +157,22 @@ mod tests {
         let _silent = TcpStream::connect(address).await.unwrap();
         stop.cancel();
         serving.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_reads_nothing_is_hung_up_on() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _silent = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        settle(&stream, Duration::from_millis(200));
+        let writing = async {
+            loop {
+                if let Err(error) = stream.write_all(&[0; 1 << 16]).await {
+                    return error;
+                }
+            }
+        };
+        let error = tokio::time::timeout(Duration::from_secs(60), writing).await.unwrap();
+        assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
     }
 }

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use aurora_daemon::beneath;
+use aurora_daemon::text::{LAST_LINES, last_lines};
 use aurora_mesos::v1;
 use aurora_mesos::v1::executor::{Call, Event, event};
 use bytes::Bytes;
@@ -503,6 +505,7 @@ impl Executors {
                 tracing::error!(%error, executor = key.1, "failed to look for what an executor has left behind")
             }
         }
+        let said = last_words(&sandbox);
         let mut inner = self.lock();
         let doom =
             inner.executors.get(key).and_then(|executor| executor.deadline).map(|(_, doom)| doom);
@@ -515,7 +518,7 @@ impl Executors {
         };
         let (message, reason) = match doom {
             Some(Doom::NeverSubscribed) => (
-                format!("{how} before it had subscribed at the agent"),
+                format!("{how} before it had subscribed at the agent{said}"),
                 v1::task_status::Reason::ExecutorRegistrationTimeout,
             ),
             Some(Doom::NeverCameBack) => (
@@ -851,6 +854,19 @@ impl Inner {
             executor.kill();
         }
         Some(process)
+    }
+}
+
+/// What an executor wrote to its standard error last, as the end of a message; nothing if it has none. The
+/// sandbox is its job's, who may have put anything there.
+fn last_words(sandbox: &Path) -> String {
+    let tail = beneath::open_file(sandbox, Path::new("stderr")).and_then(|file| {
+        let length = file.metadata()?.len();
+        beneath::read(&file, length.saturating_sub(LAST_LINES), LAST_LINES)
+    });
+    match tail.map(|tail| last_lines(&tail)) {
+        Ok(words) if !words.is_empty() => format!("; its stderr ends: {words}"),
+        _ => String::new(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aurora_daemon::cause::root;
+use aurora_daemon::text::root;
 use aurora_mesos::v1::command_info::Uri;
 use axum::http::{Request, Response, StatusCode, header};
 use bytes::Bytes;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aurora_daemon::cause::root;
+use aurora_daemon::text::{printable, root};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full};
 use hyper::header::{CONTENT_TYPE, HeaderMap, TE};
@@ -11,7 +11,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message as _;
 
 use crate::http::connect;
-use crate::text::printable;
 
 /// The most that is read of an answer, in bytes: there is one number in it.
 const MAX_ANSWER: usize = 4096;

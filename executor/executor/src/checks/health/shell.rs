@@ -5,6 +5,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use aurora_daemon::text::printable;
 use aurora_thermos::checkpoint::record::ProcessIdentity;
 use aurora_thermos::process::children::{Children, Exit};
 use aurora_thermos::process::image::{Image, Place};
@@ -14,8 +15,6 @@ use aurora_thermos::process::user::Credentials;
 use rustix::process::Signal;
 use tokio::net::unix::pipe;
 use tokio::time::Instant;
-
-use crate::text::printable;
 
 /// What is kept of what a command prints, and of the command itself, in bytes.
 const KEPT: usize = 1000;

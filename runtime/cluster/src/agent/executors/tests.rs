@@ -451,3 +451,15 @@ async fn an_end_that_cannot_be_written_down_is_known_all_the_same() {
     let known: Vec<(i64, bool)> = agent.all.unwritten().into_values().collect();
     assert!(matches!(known[..], [(ended_ms, true)] if ended_ms > 0), "{known:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_executor_that_ends_at_its_start_is_told_with_what_it_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut agent = Agent::start(folder.path());
+    agent.launch("executor", "task", "echo unknown flag >&2; exit 2");
+    agent.executor_ends().await;
+    let told = agent.all.register().running.remove(0);
+    let expected = "Executor exited with status 2 before it had subscribed at the agent; its stderr ends: \
+                    unknown flag";
+    assert_eq!(v1::TaskStatus::decode(told.status).unwrap().message(), expected);
+}
