@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::support::cluster::{Cluster, task_id};
 use crate::support::process::{Process, processes_of};
@@ -79,6 +82,78 @@ fn a_killed_process_and_a_killed_executor_are_replaced() {
         .collect();
     assert!(sandboxes.len() <= 2, "{sandboxes:#?}");
     assert!(is_alive(cluster.pid_of(&third)));
+}
+
+/// The executors that live: their pids by the ids of their tasks.
+fn executors(cluster: &Cluster) -> BTreeMap<String, i32> {
+    let id = |pid: i32| {
+        let environment = std::fs::read_to_string(format!("/proc/{pid}/environ")).ok()?;
+        let id =
+            environment.split('\0').find_map(|line| line.strip_prefix("MESOS_EXECUTOR_ID="))?;
+        Some((id.trim_start_matches("thermos-").to_owned(), pid))
+    };
+    let mut found = BTreeMap::new();
+    for (id, pid) in processes_of(cluster.home.path()).into_iter().filter_map(|(pid, _)| id(pid)) {
+        // A child that is to become a shell is like it for a moment; it is the older one.
+        found.entry(id).or_insert(pid);
+    }
+    found
+}
+
+/// Waits for the end of a process, but no longer than this.
+fn ends_within(pid: i32, time: Duration) {
+    let Some(pid) = rustix::process::Pid::from_raw(pid) else { return };
+    let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return };
+    let time = Timespec::try_from(time).unwrap();
+    poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&time)).unwrap();
+}
+
+#[test]
+fn executors_that_are_killed_at_any_moment_leave_nothing_and_are_told_once() {
+    const WAVES: usize = 20;
+    const INSTANCES: usize = 10;
+    let cluster = Cluster::start();
+    let command = "(setsid sleep 1000 &); exec sleep 1000";
+    let one = format!("Process(name = 'main', cmdline = {command:?})");
+    let twenty: Vec<String> =
+        (0..20).map(|number| one.replace("main", &format!("p{number}"))).collect();
+    let mut moment = 0x9e37_79b9_u64;
+    for wave in 0..WAVES {
+        let name = format!("wave{wave}");
+        let text = service(&role(), &name, INSTANCES.try_into().unwrap(), command)
+            .replace("Service(", "Job(")
+            .replace(&one, &twenty.join(", "));
+        let file = cluster.home.file(&format!("{name}.aurora"), &text);
+        let job = format!("test/{}/prod/{name}", role());
+        cluster.run(&["job", "create", &job, file.to_str().unwrap()]).expect(0);
+        let mut killed = BTreeSet::new();
+        while killed.len() < INSTANCES {
+            let (task, executor) = wait_for("an executor", || {
+                executors(&cluster).into_iter().find(|(task, _)| !killed.contains(task))
+            });
+            moment = moment.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            ends_within(executor, Duration::from_micros((moment >> 33) % 80_000));
+            kill_hard(executor);
+            killed.insert(task);
+        }
+        let ended = wait_for("the end of all", || {
+            let status = cluster.run(&["job", "status", &job, "-o", "json"]).expect(0).json();
+            let job = status[0].clone();
+            job["active"].as_array()?.is_empty().then(|| job["inactive"].as_array().cloned())?
+        });
+        let tasks: BTreeSet<String> = ended.iter().map(task_id).collect();
+        assert_eq!(tasks, killed, "each ran once");
+        for task in &ended {
+            let events = task["taskEvents"].as_array().unwrap();
+            let ends = events.iter().filter(|event| event["status"] == "FAILED").count();
+            assert_eq!((&task["status"], ends), (&"FAILED".into(), 1), "{task:#}");
+        }
+    }
+    wait_for("all they have started to end", || {
+        let left = processes_of(cluster.home.path());
+        (!left.iter().any(|(_, text)| text.contains("sleep"))).then_some(())
+    });
+    assert_eq!(executors(&cluster), BTreeMap::new());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use aurora_thermos::state::TaskState;
 use serde_json::{Value, json};
 
-use crate::place::{Place, process, task};
+use crate::place::{Place, ends, process, task};
 
 fn logger(destination: &str, mode: &str, rotate: Value) -> Value {
     let mut logger = json!({ "destination": destination, "mode": mode });
@@ -45,6 +45,21 @@ fn s43_a_process_ends_with_its_shell_wherever_its_output_goes() {
         let began = Instant::now();
         assert_eq!(place.run().state(), Some(TaskState::Success), "{fields}");
         assert!(began.elapsed() < Duration::from_secs(5), "{fields}");
+    }
+}
+
+#[test]
+fn a_process_that_closes_its_output_goes_on() {
+    for fields in
+        [json!({}), logger("both", "standard", Value::Null), logger("file", "rotate", Value::Null)]
+    {
+        let closes = "echo begun; exec >&- 2>&-; sleep 0.2; touch gone-on; exit 4";
+        let place = Place::new(task([process("p", closes, fields.clone())], json!({})));
+        let ended = place.run();
+        assert_eq!(ended.state(), Some(TaskState::Failed), "{fields}");
+        assert_eq!(ends(&ended, "p"), "FAILED(4)", "{fields}");
+        assert_eq!(place.stdout("p", 0), "begun\n", "{fields}");
+        assert_eq!(place.text("gone-on"), "");
     }
 }
 

@@ -206,3 +206,23 @@ fn s19_orders_that_cannot_be() {
         assert!(told.contains(why), "{all:?}: {told}");
     }
 }
+
+#[test]
+fn a_hundred_run_at_once_and_a_hundred_one_after_the_other() {
+    let names: Vec<String> = (0..100).map(|number| format!("p{number:02}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    // Each waits for the other ninety-nine.
+    let all = "touch $$.here; until [ $(ls *.here | wc -l) -eq 100 ]; do sleep 0.1; done";
+    for (command, fields) in [(all, json!({})), ("true", orders(&[&names]))] {
+        let processes: Vec<_> =
+            names.iter().map(|name| process(name, command, json!({}))).collect();
+        let place = Place::new(task(processes, fields));
+        let ended = place.run();
+        assert_eq!(ended.state(), Some(TaskState::Success));
+        assert!(names.iter().all(|name| ends(&ended, name) == "SUCCESS"));
+        if command == "true" {
+            let spans: Vec<_> = names.iter().map(|name| span(&ended.runs(name)[0])).collect();
+            assert!(spans.windows(2).all(|two| two[0].1 <= two[1].0));
+        }
+    }
+}
