@@ -26,15 +26,6 @@ const MAX_ANSWER: usize = 1 << 30;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Runs a command that talks to a scheduler to its end.
-pub(crate) fn run<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(Code::Error, format!("failed to start: {error}")))?
-        .block_on(command)
-}
-
 /// A scheduler that can be asked.
 #[derive(Debug, Clone)]
 pub(crate) struct Scheduler {

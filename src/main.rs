@@ -20,6 +20,7 @@ mod one_job;
 mod output;
 mod quota;
 mod registry;
+mod runtime;
 mod thermos;
 mod up;
 mod update;

@@ -8,10 +8,10 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::connect;
 use crate::failure::Failure;
 use crate::one_job::OneJob;
 use crate::output::{note, print, print_json, utc};
+use crate::runtime;
 
 /// The commands.
 #[derive(Debug, clap::Subcommand)]
@@ -28,7 +28,7 @@ pub(crate) enum Command {
 
 impl Command {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
-        connect::run(async {
+        runtime::block_on(async {
             match self {
                 Self::Schedule(args) => args.run().await,
                 Self::Deschedule(of) => deschedule(of).await,

@@ -47,7 +47,7 @@ impl Args {
             return Err(Failure::new(
                 Code::CommandFailure,
                 format!(
-                    "{} has the cron schedule {schedule:?}: it cannot be created, only scheduled",
+                    "{} has the cron schedule {schedule:?}: it cannot be created, only scheduled, with `aurora cron schedule`",
                     self.key
                 ),
             ));

@@ -21,9 +21,9 @@ use aurora_eval::{Config, Engine, ReadyJob, Severity};
 use aurora_model::key::ClusterJobKey;
 
 use crate::config::Outside;
-use crate::connect;
 use crate::failure::{Code, Failure};
 use crate::output::note;
+use crate::runtime;
 
 /// The commands.
 #[derive(Debug, clap::Subcommand)]
@@ -50,7 +50,7 @@ impl Command {
         if let Self::Inspect(args) = self {
             return args.run().map(|()| ExitCode::SUCCESS);
         }
-        connect::run(async {
+        runtime::block_on(async {
             match self {
                 Self::Create(args) => args.run().await,
                 Self::Kill(args) => args.run().await,

@@ -7,8 +7,8 @@ mod size;
 use aurora_api::v1;
 use serde_json::{Value, json};
 
-use crate::connect;
 use crate::failure::Failure;
+use crate::runtime;
 
 /// The commands.
 #[derive(Debug, clap::Subcommand)]
@@ -21,7 +21,7 @@ pub(crate) enum Command {
 
 impl Command {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        connect::run(async {
+        runtime::block_on(async {
             match self {
                 Self::Get(args) => args.run().await,
                 Self::Set(args) => args.run().await,

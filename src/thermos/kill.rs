@@ -13,6 +13,7 @@ use super::find::{Found, Ids, Roots, tasks};
 use super::times::plain;
 use crate::failure::Failure;
 use crate::output::{note, print};
+use crate::runtime::block_on;
 
 /// How long a runner of ours may take to end what it was told to, one of an agent to say goodbye,
 /// and one that was killed to die.
@@ -42,19 +43,26 @@ impl Args {
         let mut failed = false;
         // All are told before any is waited for.
         let told: Vec<_> = found.iter().map(|found| (found, tell(found))).collect();
-        for (found, told) in told {
-            let id = plain(found.task.id());
-            print(&format!("Killing {id}..."))?;
-            match told.and_then(|told| see_to_end(found, told)) {
-                Ok(()) => print("done.\n")?,
-                // One that cannot be killed keeps no other alive.
-                Err(why) => {
-                    failed = true;
-                    print("failed.\n")?;
-                    note(&plain(&format!("{id}: {why}")));
+        block_on(async {
+            for (found, told) in told {
+                let id = plain(found.task.id());
+                print(&format!("Killing {id}..."))?;
+                let ended = match told {
+                    Ok(told) => see_to_end(found, told).await,
+                    Err(why) => Err(why),
+                };
+                match ended {
+                    Ok(()) => print("done.\n")?,
+                    // One that cannot be killed keeps no other alive.
+                    Err(why) => {
+                        failed = true;
+                        print("failed.\n")?;
+                        note(&plain(&format!("{id}: {why}")));
+                    }
                 }
             }
-        }
+            Ok(())
+        })?;
         Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 }
@@ -91,7 +99,7 @@ fn tell(found: &Found) -> Result<Told<'_>, String> {
 }
 
 /// Waits until a task has ended, and ends it without its runner if that does not.
-fn see_to_end(found: &Found, told: Told<'_>) -> Result<(), String> {
+async fn see_to_end(found: &Found, told: Told<'_>) -> Result<(), String> {
     let Told { header, by } = told;
     if let Some(by) = by {
         if wait(by, || is_over(found, header)) {
@@ -103,11 +111,9 @@ fn see_to_end(found: &Found, told: Told<'_>) -> Result<(), String> {
             return Err(format!("its runner, process {}, does not die", header.runner.pid));
         }
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| format!("failed to start: {error}"))?;
     let reason = "Killed by `thermos kill` after its runner had gone.";
-    runtime
-        .block_on(takeover::end(&found.root, &found.task, reason))
+    takeover::end(&found.root, &found.task, reason)
+        .await
         .map_err(|error| format!("its end cannot be written down: {error}"))
 }
 

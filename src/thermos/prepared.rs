@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::find::absolute;
 use super::source::usage;
 use crate::failure::{Code, Failure};
+use crate::runtime::block_on;
 
 /// How long processes have when the task is told to end.
 const GRACE: Duration = Duration::from_secs(60);
@@ -151,9 +152,7 @@ impl Ready {
         let failed = |what: &str, error: &dyn std::fmt::Display| {
             Failure::new(Code::Error, format!("failed to {what}: {error}"))
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| failed("start", &error))?;
-        let end = runtime.block_on(async {
+        block_on(async {
             let mut signals = Signals::take().map_err(|error| failed("watch signals", &error))?;
             let children = Children::adopt()
                 .map_err(|error| failed("become the parent of orphaned processes", &error))?;
@@ -175,10 +174,7 @@ impl Ready {
                     }
                 }
             }
-        });
-        // What hangs in a blocking call must not keep the process.
-        runtime.shutdown_background();
-        end
+        })
     }
 }
 

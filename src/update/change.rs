@@ -84,6 +84,7 @@ impl RollbackArgs {
         if !self.wait {
             return Ok(());
         }
-        wait::follow(&scheduler, &key, wait::Aim::Back, self.args.of.output).await
+        let of = &self.args.of;
+        wait::follow(&scheduler, &of.key, &key, wait::Aim::Back, of.output).await
     }
 }

@@ -15,8 +15,9 @@ use aurora_api::v1;
 use aurora_model::key::{ClusterJobKey, JobKey, UpdateId};
 use aurora_model::update::UpdateStatus;
 
-use crate::connect::{self, Scheduler};
+use crate::connect::Scheduler;
 use crate::failure::{Code, Failure};
+use crate::runtime;
 
 /// The commands.
 #[derive(Debug, clap::Subcommand)]
@@ -41,7 +42,7 @@ pub(crate) enum Command {
 
 impl Command {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
-        connect::run(async {
+        runtime::block_on(async {
             match self {
                 Self::Start(args) => args.run().await,
                 Self::Pause(args) => args.run(Change::Pause).await,

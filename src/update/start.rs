@@ -43,7 +43,7 @@ impl Args {
             return Err(Failure::new(
                 Code::CommandFailure,
                 format!(
-                    "{key} has the cron schedule {schedule:?}: it cannot be updated, only scheduled"
+                    "{key} has the cron schedule {schedule:?}: it cannot be updated, only scheduled, with `aurora cron schedule`"
                 ),
             ));
         }
@@ -63,7 +63,7 @@ impl Args {
         let page = scheduler.page_of(&job.request.key).await;
         if self.wait {
             note(&started_text(&started.id, &page));
-            return wait::follow(&scheduler, &started, wait::Aim::Forward, self.output).await;
+            return wait::follow(&scheduler, key, &started, wait::Aim::Forward, self.output).await;
         }
         if self.output.is_json() {
             return print_json(&json!({ "job": key.to_string(), "id": started.id, "url": page }));

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use aurora_api::updates::update_status;
 use aurora_api::v1;
-use aurora_model::key::UpdateId;
+use aurora_model::key::{ClusterJobKey, UpdateId};
 use aurora_model::update::UpdateStatus;
 use serde_json::json;
 
@@ -32,7 +32,7 @@ impl Args {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let scheduler = self.of.scheduler().await?;
         let update = named_update(&scheduler, &self.of.key, self.id.as_ref()).await?;
-        follow(&scheduler, &update.key, Aim::Forward, self.of.output).await
+        follow(&scheduler, &self.of.key, &update.key, Aim::Forward, self.of.output).await
     }
 }
 
@@ -62,6 +62,7 @@ impl Aim {
 /// Waits for the end of an update, and tells on the way. A result as JSON is one document at the end.
 pub(super) async fn follow(
     scheduler: &Scheduler,
+    job: &ClusterJobKey,
     key: &v1::UpdateKey,
     aim: Aim,
     output: Output,
@@ -86,7 +87,7 @@ pub(super) async fn follow(
         let update = Update::read(&summary)?;
         told.tell(&update, output)?;
         if update.status.is_terminal() {
-            return end(&scheduler, &update, aim, output).await;
+            return end(&scheduler, job, &update, aim, output).await;
         }
         tokio::time::sleep(LOOK).await;
     }
@@ -127,6 +128,7 @@ fn progress(tally: &v1::UpdateTally) -> String {
 
 async fn end(
     scheduler: &Scheduler,
+    job: &ClusterJobKey,
     update: &Update,
     aim: Aim,
     output: Output,
@@ -134,7 +136,7 @@ async fn end(
     let status = update.status;
     if output.is_json() {
         print_json(&json!({
-            "job": update.job.to_string(),
+            "job": job.to_string(),
             "id": update.key.id,
             "status": status.name(),
         }))?;

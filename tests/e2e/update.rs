@@ -43,7 +43,7 @@ fn a_job_comes_to_a_version_and_goes_back_from_one_that_is_no_good() {
 
     let ended = cluster.run(&["update", "start", &job, &bad, "--wait", "-o", "json"]).expect(4);
     let result = ended.json();
-    assert_eq!((&result["job"], &result["status"]), (&job[5..].into(), &"ROLLED_BACK".into()));
+    assert_eq!((&result["job"], &result["status"]), (&job.as_str().into(), &"ROLLED_BACK".into()));
     assert!(ended.err().contains("the update has ended as ROLLED_BACK"), "{}", ended.err());
     assert!(ended.err().contains("exec sleep 1000"), "what changes is told: {}", ended.err());
     cluster.wait_running(&job, 2);

@@ -102,7 +102,7 @@ fn answer(found: io::Result<Option<Value>>) -> Response {
             StatusCode::NOT_FOUND => Json(json!({})).into_response(),
             status => {
                 let error = json!({ "error": error.to_string() });
-                pages::later((status, Json(error)).into_response())
+                beneath::later((status, Json(error)).into_response())
             }
         },
     }

@@ -28,9 +28,9 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
+use crate::files;
 use crate::place::{Named, Place};
 use crate::tasks::Observed;
-use crate::{files, pages};
 
 /// How often a file that does not grow is looked at.
 const POLL: Duration = Duration::from_millis(300);
@@ -179,7 +179,7 @@ async fn file(
 
 fn refused(error: &io::Error) -> Response {
     let status = beneath::logged_status(error, "a file to follow");
-    pages::later((status, error.to_string()).into_response())
+    beneath::later((status, error.to_string()).into_response())
 }
 
 async fn follow(

@@ -13,7 +13,6 @@ use axum::routing::get;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::pages;
 use crate::tasks::{Observed, Seen, Which, configuration, group, run_numbered};
 
 /// The most tasks that one request may name.
@@ -42,7 +41,7 @@ fn error(status: StatusCode, text: String) -> Response {
 }
 
 fn unreadable(reason: &io::Error) -> Response {
-    pages::later(error(beneath::logged_status(reason, "tasks"), reason.to_string()))
+    beneath::later(error(beneath::logged_status(reason, "tasks"), reason.to_string()))
 }
 
 #[derive(Debug, Deserialize)]

@@ -14,7 +14,8 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, ResolveFlags, Stat, fstat, openat2, statat};
 use rustix::io::Errno;
 
@@ -283,6 +284,14 @@ pub fn logged_status(error: &io::Error, what: impl std::fmt::Display) -> StatusC
         tracing::warn!(%error, %what, "failed to answer a request");
     }
     status
+}
+
+/// Says of an answer that there is too much to do when to come again.
+pub fn later(mut answer: Response) -> Response {
+    if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
+        answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
+    }
+    answer
 }
 
 /// The first of the errors that led to this one.

@@ -51,7 +51,7 @@ impl Sessions {
                     refused(error.to_string());
                 }
                 Err(error) => {
-                    let servers = self.ensemble.diagnose().await;
+                    let servers = self.ensemble.servers();
                     tracing::warn!(servers, %error, "failed to connect to ZooKeeper");
                 }
             }

@@ -19,7 +19,7 @@ use aurora_daemon::web::{Crumb, Page, segment, state_badge, utc};
 use aurora_thermos::view::Task;
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use axum::routing::get;
 use maud::{Markup, html};
@@ -92,15 +92,7 @@ pub(crate) fn failed(error: &io::Error, gone: &str) -> Response {
         StatusCode::SERVICE_UNAVAILABLE => ("Busy", why.as_str()),
         _ => ("Something is wrong", why.as_str()),
     };
-    later(page(title, &[Crumb::link("Tasks", "/")]).error(status, text))
-}
-
-/// Says of an answer that there is too much to do when to come again.
-pub(crate) fn later(mut answer: Response) -> Response {
-    if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
-        answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
-    }
-    answer
+    beneath::later(page(title, &[Crumb::link("Tasks", "/")]).error(status, text))
 }
 
 /// The page for tasks that cannot be looked at.

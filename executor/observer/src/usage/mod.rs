@@ -1,6 +1,6 @@
 //! What processes and tasks use, now and over the last hour (`executor.md` 18).
 //!
-//! [`tree`] looks at a process with all its descendants, [`disk`] at a sandbox; [`Sampler`] does so
+//! [`tree`] looks at a process with all its descendants, [`aurora_thermos::disk`] at a sandbox; [`Sampler`] does so
 //! from time to time and remembers what it saw, [`ring::Ring`] how it went.
 
 pub(crate) mod ring;

@@ -48,7 +48,13 @@ fn add(usage: &mut Usage, pid: i32) {
 /// How many files a process has open. Who may not be looked at, as others' processes for an observer that is not
 /// root, has none.
 fn open_files(pid: i32) -> u64 {
-    std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, |files| files.count() as u64)
+    let folder = format!("/proc/{pid}/fd");
+    // The kernel tells since 6.2; before, they are counted.
+    match std::fs::metadata(&folder).map(|found| found.len()) {
+        Ok(0) => std::fs::read_dir(folder).map_or(0, |files| files.count() as u64),
+        Ok(count) => count,
+        Err(_) => 0,
+    }
 }
 
 /// Whose a process is.

@@ -40,7 +40,7 @@ impl Leftover<'_> {
         let deadline = Instant::now() + patience;
         let mut looks_without = 0;
         loop {
-            let living = self.living()?;
+            let living = tree::kill_each(|| self.living(), deadline).await?;
             if living.is_empty() {
                 looks_without += 1;
                 if looks_without == 2 {
@@ -49,7 +49,6 @@ impl Leftover<'_> {
                 continue;
             }
             looks_without = 0;
-            let living = tree::kill_each(|| self.living(), deadline).await?;
             if Instant::now() >= deadline {
                 return Ok(living);
             }

@@ -486,11 +486,11 @@ impl Executors {
 
     /// Takes in the end of an executor's process: ends what is left of it, fails its tasks.
     fn ended(&self, key: &ExecutorKey, container: &str, status: Option<i32>) {
-        let (sandbox, cgroup) = {
+        let (sandbox, cgroup, subscribed) = {
             let inner = self.lock();
             match inner.executors.get(key) {
                 Some(executor) if executor.container == container && executor.ended_ms == 0 => {
-                    (executor.sandbox.clone(), executor.cgroup.clone())
+                    (executor.sandbox.clone(), executor.cgroup.clone(), executor.subscribed)
                 }
                 _ => return,
             }
@@ -505,7 +505,8 @@ impl Executors {
                 tracing::error!(%error, executor = key.1, "failed to look for what an executor has left behind")
             }
         }
-        let said = last_words(&sandbox);
+        // One that has subscribed says what is wrong itself.
+        let said = if subscribed { String::new() } else { last_words(&sandbox) };
         let mut inner = self.lock();
         let doom =
             inner.executors.get(key).and_then(|executor| executor.deadline).map(|(_, doom)| doom);
@@ -637,6 +638,11 @@ impl Executors {
     /// of their end.
     pub(crate) fn containers(&self) -> BTreeSet<String> {
         self.lock().executors.values().map(|executor| executor.container.clone()).collect()
+    }
+
+    /// Takes in that nothing is left of a container.
+    pub(crate) fn collected(&self, container: &str) {
+        self.lock().unwritten.remove(container);
     }
 
     /// Does something while no container is made.
@@ -789,7 +795,7 @@ impl Executors {
         let mut inner = self.lock();
         let mut due = Vec::new();
         for (key, executor) in &mut inner.executors {
-            if executor.ended_ms == 0 && executor.deadline.is_some_and(|(at, _)| at <= now) {
+            if executor.is_late(now) {
                 executor.kill();
             }
             for (id, task) in &executor.tasks {

@@ -46,7 +46,7 @@ pub(crate) fn waits(uris: &[Uri]) -> bool {
 }
 
 /// Brings into the sandbox what web servers have of these, and takes no longer than `patience`. A file has
-/// its name only when it is whole; if this is dropped before, what has come of it stays as `NAME.part`.
+/// its name only when it is whole.
 ///
 /// # Errors
 /// A file cannot be had, is larger than 1 GiB, or did not come in time. None of it is left then.
@@ -64,16 +64,24 @@ pub(crate) async fn download(
         let target = target(uri, sandbox)?;
         let part = target.with_added_extension("part");
         let file = File::create_new(&part).await.map_err(|error| failed(uri, text(error)))?;
+        let part = Part(part);
         let saved = timeout_at(deadline, save(address, file, uri.executable())).await;
         let saved = saved.unwrap_or_else(|_| Err(format!("it did not come within {patience:?}")));
-        let done = saved.and_then(|()| fs::rename(&part, &target).map_err(text));
-        if let Err(reason) = done {
-            // The first failure is the one to report.
-            let _ = fs::remove_file(&part);
-            return Err(failed(uri, reason));
-        }
+        saved
+            .and_then(|()| fs::rename(&part.0, &target).map_err(text))
+            .map_err(|reason| failed(uri, reason))?;
     }
     Ok(())
+}
+
+/// A file that is not whole, and is nothing without the rest.
+struct Part(PathBuf);
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // It has got its name, unless something has failed: that is told.
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 /// Copies into the sandbox what this machine has of these.

@@ -47,7 +47,11 @@ pub(crate) fn router(slaves: PathBuf) -> Router {
 }
 
 fn failed(error: &io::Error, path: &str) -> Response {
-    beneath::logged_status(error, path).into_response()
+    match beneath::logged_status(error, path) {
+        // In Mesos's words, which are none.
+        StatusCode::NOT_FOUND => StatusCode::NOT_FOUND.into_response(),
+        status => beneath::later((status, error.to_string()).into_response()),
+    }
 }
 
 fn no_path() -> Response {

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aurora_daemon::listen::ListenError;
@@ -217,24 +218,24 @@ struct Collecting {
 }
 
 impl Collecting {
-    fn start(mut collector: Collector, every: Duration) -> Self {
+    fn start(collector: Collector, every: Duration) -> Self {
         let stop = CancellationToken::new();
         let stopped = stop.clone();
+        let collector = Arc::new(Mutex::new(collector));
         let task = tokio::spawn(async move {
             let mut timer = tokio::time::interval(every);
             // A pass may take long: the next begins when it is over.
             timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
             while stopped.run_until_cancelled(timer.tick()).await.is_some() {
-                let stopped = stopped.clone();
+                let (stopped, collector) = (stopped.clone(), Arc::clone(&collector));
                 let pass = tokio::task::spawn_blocking(move || {
+                    // What it remembers between passes only spares it work.
+                    let mut collector = collector.lock().unwrap_or_else(PoisonError::into_inner);
                     collector.pass(&|| stopped.is_cancelled());
-                    collector
                 });
-                collector = match pass.await {
-                    Ok(collector) => collector,
-                    Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-                    Err(_) => return,
-                };
+                if let Err(error) = pass.await {
+                    tracing::error!(%error, "failed to look for old sandboxes");
+                }
             }
         });
         Self { stop, task }

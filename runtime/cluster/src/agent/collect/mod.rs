@@ -175,30 +175,30 @@ impl Collector {
             }
             self.executors.undisturbed(|| checkpoint::prune(&path));
         }
+        self.executors.collected(&found.names().1);
         all
     }
 
     /// The file system of the sandboxes, as it is now. One that cannot be looked at has no limit.
     fn disk(&self) -> Disk {
         let unknown = Room { free: 0, total: 0 };
-        let disk = match rustix::fs::statvfs(self.folders.slaves()) {
-            Ok(found) => {
-                // As `df` has it: what is kept for root is neither free nor used.
-                let room = |all: u64, free: u64, available: u64| Room {
-                    free: available,
-                    total: all.saturating_sub(free).saturating_add(available),
-                };
-                let blocks = room(found.f_blocks, found.f_bfree, found.f_bavail);
-                let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
-                Disk {
-                    bytes: Room { free: bytes(blocks.free), total: bytes(blocks.total) },
-                    inodes: room(found.f_files, found.f_ffree, found.f_favail),
-                }
-            }
+        let found = match rustix::fs::statvfs(self.folders.slaves()) {
+            Ok(found) => found,
             Err(error) => {
                 tracing::warn!(%error, path = %self.folders.slaves().display(), "failed to look how much of the disk is free");
-                Disk { bytes: unknown, inodes: unknown }
+                return Disk { bytes: unknown, inodes: unknown };
             }
+        };
+        // As `df` has it: what is kept for root is neither free nor used.
+        let room = |all: u64, free: u64, available: u64| Room {
+            free: available,
+            total: all.saturating_sub(free).saturating_add(available),
+        };
+        let blocks = room(found.f_blocks, found.f_bfree, found.f_bavail);
+        let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+        let disk = Disk {
+            bytes: Room { free: bytes(blocks.free), total: bytes(blocks.total) },
+            inodes: room(found.f_files, found.f_ffree, found.f_favail),
         };
         metrics::gauge!(DISK_USAGE, "of" => "space").set(disk.bytes.usage());
         metrics::gauge!(DISK_USAGE, "of" => "inodes").set(disk.inodes.usage());

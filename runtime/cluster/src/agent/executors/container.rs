@@ -129,6 +129,16 @@ impl Executor {
         }
     }
 
+    /// Whether it should have subscribed, come back or ended by now. What it needs has the same time to be
+    /// fetched, and tells itself why it did not come.
+    pub(super) fn is_late(&self, now: Instant) -> bool {
+        let is_fetching = self.process.is_none();
+        self.ended_ms == 0
+            && self.deadline.is_some_and(|(at, doom)| {
+                at <= now && !(is_fetching && doom == Doom::NeverSubscribed)
+            })
+    }
+
     pub(super) fn kill(&self) {
         self.unwanted.cancel();
         let Some(process) = self.process.as_ref().filter(|_| self.ended_ms == 0) else { return };
