@@ -8,6 +8,10 @@ use std::sync::Arc;
 
 use aurora_api::convert::task_state;
 use aurora_api::v1;
+use aurora_client::{
+    Scheduler,
+    discovery::{self, Connection},
+};
 use aurora_eval::ReadyJob;
 use aurora_lsp::{Asking, Place, Role, Roles, Trouble};
 use aurora_model::job::MilliCpus;
@@ -15,8 +19,6 @@ use aurora_model::key::{self, JobKey};
 use aurora_model::quota::ResourceAggregate;
 
 use crate::config::PAGES;
-use crate::connect::Scheduler;
-use crate::discovery::{self, Connection};
 use crate::failure::{Code, Failure};
 use crate::job::{against, describe, owner};
 
@@ -86,7 +88,8 @@ async fn scheduler(place: Place) -> Result<Scheduler, Failure> {
     let Place { cluster, clusters } = place;
     let scheduler = std::env::var("AURORA_SCHEDULER").ok().filter(|address| !address.is_empty());
     let clusters = clusters.or_else(named_clusters);
-    Scheduler::of_cluster(&cluster, &Connection { scheduler, retry_for: 0, clusters }).await
+    let connection = Connection { scheduler, retry_for: 0, clusters };
+    Ok(Scheduler::of_cluster(&cluster, &connection).await?)
 }
 
 async fn look(place: Place, roles: BTreeSet<String>) -> Result<Roles, Failure> {

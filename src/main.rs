@@ -8,18 +8,14 @@
 
 mod cli;
 mod config;
-mod connect;
 mod cron;
 mod daemons;
-mod discovery;
 mod failure;
 mod job;
-mod keys;
 mod lsp;
 mod one_job;
 mod output;
 mod quota;
-mod registry;
 mod runtime;
 mod thermos;
 mod up;

@@ -1,9 +1,8 @@
 //! Commands that are about one job of one cluster.
 
+use aurora_client::{Connection, Scheduler};
 use aurora_model::key::ClusterJobKey;
 
-use crate::connect::Scheduler;
-use crate::discovery::Connection;
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -22,6 +21,6 @@ pub(crate) struct OneJob {
 impl OneJob {
     /// The scheduler of its cluster.
     pub(crate) async fn scheduler(&self) -> Result<Scheduler, Failure> {
-        Scheduler::of_cluster(&self.key.cluster, &self.connection).await
+        Ok(Scheduler::of_cluster(&self.key.cluster, &self.connection).await?)
     }
 }

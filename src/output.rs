@@ -1,4 +1,6 @@
-//! What commands print: text for people, or one JSON document for programs.
+//! What commands print: text for people, or one JSON or YAML document for programs.
+
+mod yaml;
 
 use std::io::{ErrorKind, Write};
 
@@ -14,6 +16,8 @@ pub(crate) enum Format {
     Text,
     /// One JSON document.
     Json,
+    /// One YAML document, of the same shape.
+    Yaml,
 }
 
 /// Chooses the form.
@@ -25,8 +29,17 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    pub(crate) fn is_json(self) -> bool {
-        self.output == Format::Json
+    /// Whether a program reads the result.
+    pub(crate) fn is_data(self) -> bool {
+        self.output != Format::Text
+    }
+
+    /// Prints a result for programs, in the form that was asked for.
+    pub(crate) fn print(self, value: &impl Serialize) -> Result<(), Failure> {
+        match self.output {
+            Format::Yaml => print(&yaml::write(value)?),
+            Format::Text | Format::Json => print_json(value),
+        }
     }
 }
 

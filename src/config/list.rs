@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::options::{Outside, user};
 use crate::failure::{Code, Failure};
-use crate::output::{Output, print, print_json};
+use crate::output::{Output, print};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -42,8 +42,8 @@ impl Args {
             Err(report) if report.code() == aurora_eval::Code::NoJobs => Vec::new(),
             Err(report) => return Err(Failure::report(report.clone())),
         };
-        if self.output.is_json() {
-            return print_json(&json!({ "jobs": keys }));
+        if self.output.is_data() {
+            return self.output.print(&json!({ "jobs": keys }));
         }
         print(&format!("jobs=[{}]\n", keys.join(", ")))
     }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::failure::Failure;
 use crate::one_job::OneJob;
-use crate::output::{note, print, print_json, utc};
+use crate::output::{note, print, utc};
 use crate::runtime;
 
 /// The commands.
@@ -42,8 +42,8 @@ impl Command {
 
 async fn deschedule(of: OneJob) -> Result<(), Failure> {
     let existed = of.scheduler().await?.deschedule_cron(&of.key.job).await?;
-    if of.output.is_json() {
-        return print_json(&json!({ "job": of.key.to_string(), "existed": existed }));
+    if of.output.is_data() {
+        return of.output.print(&json!({ "job": of.key.to_string(), "existed": existed }));
     }
     if !existed {
         note(&format!("{} was not scheduled", of.key));

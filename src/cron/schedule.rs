@@ -1,15 +1,14 @@
 //! `aurora cron schedule`.
 
 use aurora_api::v1;
+use aurora_client::{Connection, Scheduler};
 use aurora_model::key::ClusterJobKey;
 use serde_json::json;
 
 use super::time;
-use crate::connect::Scheduler;
-use crate::discovery::Connection;
 use crate::failure::{Code, Failure};
 use crate::job::File;
-use crate::output::{Output, print, print_json};
+use crate::output::{Output, print};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -39,8 +38,8 @@ impl Args {
         let scheduler = Scheduler::of_cluster(&self.key.cluster, &self.connection).await?;
         let scheduled = scheduler.schedule_cron(v1::JobConfiguration::from(&job.request)).await?;
         let page = scheduler.page_of(&job.request.key).await;
-        if self.output.is_json() {
-            return print_json(&json!({
+        if self.output.is_data() {
+            return self.output.print(&json!({
                 "job": self.key.to_string(),
                 "next": scheduled.next_ms.map(time),
                 "url": page,

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::time;
 use crate::failure::{Code, Failure};
 use crate::one_job::OneJob;
-use crate::output::{note, print, print_json};
+use crate::output::{note, print};
 
 /// Shows the schedule of a job.
 pub(super) async fn run(of: OneJob) -> Result<(), Failure> {
@@ -16,8 +16,8 @@ pub(super) async fn run(of: OneJob) -> Result<(), Failure> {
     let schedule = known.ok_or_else(|| {
         Failure::new(Code::Api, format!("the scheduler gave no schedule of {}", of.key))
     })?;
-    if of.output.is_json() {
-        return print_json(&json!({
+    if of.output.is_data() {
+        return of.output.print(&json!({
             "job": of.key.to_string(),
             "schedule": schedule,
             "time_zone": job.time_zone,

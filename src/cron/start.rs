@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::failure::{Code, Failure};
 use crate::one_job::OneJob;
-use crate::output::{note, print_json};
+use crate::output::note;
 
 /// Makes a run of a job now.
 pub(super) async fn run(of: OneJob) -> Result<(), Failure> {
@@ -21,8 +21,8 @@ pub(super) async fn run(of: OneJob) -> Result<(), Failure> {
         Some(Kind::Started(started)) => ("started", Some(started.instances)),
         None => ("waiting", None),
     };
-    if of.output.is_json() {
-        return print_json(&json!({
+    if of.output.is_data() {
+        return of.output.print(&json!({
             "job": of.key.to_string(), "run": word, "instances": instances,
         }));
     }

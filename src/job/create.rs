@@ -1,14 +1,13 @@
 //! `aurora job create`.
 
 use aurora_api::v1;
+use aurora_client::{Connection, Scheduler, wait};
 use aurora_model::key::ClusterJobKey;
 use serde_json::json;
 
-use super::{File, wait};
-use crate::connect::Scheduler;
-use crate::discovery::Connection;
+use super::File;
 use crate::failure::{Code, Failure};
-use crate::output::{Output, print, print_json};
+use crate::output::{Output, print};
 
 /// What is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -62,8 +61,8 @@ impl Args {
             wait::wait(&scheduler, &job.request.key, None, until).await?;
         }
         let page = scheduler.page_of(&job.request.key).await;
-        if self.output.is_json() {
-            print_json(&json!({
+        if self.output.is_data() {
+            self.output.print(&json!({
                 "job": self.key.to_string(),
                 "instances": created.instance_count,
                 "url": page,

@@ -5,16 +5,18 @@ use std::process::ExitCode;
 
 use aurora_api::convert::ConvertError;
 use aurora_api::v1;
+use aurora_client::{
+    Connection,
+    keys::InstancesKey,
+    scheduler::{Scheduler, tasks_of},
+};
 use aurora_model::job::{JobConfiguration, ScheduledTask, TaskConfig};
 use aurora_model::key::{ClusterJobKey, JobKey};
 
 use super::compare::{Comparison, compare};
 use super::{File, active_states};
-use crate::connect::{Scheduler, tasks_of};
-use crate::discovery::Connection;
 use crate::failure::{Code, Failure};
-use crate::keys::InstancesKey;
-use crate::output::{Output, print, print_json, warn};
+use crate::output::{Output, print, warn};
 
 /// The status of `--detailed-exitcode` if something differs, as terraform has it.
 const CHANGES: u8 = 2;
@@ -71,8 +73,8 @@ impl Args {
                 format!("instances {missing:?} of {key} neither run nor are they in the file"),
             ));
         }
-        if self.output.is_json() {
-            print_json(&found.json(&key.to_string()))?;
+        if self.output.is_data() {
+            self.output.print(&found.json(&key.to_string()))?;
         } else {
             print(&found.text())?;
         }

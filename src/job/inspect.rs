@@ -7,7 +7,7 @@ use aurora_model::key::ClusterJobKey;
 
 use super::File;
 use crate::failure::{Code, Failure};
-use crate::output::{Format, Output, print, print_json};
+use crate::output::{Output, print, print_json};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -37,8 +37,8 @@ impl Args {
                 .map_err(|error| Failure::new(Code::Error, error.to_string()))?;
             return print(&(text + "\n"));
         }
-        if self.output.output == Format::Json {
-            return print_json(&job.config);
+        if self.output.is_data() {
+            return self.output.print(&job.config);
         }
         print(&describe(&job.config))
     }

@@ -3,16 +3,18 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use aurora_client::{
+    Connection,
+    keys::InstancesKey,
+    scheduler::{Scheduler, tasks_of},
+    wait,
+};
 use aurora_model::job::TaskState;
 use aurora_model::key::{ClusterJobKey, JobKey};
 use serde_json::json;
 
-use super::wait;
-use crate::connect::{Scheduler, tasks_of};
-use crate::discovery::Connection;
 use crate::failure::{Code, Failure};
-use crate::keys::InstancesKey;
-use crate::output::{Output, note, print, print_json};
+use crate::output::{Output, note, print};
 
 /// How long the instances of a batch may take to end.
 const PATIENCE: Duration = Duration::from_secs(254);
@@ -118,7 +120,7 @@ impl How {
         for batch in wanted.chunks(size) {
             if self.kill_batch(&scheduler, &key.job, batch).await? {
                 killed.extend_from_slice(batch);
-                if !self.output.is_json() {
+                if !self.output.is_data() {
                     print(&format!("Successfully killed instances {batch:?}\n"))?;
                 }
                 continue;
@@ -130,8 +132,8 @@ impl How {
                 break;
             }
         }
-        if self.output.is_json() {
-            print_json(
+        if self.output.is_data() {
+            self.output.print(
                 &json!({ "job": key.to_string(), "killed": killed, "not_killed_in_time": late }),
             )?;
         }
@@ -145,7 +147,7 @@ impl How {
                 ),
             ));
         }
-        if self.output.is_json() { Ok(()) } else { print(&format!("Job {verb} succeeded\n")) }
+        if self.output.is_data() { Ok(()) } else { print(&format!("Job {verb} succeeded\n")) }
     }
 
     /// Kills a batch and waits. Gives whether it ended in time.
@@ -159,7 +161,7 @@ impl How {
         let batch: BTreeSet<u32> = batch.iter().copied().collect();
         let waiting = wait::wait(scheduler, job, Some(&batch), wait::Until::Ended);
         match tokio::time::timeout(PATIENCE, waiting).await {
-            Ok(ended) => ended.map(|()| true),
+            Ok(ended) => Ok(ended.map(|()| true)?),
             Err(_) => Ok(false),
         }
     }

@@ -1,12 +1,10 @@
 //! `aurora job list`.
 
+use aurora_client::{Connection, Scheduler, keys::JobPattern};
 use aurora_model::key::JobKey;
 use serde_json::json;
 
-use crate::connect::Scheduler;
-use crate::discovery::Connection;
 use crate::failure::{Code, Failure};
-use crate::keys::JobPattern;
 use crate::output::{Output, print, print_json};
 
 #[derive(Debug, clap::Args)]
@@ -25,7 +23,7 @@ impl Args {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let scheduler = Scheduler::of_cluster(&self.pattern.cluster, &self.connection).await?;
         let found = matching(&scheduler, &self.pattern).await?;
-        if self.output.is_json() {
+        if self.output.is_data() {
             let jobs: Vec<_> = found
                 .iter()
                 .map(|(key, job)| {

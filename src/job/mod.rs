@@ -7,7 +7,6 @@ mod inspect;
 mod kill;
 mod list;
 mod status;
-pub(crate) mod wait;
 
 pub(crate) use diff::against;
 pub(crate) use inspect::describe;

@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use aurora_client::{
+    Connection,
+    keys::JobPattern,
+    scheduler::{Scheduler, tasks_of},
+};
 use aurora_model::job::{Constraint, ConstraintRule, ScheduledTask};
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use super::list::matching;
-use crate::connect::{Scheduler, tasks_of};
-use crate::discovery::Connection;
 use crate::failure::{Code, Failure};
-use crate::keys::JobPattern;
-use crate::output::{Format, Output, print, print_json};
+use crate::output::{Output, print};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -55,10 +57,10 @@ impl Args {
             found.push(Tasks { key, tasks, reasons });
         }
         found.retain(|job| !job.tasks.is_empty());
-        let json = self.write_json || self.output.output == Format::Json;
+        let is_data = self.write_json || self.output.is_data();
         if found.is_empty() {
-            if json {
-                return print_json(&json!({
+            if is_data {
+                return self.output.print(&json!({
                     "jobspec": self.pattern.to_string(),
                     "error": "No matching jobs found",
                 }));
@@ -68,9 +70,9 @@ impl Args {
                 format!("found no jobs matching {}", self.pattern),
             ));
         }
-        if json {
+        if is_data {
             let jobs: Vec<Value> = found.iter().map(Tasks::json).collect();
-            return print_json(&jobs);
+            return self.output.print(&jobs);
         }
         let several = found.len() > 1;
         let text = found.iter().fold(String::new(), |mut text, job| {

@@ -1,14 +1,12 @@
 //! `aurora quota get`.
 
 use aurora_api::v1;
+use aurora_client::{Connection, Scheduler, keys::ClusterRole};
 use serde_json::json;
 
 use super::{as_json, shown};
-use crate::connect::Scheduler;
-use crate::discovery::Connection;
 use crate::failure::Failure;
-use crate::keys::ClusterRole;
-use crate::output::{Output, note, print, print_json};
+use crate::output::{Output, note, print};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -28,7 +26,7 @@ impl Args {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let scheduler = Scheduler::of_cluster(&self.role.cluster, &self.connection).await?;
         let found = scheduler.quota(&self.role.role).await?;
-        if self.write_json || self.output.is_json() {
+        if self.write_json || self.output.is_data() {
             let document = json!({
                 "quota": as_json(&found.quota.unwrap_or_default()),
                 "isSet": found.is_set,
@@ -44,7 +42,7 @@ impl Args {
             return if self.write_json {
                 print(&format!("{document}\n"))
             } else {
-                print_json(&document)
+                self.output.print(&document)
             };
         }
         print(&text(&found))?;

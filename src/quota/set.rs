@@ -1,16 +1,14 @@
 //! `aurora quota set`.
 
 use aurora_api::v1;
+use aurora_client::{Connection, Scheduler, keys::ClusterRole};
 use aurora_model::job::MilliCpus;
 use aurora_model::quota::ResourceAggregate;
 use serde_json::json;
 
 use super::{as_json, shown, size};
-use crate::connect::Scheduler;
-use crate::discovery::Connection;
 use crate::failure::Failure;
-use crate::keys::ClusterRole;
-use crate::output::{Output, print, print_json};
+use crate::output::{Output, print};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -38,8 +36,8 @@ impl Args {
         let scheduler = Scheduler::of_cluster(&role.cluster, &connection).await?;
         let quota = v1::ResourceAggregate::from(&ResourceAggregate { cpus, ram_mb, disk_mb });
         scheduler.set_quota(&role.role, quota).await?;
-        if output.is_json() {
-            print_json(&json!({ "role": role.to_string(), "quota": as_json(&quota) }))
+        if output.is_data() {
+            output.print(&json!({ "role": role.to_string(), "quota": as_json(&quota) }))
         } else {
             print(&format!("Quota of {role} set: {}\n", shown(&quota).join(", ")))
         }

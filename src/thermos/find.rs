@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use aurora_client::registry;
 use aurora_thermos::checkpoint::{self, DEFAULT_ROOT};
 use aurora_thermos::view::{Task, Tasks};
 use regex::Regex;
 
 use crate::failure::{Code, Failure};
 use crate::output::warn;
-use crate::registry;
 
 /// Where the checkpoints of tasks are.
 #[derive(Debug, Clone, clap::Args)]

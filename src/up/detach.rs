@@ -7,14 +7,16 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use aurora_client::{
+    Scheduler,
+    registry::{self, Registered},
+};
 use aurora_eval::ReadyJob;
 
 use super::follow::Follow;
 use super::{UpArgs, data};
-use crate::connect::Scheduler;
 use crate::failure::{Code, Failure};
 use crate::output::note;
-use crate::registry::{self, Registered};
 
 /// How long the cluster may take to start and to create the jobs, and the jobs then to run.
 const PATIENCE: Duration = Duration::from_secs(60);

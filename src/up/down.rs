@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use aurora_client::registry::{self, Registered};
 use aurora_thermos::process::tree;
 use rustix::process::Signal;
 
 use super::data;
 use crate::failure::{Code, Failure};
 use crate::output::note;
-use crate::registry::{self, Registered};
 
 /// How long an `aurora up` may take to end its tasks and itself.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use aurora_api::v1;
+use aurora_client::Scheduler;
 use aurora_eval::ReadyJob;
 use aurora_model::job::{ScheduledTask, TaskState};
 use aurora_model::key::JobKey;
@@ -13,7 +14,6 @@ use aurora_thermos::view::{ProcessState, Run, Stream, Tasks};
 use tonic::Streaming;
 
 use super::lines::{Speakers, Splitter, say, state_style};
-use crate::connect::Scheduler;
 use crate::failure::{Code, Failure};
 use crate::job::active_states;
 use crate::output::note;

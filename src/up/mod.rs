@@ -12,6 +12,10 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use aurora_client::{
+    Scheduler,
+    registry::{self, Registered},
+};
 use aurora_daemon::shutdown::{self, Signals};
 use aurora_daemon::telemetry;
 use aurora_thermos::process::tree;
@@ -20,11 +24,9 @@ use rustix::fs::Mode;
 pub(crate) use down::DownArgs;
 
 use crate::config::is_stdin;
-use crate::connect::Scheduler;
 use crate::failure::{Code, Failure};
 use crate::job::File;
 use crate::output::note;
-use crate::registry::{self, Registered};
 use data::DataDir;
 use follow::{Follow, Outcome};
 use house::{House, Ports};

@@ -1,32 +1,21 @@
 //! `aurora update pause`, `resume`, `abort` and `rollback`.
 
 use aurora_api::v1;
+use aurora_client::{Change, Scheduler};
 use serde_json::json;
 
 use super::{Message, active_update, status, wait};
-use crate::connect::Scheduler;
 use crate::failure::Failure;
 use crate::one_job::OneJob;
-use crate::output::{note, print, print_json};
+use crate::output::{note, print};
 
-/// What can be done to an update that goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Change {
-    Pause,
-    Resume,
-    Abort,
-    Rollback,
-}
-
-impl Change {
-    /// What is said when it is done.
-    const fn done(self) -> &'static str {
-        match self {
-            Self::Pause => "Update has been paused.",
-            Self::Resume => "Update has been resumed.",
-            Self::Abort => "Update has been aborted.",
-            Self::Rollback => "Update rollback has started.",
-        }
+/// What is said when it is done.
+const fn done(change: Change) -> &'static str {
+    match change {
+        Change::Pause => "Update has been paused.",
+        Change::Resume => "Update has been resumed.",
+        Change::Abort => "Update has been aborted.",
+        Change::Rollback => "Update rollback has started.",
     }
 }
 
@@ -63,16 +52,16 @@ impl Args {
         let key = active_update(&scheduler, &self.of.key).await?.key;
         let message = self.message.message.clone();
         let now = status(scheduler.change_update(change, &key, message).await?)?;
-        if self.of.output.is_json() && followed {
-            note(change.done());
-        } else if self.of.output.is_json() {
-            print_json(&json!({
+        if self.of.output.is_data() && followed {
+            note(done(change));
+        } else if self.of.output.is_data() {
+            self.of.output.print(&json!({
                 "job": self.of.key.to_string(),
                 "id": key.id,
                 "status": now.name(),
             }))?;
         } else {
-            print(&format!("{}\n", change.done()))?;
+            print(&format!("{}\n", done(change)))?;
         }
         Ok((scheduler, key))
     }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Update, named_update};
 use crate::failure::{Code, Failure};
 use crate::one_job::OneJob;
-use crate::output::{print, print_json, utc};
+use crate::output::{print, utc};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -29,8 +29,8 @@ impl Args {
         let scheduler = self.of.scheduler().await?;
         let update = named_update(&scheduler, &self.of.key, self.id.as_ref()).await?;
         let details = Details::read(&self.of.key, scheduler.update(&update.key).await?)?;
-        if self.write_json || self.of.output.is_json() {
-            return print_json(&details.json());
+        if self.write_json || self.of.output.is_data() {
+            return self.of.output.print(&details.json());
         }
         print(&details.text())
     }

@@ -4,15 +4,14 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use aurora_api::v1;
+use aurora_client::{Connection, Scheduler};
 use aurora_model::key::JobKey;
 use aurora_model::update::UpdateStatus;
 use serde_json::json;
 
 use super::{Update, active};
-use crate::connect::Scheduler;
-use crate::discovery::Connection;
 use crate::failure::Failure;
-use crate::output::{Output, print, print_json, utc};
+use crate::output::{Output, print, utc};
 
 /// The columns and their widths.
 const COLUMNS: [(&str, usize); 6] = [
@@ -59,8 +58,10 @@ impl Args {
         let found = found.await?.iter().map(Update::read).collect::<Result<Vec<_>, _>>()?;
         let found: Vec<Update> =
             found.into_iter().filter(|update| self.filter.matches(&update.job)).collect();
-        if self.write_json || self.output.is_json() {
-            return print_json(&found.iter().map(|it| as_json(cluster, it)).collect::<Vec<_>>());
+        if self.write_json || self.output.is_data() {
+            return self
+                .output
+                .print(&found.iter().map(|it| as_json(cluster, it)).collect::<Vec<_>>());
         }
         print(&table(cluster, &found))
     }

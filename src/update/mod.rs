@@ -6,16 +6,14 @@ mod list;
 mod start;
 mod wait;
 
-pub(crate) use change::Change;
-
 use std::process::ExitCode;
 
 use aurora_api::updates::update_status;
 use aurora_api::v1;
+use aurora_client::{Change, Scheduler};
 use aurora_model::key::{ClusterJobKey, JobKey, UpdateId};
 use aurora_model::update::UpdateStatus;
 
-use crate::connect::Scheduler;
 use crate::failure::{Code, Failure};
 use crate::runtime;
 

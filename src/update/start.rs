@@ -2,17 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use aurora_client::{Connection, Scheduler, keys::InstancesKey};
 use aurora_eval::ReadyJob;
 use aurora_model::update::{JobUpdateRequest, UpdateSettings, to_ranges};
 use serde_json::json;
 
 use super::{Message, wait};
-use crate::connect::Scheduler;
-use crate::discovery::Connection;
 use crate::failure::{Code, Failure};
 use crate::job::{File, against};
-use crate::keys::InstancesKey;
-use crate::output::{Output, note, print, print_json};
+use crate::output::{Output, note, print};
 
 /// By this name the original's client marks its updates.
 const MARK: &str = "org.apache.aurora.client.update_id";
@@ -51,7 +49,7 @@ impl Args {
         let update = request(&job, self.key.instances.as_ref(), &id)?;
         let scheduler = Scheduler::of_cluster(&key.cluster, &self.connection).await?;
         let changes = against(&scheduler, &job.request, self.key.instances.as_ref()).await?;
-        if self.output.is_json() {
+        if self.output.is_data() {
             note(changes.text().trim_end());
         } else {
             print(&changes.text())?;
@@ -65,16 +63,18 @@ impl Args {
             note(&started_text(&started.id, &page));
             return wait::follow(&scheduler, key, &started, wait::Aim::Forward, self.output).await;
         }
-        if self.output.is_json() {
-            return print_json(&json!({ "job": key.to_string(), "id": started.id, "url": page }));
+        if self.output.is_data() {
+            return self
+                .output
+                .print(&json!({ "job": key.to_string(), "id": started.id, "url": page }));
         }
         print(&(started_text(&started.id, &page) + "\n"))
     }
 
     fn nothing_to_do(&self) -> Result<(), Failure> {
         let key = &self.key.job;
-        if self.output.is_json() {
-            return print_json(&json!({ "job": key.to_string(), "id": null, "url": null }));
+        if self.output.is_data() {
+            return self.output.print(&json!({ "job": key.to_string(), "id": null, "url": null }));
         }
         print(&format!("{key} is what the file says: there is nothing to update\n"))
     }

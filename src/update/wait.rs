@@ -4,15 +4,15 @@ use std::time::{Duration, Instant};
 
 use aurora_api::updates::update_status;
 use aurora_api::v1;
+use aurora_client::Scheduler;
 use aurora_model::key::{ClusterJobKey, UpdateId};
 use aurora_model::update::UpdateStatus;
 use serde_json::json;
 
 use super::{Update, named_update};
-use crate::connect::Scheduler;
 use crate::failure::{Code, Failure};
 use crate::one_job::OneJob;
-use crate::output::{Output, note, print, print_json};
+use crate::output::{Output, note, print};
 
 /// How often it is looked where an update is.
 const LOOK: Duration = Duration::from_secs(1);
@@ -104,7 +104,7 @@ impl Told {
     fn tell(&mut self, update: &Update, output: Output) -> Result<(), Failure> {
         if self.status != Some(update.status) {
             let line = format!("Current state {}", update.status);
-            if output.is_json() {
+            if output.is_data() {
                 note(&line);
             } else {
                 print(&format!("{line}\n"))?;
@@ -134,8 +134,8 @@ async fn end(
     output: Output,
 ) -> Result<(), Failure> {
     let status = update.status;
-    if output.is_json() {
-        print_json(&json!({
+    if output.is_data() {
+        output.print(&json!({
             "job": job.to_string(),
             "id": update.key.id,
             "status": status.name(),

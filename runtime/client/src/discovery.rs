@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::failure::{Code, Failure};
+use crate::error::{Code, Error};
 use crate::registry;
 
 /// The longest clusters.json, in bytes.
@@ -16,11 +16,11 @@ const MAX_LEN: u64 = 4 << 20;
 
 /// How the scheduler is reached.
 #[derive(Debug, Clone, clap::Args)]
-pub(crate) struct Connection {
+pub struct Connection {
     /// The scheduler's address, such as http://127.0.0.1:8081; by default it is found by the
     /// cluster's name: in clusters.json, then among running `aurora up`.
     #[arg(long, env = "AURORA_SCHEDULER", value_name = "URL", global = true)]
-    pub(crate) scheduler: Option<String>,
+    pub scheduler: Option<String>,
     /// Seconds for which an unreachable scheduler is tried again.
     #[arg(
         long,
@@ -29,15 +29,15 @@ pub(crate) struct Connection {
         default_value_t = 0,
         global = true
     )]
-    pub(crate) retry_for: u32,
+    pub retry_for: u32,
     /// The clusters.json to read instead of the usual ones.
     #[arg(long, env = "AURORA_CLUSTERS", value_name = "FILE", global = true)]
-    pub(crate) clusters: Option<PathBuf>,
+    pub clusters: Option<PathBuf>,
 }
 
 impl Connection {
     /// The address of the scheduler of `cluster`.
-    pub(crate) fn find(&self, cluster: &str) -> Result<String, Failure> {
+    pub fn find(&self, cluster: &str) -> Result<String, Error> {
         if let Some(address) = &self.scheduler {
             return Ok(address.clone());
         }
@@ -49,7 +49,7 @@ impl Connection {
             return scheduler_uri(cluster, entry);
         }
         let running = registry::running().map_err(|error| {
-            Failure::new(Code::Error, format!("failed to look for running `aurora up`: {error}"))
+            Error::new(Code::Error, format!("failed to look for running `aurora up`: {error}"))
         })?;
         let named: Vec<_> =
             running.iter().filter(|up| up.clusters.iter().any(|name| name == cluster)).collect();
@@ -63,7 +63,7 @@ impl Connection {
                         format!("  --scheduler {}  ({})", up.scheduler, up.data_dir.display())
                     })
                     .collect();
-                Err(Failure::new(
+                Err(Error::new(
                     Code::InvalidConfiguration,
                     format!(
                         "several running `aurora up` have a cluster {cluster}; choose one with\n{}",
@@ -79,7 +79,7 @@ fn unknown(
     cluster: &str,
     clusters: &BTreeMap<String, Value>,
     running: &[registry::Registered],
-) -> Failure {
+) -> Error {
     let mut known: Vec<&str> = clusters.keys().map(String::as_str).collect();
     known.extend(running.iter().flat_map(|up| up.clusters.iter().map(String::as_str)));
     known.sort_unstable();
@@ -89,7 +89,7 @@ fn unknown(
     } else {
         format!("known are {}", known.join(", "))
     };
-    Failure::new(
+    Error::new(
         Code::InvalidConfiguration,
         format!(
             "unknown cluster {cluster}: {known}. Start one on this machine with `aurora up FILE`, \
@@ -112,7 +112,7 @@ fn files() -> Vec<PathBuf> {
 
 /// The names of the clusters of a clusters.json; without one, of those that are read and of running
 /// `aurora up`.
-pub(crate) fn names(file: Option<&Path>) -> Result<Vec<String>, String> {
+pub fn names(file: Option<&Path>) -> Result<Vec<String>, String> {
     let entries = match file {
         Some(file) => read(file).map(|entries| by_name(entries).into_keys().collect()),
         None => clusters().map(|clusters| clusters.into_keys().collect()),
@@ -126,7 +126,7 @@ pub(crate) fn names(file: Option<&Path>) -> Result<Vec<String>, String> {
     Ok(names.into_iter().collect())
 }
 
-fn clusters() -> Result<BTreeMap<String, Value>, Failure> {
+fn clusters() -> Result<BTreeMap<String, Value>, Error> {
     let mut clusters = BTreeMap::new();
     for path in files() {
         clusters.extend(by_name(read(&path)?));
@@ -140,9 +140,9 @@ fn by_name(entries: Vec<Value>) -> BTreeMap<String, Value> {
     entries.into_iter().filter_map(named).collect()
 }
 
-fn read(path: &Path) -> Result<Vec<Value>, Failure> {
+fn read(path: &Path) -> Result<Vec<Value>, Error> {
     let wrong = |reason: String| {
-        Failure::new(
+        Error::new(
             Code::InvalidConfiguration,
             format!("failed to read {}: {reason}", path.display()),
         )
@@ -162,7 +162,7 @@ fn read(path: &Path) -> Result<Vec<Value>, Failure> {
     }
 }
 
-fn scheduler_uri(cluster: &str, entry: &Value) -> Result<String, Failure> {
+fn scheduler_uri(cluster: &str, entry: &Value) -> Result<String, Error> {
     if let Some(address) = entry.get("scheduler_uri").and_then(Value::as_str) {
         return Ok(address.to_owned());
     }
@@ -172,7 +172,7 @@ fn scheduler_uri(cluster: &str, entry: &Value) -> Result<String, Failure> {
     } else {
         "it has no scheduler_uri; add one, or give --scheduler URL"
     };
-    Err(Failure::new(
+    Err(Error::new(
         Code::InvalidConfiguration,
         format!("cluster {cluster} in clusters.json cannot be used: {reason}"),
     ))

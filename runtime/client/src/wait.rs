@@ -7,12 +7,12 @@ use aurora_api::v1::ScheduledTask;
 use aurora_model::job::TaskState;
 use aurora_model::key::JobKey;
 
-use crate::connect::{Scheduler, is_unreachable, tasks_of};
-use crate::failure::{Code, Failure};
+use crate::error::{Code, Error};
+use crate::scheduler::{Scheduler, is_unreachable, tasks_of};
 
 /// What is waited for. An instance that has ended for good is never waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Until {
+pub enum Until {
     /// It runs.
     Running,
     /// It has ended.
@@ -39,12 +39,12 @@ impl Until {
 }
 
 /// Waits for the latest task of each instance, as the scheduler tells what happens.
-pub(crate) async fn wait(
+pub async fn wait(
     scheduler: &Scheduler,
     job: &JobKey,
     instances: Option<&BTreeSet<u32>>,
     until: Until,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     let mut query = tasks_of(job);
     query.instances = instances.into_iter().flatten().copied().collect();
     let mut stream = scheduler.watch(query.clone()).await?;
@@ -54,7 +54,7 @@ pub(crate) async fn wait(
         let message = match stream.message().await {
             Ok(Some(message)) => message,
             Err(status) if status.code() != tonic::Code::Aborted && !is_unreachable(&status) => {
-                return Err(Failure::new(
+                return Err(Error::new(
                     Code::Api,
                     format!(
                         "the scheduler at {} has failed while it was watched: {}",
@@ -106,10 +106,10 @@ impl Latest {
         Self { until, runs: BTreeMap::new() }
     }
 
-    fn take(&mut self, task: &ScheduledTask) -> Result<(), Failure> {
+    fn take(&mut self, task: &ScheduledTask) -> Result<(), Error> {
         let Some(assigned) = &task.assigned else { return Ok(()) };
         let state =
-            task_state(task.state).map_err(|error| Failure::new(Code::Api, error.to_string()))?;
+            task_state(task.state).map_err(|error| Error::new(Code::Api, error.to_string()))?;
         let born_ms = task.events.first().map_or(0, |event| event.timestamp_ms);
         // A run and its replacement may come to be within a millisecond: then the one that has
         // not ended is the later one.

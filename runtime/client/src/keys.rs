@@ -10,10 +10,11 @@ const MAX_INSTANCES: usize = 100_000;
 
 /// `cluster/role/environment/name[/instances]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct InstancesKey {
-    pub(crate) job: ClusterJobKey,
+pub struct InstancesKey {
+    /// The job.
+    pub job: ClusterJobKey,
     /// All, if none.
-    pub(crate) instances: Option<BTreeSet<u32>>,
+    pub instances: Option<BTreeSet<u32>>,
 }
 
 impl FromStr for InstancesKey {
@@ -68,9 +69,11 @@ fn instance_set(text: &str) -> Result<BTreeSet<u32>, String> {
 
 /// `cluster/role`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ClusterRole {
-    pub(crate) cluster: String,
-    pub(crate) role: Role,
+pub struct ClusterRole {
+    /// The cluster.
+    pub cluster: String,
+    /// The role.
+    pub role: Role,
 }
 
 impl FromStr for ClusterRole {
@@ -95,8 +98,9 @@ impl std::fmt::Display for ClusterRole {
 
 /// `cluster[/role[/environment[/name]]]`; the parts after the cluster may hold `*`, `?` and `[…]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct JobPattern {
-    pub(crate) cluster: String,
+pub struct JobPattern {
+    /// The cluster, written out.
+    pub cluster: String,
     parts: [Part; 3],
 }
 
@@ -132,14 +136,15 @@ impl FromStr for JobPattern {
 
 impl JobPattern {
     /// The role, if it is written out.
-    pub(crate) fn role(&self) -> Option<&str> {
+    pub fn role(&self) -> Option<&str> {
         match &self.parts[0] {
             Part::Exactly(role) => Some(role),
             Part::Like(_) => None,
         }
     }
 
-    pub(crate) fn matches(&self, key: &JobKey) -> bool {
+    /// Whether a key of its cluster is meant.
+    pub fn matches(&self, key: &JobKey) -> bool {
         self.parts.iter().zip([key.role(), key.environment(), key.name()]).all(|(part, text)| {
             match part {
                 Part::Exactly(wanted) => wanted == text,

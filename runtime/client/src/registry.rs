@@ -15,23 +15,26 @@ const MAX_LEN: u64 = 64 << 10;
 
 /// A running `aurora up`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Registered {
-    pub(crate) pid: i32,
+pub struct Registered {
+    /// Its process id.
+    pub pid: i32,
     /// When the process started, in clock ticks since boot: process ids are used again.
-    pub(crate) start_ticks: u64,
+    pub start_ticks: u64,
     /// The clusters its file names.
-    pub(crate) clusters: Vec<String>,
+    pub clusters: Vec<String>,
     /// Where its scheduler is.
-    pub(crate) scheduler: String,
+    pub scheduler: String,
     /// Where its observer is.
-    pub(crate) observer: String,
-    pub(crate) data_dir: PathBuf,
+    pub observer: String,
+    /// Where its logs, sandboxes and sockets are.
+    pub data_dir: PathBuf,
     /// Whether its jobs have been created.
-    pub(crate) ready: bool,
+    pub ready: bool,
 }
 
 impl Registered {
-    pub(crate) fn process(&self) -> ProcessIdentity {
+    /// Which process it is, however often its id is used.
+    pub fn process(&self) -> ProcessIdentity {
         ProcessIdentity { pid: self.pid, start_ticks: self.start_ticks }
     }
 
@@ -40,7 +43,7 @@ impl Registered {
     }
 
     /// Makes it known, or known anew.
-    pub(crate) fn write(&self) -> io::Result<()> {
+    pub fn write(&self) -> io::Result<()> {
         let folder = folder();
         fsutil::private_folder(&folder)?;
         let text = serde_json::to_vec_pretty(self).map_err(io::Error::other)?;
@@ -48,7 +51,7 @@ impl Registered {
     }
 
     /// Makes it unknown.
-    pub(crate) fn remove(&self) {
+    pub fn remove(&self) {
         // The next who looks removes what is left of a process that has gone.
         let _ = fs::remove_file(self.path(&folder()));
     }
@@ -56,7 +59,7 @@ impl Registered {
 
 /// The folder of the files: below `$XDG_RUNTIME_DIR`, which may be left from a user of before and
 /// not be there; `/run/aurora` for root; below `/run/user`, or `/tmp`, what is this user's.
-pub(crate) fn folder() -> PathBuf {
+pub fn folder() -> PathBuf {
     let user = rustix::process::geteuid();
     let given = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     let usual = PathBuf::from(format!("/run/user/{}", user.as_raw()));
@@ -69,7 +72,7 @@ pub(crate) fn folder() -> PathBuf {
 }
 
 /// All that run. Files of processes that have gone are removed.
-pub(crate) fn running() -> io::Result<Vec<Registered>> {
+pub fn running() -> io::Result<Vec<Registered>> {
     let folder = folder();
     match fs::symlink_metadata(&folder) {
         Ok(_) => fsutil::private_folder(&folder)?,

@@ -1,0 +1,24 @@
+//! What the commands do against a cluster: where its scheduler is, calls that are made again while it
+//! cannot be reached, waiting, and the keys that people write.
+//!
+//! A [`Scheduler`] is found by its cluster's name through a [`Connection`]. Whatever fails is an [`Error`],
+//! whose [`Code`] is what scripts can tell apart.
+//!
+//! Nothing here prints, reads a configuration file of jobs, or decides what a command does.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a shell crate: it talks to schedulers, files and the clock"
+)]
+
+pub mod discovery;
+mod error;
+pub mod keys;
+pub mod registry;
+pub mod scheduler;
+pub mod wait;
+
+pub use discovery::Connection;
+pub use error::{Code, Error};
+pub use scheduler::{Change, Scheduler};

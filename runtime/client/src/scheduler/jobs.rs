@@ -1,0 +1,129 @@
+//! Jobs and tasks.
+
+use aurora_api::v1;
+use aurora_model::key::JobKey;
+
+use super::{Scheduler, request_id};
+use crate::error::{Code, Error};
+
+impl Scheduler {
+    /// Creates a job; that there is one already is a refusal.
+    pub async fn create(&self, job: v1::JobConfiguration) -> Result<v1::CreateJobResponse, Error> {
+        let request = v1::CreateJobRequest { request_id: Some(request_id()), job: Some(job) };
+        let act = |mut to: Self| {
+            let request = request.clone();
+            async move { to.jobs.create_job(request).await }
+        };
+        self.call(Code::CommandFailure, act).await
+    }
+
+    /// The job as the scheduler would keep it; a refusal fails with this code.
+    pub async fn validate(
+        &self,
+        job: v1::JobConfiguration,
+        refused: Code,
+    ) -> Result<v1::JobConfiguration, Error> {
+        let request = v1::ValidateJobRequest { job: Some(job) };
+        let act = |mut to: Self| {
+            let request = request.clone();
+            async move { to.jobs.validate_job(request).await }
+        };
+        let answer = self.call(refused, act).await?;
+        answer.job.ok_or_else(|| Error::new(Code::Api, "the scheduler gave back no job"))
+    }
+
+    /// What submitting a job would change, without changing it. Places are not looked for.
+    pub async fn plan(&self, job: v1::JobConfiguration) -> Result<v1::PlanJobResponse, Error> {
+        let request = v1::PlanJobRequest {
+            job: Some(job),
+            without_placement: true,
+            ..v1::PlanJobRequest::default()
+        };
+        let act = |mut to: Self| {
+            let request = request.clone();
+            async move { to.plan.plan_job(request).await }
+        };
+        self.call(Code::InvalidConfiguration, act).await
+    }
+
+    /// Kills instances, or all if none is named. Gives those that are being killed.
+    pub async fn kill(
+        &self,
+        job: &JobKey,
+        instances: Vec<u32>,
+        message: Option<String>,
+    ) -> Result<Vec<u32>, Error> {
+        let request = v1::KillTasksRequest {
+            request_id: Some(request_id()),
+            job: Some(v1::JobKey::from(job)),
+            instances,
+            message,
+        };
+        let act = |mut to: Self| {
+            let request = request.clone();
+            async move { to.jobs.kill_tasks(request).await }
+        };
+        Ok(self.call(Code::Api, act).await?.killed)
+    }
+
+    /// The jobs of a role; of all if it is empty.
+    pub async fn list(&self, role: &str) -> Result<Vec<v1::JobSummary>, Error> {
+        let mut all = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let request = v1::ListJobsRequest {
+                role: role.to_owned(),
+                page_token,
+                ..v1::ListJobsRequest::default()
+            };
+            let act = |mut to: Self| {
+                let request = request.clone();
+                async move { to.jobs.list_jobs(request).await }
+            };
+            let page = self.call(Code::CommandFailure, act).await?;
+            all.extend(page.jobs);
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// The tasks that match and why they wait, all pages together. The version is that of the first.
+    pub async fn tasks(&self, query: v1::TaskQuery) -> Result<v1::ListTasksResponse, Error> {
+        let mut all = v1::ListTasksResponse::default();
+        loop {
+            let request = v1::ListTasksRequest {
+                query: Some(query.clone()),
+                page_token: std::mem::take(&mut all.next_page_token),
+                ..v1::ListTasksRequest::default()
+            };
+            let act = |mut to: Self| {
+                let request = request.clone();
+                async move { to.jobs.list_tasks(request).await }
+            };
+            let page = self.call(Code::InvalidParameter, act).await?;
+            if all.version == 0 {
+                all.version = page.version;
+            }
+            all.tasks.extend(page.tasks);
+            all.pending_reasons.extend(page.pending_reasons);
+            all.next_page_token = page.next_page_token;
+            if all.next_page_token.is_empty() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// Everything that happens to tasks, beginning with how they are.
+    pub async fn watch(
+        &self,
+        query: v1::TaskQuery,
+    ) -> Result<tonic::Streaming<v1::WatchTasksResponse>, Error> {
+        let act = |mut to: Self| {
+            let request = v1::WatchTasksRequest { query: Some(query.clone()) };
+            async move { to.jobs.watch_tasks(request).await }
+        };
+        self.call(Code::Api, act).await
+    }
+}
