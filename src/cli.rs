@@ -1,10 +1,16 @@
 //! What can be asked of the program.
 
+mod complete;
+mod examples;
+mod man;
+#[cfg(test)]
+mod reference;
+
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::daemons::{self, Daemon};
 use crate::failure::Failure;
@@ -43,6 +49,10 @@ enum Command {
     Thermos(Box<thermos::Args>),
     /// Run the language server, which editors start.
     Lsp(lsp::Args),
+    /// Print what lets a shell complete commands, options and the keys of jobs.
+    Completion(complete::Args),
+    /// Write manual pages.
+    Man(man::Args),
     /// Run the scheduler.
     Scheduler(Box<Daemon<aurora_scheduler_server::Flags>>),
     /// Run the embedded Mesos master.
@@ -67,6 +77,8 @@ impl Command {
             Self::Config(command) => command.run(),
             Self::Thermos(args) => return args.run(),
             Self::Lsp(args) => return args.run(),
+            Self::Completion(args) => args.run(),
+            Self::Man(args) => args.run(command()),
             Self::Scheduler(args) => daemons::scheduler(*args),
             Self::Master(args) => daemons::master(*args),
             Self::Agent(args) => daemons::agent(*args),
@@ -77,13 +89,31 @@ impl Command {
     }
 }
 
+/// The tree of commands.
+fn command() -> clap::Command {
+    examples::with_examples(with_prefixes(Cli::command()))
+}
+
+/// Long options may be cut as long as only one is meant, as the original's (`client.md` 2).
+fn with_prefixes(command: clap::Command) -> clap::Command {
+    // What a variable holds may be a secret.
+    let command = command.mut_args(|argument| argument.hide_env_values(true));
+    command.infer_long_args(true).mut_subcommands(with_prefixes)
+}
+
 pub(crate) fn main() -> ExitCode {
+    complete::answer(command);
     // A wrong command line ends with status 2, --help with 0.
-    let Some(command) = Cli::parse_from(spelled(std::env::args_os())).command else {
-        return match Cli::command().print_help() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE,
-        };
+    let matches = command().get_matches_from(spelled(std::env::args_os()));
+    let command = match Cli::from_arg_matches(&matches) {
+        Ok(Cli { command: Some(command) }) => command,
+        Ok(Cli { command: None }) => {
+            return match command().print_help() {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(_) => ExitCode::FAILURE,
+            };
+        }
+        Err(error) => error.exit(),
     };
     match command.run() {
         Ok(status) => status,
@@ -137,7 +167,7 @@ mod tests {
 
     #[test]
     fn the_command_line_makes_sense() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]

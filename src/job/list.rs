@@ -5,7 +5,7 @@ use aurora_model::key::JobKey;
 use serde_json::json;
 
 use crate::failure::{Code, Failure};
-use crate::output::{Output, print, print_json};
+use crate::output::{Output, print};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -37,7 +37,7 @@ impl Args {
                     })
                 })
                 .collect();
-            return print_json(&jobs);
+            return self.output.print(&jobs);
         }
         print(&found.iter().fold(String::new(), |text, (key, _)| {
             text + &format!("{}/{key}\n", self.pattern.cluster)

@@ -17,6 +17,7 @@ mod cron;
 mod daemons;
 mod diff;
 mod editors;
+mod help;
 mod lenses;
 mod mesos;
 mod quota;

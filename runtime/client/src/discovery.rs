@@ -15,7 +15,7 @@ use crate::registry;
 const MAX_LEN: u64 = 4 << 20;
 
 /// How the scheduler is reached.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub struct Connection {
     /// The scheduler's address, such as http://127.0.0.1:8081; by default it is found by the
     /// cluster's name: in clusters.json, then among running `aurora up`.

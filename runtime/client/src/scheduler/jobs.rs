@@ -89,6 +89,13 @@ impl Scheduler {
         }
     }
 
+    /// The roles that have jobs or a quota, by name.
+    pub async fn roles(&self) -> Result<Vec<String>, Error> {
+        let act = |mut to: Self| async move { to.jobs.list_roles(v1::ListRolesRequest {}).await };
+        let found = self.call(Code::CommandFailure, act).await?;
+        Ok(found.roles.into_iter().map(|role| role.role).collect())
+    }
+
     /// The tasks that match and why they wait, all pages together. The version is that of the first.
     pub async fn tasks(&self, query: v1::TaskQuery) -> Result<v1::ListTasksResponse, Error> {
         let mut all = v1::ListTasksResponse::default();

@@ -1,0 +1,193 @@
+//! What a shell offers behind TAB: commands and options from the tree of commands, and jobs from where they are:
+//! running clusters, and the files of the current folder.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use aurora_client::{Connection, Scheduler, discovery};
+use aurora_eval::{Disk, Engine};
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
+use clap_complete::env::{Bash, CompleteEnv, EnvCompleter, Fish, Zsh};
+
+use crate::config::Outside;
+use crate::failure::{Code, Failure};
+use crate::job::owner;
+use crate::output::print;
+
+/// How long a cluster may take to say what it has: somebody waits behind TAB.
+const PATIENCE: Duration = Duration::from_millis(1500);
+/// The most files of the current folder that are looked at, and the longest, in bytes.
+const MAX_FILES: usize = 32;
+const MAX_FILE_LEN: u64 = 256 << 10;
+/// The variable by which the shell asks.
+const VARIABLE: &str = "AURORA_COMPLETE";
+
+/// `aurora completion …`
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The shell.
+    #[arg(value_enum, value_name = "SHELL")]
+    shell: Shell,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+impl Args {
+    /// Prints what makes the shell ask this program for completions.
+    pub(super) fn run(&self) -> Result<(), Failure> {
+        let shell: &dyn EnvCompleter = match self.shell {
+            Shell::Bash => &Bash,
+            Shell::Zsh => &Zsh,
+            Shell::Fish => &Fish,
+        };
+        let mut script = Vec::new();
+        let failed = |error: &dyn std::fmt::Display| {
+            Failure::new(Code::Error, format!("failed to write the completions: {error}"))
+        };
+        // Found anew through $PATH each time: it may be another version by then.
+        for name in ["aurora", "aurora_admin"] {
+            shell
+                .write_registration(VARIABLE, name, name, name, &mut script)
+                .and_then(|()| script.write_all(b"\n"))
+                .map_err(|error| failed(&error))?;
+        }
+        print(&String::from_utf8(script).map_err(|error| failed(&error))?)
+    }
+}
+
+/// Answers the shell and ends the process, if it is the shell that has started it.
+pub(super) fn answer(command: fn() -> clap::Command) {
+    CompleteEnv::with_factory(move || with_candidates(command())).var(VARIABLE).complete();
+}
+
+/// The tree of commands, whose arguments know what they may be.
+fn with_candidates(command: clap::Command) -> clap::Command {
+    let takes_file = command.get_arguments().any(|argument| is(argument, &["FILE"]));
+    command
+        .mut_args(|argument| {
+            if is(&argument, &["JOB", "JOB/INSTANCES", "JOB[/INSTANCES]", "JOB/INSTANCE"]) {
+                let completer = move |typed: &OsStr| jobs(typed, takes_file);
+                return argument.add(ArgValueCompleter::new(completer));
+            }
+            if is(&argument, &["PATTERN", "FILTER", "ROLE", "CLUSTER/ROLE", "CLUSTER"]) {
+                return argument.add(ArgValueCompleter::new(|typed: &OsStr| jobs(typed, false)));
+            }
+            argument
+        })
+        .mut_subcommands(with_candidates)
+}
+
+fn is(argument: &clap::Arg, names: &[&str]) -> bool {
+    argument.get_value_names().is_some_and(|of| {
+        of.len() == 1 && of.first().is_some_and(|name| names.contains(&name.as_str()))
+    })
+}
+
+/// The keys that begin so, as far as their next slash. What cannot be asked offers nothing: there is nobody to
+/// tell.
+fn jobs(typed: &OsStr, from_files: bool) -> Vec<CompletionCandidate> {
+    let Some(typed) = typed.to_str() else { return Vec::new() };
+    let mut keys = if from_files { keys_of_files() } else { BTreeSet::new() };
+    match typed.split_once('/') {
+        None => {
+            let named = std::env::var_os("AURORA_CLUSTERS");
+            let names = discovery::names(named.as_deref().map(Path::new)).unwrap_or_default();
+            keys.extend(names.into_iter().map(|name| name + "/"));
+        }
+        Some((cluster, rest)) => {
+            let role = rest.split_once('/').map(|(role, _)| role);
+            keys.extend(running(cluster, role).unwrap_or_default());
+        }
+    }
+    steps(typed, keys).into_iter().map(CompletionCandidate::new).collect()
+}
+
+/// Of the keys that begin as typed, what comes up to the slash after it, or the key.
+fn steps(typed: &str, keys: BTreeSet<String>) -> BTreeSet<String> {
+    keys.into_iter()
+        .filter_map(|key| {
+            let rest = key.strip_prefix(typed)?;
+            let end = rest.find('/').map_or(key.len(), |slash| typed.len() + slash + 1);
+            Some(key[..end].to_owned())
+        })
+        .collect()
+}
+
+/// The roles of a cluster, or the jobs of a role of it.
+fn running(cluster: &str, role: Option<&str>) -> Result<Vec<String>, Failure> {
+    let connection = Connection {
+        scheduler: std::env::var("AURORA_SCHEDULER").ok().filter(|address| !address.is_empty()),
+        clusters: std::env::var_os("AURORA_CLUSTERS").map(Into::into),
+        ..Connection::default()
+    };
+    crate::runtime::block_on(async {
+        let asking = async {
+            let scheduler = Scheduler::of_cluster(cluster, &connection).await?;
+            let Some(role) = role else {
+                let roles = scheduler.roles().await?;
+                return Ok(roles.into_iter().map(|role| format!("{cluster}/{role}/")).collect());
+            };
+            let jobs = scheduler.list(role).await?.into_iter().filter_map(|job| job.key);
+            let key = |key: aurora_api::v1::JobKey| {
+                format!("{cluster}/{}/{}/{}", key.role, key.environment, key.name)
+            };
+            Ok(jobs.map(key).collect())
+        };
+        match tokio::time::timeout(PATIENCE, asking).await {
+            Ok(found) => found,
+            Err(_) => Err(Failure::new(Code::Timeout, "the cluster did not answer in time")),
+        }
+    })
+}
+
+/// The keys of the jobs in the current folder's files.
+fn keys_of_files() -> BTreeSet<String> {
+    let Ok(entries) = std::fs::read_dir(".") else { return BTreeSet::new() };
+    let Ok(owner) = owner() else { return BTreeSet::new() };
+    let engine = Engine::default();
+    entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "aurora"))
+        .filter(|path| std::fs::metadata(path).is_ok_and(|file| file.len() <= MAX_FILE_LEN))
+        .take(MAX_FILES)
+        .filter_map(|path| {
+            let path = path.strip_prefix(".").unwrap_or(&path).to_owned();
+            let options = Outside::default().options(&path, &owner).ok()?;
+            engine.evaluate(&path, &Disk, &options).ok()
+        })
+        .flat_map(|config| config.jobs().iter().map(|job| job.key_text()).collect::<Vec<_>>())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_offered_slash_by_slash() {
+        let keys = ["c/www/prod/a", "c/www/prod/b", "c/www/test/a", "c/db/prod/a", "other/"];
+        let offered = |typed: &str| {
+            let keys = keys.iter().map(ToString::to_string).collect();
+            steps(typed, keys).into_iter().collect::<Vec<_>>().join(" ")
+        };
+        for (typed, wanted) in [
+            ("", "c/ other/"),
+            ("o", "other/"),
+            ("c/", "c/db/ c/www/"),
+            ("c/www/p", "c/www/prod/"),
+            ("c/www/prod/", "c/www/prod/a c/www/prod/b"),
+            ("c/www/prod/a", "c/www/prod/a"),
+            ("x", ""),
+        ] {
+            assert_eq!(offered(typed), wanted, "{typed:?}");
+        }
+    }
+}

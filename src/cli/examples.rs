@@ -1,0 +1,133 @@
+//! An example for each command, shown below its `--help`.
+
+/// By the words of the command.
+const EXAMPLES: &[(&str, &str)] = &[
+    ("up", "aurora up examples/hello_world.aurora"),
+    ("down", "aurora down"),
+    (
+        "job create",
+        "aurora job create devcluster/www-data/prod/hello hello.aurora --wait-until RUNNING",
+    ),
+    ("job kill", "aurora job kill devcluster/www-data/prod/hello/0,2-4 -m 'too many'"),
+    ("job killall", "aurora job killall devcluster/www-data/prod/hello --batch-size 5"),
+    ("job status", "aurora job status 'devcluster/www-data/*/hello'"),
+    ("job list", "aurora job list devcluster/www-data"),
+    ("job inspect", "aurora job inspect devcluster/www-data/prod/hello hello.aurora"),
+    ("job diff", "aurora job diff devcluster/www-data/prod/hello hello.aurora --detailed-exitcode"),
+    (
+        "update start",
+        "aurora update start devcluster/www-data/prod/hello hello.aurora --wait -m 'version 7'",
+    ),
+    ("update pause", "aurora update pause devcluster/www-data/prod/hello -m 'looking at errors'"),
+    ("update resume", "aurora update resume devcluster/www-data/prod/hello"),
+    ("update abort", "aurora update abort devcluster/www-data/prod/hello"),
+    ("update rollback", "aurora update rollback devcluster/www-data/prod/hello --wait"),
+    ("update wait", "aurora update wait devcluster/www-data/prod/hello"),
+    ("update list", "aurora update list devcluster/www-data --status active"),
+    ("update info", "aurora update info devcluster/www-data/prod/hello"),
+    ("cron schedule", "aurora cron schedule devcluster/www-data/prod/backup backup.aurora"),
+    ("cron deschedule", "aurora cron deschedule devcluster/www-data/prod/backup"),
+    ("cron start", "aurora cron start devcluster/www-data/prod/backup"),
+    ("cron show", "aurora cron show devcluster/www-data/prod/backup"),
+    ("quota get", "aurora quota get devcluster/www-data"),
+    ("quota set", "aurora quota set devcluster/www-data 20 40GB 1TB"),
+    ("config list", "aurora config list hello.aurora"),
+    ("config check", "aurora config check --deny-warnings *.aurora"),
+    ("config export", "aurora config export hello.aurora"),
+    ("config fmt", "aurora config fmt --check hello.aurora"),
+    ("config migrate", "aurora config migrate --in-place old.aurora"),
+    ("config explain", "aurora config explain Job.update_config"),
+    ("config schema", "aurora config schema"),
+    ("thermos run", "aurora thermos run hello.aurora"),
+    ("thermos simplerun", "aurora thermos simplerun 'echo hello'"),
+    ("thermos status", "aurora thermos status --verbosity 2"),
+    ("thermos tail", "aurora thermos tail 1733000000-www-data-prod-hello-0 main"),
+    ("thermos read", "aurora thermos read /var/run/thermos/checkpoints/1733000000-hello/runner"),
+    ("thermos inspect", "aurora thermos inspect hello.aurora"),
+    ("thermos kill", "aurora thermos kill '.*hello.*'"),
+    ("thermos gc", "aurora thermos gc --max-age 7days"),
+    ("lsp", "aurora lsp --log /tmp/aurora-lsp.log"),
+    ("completion", "source <(aurora completion bash)"),
+    ("man", "aurora man /usr/local/share/man/man1"),
+];
+
+/// The tree of commands with their examples.
+pub(super) fn with_examples(command: clap::Command) -> clap::Command {
+    below(command, "")
+}
+
+fn below(command: clap::Command, path: &str) -> clap::Command {
+    let example = EXAMPLES.iter().find(|(of, _)| *of == path).map(|(_, example)| *example);
+    let command = match example {
+        // What a command says by itself stays.
+        Some(example) if command.get_after_help().is_none() => {
+            command.after_help(format!("Example:\n  {example}"))
+        }
+        _ => command,
+    };
+    command.mut_subcommands(|command| {
+        let name = command.get_name();
+        let path = if path.is_empty() { name.to_owned() } else { format!("{path} {name}") };
+        below(command, &path)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The commands that do something, by their words.
+    fn verbs(command: &clap::Command, path: &str, found: &mut Vec<String>) {
+        for below in command.get_subcommands().filter(|it| !it.is_hide_set()) {
+            let path = format!("{path} {}", below.get_name()).trim().to_owned();
+            if below.has_subcommands() {
+                verbs(below, &path, found);
+            } else {
+                found.push(path);
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_has_an_example_that_can_be_typed() {
+        // Daemons are started by machines; docs/operations.md shows how.
+        let daemons = ["scheduler", "master", "agent", "observer", "executor"];
+        let tree = super::super::command();
+        let mut all = Vec::new();
+        verbs(&tree, "", &mut all);
+        let without: Vec<_> = all
+            .iter()
+            .filter(|verb| !daemons.contains(&verb.as_str()))
+            .filter(|verb| {
+                let mut command = &tree;
+                for word in verb.split(' ') {
+                    command = command.find_subcommand(word).unwrap();
+                }
+                command.get_after_help().is_none()
+            })
+            .collect();
+        assert!(without.is_empty(), "no example in src/cli/examples.rs: {without:?}");
+        for (path, example) in EXAMPLES {
+            assert!(all.iter().any(|verb| verb == path), "there is no `aurora {path}`");
+            let line = example.trim_start_matches("source <(").trim_end_matches(')');
+            let words = shell_words(line);
+            assert!(line.starts_with("aurora "), "{example}");
+            let parsed = super::super::command().try_get_matches_from(&words);
+            assert!(parsed.is_ok(), "{example}: {}", parsed.unwrap_err());
+        }
+    }
+
+    /// The words of a line in which only single quotes are special.
+    fn shell_words(line: &str) -> Vec<String> {
+        let (mut words, mut word, mut quoted) = (Vec::new(), String::new(), false);
+        for char in line.chars() {
+            match char {
+                '\'' => quoted = !quoted,
+                ' ' if !quoted => words.push(std::mem::take(&mut word)),
+                other => word.push(other),
+            }
+        }
+        words.push(word);
+        words
+    }
+}

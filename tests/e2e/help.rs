@@ -1,0 +1,178 @@
+//! Help: completions in real shells, manual pages, what a mistyped command is told.
+
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::cluster::Cluster;
+use crate::support::{Home, role, service, wait_for};
+
+/// A folder with `aurora` and `aurora_admin` in it, for `$PATH`.
+fn programs(home: &Home) -> PathBuf {
+    let folder = home.path().join("bin");
+    std::fs::create_dir(&folder).unwrap();
+    for name in ["aurora", "aurora_admin"] {
+        symlink(env!("CARGO_BIN_EXE_aurora"), folder.join(name)).unwrap();
+    }
+    folder
+}
+
+/// What a shell runs in: this program first in `$PATH`, the test's cluster.
+fn within(home: &Home, bin: &Path, shell: &str, scheduler: &str) -> Command {
+    let path = std::env::var("PATH").unwrap();
+    let mut command = Command::new(shell);
+    command
+        .env_clear()
+        .env("PATH", format!("{}:{path}", bin.display()))
+        .env("HOME", home.path())
+        .env("XDG_RUNTIME_DIR", home.path())
+        .env("AURORA_CONFIG_ROOT", home.path())
+        .env("AURORA_SCHEDULER", scheduler)
+        .env("TERM", "xterm")
+        .current_dir(home.path());
+    command
+}
+
+#[test]
+fn shells_complete_commands_options_and_the_keys_of_jobs() {
+    let cluster = Cluster::start();
+    let home = &cluster.home;
+    let bin = programs(home);
+    let (user, at) = (role(), cluster.scheduler_address());
+    let key = format!("test/{user}/prod/web");
+    let file = home.file("web.aurora", &service(&user, "web", 1, "exec sleep 1000"));
+    cluster.run(&["job", "create", &key, file.to_str().unwrap()]).expect(0);
+    home.file("other.aurora", &service(&user, "fresh", 1, "exec sleep 1000"));
+    home.file("broken.aurora", "jobs = [");
+    home.file("clusters.json", "[{\"name\": \"test\"}]");
+
+    // What was typed, and what comes of it.
+    let cases = [
+        ("aurora jo", "job".to_owned()),
+        ("aurora job stat", "status".to_owned()),
+        ("aurora job killall --batch-s", "--batch-size".to_owned()),
+        ("aurora job status te", "test/".to_owned()),
+        ("aurora job status test/", format!("test/{user}/")),
+        (&format!("aurora job killall test/{user}/prod/w"), key.clone()),
+        // One that does not run yet is in a file of this folder.
+        (&format!("aurora job create test/{user}/prod/f"), format!("test/{user}/prod/fresh")),
+        ("aurora config list oth", "other.aurora".to_owned()),
+    ];
+    for (typed, wanted) in &cases {
+        let script = format!(
+            "source <(aurora completion bash)\nread -ra COMP_WORDS <<< '{typed}'\n\
+             COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); COMP_LINE='{typed}'; COMP_POINT=${{#COMP_LINE}}; COMP_TYPE=9\n\
+             complete -p aurora | grep -o -- '-F [^ ]*' | cut -c4- > f\n\
+             $(cat f) aurora \"${{COMP_WORDS[COMP_CWORD]}}\" ''\nprintf '%s\\n' \"${{COMPREPLY[@]}}\""
+        );
+        let shown = within(home, &bin, "bash", &at).args(["-c", &script]).output().unwrap();
+        let text = String::from_utf8_lossy(&shown.stdout);
+        assert!(
+            text.lines().any(|line| line.trim() == wanted),
+            "bash: {typed:?} is not completed to {wanted:?}: {shown:?}"
+        );
+        let script = format!("aurora completion fish | source; complete -C '{typed}'");
+        let shown = within(home, &bin, "fish", &at).args(["-c", &script]).output().unwrap();
+        let text = String::from_utf8_lossy(&shown.stdout);
+        assert!(
+            text.lines().any(|line| line.split('\t').next() == Some(wanted)),
+            "fish: {typed:?} is not completed to {wanted:?}: {shown:?}"
+        );
+    }
+    zsh_completes(home, &bin, &at, &cases);
+}
+
+/// In a terminal, as zsh completes nowhere else.
+fn zsh_completes(home: &Home, bin: &Path, at: &str, cases: &[(&str, String)]) {
+    home.file(
+        ".zshrc",
+        "PS1='ready> '\nautoload -U compinit && compinit -u\nsource <(aurora completion zsh)\n",
+    );
+    let socket = home.path().join("tmux");
+    let tmux = |words: &[&str]| {
+        let mut command = within(home, bin, "tmux", at);
+        let shown = command.arg("-S").arg(&socket).args(words).output().unwrap();
+        assert!(shown.status.success(), "tmux {words:?}: {shown:?}");
+        String::from_utf8_lossy(&shown.stdout).into_owned()
+    };
+    tmux(&["-f", "/dev/null", "new-session", "-d", "-x", "200", "-y", "50", "zsh", "-i"]);
+    let screen = || tmux(&["capture-pane", "-p"]);
+    wait_for("the prompt of zsh", || screen().contains("ready>").then_some(()));
+    for (typed, wanted) in cases {
+        tmux(&["send-keys", "-l", typed]);
+        tmux(&["send-keys", "Tab"]);
+        let mut words: Vec<&str> = typed.split(' ').collect();
+        words.pop();
+        let line = format!("ready> {} {wanted}", words.join(" "));
+        wait_for(&format!("zsh to complete {typed:?} to {line:?}"), || {
+            screen().lines().any(|shown| shown.trim_end() == line).then_some(())
+        });
+        tmux(&["send-keys", "C-c"]);
+        tmux(&["send-keys", "C-l"]);
+        wait_for("an empty line", || {
+            let shown = screen();
+            (shown.trim_end() == "ready>").then_some(())
+        });
+    }
+    tmux(&["kill-server"]);
+}
+
+#[test]
+fn manual_pages_are_there_for_every_command() {
+    let home = Home::new();
+    let folder = home.path().join("man1");
+    let written = home.run(&["man", folder.to_str().unwrap()]).expect(0).err();
+    let pages: Vec<PathBuf> =
+        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(written.starts_with(&format!("{} pages written", pages.len())), "{written}");
+    for name in ["aurora.1", "aurora-job.1", "aurora-job-create.1", "aurora-update-start.1"] {
+        assert!(pages.contains(&folder.join(name)), "{name} is missing among {pages:?}");
+    }
+    let shown = Command::new("man")
+        .args(["-E", "UTF-8", "-l"])
+        .arg(folder.join("aurora-job-create.1"))
+        .env("MANWIDTH", "100")
+        .env("PAGER", "cat")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&shown.stdout);
+    for wanted in ["aurora-job-create", "--wait-until", "Example:"] {
+        assert!(text.contains(wanted), "{wanted} is not in {text}");
+    }
+    assert!(shown.stderr.is_empty(), "{shown:?}");
+
+    let refused = home.run(&["man", "/proc/nowhere"]).expect(1).err();
+    assert!(refused.contains("/proc/nowhere"), "{refused}");
+}
+
+#[test]
+fn c11_unknown_nouns_and_verbs_are_told_what_was_meant() {
+    let home = Home::new();
+    for (words, wanted) in [
+        (&["jbo", "list", "x"][..], "job"),
+        (&["job", "lis", "x"], "list"),
+        (&["job", "create", "--wait-untl", "RUNNING"], "--wait-until"),
+        (&["update", "list", "c", "--status", "activ"], "active"),
+    ] {
+        let refused = home.run(words).expect(2);
+        assert!(refused.err().contains(&format!("'{wanted}'")), "{words:?}: {}", refused.err());
+        assert_eq!(refused.out(), "", "{words:?}");
+    }
+}
+
+#[test]
+fn help_has_an_example_and_goes_where_it_is_read() {
+    let home = Home::new();
+    for words in [&["--help"][..], &["job", "--help"], &["job", "create", "--help"], &[]] {
+        let shown = home.run(words).expect(0);
+        assert!(shown.out().contains("Usage: aurora"), "{words:?}: {}", shown.out());
+        assert_eq!(shown.err(), "", "{words:?}");
+    }
+    let shown = home.run(&["job", "create", "--help"]).expect(0).out();
+    assert!(shown.contains("Example:\n  aurora job create "), "{shown}");
+    // An option may be cut as long as one is meant.
+    let refused = home.run(&["job", "kill", "c/r/e/n/0", "--batch", "0"]).expect(2).err();
+    assert!(refused.contains("'--batch-size <COUNT>'"), "{refused}");
+    let refused = home.run(&["job", "create", "c/r/e/n", "f", "--s"]).expect(2).err();
+    assert!(refused.contains("--s"), "{refused}");
+}
