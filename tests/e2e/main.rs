@@ -23,6 +23,7 @@ mod mesos;
 mod quota;
 mod support;
 mod thermos;
+mod transport;
 mod tutorial;
 mod up;
 mod update;

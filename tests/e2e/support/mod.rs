@@ -4,6 +4,7 @@ pub(crate) mod cluster;
 pub(crate) mod editor;
 pub(crate) mod files;
 pub(crate) mod process;
+pub(crate) mod proxy;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
