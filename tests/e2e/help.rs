@@ -149,7 +149,7 @@ fn manual_pages_are_there_for_every_command() {
 fn c11_unknown_nouns_and_verbs_are_told_what_was_meant() {
     let home = Home::new();
     for (words, wanted) in [
-        (&["jbo", "list", "x"][..], "job"),
+        (&["jobs", "list", "x"][..], "job"),
         (&["job", "lis", "x"], "list"),
         (&["job", "create", "--wait-untl", "RUNNING"], "--wait-until"),
         (&["update", "list", "c", "--status", "activ"], "active"),
