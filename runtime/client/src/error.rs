@@ -71,3 +71,23 @@ impl Error {
         Self { code, message: message.into() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_in_the_table_that_scripts_are_written_by() {
+        let table = include_str!("../../../docs/commands.md").split("## Exit codes").nth(1).unwrap();
+        let told: Vec<i32> = table
+            .lines()
+            .filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse().ok())
+            .collect();
+        let mut codes: Vec<i32> = Code::ALL.into_iter().map(|code| code as i32).collect();
+        codes.insert(0, 0);
+        assert_eq!(told, codes);
+        for code in Code::ALL {
+            assert_eq!(Code::of(code as i32), Some(code));
+        }
+    }
+}
