@@ -94,11 +94,12 @@ fn command() -> clap::Command {
     examples::with_examples(with_prefixes(Cli::command()))
 }
 
-/// Long options may be cut as long as only one is meant, as the original's (`client.md` 2).
+/// Long options may be cut as long as only one is meant, and the last one of several counts, as with the original's
+/// (`client.md` 2).
 fn with_prefixes(command: clap::Command) -> clap::Command {
     // What a variable holds may be a secret.
     let command = command.mut_args(|argument| argument.hide_env_values(true));
-    command.infer_long_args(true).mut_subcommands(with_prefixes)
+    command.infer_long_args(true).args_override_self(true).mut_subcommands(with_prefixes)
 }
 
 pub(crate) fn main() -> ExitCode {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::support::cluster::{Cluster, task_id};
+use crate::support::cluster::{Cluster, Flags, task_id};
 use crate::support::{get, request, role, service, wait_for};
 
 /// Creates a job and gives its key.
@@ -56,8 +56,10 @@ fn shown(cluster: &Cluster) -> Vec<String> {
 
 #[test]
 fn a_task_that_has_ended_leaves_nothing_and_a_failed_one_stays_longer() {
-    let mut cluster =
-        Cluster::start_with_agent(&["--gc-delay", "1secs", "--gc-failed-delay", "1weeks"]);
+    let mut cluster = Cluster::start_with(Flags {
+        agent: &["--gc-delay", "1secs", "--gc-failed-delay", "1weeks"],
+        ..Flags::default()
+    });
     let live = create(&cluster, "live", "Service(", "exec sleep 1000");
     let live = cluster.running_task(&live);
     let bad = create(&cluster, "bad", "Job(", "false");

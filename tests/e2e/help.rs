@@ -173,6 +173,10 @@ fn help_has_an_example_and_goes_where_it_is_read() {
     // An option may be cut as long as one is meant.
     let refused = home.run(&["job", "kill", "c/r/e/n/0", "--batch", "0"]).expect(2).err();
     assert!(refused.contains("'--batch-size <COUNT>'"), "{refused}");
+    // The last of several counts.
+    let twice = ["quota", "get", "c/r", "--retry-for", "5", "--retry-for", "x"];
+    let refused = home.run(&twice).expect(2).err();
+    assert!(refused.contains("'x' for '--retry-for"), "{refused}");
     let refused = home.run(&["job", "create", "c/r/e/n", "f", "--s"]).expect(2).err();
     assert!(refused.contains("--s"), "{refused}");
 }

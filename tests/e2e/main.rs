@@ -9,6 +9,7 @@
     reason = "tests talk to processes, files and sockets, and fail by panicking"
 )]
 
+mod acceptance;
 mod bad_input;
 mod collection;
 mod config;

@@ -13,15 +13,15 @@ use crate::support::process::{Process, end_all};
 use crate::support::{Home, PATIENCE, free_port, request, skip, wait_for};
 
 /// A real master and agent.
-struct Mesos {
+pub(crate) struct Mesos {
     tools: PathBuf,
-    home: Home,
+    pub(crate) home: Home,
     port: u16,
 }
 
 impl Mesos {
     /// None where no Mesos can be started: the variable names the folder of `start` and `stop`.
-    fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let tools = std::env::var_os("AURORA_TEST_MESOS").map_or_else(
             || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/mesos"),
             PathBuf::from,
@@ -51,6 +51,11 @@ impl Mesos {
         Some(mesos)
     }
 
+    /// The master's address.
+    pub(crate) fn address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     fn run(&self, tool: &str, words: &[&str]) {
         let work = self.home.path().join("mesos");
         let ran = Command::new(self.tools.join(tool))
@@ -73,16 +78,23 @@ impl Drop for Mesos {
 }
 
 /// The executor as a file of this machine.
-fn executor() -> PathBuf {
+pub(crate) fn executor() -> PathBuf {
     let executor = Path::new(env!("CARGO_BIN_EXE_aurora")).with_file_name("aurora-executor");
     assert!(executor.exists(), "build all packages first: {} is missing", executor.display());
     executor
 }
 
-fn scheduler(mesos: &Mesos, port: u16, executor: &str, flags: &str) -> Process {
+/// A scheduler of this Mesos. Flags of the executor, then of the scheduler.
+pub(crate) fn scheduler(
+    mesos: &Mesos,
+    port: u16,
+    executor: &str,
+    executor_flags: &str,
+    flags: &[&str],
+) -> Process {
     let checkpoints = mesos.home.path().join("thermos");
     let log = mesos.home.path().join("log");
-    Process::start(&mut mesos.home.aurora(&[
+    let words = [
         "scheduler",
         "--cluster-name",
         "devcluster",
@@ -95,8 +107,9 @@ fn scheduler(mesos: &Mesos, port: u16, executor: &str, flags: &str) -> Process {
         "--thermos-executor-path",
         executor,
         "--thermos-executor-flags",
-        &format!("--checkpoint-root {} {flags}", checkpoints.display()),
-    ]))
+        &format!("--checkpoint-root {} {executor_flags}", checkpoints.display()),
+    ];
+    Process::start(&mut mesos.home.aurora(&[&words[..], flags].concat()))
 }
 
 #[test]
@@ -106,7 +119,7 @@ fn the_same_files_run_on_a_real_mesos() {
     let address = format!("http://127.0.0.1:{port}");
     let executor = executor();
     let executor = executor.to_str().unwrap();
-    let mut running = scheduler(&mesos, port, executor, "");
+    let mut running = scheduler(&mesos, port, executor, "", &[]);
     running.expect("registered");
     let run = |words: &[&str]| mesos.home.run(&[words, &["--scheduler", &address]].concat());
     let examples = [
@@ -137,7 +150,7 @@ fn the_same_files_run_on_a_real_mesos() {
 
     // The next scheduler takes over: same framework, same tasks.
     running.kill();
-    let mut running = scheduler(&mesos, port, executor, "");
+    let mut running = scheduler(&mesos, port, executor, "", &[]);
     running.expect("registered");
     let after = wait_for("the scheduler", || {
         let ran = run(&["job", "status", examples[0].1, "-o", "json"]);
@@ -190,7 +203,7 @@ fn an_executor_that_is_fetched_asks_and_announces_its_task() {
     let port = free_port();
     let flags = format!("--announcer-ensemble {}", zookeeper.connect_string());
     let address = files.address("aurora-executor");
-    let running = scheduler(&mesos, port, &address, &flags);
+    let running = scheduler(&mesos, port, &address, &flags, &[]);
     running.expect("registered");
     let folder = mesos.home.path().join("www");
     std::fs::create_dir(&folder).unwrap();

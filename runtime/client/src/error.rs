@@ -78,7 +78,8 @@ mod tests {
 
     #[test]
     fn every_code_is_in_the_table_that_scripts_are_written_by() {
-        let table = include_str!("../../../docs/commands.md").split("## Exit codes").nth(1).unwrap();
+        let table =
+            include_str!("../../../docs/commands.md").split("## Exit codes").nth(1).unwrap();
         let told: Vec<i32> = table
             .lines()
             .filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse().ok())

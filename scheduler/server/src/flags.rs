@@ -56,6 +56,10 @@ pub struct Flags {
     /// Memory that an executor needs beside its task, such as 128MB; a number alone is of MB.
     #[arg(long, value_name = "SIZE", default_value = "128MB", value_parser = megabytes)]
     pub thermos_executor_ram: u64,
+    /// Whether Mesos is told where tasks serve, as their DiscoveryInfo, for what looks there.
+    #[arg(long, value_name = "BOOL", default_value_t = false, action = clap::ArgAction::Set,
+        num_args = 0..=1, default_missing_value = "true")]
+    pub populate_discovery_info: bool,
     /// The name under which Mesos shows this scheduler.
     #[arg(long, value_name = "NAME", default_value = "Aurora")]
     pub framework_name: String,

@@ -266,6 +266,7 @@ pub async fn start_with_log(
             .collect(),
         revocable_cpus: settings.revocable_cpus,
         revocable_ram: settings.revocable_ram,
+        discovery: flags.populate_discovery_info.then(|| flags.cluster_name.clone()),
     };
     let info = Info {
         cluster: flags.cluster_name.clone(),

@@ -7,6 +7,7 @@ use aurora_api::v1 as api;
 use aurora_daemon::shell::quoted;
 use aurora_mesos::v1;
 use aurora_model::job::{AssignedTask, Container, Image, MilliCpus, ResourceBag};
+use aurora_model::key::JobKey;
 use prost::Message;
 
 /// What tasks are launched with.
@@ -26,6 +27,8 @@ pub struct Launcher {
     pub revocable_cpus: bool,
     /// Whether they use such memory.
     pub revocable_ram: bool,
+    /// The cluster's name, if Mesos is to be told where tasks serve, for others who look there.
+    pub discovery: Option<String>,
 }
 
 /// Where the executor's program is.
@@ -187,6 +190,10 @@ impl Launcher {
             agent_id: agent.clone(),
             resources,
             labels: Some(v1::Labels { labels }),
+            discovery: self
+                .discovery
+                .as_deref()
+                .map(|cluster| discovery(job, &task.assigned_ports, cluster)),
             data: Some(api::AssignedTask::from(task).encode_to_vec().into()),
             executor: Some(v1::ExecutorInfo {
                 executor_id: v1::ExecutorId { value: format!("thermos-{}", task.task_id) },
@@ -223,6 +230,24 @@ impl Launcher {
             uris,
             ..v1::CommandInfo::default()
         }
+    }
+}
+
+/// Where a task serves, for what looks at Mesos (`executor.md` 17.6).
+fn discovery(job: &JobKey, ports: &BTreeMap<String, u16>, cluster: &str) -> v1::DiscoveryInfo {
+    let ports = ports.iter().map(|(name, number)| v1::Port {
+        number: u32::from(*number),
+        name: Some(name.clone()),
+        protocol: Some("TCP".to_owned()),
+        ..v1::Port::default()
+    });
+    v1::DiscoveryInfo {
+        visibility: v1::discovery_info::Visibility::Cluster as i32,
+        name: Some(format!("{}.{}.{}", job.name(), job.environment(), job.role())),
+        environment: Some(job.environment().to_owned()),
+        location: Some(cluster.to_owned()),
+        ports: Some(v1::Ports { ports: ports.collect() }),
+        ..v1::DiscoveryInfo::default()
     }
 }
 
@@ -391,6 +416,26 @@ mod tests {
         assert_eq!(shown, [(Some("www"), 0.5), (Some("*"), 0.2)]);
         assert!(pool.take_scalar("cpus", 801, false).is_err());
         assert!(pool.take_scalar("cpus", 1, true).is_err(), "none of it is revocable");
+    }
+
+    #[test]
+    fn mesos_is_told_where_a_task_serves_by_the_name_that_its_dns_makes() {
+        let ports = BTreeMap::from([("admin".to_owned(), 31_001), ("http".to_owned(), 31_000)]);
+        let told = discovery(&"www-data/prod/hello".parse().unwrap(), &ports, "east");
+        assert_eq!(told.name.as_deref(), Some("hello.prod.www-data"));
+        assert_eq!(told.environment.as_deref(), Some("prod"));
+        assert_eq!(told.location.as_deref(), Some("east"));
+        assert_eq!(told.visibility, v1::discovery_info::Visibility::Cluster as i32);
+        let ports = told.ports.unwrap().ports.into_iter();
+        let ports: Vec<_> = ports.map(|port| (port.name, port.number, port.protocol)).collect();
+        let tcp = Some("TCP".to_owned());
+        assert_eq!(
+            ports,
+            [
+                (Some("admin".to_owned()), 31_001, tcp.clone()),
+                (Some("http".to_owned()), 31_000, tcp)
+            ]
+        );
     }
 
     #[test]

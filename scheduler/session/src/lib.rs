@@ -418,6 +418,7 @@ mod tests {
             revocable_tiers: Vec::new(),
             revocable_cpus: true,
             revocable_ram: false,
+            discovery: None,
         };
         Session::new(launcher, 5.0)
     }

@@ -118,6 +118,7 @@ impl World {
             default_tier: settings.default_tier.clone(),
             revocable_cpus: true,
             revocable_ram: false,
+            discovery: None,
             revocable_tiers: settings
                 .tiers
                 .iter()

@@ -15,27 +15,32 @@ const STOP_TIMEOUT: u64 = 3;
 pub(crate) struct Cluster {
     pub(crate) home: Home,
     ports: [u16; 4],
-    /// What the agent is told besides.
-    agent_flags: Vec<String>,
+    flags: Flags,
     pub(crate) scheduler: Process,
     pub(crate) master: Process,
     pub(crate) agent: Process,
     pub(crate) observer: Process,
 }
 
+/// What daemons are told besides; they may say what is said anyway in another way.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Flags {
+    pub(crate) scheduler: &'static [&'static str],
+    pub(crate) master: &'static [&'static str],
+    pub(crate) agent: &'static [&'static str],
+}
+
 impl Cluster {
     pub(crate) fn start() -> Self {
-        Self::start_with_agent(&[])
+        Self::start_with(Flags::default())
     }
 
-    /// With these flags of the agent.
-    pub(crate) fn start_with_agent(agent_flags: &[&str]) -> Self {
+    pub(crate) fn start_with(flags: Flags) -> Self {
         let home = Home::new();
         let ports = [free_port(), free_port(), free_port(), free_port()];
-        let agent_flags = words(agent_flags);
-        let (master, agent) = (master(&home, &ports), agent(&home, &ports, &agent_flags));
-        let (scheduler, observer) = (scheduler(&home, &ports), observer(&home, &ports));
-        let cluster = Self { home, ports, agent_flags, scheduler, master, agent, observer };
+        let (master, agent) = (master(&home, &ports, flags), agent(&home, &ports, flags));
+        let (scheduler, observer) = (scheduler(&home, &ports, flags), observer(&home, &ports));
+        let cluster = Self { home, ports, flags, scheduler, master, agent, observer };
         cluster.wait_registered();
         cluster
     }
@@ -68,15 +73,15 @@ impl Cluster {
     }
 
     pub(crate) fn restart_scheduler(&mut self) {
-        self.scheduler = scheduler(&self.home, &self.ports);
+        self.scheduler = scheduler(&self.home, &self.ports, self.flags);
     }
 
     pub(crate) fn restart_master(&mut self) {
-        self.master = master(&self.home, &self.ports);
+        self.master = master(&self.home, &self.ports, self.flags);
     }
 
     pub(crate) fn restart_agent(&mut self) {
-        self.agent = agent(&self.home, &self.ports, &self.agent_flags);
+        self.agent = agent(&self.home, &self.ports, self.flags);
     }
 
     /// The words of a command that go to this scheduler.
@@ -158,12 +163,14 @@ fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-fn master(home: &Home, ports: &[u16; 4]) -> Process {
+fn master(home: &Home, ports: &[u16; 4], flags: Flags) -> Process {
     let port = ports[1].to_string();
-    start(home, &words(&["master", "--port", &port, "--work-dir", &folder(home, "master")]))
+    let mut all = words(&["master", "--port", &port, "--work-dir", &folder(home, "master")]);
+    all.extend(words(flags.master));
+    start(home, &all)
 }
 
-fn agent(home: &Home, ports: &[u16; 4], flags: &[String]) -> Process {
+fn agent(home: &Home, ports: &[u16; 4], flags: Flags) -> Process {
     let (master, port) = (format!("127.0.0.1:{}", ports[1]), ports[2].to_string());
     let mut all = words(&[
         "agent",
@@ -176,7 +183,7 @@ fn agent(home: &Home, ports: &[u16; 4], flags: &[String]) -> Process {
         "--resources",
         "cpus:16;mem:16384;disk:20000;ports:[31000-32000]",
     ]);
-    all.extend_from_slice(flags);
+    all.extend(words(flags.agent));
     start(home, &all)
 }
 
@@ -188,39 +195,38 @@ fn observer(home: &Home, ports: &[u16; 4]) -> Process {
     )
 }
 
-fn scheduler(home: &Home, ports: &[u16; 4]) -> Process {
+fn scheduler(home: &Home, ports: &[u16; 4], flags: Flags) -> Process {
     let (port, master) = (ports[0].to_string(), format!("127.0.0.1:{}", ports[1]));
     let executor = format!(
         "executor --checkpoint-root {} --stop-timeout-in-secs {STOP_TIMEOUT}",
         folder(home, "thermos")
     );
     let program = PathBuf::from(env!("CARGO_BIN_EXE_aurora"));
-    start(
-        home,
-        &words(&[
-            "scheduler",
-            "--cluster-name",
-            "test",
-            "--mesos-master-address",
-            &master,
-            "--http-port",
-            &port,
-            "--observer-port",
-            &ports[3].to_string(),
-            "--native-log-file-path",
-            &folder(home, "log"),
-            "--thermos-executor-path",
-            program.to_str().unwrap(),
-            "--thermos-executor-flags",
-            &executor,
-            "--thermos-executor-fetch",
-            "false",
-            "--thermos-executor-cpu",
-            "0.01",
-            "--thermos-executor-ram",
-            "16",
-            "--initial-flapping-task-delay",
-            "1",
-        ]),
-    )
+    let mut all = words(&[
+        "scheduler",
+        "--cluster-name",
+        "test",
+        "--mesos-master-address",
+        &master,
+        "--http-port",
+        &port,
+        "--observer-port",
+        &ports[3].to_string(),
+        "--native-log-file-path",
+        &folder(home, "log"),
+        "--thermos-executor-path",
+        program.to_str().unwrap(),
+        "--thermos-executor-flags",
+        &executor,
+        "--thermos-executor-fetch",
+        "false",
+        "--thermos-executor-cpu",
+        "0.01",
+        "--thermos-executor-ram",
+        "16",
+        "--initial-flapping-task-delay",
+        "1",
+    ]);
+    all.extend(words(flags.scheduler));
+    start(home, &all)
 }
