@@ -38,7 +38,10 @@ impl FromStr for InstancesKey {
 }
 
 /// `0,2-5,7`.
-fn instance_set(text: &str) -> Result<BTreeSet<u32>, String> {
+///
+/// # Errors
+/// A text that says what was expected.
+pub fn instance_set(text: &str) -> Result<BTreeSet<u32>, String> {
     let wrong = || format!("{text:?} is no list of instances such as 0,2-5");
     let number = |part: &str| {
         if part.bytes().all(|byte| byte.is_ascii_digit()) {

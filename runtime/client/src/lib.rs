@@ -13,10 +13,14 @@
 )]
 
 pub mod discovery;
+pub mod drain;
+pub mod duration;
 mod error;
+pub mod hosts;
 pub mod keys;
 pub mod registry;
 pub mod scheduler;
+pub mod sla;
 pub mod wait;
 
 pub use discovery::Connection;

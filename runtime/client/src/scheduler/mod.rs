@@ -1,16 +1,22 @@
 //! Calls to the scheduler, and what their failures mean (`client.md` 3 and 12).
 
+mod admin;
+mod backups;
 mod crons;
 mod jobs;
+pub mod maintenance;
 mod quotas;
 mod updates;
 
 use std::time::{Duration, Instant};
 
 use aurora_api::v1;
+use aurora_api::v1::admin_client::AdminClient;
+use aurora_api::v1::backups_client::BackupsClient;
 use aurora_api::v1::cluster_client::ClusterClient;
 use aurora_api::v1::cron_jobs_client::CronJobsClient;
 use aurora_api::v1::jobs_client::JobsClient;
+use aurora_api::v1::maintenance_client::MaintenanceClient;
 use aurora_api::v1::plan_client::PlanClient;
 use aurora_api::v1::quotas_client::QuotasClient;
 use aurora_api::v1::updates_client::UpdatesClient;
@@ -53,6 +59,9 @@ pub struct Scheduler {
     plan: PlanClient<Channel>,
     updates: UpdatesClient<Channel>,
     crons: CronJobsClient<Channel>,
+    maintenance: MaintenanceClient<Channel>,
+    backups: BackupsClient<Channel>,
+    admin: AdminClient<Channel>,
     retry_for: Duration,
 }
 
@@ -105,7 +114,11 @@ impl Scheduler {
             quotas: QuotasClient::new(channel.clone()),
             plan: PlanClient::new(channel.clone()).max_decoding_message_size(MAX_ANSWER),
             updates: UpdatesClient::new(channel.clone()).max_decoding_message_size(MAX_ANSWER),
-            crons: CronJobsClient::new(channel),
+            crons: CronJobsClient::new(channel.clone()),
+            maintenance: MaintenanceClient::new(channel.clone())
+                .max_decoding_message_size(MAX_ANSWER),
+            backups: BackupsClient::new(channel.clone()).max_decoding_message_size(MAX_ANSWER),
+            admin: AdminClient::new(channel),
             retry_for,
         })
     }
