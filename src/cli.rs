@@ -14,7 +14,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::daemons::{self, Daemon};
 use crate::failure::Failure;
-use crate::{config, cron, job, lsp, quota, thermos, up, update};
+use crate::{admin, config, cron, job, lsp, quota, sla, thermos, up, update};
 
 /// A service scheduler: runs the jobs of .aurora files, on one machine or a Mesos cluster.
 #[derive(Debug, Parser)]
@@ -42,6 +42,12 @@ enum Command {
     /// Look at and set what roles may use.
     #[command(subcommand)]
     Quota(Box<quota::Command>),
+    /// Show for how long the instances of jobs have been up.
+    #[command(subcommand)]
+    Sla(Box<sla::Command>),
+    /// Run a cluster: hosts, quotas, backups, tasks by hand.
+    #[command(subcommand)]
+    Admin(Box<admin::Command>),
     /// Look at configurations; nothing is submitted.
     #[command(subcommand)]
     Config(Box<config::Command>),
@@ -74,6 +80,8 @@ impl Command {
             Self::Update(command) => return command.run(),
             Self::Cron(command) => return command.run(),
             Self::Quota(command) => command.run(),
+            Self::Sla(command) => return command.run(),
+            Self::Admin(command) => return command.run(),
             Self::Config(command) => command.run(),
             Self::Thermos(args) => return args.run(),
             Self::Lsp(args) => return args.run(),
@@ -128,34 +136,47 @@ pub(crate) fn main() -> ExitCode {
 /// The daemons whose flags the originals write like `-cluster_name` and `--work_dir`.
 const ORIGINALS: [&str; 5] = ["scheduler", "master", "agent", "observer", "executor"];
 
-/// The words of a command line, a daemon's flags spelled as they are here: `--cluster-name`.
+/// The words of a command line, with the names that the originals have spelled as they are here: a daemon's
+/// `-cluster_name` as `--cluster-name`, an operator's `host-drain` as `host_drain`.
 fn spelled(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut words: Vec<OsString> = words.collect();
     // A link of the original's name to the program.
     let called = words.first().and_then(|word| Path::new(word).file_name());
-    if called.is_some_and(|name| name == "thermos") {
-        words.insert(1, "thermos".into());
+    match called.and_then(|name| name.to_str()) {
+        Some("thermos") => words.insert(1, "thermos".into()),
+        Some("aurora_admin" | "aurora-admin") => words.insert(1, "admin".into()),
+        _ => {}
     }
     let name = words.get(1).and_then(|word| word.to_str());
-    let Some(name) = name.filter(|name| ORIGINALS.contains(name)) else { return words };
+    let Some(name) = name.filter(|name| ORIGINALS.contains(name) || *name == "admin") else {
+        return words;
+    };
     let command = Cli::command();
-    let Some(daemon) = command.find_subcommand(name) else { return words };
+    let Some(mut spoken) = command.find_subcommand(name) else { return words };
+    if name == "admin" {
+        let is_help = words.get(2).is_some_and(|word| word == "help");
+        let Some(word) = words.get_mut(if is_help { 3 } else { 2 }) else { return words };
+        let Some(name) = word.to_str().map(|word| word.replace('-', "_")) else { return words };
+        let Some(found) = spoken.find_subcommand(&name) else { return words };
+        *word = name.into();
+        spoken = found;
+    }
     for word in words.iter_mut().skip(2) {
-        if let Some(flag) = word.to_str().and_then(|word| flag(daemon, word)) {
+        if let Some(flag) = word.to_str().and_then(|word| flag(spoken, word)) {
             *word = flag.into();
         }
     }
     words
 }
 
-/// A flag of a daemon as it is spelled here; none if the word is no long one of its flags.
-fn flag(daemon: &clap::Command, word: &str) -> Option<String> {
+/// A flag of a command as it is spelled here; none if the word is no long one of its flags.
+fn flag(command: &clap::Command, word: &str) -> Option<String> {
     let (name, value) = match word.split_once('=') {
         Some((name, value)) => (name, Some(value)),
         None => (word, None),
     };
     let name = name.strip_prefix("--").or_else(|| name.strip_prefix('-'))?.replace('_', "-");
-    daemon.get_arguments().find(|argument| argument.get_long() == Some(&name))?;
+    command.get_arguments().find(|argument| argument.get_long() == Some(&name))?;
     Some(match value {
         Some(value) => format!("--{name}={value}"),
         None => format!("--{name}"),
@@ -191,6 +212,13 @@ mod tests {
                 "aurora scheduler --thermos-executor-flags --my_own=x",
                 "aurora scheduler --thermos-executor-flags --my_own=x",
             ),
+            (
+                "/bin/aurora_admin sla-host-drain --force_drain_timeout=0s --hosts h_1 c_1",
+                "/bin/aurora_admin admin sla_host_drain --force-drain-timeout=0s --hosts h_1 c_1",
+            ),
+            ("aurora-admin help host-drain", "aurora-admin admin help host_drain"),
+            ("aurora admin set-quota c r -1 -1m -1_m", "aurora admin set_quota c r -1 -1m -1_m"),
+            ("aurora admin no-such --a_b", "aurora admin no-such --a_b"),
             ("/bin/thermos status --root=R", "/bin/thermos thermos status --root=R"),
             ("aurora up my_file -d --bind a_b=c", "aurora up my_file -d --bind a_b=c"),
         ] {

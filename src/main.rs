@@ -6,6 +6,7 @@
     reason = "a program: it talks to files, sockets, clocks and people"
 )]
 
+mod admin;
 mod cli;
 mod config;
 mod cron;
@@ -17,6 +18,7 @@ mod one_job;
 mod output;
 mod quota;
 mod runtime;
+mod sla;
 mod thermos;
 mod up;
 mod update;

@@ -11,6 +11,7 @@ mod status;
 pub(crate) use diff::against;
 pub(crate) use inspect::describe;
 pub(crate) use kill::active_states;
+pub(crate) use status::task_json;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -171,82 +171,84 @@ impl Tasks {
     fn json(&self) -> Value {
         let (active, inactive) = self.split();
         let list = |tasks: Vec<&ScheduledTask>| -> Vec<Value> {
-            tasks.into_iter().map(|task| self.task_json(task)).collect()
+            let reason = |task: &ScheduledTask| self.reasons.get(task.id().as_str());
+            tasks.into_iter().map(|task| task_json(task, reason(task))).collect()
         };
         json!({ "job": self.key, "active": list(active), "inactive": list(inactive) })
     }
+}
 
-    fn task_json(&self, task: &ScheduledTask) -> Value {
-        let assigned = &task.assigned;
-        let config = &assigned.task;
-        let resources = &config.resources;
-        let mut amounts = vec![
-            json!({ "numCpus": resources.cpus.cores() }),
-            json!({ "ramMb": resources.ram_mb }),
-            json!({ "diskMb": resources.disk_mb }),
-        ];
-        amounts.extend(resources.ports.iter().map(|port| json!({ "namedPort": port })));
-        if resources.gpus > 0 {
-            amounts.push(json!({ "numGpus": resources.gpus }));
-        }
-        let constraints: Vec<Value> = config.constraints.iter().map(constraint_json).collect();
-        let mut object = Map::new();
-        object.insert("status".to_owned(), json!(task.state.name()));
-        object.insert("failureCount".to_owned(), json!(task.failure_count));
-        object.insert("timesPartitioned".to_owned(), json!(task.times_partitioned));
-        if let Some(ancestor) = &task.ancestor {
-            object.insert("ancestorId".to_owned(), json!(ancestor.as_str()));
-        }
-        if let Some(reason) = self.reasons.get(task.id().as_str()) {
-            object.insert("pendingReason".to_owned(), json!(reason));
-        }
-        let events: Vec<Value> = task
-            .events
-            .iter()
-            .map(|event| {
-                json!({
-                    "timestamp": event.timestamp.0,
-                    "status": event.state.name(),
-                    "message": event.message,
-                    "scheduler": event.scheduler.as_deref(),
-                })
-            })
-            .collect();
-        object.insert("taskEvents".to_owned(), json!(events));
-        object.insert(
-            "assignedTask".to_owned(),
-            json!({
-                "taskId": task.id().as_str(),
-                "slaveId": assigned.agent.as_ref().map(|(id, _)| id.as_str()),
-                "slaveHost": assigned.agent.as_ref().map(|(_, host)| &**host),
-                "instanceId": assigned.instance,
-                "assignedPorts": assigned.assigned_ports,
-                "task": {
-                    "job": {
-                        "role": config.job.role(),
-                        "environment": config.job.environment(),
-                        "name": config.job.name(),
-                    },
-                    "owner": { "user": config.owner },
-                    "isService": config.is_service,
-                    "priority": config.priority,
-                    "maxTaskFailures": config.max_task_failures,
-                    "production": config.production,
-                    "tier": config.tier,
-                    "resources": amounts,
-                    "constraints": constraints,
-                    "contactEmail": config.contact_email,
-                    "taskLinks": config.task_links,
-                    "metadata": config.metadata.iter()
-                        .map(|m| json!({ "key": m.0, "value": m.1 }))
-                        .collect::<Vec<_>>(),
-                    "executorConfig": config.executor.as_ref()
-                        .map(|executor| json!({ "name": executor.name, "data": executor.data })),
-                },
-            }),
-        );
-        Value::Object(object)
+/// A task with the names of the original's objects, and why it waits.
+pub(crate) fn task_json(task: &ScheduledTask, pending_reason: Option<&String>) -> Value {
+    let assigned = &task.assigned;
+    let config = &assigned.task;
+    let resources = &config.resources;
+    let mut amounts = vec![
+        json!({ "numCpus": resources.cpus.cores() }),
+        json!({ "ramMb": resources.ram_mb }),
+        json!({ "diskMb": resources.disk_mb }),
+    ];
+    amounts.extend(resources.ports.iter().map(|port| json!({ "namedPort": port })));
+    if resources.gpus > 0 {
+        amounts.push(json!({ "numGpus": resources.gpus }));
     }
+    let constraints: Vec<Value> = config.constraints.iter().map(constraint_json).collect();
+    let mut object = Map::new();
+    object.insert("status".to_owned(), json!(task.state.name()));
+    object.insert("failureCount".to_owned(), json!(task.failure_count));
+    object.insert("timesPartitioned".to_owned(), json!(task.times_partitioned));
+    if let Some(ancestor) = &task.ancestor {
+        object.insert("ancestorId".to_owned(), json!(ancestor.as_str()));
+    }
+    if let Some(reason) = pending_reason {
+        object.insert("pendingReason".to_owned(), json!(reason));
+    }
+    let events: Vec<Value> = task
+        .events
+        .iter()
+        .map(|event| {
+            json!({
+                "timestamp": event.timestamp.0,
+                "status": event.state.name(),
+                "message": event.message,
+                "scheduler": event.scheduler.as_deref(),
+            })
+        })
+        .collect();
+    object.insert("taskEvents".to_owned(), json!(events));
+    object.insert(
+        "assignedTask".to_owned(),
+        json!({
+            "taskId": task.id().as_str(),
+            "slaveId": assigned.agent.as_ref().map(|(id, _)| id.as_str()),
+            "slaveHost": assigned.agent.as_ref().map(|(_, host)| &**host),
+            "instanceId": assigned.instance,
+            "assignedPorts": assigned.assigned_ports,
+            "task": {
+                "job": {
+                    "role": config.job.role(),
+                    "environment": config.job.environment(),
+                    "name": config.job.name(),
+                },
+                "owner": { "user": config.owner },
+                "isService": config.is_service,
+                "priority": config.priority,
+                "maxTaskFailures": config.max_task_failures,
+                "production": config.production,
+                "tier": config.tier,
+                "resources": amounts,
+                "constraints": constraints,
+                "contactEmail": config.contact_email,
+                "taskLinks": config.task_links,
+                "metadata": config.metadata.iter()
+                    .map(|m| json!({ "key": m.0, "value": m.1 }))
+                    .collect::<Vec<_>>(),
+                "executorConfig": config.executor.as_ref()
+                    .map(|executor| json!({ "name": executor.name, "data": executor.data })),
+            },
+        }),
+    );
+    Value::Object(object)
 }
 
 fn constraint_json(constraint: &Constraint) -> Value {

@@ -31,7 +31,7 @@ impl Command {
 }
 
 /// Amounts as the original's client shows them.
-fn shown(amounts: &v1::ResourceAggregate) -> [String; 3] {
+pub(crate) fn shown(amounts: &v1::ResourceAggregate) -> [String; 3] {
     [
         format!("CPU: {:?} core(s)", amounts.cpus),
         format!("RAM: {} MB", amounts.ram_mb),
@@ -40,7 +40,7 @@ fn shown(amounts: &v1::ResourceAggregate) -> [String; 3] {
 }
 
 /// Amounts as the original's objects have them.
-fn as_json(amounts: &v1::ResourceAggregate) -> Value {
+pub(crate) fn as_json(amounts: &v1::ResourceAggregate) -> Value {
     json!({ "resources": [
         { "numCpus": amounts.cpus },
         { "ramMb": amounts.ram_mb },

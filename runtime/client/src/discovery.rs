@@ -75,6 +75,21 @@ impl Connection {
     }
 }
 
+impl Connection {
+    /// What clusters.json says of a cluster. One that was found otherwise has its name and the scheduler's address.
+    pub fn entry(&self, cluster: &str) -> Result<Value, Error> {
+        let mut clusters = match &self.clusters {
+            Some(file) => by_name(read(file)?),
+            None => clusters()?,
+        };
+        if let Some(entry) = clusters.remove(cluster) {
+            return Ok(entry);
+        }
+        let address = self.find(cluster)?;
+        Ok(serde_json::json!({ "name": cluster, "scheduler_uri": address }))
+    }
+}
+
 fn unknown(
     cluster: &str,
     clusters: &BTreeMap<String, Value>,

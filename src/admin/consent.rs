@@ -1,0 +1,41 @@
+//! Asking before harm is done (`admin.md` 9).
+
+use std::io::{BufRead, IsTerminal};
+
+use crate::failure::{Code, Failure};
+use crate::output::note;
+
+/// Whether to ask, and whether to do anything.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(super) struct Consent {
+    /// Do not ask on a terminal. Scripts are never asked.
+    #[arg(long, short = 'y')]
+    yes: bool,
+    /// Only show what would be done.
+    #[arg(long, conflicts_with = "yes")]
+    pub(super) dry_run: bool,
+}
+
+impl Consent {
+    /// Whether people are there who are to be asked.
+    pub(super) fn asks(self) -> bool {
+        !self.yes && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
+    /// Asks whether to do what is told, if there is anybody to ask.
+    pub(super) fn ask(self, what: &str) -> Result<(), Failure> {
+        if !self.asks() {
+            return Ok(());
+        }
+        note(&format!("{what} Go on? [y/N]"));
+        let mut answer = String::new();
+        let read = std::io::stdin().lock().read_line(&mut answer);
+        read.map_err(|error| {
+            Failure::new(Code::Error, format!("failed to read the answer: {error}"))
+        })?;
+        match answer.trim().to_ascii_lowercase().as_str() {
+            "y" | "yes" => Ok(()),
+            _ => Err(Failure::new(Code::CommandFailure, "not confirmed; nothing was done")),
+        }
+    }
+}
