@@ -7,6 +7,7 @@
 )]
 
 mod admin;
+mod browser;
 mod cli;
 mod config;
 mod cron;
@@ -20,6 +21,7 @@ mod quota;
 mod runtime;
 mod sla;
 mod thermos;
+mod timeout;
 mod up;
 mod update;
 

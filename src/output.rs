@@ -34,6 +34,15 @@ impl Output {
         self.output != Format::Text
     }
 
+    /// Warns as a part of the result, as the original's client does; beside it where programs read it.
+    pub(crate) fn warn(self, text: &str) -> Result<(), Failure> {
+        if self.is_data() {
+            warn(text);
+            return Ok(());
+        }
+        print(&format!("WARNING: {text}\n"))
+    }
+
     /// Prints a result for programs, in the form that was asked for.
     pub(crate) fn print(self, value: &impl Serialize) -> Result<(), Failure> {
         match self.output {

@@ -12,3 +12,20 @@ pub(crate) fn block_on<T>(command: impl Future<Output = Result<T, Failure>>) -> 
     runtime.shutdown_background();
     result
 }
+
+/// Runs a command until it ends or Ctrl-C is pressed.
+pub(crate) fn block_on_until_interrupted<T>(
+    command: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    block_on(async {
+        tokio::select! {
+            // First, so that Ctrl-C ends by itself what comes before anything is waited for.
+            biased;
+            result = command => result,
+            Ok(()) = tokio::signal::ctrl_c() => Err(Failure::new(
+                Code::Interrupted,
+                "interrupted: what was begun goes on, and nothing more is begun",
+            )),
+        }
+    })
+}

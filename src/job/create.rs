@@ -6,8 +6,10 @@ use aurora_model::key::ClusterJobKey;
 use serde_json::json;
 
 use super::File;
+use crate::browser::OpenBrowser;
 use crate::failure::{Code, Failure};
 use crate::output::{Output, print};
+use crate::timeout::Timeout;
 
 /// What is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -23,6 +25,17 @@ pub(crate) enum WaitUntil {
     Finished,
 }
 
+impl WaitUntil {
+    /// What that means for an instance; none if nothing is waited for.
+    pub(super) fn until(self) -> Option<wait::Until> {
+        match self {
+            Self::Pending => None,
+            Self::Running => Some(wait::Until::Begun),
+            Self::Finished => Some(wait::Until::Ended),
+        }
+    }
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The job: cluster/role/environment/name.
@@ -33,6 +46,10 @@ pub(crate) struct Args {
     /// Wait until every instance is this far.
     #[arg(long, value_enum, ignore_case = true, default_value = "PENDING", value_name = "STATE")]
     wait_until: WaitUntil,
+    #[command(flatten)]
+    timeout: Timeout,
+    #[command(flatten)]
+    open_browser: OpenBrowser,
     #[command(flatten)]
     connection: Connection,
     #[command(flatten)]
@@ -53,14 +70,12 @@ impl Args {
         }
         let scheduler = Scheduler::of_cluster(&self.key.cluster, &self.connection).await?;
         let created = scheduler.create(v1::JobConfiguration::from(&job.request)).await?;
-        if self.wait_until != WaitUntil::Pending {
-            let until = match self.wait_until {
-                WaitUntil::Finished => wait::Until::Ended,
-                _ => wait::Until::Running,
-            };
-            wait::wait(&scheduler, &job.request.key, None, until).await?;
+        if let Some(until) = self.wait_until.until() {
+            let wait = wait::Wait { timeout: self.timeout.timeout, ..until.into() };
+            wait::wait(&scheduler, &job.request.key, None, wait).await?;
         }
         let page = scheduler.page_of(&job.request.key).await;
+        self.open_browser.show(&page);
         if self.output.is_data() {
             self.output.print(&json!({
                 "job": self.key.to_string(),

@@ -8,13 +8,13 @@ use aurora_api::v1;
 use aurora_client::{
     Connection,
     keys::InstancesKey,
-    scheduler::{Scheduler, tasks_of},
+    scheduler::{Scheduler, active_states, tasks_of},
 };
 use aurora_model::job::{JobConfiguration, ScheduledTask, TaskConfig};
 use aurora_model::key::{ClusterJobKey, JobKey};
 
+use super::File;
 use super::compare::{Comparison, compare};
-use super::{File, active_states};
 use crate::failure::{Code, Failure};
 use crate::output::{Output, print, warn};
 

@@ -6,13 +6,14 @@ use std::time::Duration;
 use aurora_client::{
     Connection,
     keys::InstancesKey,
-    scheduler::{Scheduler, tasks_of},
+    scheduler::{Scheduler, instances_of},
     wait,
 };
-use aurora_model::job::TaskState;
 use aurora_model::key::{ClusterJobKey, JobKey};
 use serde_json::json;
 
+use super::{Checked, unadjusted_sla};
+use crate::browser::OpenBrowser;
 use crate::failure::{Code, Failure};
 use crate::output::{Output, note, print};
 
@@ -37,6 +38,10 @@ struct How {
     /// Why, to be kept with the tasks.
     #[arg(long, short = 'm', value_name = "TEXT")]
     message: Option<String>,
+    #[command(flatten)]
+    checked: Checked,
+    #[command(flatten)]
+    open_browser: OpenBrowser,
     #[command(flatten)]
     connection: Connection,
     #[command(flatten)]
@@ -89,8 +94,13 @@ impl How {
         named: Option<BTreeSet<u32>>,
         verb: &str,
     ) -> Result<(), Failure> {
+        self.checked.check(key)?;
         let scheduler = Scheduler::of_cluster(&key.cluster, &self.connection).await?;
-        let active = active(&scheduler, &key.job).await?;
+        let active = scheduler.active(&key.job).await?;
+        if let Some(warning) = named.as_ref().and_then(|_| unadjusted_sla(&active)) {
+            self.output.warn(&warning)?;
+        }
+        let active = instances_of(&active);
         let wanted: Vec<u32> = match &named {
             Some(named) => named.intersection(&active).copied().collect(),
             None => active.iter().copied().collect(),
@@ -132,6 +142,9 @@ impl How {
                 break;
             }
         }
+        if self.open_browser.is_wanted() {
+            self.open_browser.show(&scheduler.page_of(&key.job).await);
+        }
         if self.output.is_data() {
             self.output.print(
                 &json!({ "job": key.to_string(), "killed": killed, "not_killed_in_time": late }),
@@ -165,21 +178,4 @@ impl How {
             Err(_) => Ok(false),
         }
     }
-}
-
-/// The instances of a job that have active tasks.
-async fn active(scheduler: &Scheduler, job: &JobKey) -> Result<BTreeSet<u32>, Failure> {
-    let mut query = tasks_of(job);
-    query.states = active_states();
-    let found = scheduler.tasks(query).await?;
-    Ok(found.tasks.iter().filter_map(|task| Some(task.assigned.as_ref()?.instance)).collect())
-}
-
-/// The states of tasks that have not ended.
-pub(crate) fn active_states() -> Vec<i32> {
-    TaskState::ALL
-        .into_iter()
-        .filter(|state| state.is_active())
-        .map(|state| aurora_api::v1::TaskState::from(state) as i32)
-        .collect()
 }

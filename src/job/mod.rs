@@ -1,28 +1,32 @@
 //! `aurora job …` (`client.md` 6).
 
+mod add;
 mod compare;
 mod create;
 mod diff;
 mod inspect;
 mod kill;
 mod list;
+mod open;
+mod restart;
 mod status;
+mod wait;
 
 pub(crate) use diff::against;
 pub(crate) use inspect::describe;
-pub(crate) use kill::active_states;
 pub(crate) use status::task_json;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use aurora_api::v1;
 use aurora_eval::{Config, Engine, ReadyJob, Severity};
 use aurora_model::key::ClusterJobKey;
 
-use crate::config::Outside;
+use crate::config::{Outside, evaluate_json_file};
 use crate::failure::{Code, Failure};
-use crate::output::note;
+use crate::output::{note, warn};
 use crate::runtime;
 
 /// The commands.
@@ -30,14 +34,22 @@ use crate::runtime;
 pub(crate) enum Command {
     /// Create a job, which must not have active tasks.
     Create(create::Args),
+    /// Add instances to a job, like one that it has.
+    Add(add::Args),
     /// Kill instances of a job.
     Kill(kill::KillArgs),
     /// Kill all instances of a job.
     Killall(kill::KillAllArgs),
+    /// Restart instances of a job, in batches, and see whether they come up well.
+    Restart(restart::Args),
+    /// Wait until instances of a job are in some state.
+    Wait(wait::Args),
     /// Show the tasks of jobs.
     Status(status::Args),
     /// List the keys of jobs.
     List(list::Args),
+    /// Show the page of a job, an environment, a role or a cluster in a browser.
+    Open(open::Args),
     /// Show a job of a file as it would be submitted; nothing is submitted.
     Inspect(inspect::Args),
     /// Show what submitting a job of a file would change of what runs; nothing is submitted.
@@ -50,13 +62,17 @@ impl Command {
         if let Self::Inspect(args) = self {
             return args.run().map(|()| ExitCode::SUCCESS);
         }
-        runtime::block_on(async {
+        runtime::block_on_until_interrupted(async {
             match self {
                 Self::Create(args) => args.run().await,
+                Self::Add(args) => args.run().await,
                 Self::Kill(args) => args.run().await,
                 Self::Killall(args) => args.run().await,
+                Self::Restart(args) => args.run().await,
+                Self::Wait(args) => args.run().await,
                 Self::Status(args) => args.run().await,
                 Self::List(args) => args.run().await,
+                Self::Open(args) => args.run().await,
                 Self::Inspect(args) => args.run(),
                 Self::Diff(args) => return args.run().await,
             }
@@ -71,13 +87,23 @@ pub(crate) struct File {
     /// The configuration, a .aurora file; - for the standard input.
     #[arg(value_name = "FILE")]
     pub(crate) path: PathBuf,
+    /// The file is JSON: a job, or an object with a list of `jobs`.
+    #[arg(long)]
+    pub(crate) read_json: bool,
     #[command(flatten)]
     pub(crate) outside: Outside,
 }
 
 impl File {
     pub(crate) fn evaluate(&self) -> Result<Arc<Config>, Failure> {
-        self.outside.evaluate(&Engine::default(), &self.path, &owner()?)?.map_err(Failure::report)
+        let owner = owner()?;
+        let found = if self.read_json {
+            let options = self.outside.options(&self.path, &owner).map_err(Failure::report)?;
+            evaluate_json_file(&self.path, &options)?
+        } else {
+            self.outside.evaluate(&Engine::default(), &self.path, &owner)?
+        };
+        found.map_err(Failure::report)
     }
 
     /// The job of a key, ready to be submitted. Warnings have been told.
@@ -89,6 +115,49 @@ impl File {
         tell_doubts(&config, &owner, Some(key));
         Ok(job)
     }
+}
+
+/// A configuration that is looked at before something is done to a job that is there.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Checked {
+    /// Do nothing unless this configuration can be used and has the job; nothing else is made of it.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The configuration is JSON.
+    #[arg(long, requires = "config")]
+    read_json: bool,
+    #[command(flatten)]
+    outside: Outside,
+}
+
+impl Checked {
+    pub(crate) fn check(&self, key: &ClusterJobKey) -> Result<(), Failure> {
+        let Some(path) = self.config.clone() else { return Ok(()) };
+        let (read_json, outside) = (self.read_json, self.outside.clone());
+        File { path, read_json, outside }.job(key).map(drop)
+    }
+}
+
+/// Warns of an option that is taken for the sake of scripts of before.
+pub(crate) fn warn_ignored(option: &str, why: &str) {
+    warn(&format!("{option} has no effect: {why}"));
+}
+
+/// What is to be said of a job's SLA policy when the number of its instances changes; nothing if no task has
+/// one with a number in it.
+fn unadjusted_sla(tasks: &[v1::ScheduledTask]) -> Option<String> {
+    use v1::sla_policy::Policy;
+    let policies = tasks.iter().filter_map(|task| {
+        task.assigned.as_ref()?.task.as_ref()?.sla_policy.as_ref()?.policy.as_ref()
+    });
+    let words = policies.into_iter().find_map(|policy| match policy {
+        Policy::Count(policy) => Some(format!("{} instances", policy.count)),
+        Policy::Percentage(policy) => Some(format!("{} % of the instances", policy.percentage)),
+        Policy::Coordinator(_) => None,
+    })?;
+    Some(format!(
+        "the job's SLA policy asks for {words}; it is not adjusted to the new number of instances"
+    ))
 }
 
 /// Tells what is doubtful about a file and its jobs, or one of them.

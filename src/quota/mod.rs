@@ -21,7 +21,7 @@ pub(crate) enum Command {
 
 impl Command {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        runtime::block_on(async {
+        runtime::block_on_until_interrupted(async {
             match self {
                 Self::Get(args) => args.run().await,
                 Self::Set(args) => args.run().await,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use aurora_api::v1;
 use aurora_client::Scheduler;
+use aurora_client::scheduler::active_states;
 use aurora_eval::ReadyJob;
 use aurora_model::job::{ScheduledTask, TaskState};
 use aurora_model::key::JobKey;
@@ -15,7 +16,6 @@ use tonic::Streaming;
 
 use super::lines::{Speakers, Splitter, say, state_style};
 use crate::failure::{Code, Failure};
-use crate::job::active_states;
 use crate::output::note;
 
 /// How often output is looked for.

@@ -5,14 +5,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use aurora_api::v1;
-use aurora_client::scheduler::{Scheduler, tasks_of};
+use aurora_client::scheduler::{Scheduler, active_states, tasks_of};
 use aurora_client::wait;
 use aurora_eval::ReadyJob;
 use aurora_model::job::{JobConfiguration, ScheduledTask, TaskState};
 use aurora_model::key::JobKey;
 
 use crate::failure::{Code, Failure};
-use crate::job::{File, active_states, owner, tell_doubts};
+use crate::job::{File, owner, tell_doubts};
 use crate::output::{note, warn};
 
 /// The jobs of a file, all of which must be fit to run.

@@ -1,10 +1,13 @@
 //! `aurora update pause`, `resume`, `abort` and `rollback`.
 
 use aurora_api::v1;
-use aurora_client::{Change, Scheduler};
+use aurora_client::{
+    Change, Scheduler,
+    updates::{self, Aim},
+};
 use serde_json::json;
 
-use super::{Message, active_update, status, wait};
+use super::{Message, wait};
 use crate::failure::Failure;
 use crate::one_job::OneJob;
 use crate::output::{note, print};
@@ -49,9 +52,9 @@ impl Args {
         followed: bool,
     ) -> Result<(Scheduler, v1::UpdateKey), Failure> {
         let scheduler = self.of.scheduler().await?;
-        let key = active_update(&scheduler, &self.of.key).await?.key;
+        let key = updates::active(&scheduler, &self.of.key).await?.key;
         let message = self.message.message.clone();
-        let now = status(scheduler.change_update(change, &key, message).await?)?;
+        let now = updates::status(scheduler.change_update(change, &key, message).await?)?;
         if self.of.output.is_data() && followed {
             note(done(change));
         } else if self.of.output.is_data() {
@@ -74,6 +77,6 @@ impl RollbackArgs {
             return Ok(());
         }
         let of = &self.args.of;
-        wait::follow(&scheduler, &of.key, &key, wait::Aim::Back, of.output).await
+        wait::follow(&scheduler, &of.key, &key, Aim::Back, of.output).await
     }
 }

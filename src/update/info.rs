@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use aurora_api::v1;
+use aurora_client::updates::{self, Update};
 use aurora_model::key::{ClusterJobKey, UpdateId};
 use aurora_model::update::{InstanceEvent, UpdateEvent};
 use serde_json::{Value, json};
 
-use super::{Update, named_update};
 use crate::failure::{Code, Failure};
 use crate::one_job::OneJob;
 use crate::output::{print, utc};
@@ -27,7 +27,7 @@ pub(crate) struct Args {
 impl Args {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let scheduler = self.of.scheduler().await?;
-        let update = named_update(&scheduler, &self.of.key, self.id.as_ref()).await?;
+        let update = updates::named(&scheduler, &self.of.key, self.id.as_ref()).await?;
         let details = Details::read(&self.of.key, scheduler.update(&update.key).await?)?;
         if self.write_json || self.of.output.is_data() {
             return self.of.output.print(&details.json());

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use aurora_api::v1;
-use aurora_client::{Connection, Scheduler};
+use aurora_client::{
+    Connection, Scheduler,
+    updates::{Update, active_statuses},
+};
 use aurora_model::key::JobKey;
 use aurora_model::update::UpdateStatus;
 use serde_json::json;
 
-use super::{Update, active};
 use crate::failure::Failure;
 use crate::output::{Output, print, utc};
 
@@ -155,7 +157,7 @@ impl FromStr for States {
             RollForwardPaused, RolledBack, RolledForward,
         };
         Ok(Self(match text.to_ascii_lowercase().as_str() {
-            "active" => active().collect(),
+            "active" => active_statuses().collect(),
             "inactive" => UpdateStatus::ALL.into_iter().filter(|it| it.is_terminal()).collect(),
             "all" => UpdateStatus::ALL.into(),
             "blocked" => [RollForwardAwaitingPulse, RollBackAwaitingPulse].into(),

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use aurora_client::{Connection, Scheduler, keys::InstancesKey};
+use aurora_client::{Connection, Scheduler, keys::InstancesKey, updates::Aim};
 use aurora_eval::ReadyJob;
 use aurora_model::update::{JobUpdateRequest, UpdateSettings, to_ranges};
 use serde_json::json;
 
 use super::{Message, wait};
+use crate::browser::OpenBrowser;
 use crate::failure::{Code, Failure};
-use crate::job::{File, against};
+use crate::job::{File, against, warn_ignored};
 use crate::output::{Output, note, print};
 
 /// By this name the original's client marks its updates.
@@ -28,6 +29,14 @@ pub(crate) struct Args {
     #[arg(long)]
     wait: bool,
     #[command(flatten)]
+    open_browser: OpenBrowser,
+    /// Has no effect.
+    #[arg(long, hide = true)]
+    strict: bool,
+    /// Has no effect.
+    #[arg(long, hide = true, value_name = "SECONDS")]
+    healthcheck_interval_seconds: Option<u32>,
+    #[command(flatten)]
     connection: Connection,
     #[command(flatten)]
     output: Output,
@@ -36,6 +45,12 @@ pub(crate) struct Args {
 impl Args {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let key = &self.key.job;
+        if self.strict {
+            warn_ignored("--strict", "an update also makes the instances that are not there");
+        }
+        if self.healthcheck_interval_seconds.is_some() {
+            warn_ignored("--healthcheck-interval-seconds", "the scheduler watches the instances");
+        }
         let job = self.file.job(key)?;
         if let Some(schedule) = &job.request.cron_schedule {
             return Err(Failure::new(
@@ -59,9 +74,10 @@ impl Args {
             return self.nothing_to_do();
         };
         let page = scheduler.page_of(&job.request.key).await;
+        self.open_browser.show(&page);
         if self.wait {
             note(&started_text(&started.id, &page));
-            return wait::follow(&scheduler, key, &started, wait::Aim::Forward, self.output).await;
+            return wait::follow(&scheduler, key, &started, Aim::Forward, self.output).await;
         }
         if self.output.is_data() {
             return self

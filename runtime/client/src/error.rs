@@ -25,7 +25,7 @@ pub enum Code {
     Unfinished = 20,
     /// The scheduler does not let this user in.
     Auth = 30,
-    /// Ctrl-C, twice.
+    /// Ctrl-C.
     Interrupted = 130,
 }
 

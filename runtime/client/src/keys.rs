@@ -37,6 +37,30 @@ impl FromStr for InstancesKey {
     }
 }
 
+/// `cluster/role/environment/name/instance`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceKey {
+    /// The job.
+    pub job: ClusterJobKey,
+    /// One instance of it.
+    pub instance: u32,
+}
+
+impl FromStr for InstanceKey {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let InstancesKey { job, instances } = text.parse()?;
+        let mut instances = instances.into_iter().flatten();
+        match (instances.next(), instances.next()) {
+            (Some(instance), None) if text.ends_with(&format!("/{instance}")) => {
+                Ok(Self { job, instance })
+            }
+            _ => Err(format!("{text:?} is not cluster/role/environment/name/instance")),
+        }
+    }
+}
+
 /// `0,2-5,7`.
 ///
 /// # Errors
@@ -279,6 +303,17 @@ mod tests {
             "c/r e/e/n",
         ] {
             assert!(wrong.parse::<InstancesKey>().is_err(), "{wrong:?} was taken");
+        }
+    }
+
+    #[test]
+    fn c3_one_instance_is_one_number() {
+        let key: InstanceKey = "c/r/e/n/7".parse().unwrap();
+        assert_eq!((key.job.to_string().as_str(), key.instance), ("c/r/e/n", 7));
+        for wrong in
+            ["c/r/e/n", "c/r/e/n/", "c/r/e/n/0-1", "c/r/e/n/0-0", "c/r/e/n/0,0", "c/r/e/n/x"]
+        {
+            assert!(wrong.parse::<InstanceKey>().is_err(), "{wrong:?} was taken");
         }
     }
 

@@ -19,9 +19,12 @@ mod error;
 pub mod hosts;
 pub mod keys;
 pub mod registry;
+pub mod restart;
 pub mod scheduler;
 pub mod sla;
+pub mod updates;
 pub mod wait;
+pub mod watch;
 
 pub use discovery::Connection;
 pub use error::{Code, Error};

@@ -1,112 +1,176 @@
 //! Waiting until the instances of a job are in some state (`client.md` 13.1).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use aurora_api::convert::task_state;
-use aurora_api::v1::ScheduledTask;
+use aurora_api::v1::{self, ScheduledTask};
 use aurora_model::job::TaskState;
 use aurora_model::key::JobKey;
+use tokio::time::Instant;
 
 use crate::error::{Code, Error};
-use crate::scheduler::{Scheduler, is_unreachable, tasks_of};
+use crate::scheduler::{Scheduler, tasks_of};
+use crate::watch::{Seen, Tasks};
 
-/// What is waited for. An instance that has ended for good is never waited for.
+/// Instances that are named in one message.
+const NAMED: usize = 5;
+
+/// What is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Until {
-    /// It runs.
-    Running,
-    /// It has ended.
+    /// Each instance runs or has run; one that has ended for good is not waited for.
+    Begun,
+    /// Each instance has ended.
     Ended,
+    /// Each instance runs, and all of them at the same time.
+    Running,
+    /// Each instance has ended well.
+    Finished,
+}
+
+/// What an instance means for who waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Met,
+    NotYet,
+    /// It has ended for good in another way.
+    Never,
 }
 
 impl Until {
-    fn is_met(self, state: TaskState) -> bool {
-        match self {
-            Self::Running => {
-                state.is_terminal()
-                    || matches!(
-                        state,
-                        TaskState::Running
-                            | TaskState::Killing
-                            | TaskState::Restarting
-                            | TaskState::Draining
-                            | TaskState::Preempting
-                    )
-            }
-            Self::Ended => state.is_terminal(),
+    fn judge(self, state: TaskState) -> Verdict {
+        use TaskState::{Draining, Finished, Killing, Preempting, Restarting, Running};
+        match (self, state) {
+            (Self::Begun, Running | Killing | Restarting | Draining | Preempting)
+            | (Self::Running, Running)
+            | (Self::Finished, Finished) => Verdict::Met,
+            (Self::Begun | Self::Ended, state) if state.is_terminal() => Verdict::Met,
+            (_, state) if state.is_terminal() => Verdict::Never,
+            _ => Verdict::NotYet,
         }
     }
 }
 
-/// Waits for the latest task of each instance, as the scheduler tells what happens.
+/// How long is waited, and for what.
+#[derive(Debug, Clone, Copy)]
+pub struct Wait {
+    /// For what.
+    pub until: Until,
+    /// For so long it must hold without a break.
+    pub stable: Duration,
+    /// After this it fails; never, if none.
+    pub timeout: Option<Duration>,
+}
+
+impl From<Until> for Wait {
+    fn from(until: Until) -> Self {
+        Self { until, stable: Duration::ZERO, timeout: None }
+    }
+}
+
+/// Waits for the latest task of each instance, as the scheduler tells what happens. Instances that there are
+/// not are not waited for.
 pub async fn wait(
     scheduler: &Scheduler,
     job: &JobKey,
     instances: Option<&BTreeSet<u32>>,
-    until: Until,
+    wait: impl Into<Wait>,
 ) -> Result<(), Error> {
+    let wait = wait.into();
     let mut query = tasks_of(job);
     query.instances = instances.into_iter().flatten().copied().collect();
-    let mut stream = scheduler.watch(query.clone()).await?;
-    let mut latest = Latest::new(until);
-    let mut synced = false;
+    let mut latest = Latest::default();
+    let Some(timeout) = wait.timeout else {
+        return watch(scheduler, &query, wait, &mut latest).await;
+    };
+    match tokio::time::timeout(timeout, watch(scheduler, &query, wait, &mut latest)).await {
+        Ok(ended) => ended,
+        Err(_) => Err(Error::new(
+            Code::Timeout,
+            format!(
+                "{job} is not so far after {}: {}",
+                humantime::format_duration(timeout),
+                latest.others(wait.until, Verdict::NotYet)
+            ),
+        )),
+    }
+}
+
+async fn watch(
+    scheduler: &Scheduler,
+    query: &v1::TaskQuery,
+    wait: Wait,
+    latest: &mut Latest,
+) -> Result<(), Error> {
+    let mut tasks = Tasks::open(scheduler, query.clone()).await?;
+    let mut is_whole = false;
+    // Since when it holds.
+    let mut since: Option<Instant> = None;
     loop {
-        let message = match stream.message().await {
-            Ok(Some(message)) => message,
-            Err(status) if status.code() != tonic::Code::Aborted && !is_unreachable(&status) => {
+        let seen = match since {
+            None => tasks.next().await?,
+            Some(since) => match tokio::time::timeout_at(since + wait.stable, tasks.next()).await {
+                Ok(seen) => seen?,
+                Err(_) => return Ok(()),
+            },
+        };
+        match seen {
+            Seen::Anew => {
+                *latest = Latest::default();
+                is_whole = false;
+            }
+            Seen::All => is_whole = true,
+            Seen::Task(task, reason) => latest.take(&task, reason)?,
+            Seen::Gone(id) => latest.forget(&id),
+        }
+        if !is_whole {
+            continue;
+        }
+        let verdict = latest.verdict(wait.until);
+        if verdict == Verdict::NotYet {
+            since = None;
+            continue;
+        }
+        if since.is_some() {
+            continue;
+        }
+        // An end and the run that replaces it are told one after the other; a look at all tasks sees both.
+        let mut now = Latest::default();
+        for task in &scheduler.tasks(query.clone()).await?.tasks {
+            now.take(task, None)?;
+        }
+        match now.verdict(wait.until) {
+            Verdict::Met if wait.stable.is_zero() => return Ok(()),
+            Verdict::Met => since = Some(Instant::now()),
+            Verdict::Never => {
                 return Err(Error::new(
-                    Code::Api,
-                    format!(
-                        "the scheduler at {} has failed while it was watched: {}",
-                        scheduler.address(),
-                        status.message()
-                    ),
+                    Code::CommandFailure,
+                    now.others(wait.until, Verdict::Never),
                 ));
             }
-            // It drops those who are too slow, and it may be started again: what has happened
-            // meanwhile is told by the next.
-            Ok(None) | Err(_) => {
-                stream = scheduler.watch(query.clone()).await?;
-                synced = false;
-                continue;
-            }
-        };
-        synced |= message.synced;
-        if let Some(task) = message.task.filter(|_| !message.deleted) {
-            latest.take(&task)?;
-        }
-        if synced && latest.is_met() {
-            // An end and the run that replaces it are told one after the other; a look at all
-            // tasks sees both.
-            let mut now = Latest::new(until);
-            for task in &scheduler.tasks(query.clone()).await?.tasks {
-                now.take(task)?;
-            }
-            if now.is_met() {
-                return Ok(());
-            }
+            Verdict::NotYet => {}
         }
     }
 }
 
-/// Of each instance, its latest run, and whether that one is far enough.
-struct Latest {
-    until: Until,
+/// Of each instance, its latest run.
+#[derive(Debug, Default)]
+pub(crate) struct Latest {
     runs: BTreeMap<u32, Run>,
 }
 
+#[derive(Debug)]
 struct Run {
     task_id: String,
     born_ms: i64,
-    is_met: bool,
+    state: TaskState,
+    /// Why it waits, or what was said of it last.
+    said: Option<String>,
 }
 
 impl Latest {
-    fn new(until: Until) -> Self {
-        Self { until, runs: BTreeMap::new() }
-    }
-
-    fn take(&mut self, task: &ScheduledTask) -> Result<(), Error> {
+    fn take(&mut self, task: &ScheduledTask, reason: Option<String>) -> Result<(), Error> {
         let Some(assigned) = &task.assigned else { return Ok(()) };
         let state =
             task_state(task.state).map_err(|error| Error::new(Code::Api, error.to_string()))?;
@@ -119,25 +183,53 @@ impl Latest {
                 || (born_ms == known.born_ms && !state.is_terminal())
         });
         if is_latest {
-            let run = Run {
-                task_id: assigned.task_id.clone(),
-                born_ms,
-                is_met: self.until.is_met(state),
-            };
+            let said = reason.or_else(|| task.events.last()?.message.clone());
+            let run = Run { task_id: assigned.task_id.clone(), born_ms, state, said };
             self.runs.insert(assigned.instance, run);
         }
         Ok(())
     }
 
-    fn is_met(&self) -> bool {
-        self.runs.values().all(|run| run.is_met)
+    fn forget(&mut self, task_id: &str) {
+        self.runs.retain(|_, run| run.task_id != task_id);
+    }
+
+    /// Never, if one can never come there; met, if all are there.
+    fn verdict(&self, until: Until) -> Verdict {
+        let mut all = Verdict::Met;
+        for run in self.runs.values() {
+            match until.judge(run.state) {
+                Verdict::Never => return Verdict::Never,
+                Verdict::NotYet => all = Verdict::NotYet,
+                Verdict::Met => {}
+            }
+        }
+        all
+    }
+
+    /// Those of a verdict, in words.
+    fn others(&self, until: Until, verdict: Verdict) -> String {
+        let mut found: Vec<String> = self
+            .runs
+            .iter()
+            .filter(|(_, run)| until.judge(run.state) == verdict)
+            .map(|(instance, run)| {
+                let said = run.said.as_ref().map(|said| format!(" ({said})")).unwrap_or_default();
+                format!("instance {instance} is {}{said}", run.state.name())
+            })
+            .collect();
+        let more = found.len().saturating_sub(NAMED);
+        found.truncate(NAMED);
+        if more > 0 {
+            found.push(format!("{more} more"));
+        }
+        if found.is_empty() { "nothing was told of it".to_owned() } else { found.join(", ") }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aurora_api::v1;
 
     fn run(id: &str, born_ms: i64, state: TaskState) -> ScheduledTask {
         let event = v1::TaskEvent { timestamp_ms: born_ms, ..v1::TaskEvent::default() };
@@ -149,30 +241,54 @@ mod tests {
         }
     }
 
-    fn is_met(until: Until, runs: &[ScheduledTask]) -> bool {
-        let mut latest = Latest::new(until);
+    fn verdict(until: Until, runs: &[ScheduledTask]) -> Verdict {
+        let mut latest = Latest::default();
         for run in runs {
-            latest.take(run).unwrap();
+            latest.take(run, None).unwrap();
         }
-        latest.is_met()
+        latest.verdict(until)
     }
 
     #[test]
     fn the_latest_run_counts() {
-        use TaskState::{Failed, Finished, Pending, Running};
+        use TaskState::{Failed, Finished, Lost, Pending, Restarting, Running, Starting};
+        use Verdict::{Met, Never, NotYet};
         let first = |state| run("first", 5, state);
         let second = |state| run("second", 5, state);
         let later = |state| run("later", 6, state);
-        for (until, runs, met) in [
-            (Until::Ended, vec![first(Running), first(Finished)], true),
-            (Until::Running, vec![first(Running)], true),
-            (Until::Ended, vec![first(Failed), second(Pending)], false),
-            (Until::Ended, vec![second(Pending), first(Failed)], false),
-            (Until::Ended, vec![first(Failed), second(Pending), second(Finished)], true),
-            (Until::Ended, vec![later(Running), first(Finished)], false),
-            (Until::Running, vec![first(Failed), later(Pending)], false),
+        for (until, runs, expected) in [
+            (Until::Ended, vec![first(Running), first(Finished)], Met),
+            (Until::Begun, vec![first(Running)], Met),
+            (Until::Ended, vec![first(Failed), second(Pending)], NotYet),
+            (Until::Ended, vec![second(Pending), first(Failed)], NotYet),
+            (Until::Ended, vec![first(Failed), second(Pending), second(Finished)], Met),
+            (Until::Ended, vec![later(Running), first(Finished)], NotYet),
+            (Until::Begun, vec![first(Failed), later(Pending)], NotYet),
+            (Until::Begun, vec![first(Restarting)], Met),
+            (Until::Begun, vec![first(Lost)], Met),
+            (Until::Running, vec![first(Restarting)], NotYet),
+            (Until::Running, vec![first(Starting)], NotYet),
+            (Until::Running, vec![first(Failed)], Never),
+            (Until::Running, vec![first(Failed), later(Running)], Met),
+            (Until::Finished, vec![first(Running)], NotYet),
+            (Until::Finished, vec![first(Failed)], Never),
+            (Until::Finished, vec![first(Failed), later(Finished)], Met),
         ] {
-            assert_eq!(is_met(until, &runs), met, "{until:?} {runs:?}");
+            assert_eq!(verdict(until, &runs), expected, "{until:?} {runs:?}");
         }
+    }
+
+    #[test]
+    fn what_is_not_so_far_is_named() {
+        let mut latest = Latest::default();
+        for instance in 0..7 {
+            let mut task = run(&instance.to_string(), 5, TaskState::Pending);
+            task.assigned.as_mut().unwrap().instance = instance;
+            latest.take(&task, Some("no room".to_owned())).unwrap();
+        }
+        latest.forget("0");
+        let said = latest.others(Until::Running, Verdict::NotYet);
+        assert!(said.starts_with("instance 1 is PENDING (no room), instance 2 is "), "{said}");
+        assert!(said.ends_with("instance 5 is PENDING (no room), 1 more"), "{said}");
     }
 }

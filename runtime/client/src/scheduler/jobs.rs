@@ -1,9 +1,12 @@
 //! Jobs and tasks.
 
+use std::collections::BTreeSet;
+
 use aurora_api::v1;
+use aurora_model::job::TaskState;
 use aurora_model::key::JobKey;
 
-use super::{Scheduler, request_id};
+use super::{Scheduler, request_id, tasks_of};
 use crate::error::{Code, Error};
 
 impl Scheduler {
@@ -64,6 +67,46 @@ impl Scheduler {
             async move { to.jobs.kill_tasks(request).await }
         };
         Ok(self.call(Code::Api, act).await?.killed)
+    }
+
+    /// Adds instances like an active one. Gives their numbers.
+    pub async fn add_instances(
+        &self,
+        job: &JobKey,
+        like: u32,
+        count: u32,
+    ) -> Result<Vec<u32>, Error> {
+        let request = v1::AddInstancesRequest {
+            request_id: Some(request_id()),
+            job: Some(v1::JobKey::from(job)),
+            like,
+            count,
+        };
+        let act = |mut to: Self| {
+            let request = request.clone();
+            async move { to.jobs.add_instances(request).await }
+        };
+        Ok(self.call(Code::Api, act).await?.instances)
+    }
+
+    /// Ends active instances so that they begin anew. Gives those that had something to end.
+    pub async fn restart(&self, job: &JobKey, instances: Vec<u32>) -> Result<Vec<u32>, Error> {
+        let request = v1::RestartTasksRequest {
+            request_id: Some(request_id()),
+            job: Some(v1::JobKey::from(job)),
+            instances,
+        };
+        let act = |mut to: Self| {
+            let request = request.clone();
+            async move { to.jobs.restart_tasks(request).await }
+        };
+        Ok(self.call(Code::Api, act).await?.restarted)
+    }
+
+    /// The tasks of a job that have not ended.
+    pub async fn active(&self, job: &JobKey) -> Result<Vec<v1::ScheduledTask>, Error> {
+        let query = v1::TaskQuery { states: active_states(), ..tasks_of(job) };
+        Ok(self.tasks(query).await?.tasks)
     }
 
     /// The jobs of a role; of all if it is empty.
@@ -133,4 +176,18 @@ impl Scheduler {
         };
         self.call(Code::Api, act).await
     }
+}
+
+/// The states of tasks that have not ended.
+pub fn active_states() -> Vec<i32> {
+    TaskState::ALL
+        .into_iter()
+        .filter(|state| state.is_active())
+        .map(|state| v1::TaskState::from(state) as i32)
+        .collect()
+}
+
+/// The instances that tasks are of.
+pub fn instances_of(tasks: &[v1::ScheduledTask]) -> BTreeSet<u32> {
+    tasks.iter().filter_map(|task| Some(task.assigned.as_ref()?.instance)).collect()
 }

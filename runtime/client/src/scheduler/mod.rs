@@ -15,6 +15,7 @@ use aurora_api::v1::admin_client::AdminClient;
 use aurora_api::v1::backups_client::BackupsClient;
 use aurora_api::v1::cluster_client::ClusterClient;
 use aurora_api::v1::cron_jobs_client::CronJobsClient;
+use aurora_api::v1::events_client::EventsClient;
 use aurora_api::v1::jobs_client::JobsClient;
 use aurora_api::v1::maintenance_client::MaintenanceClient;
 use aurora_api::v1::plan_client::PlanClient;
@@ -23,6 +24,8 @@ use aurora_api::v1::updates_client::UpdatesClient;
 use aurora_model::key::JobKey;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code as Grpc, Response, Status, TimeoutExpired};
+
+pub use jobs::{active_states, instances_of};
 
 use crate::discovery::Connection;
 use crate::error::{Code, Error};
@@ -62,6 +65,7 @@ pub struct Scheduler {
     maintenance: MaintenanceClient<Channel>,
     backups: BackupsClient<Channel>,
     admin: AdminClient<Channel>,
+    events: EventsClient<Channel>,
     retry_for: Duration,
 }
 
@@ -118,7 +122,8 @@ impl Scheduler {
             maintenance: MaintenanceClient::new(channel.clone())
                 .max_decoding_message_size(MAX_ANSWER),
             backups: BackupsClient::new(channel.clone()).max_decoding_message_size(MAX_ANSWER),
-            admin: AdminClient::new(channel),
+            admin: AdminClient::new(channel.clone()),
+            events: EventsClient::new(channel),
             retry_for,
         })
     }
@@ -192,14 +197,31 @@ impl Scheduler {
         self.call(Code::Api, act).await
     }
 
-    /// Where people see a job: a change that was made has been made whether or not the scheduler says where
+    /// What happens from now on.
+    pub async fn watch_events(
+        &self,
+        request: v1::WatchEventsRequest,
+    ) -> Result<tonic::Streaming<v1::WatchEventsResponse>, Error> {
+        let act = |mut to: Self| {
+            let request = request.clone();
+            async move { to.events.watch(request).await }
+        };
+        self.call(Code::Api, act).await
+    }
+
+    /// Where people see everything: a change that was made has been made whether or not the scheduler says where
     /// its pages are.
-    pub async fn page_of(&self, job: &JobKey) -> String {
+    pub async fn pages(&self) -> String {
         let web = match self.info().await {
             Ok(info) => info.web_url,
             Err(_) => self.address.clone(),
         };
-        format!("{}/scheduler/{job}", web.trim_end_matches('/'))
+        format!("{}/scheduler", web.trim_end_matches('/'))
+    }
+
+    /// Where people see a job.
+    pub async fn page_of(&self, job: &JobKey) -> String {
+        format!("{}/{job}", self.pages().await)
     }
 }
 

@@ -1,0 +1,71 @@
+//! `aurora job add`.
+
+use std::path::PathBuf;
+
+use aurora_client::{Connection, Scheduler, keys::InstanceKey, scheduler::instances_of, wait};
+use serde_json::json;
+
+use super::create::WaitUntil;
+use super::{unadjusted_sla, warn_ignored};
+use crate::browser::OpenBrowser;
+use crate::failure::{Code, Failure};
+use crate::output::{Output, note};
+use crate::timeout::Timeout;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The instance that the new ones are like: cluster/role/environment/name/0.
+    #[arg(value_name = "JOB/INSTANCE")]
+    like: InstanceKey,
+    /// How many are added.
+    #[arg(value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    count: u32,
+    /// Wait until every new instance is this far.
+    #[arg(long, value_enum, ignore_case = true, default_value = "PENDING", value_name = "STATE")]
+    wait_until: WaitUntil,
+    #[command(flatten)]
+    timeout: Timeout,
+    #[command(flatten)]
+    open_browser: OpenBrowser,
+    /// Has no effect.
+    #[arg(long, hide = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    connection: Connection,
+    #[command(flatten)]
+    output: Output,
+}
+
+impl Args {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let InstanceKey { job: key, instance } = &self.like;
+        if self.config.is_some() {
+            warn_ignored("--config", "an added instance is like the one that is named");
+        }
+        let scheduler = Scheduler::of_cluster(&key.cluster, &self.connection).await?;
+        let active = scheduler.active(&key.job).await?;
+        if !instances_of(&active).contains(instance) {
+            return Err(Failure::new(
+                Code::InvalidParameter,
+                format!("instance {instance} of {key} is not active: nothing was added"),
+            ));
+        }
+        if let Some(warning) = unadjusted_sla(&active) {
+            self.output.warn(&warning)?;
+        }
+        let added = scheduler.add_instances(&key.job, *instance, self.count).await?;
+        if let Some(until) = self.wait_until.until() {
+            let wait = wait::Wait { timeout: self.timeout.timeout, ..until.into() };
+            wait::wait(&scheduler, &key.job, Some(&added.iter().copied().collect()), wait).await?;
+        }
+        if self.open_browser.is_wanted() {
+            self.open_browser.show(&scheduler.page_of(&key.job).await);
+        }
+        if self.output.is_data() {
+            return self.output.print(&json!({ "job": key.to_string(), "added": added }));
+        }
+        // As the original, it prints no result.
+        note(&format!("Instances {added:?} have been added to {key}"));
+        Ok(())
+    }
+}

@@ -1,0 +1,177 @@
+//! `aurora job restart`.
+
+use std::time::Duration;
+
+use aurora_client::{
+    Connection, Scheduler,
+    keys::InstancesKey,
+    restart::{Limits, Outcome, Restart, Step},
+    scheduler::instances_of,
+};
+use serde_json::json;
+
+use super::{Checked, warn_ignored};
+use crate::browser::OpenBrowser;
+use crate::failure::{Code, Failure};
+use crate::output::{Output, note, print};
+use crate::timeout::{Timeout, words};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The job, or instances of it: cluster/role/environment/name or …/name/0,2-4.
+    #[arg(value_name = "JOB[/INSTANCES]")]
+    key: InstancesKey,
+    /// Restart so many instances at a time, and wait for them before the next.
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    batch_size: u32,
+    /// An instance is well when it has run for so many seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    watch_secs: u32,
+    /// Restart an instance that is not well again, so many times.
+    #[arg(long, value_name = "COUNT", default_value_t = 0, allow_negative_numbers = true)]
+    max_per_instance_failures: i64,
+    /// Go on although so many instances have not come up well.
+    #[arg(long, value_name = "COUNT", default_value_t = 0, allow_negative_numbers = true)]
+    max_total_failures: i64,
+    /// Fail unless every named instance is active.
+    #[arg(long)]
+    strict: bool,
+    #[command(flatten)]
+    timeout: Timeout,
+    #[command(flatten)]
+    checked: Checked,
+    #[command(flatten)]
+    open_browser: OpenBrowser,
+    /// Has no effect.
+    #[arg(long, hide = true)]
+    force: bool,
+    /// Has no effect.
+    #[arg(long, hide = true, value_name = "SECONDS")]
+    healthcheck_interval_seconds: Option<u32>,
+    #[command(flatten)]
+    connection: Connection,
+    #[command(flatten)]
+    output: Output,
+}
+
+impl Args {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let key = &self.key.job;
+        let limits = self.limits()?;
+        if self.force {
+            warn_ignored("--force", "a restart is never held back");
+        }
+        if self.healthcheck_interval_seconds.is_some() {
+            warn_ignored("--healthcheck-interval-seconds", "changes are told when they happen");
+        }
+        self.checked.check(key)?;
+        let scheduler = Scheduler::of_cluster(&key.cluster, &self.connection).await?;
+        // Of a restart that is refused access to the job it is the scheduler that says no.
+        let active = scheduler.active(&key.job).await.map_err(|error| match error.code {
+            Code::InvalidParameter => Failure::new(Code::Api, error.to_string()),
+            _ => error.into(),
+        })?;
+        let active = instances_of(&active);
+        let named = self.key.instances.as_ref();
+        let missing: Vec<u32> =
+            named.into_iter().flatten().copied().filter(|i| !active.contains(i)).collect();
+        if self.strict && !missing.is_empty() {
+            return Err(Failure::new(
+                Code::InvalidParameter,
+                format!("instances {missing:?} of {key} are not active: nothing was restarted"),
+            ));
+        }
+        let instances = named.unwrap_or(&active);
+        if instances.is_empty() {
+            note(&format!("{key} has no active tasks to restart"));
+        }
+        let watch = Duration::from_secs(self.watch_secs.into());
+        let instances = instances.iter().copied();
+        let mut restart = Restart::new(&scheduler, &key.job, instances, limits, watch);
+        let running = restart.run(tell);
+        let is_late = match self.timeout.timeout {
+            None => running.await.map(|()| false)?,
+            Some(timeout) => match tokio::time::timeout(timeout, running).await {
+                Ok(ended) => ended.map(|()| false)?,
+                Err(_) => true,
+            },
+        };
+        let outcome = restart.outcome();
+        if self.open_browser.is_wanted() {
+            self.open_browser.show(&scheduler.page_of(&key.job).await);
+        }
+        self.end(&outcome, is_late)
+    }
+
+    fn limits(&self) -> Result<Limits, Failure> {
+        let wrong = || {
+            Failure::new(
+                Code::InvalidParameter,
+                format!(
+                    "--max-total-failures is {}; it must be 0 or more",
+                    self.max_total_failures
+                ),
+            )
+        };
+        Ok(Limits {
+            batch_size: self.batch_size as usize,
+            // As in the original, a negative one is none.
+            max_per_instance_failures: u32::try_from(self.max_per_instance_failures.max(0))
+                .unwrap_or(u32::MAX),
+            max_total_failures: match u64::try_from(self.max_total_failures) {
+                Ok(count) => u32::try_from(count).unwrap_or(u32::MAX),
+                Err(_) => return Err(wrong()),
+            },
+        })
+    }
+
+    fn end(&self, outcome: &Outcome, is_late: bool) -> Result<(), Failure> {
+        let key = &self.key.job;
+        let Outcome { restarted, failed, left, is_enough } = outcome;
+        if self.output.is_data() {
+            self.output.print(&json!({
+                "job": key.to_string(),
+                "restarted": restarted,
+                "failed": failed.iter()
+                    .map(|(instance, why)| json!({ "instance": instance, "reason": why }))
+                    .collect::<Vec<_>>(),
+                "left": left,
+            }))?;
+        }
+        let failures: Vec<u32> = failed.keys().copied().collect();
+        if *is_enough {
+            let rest = if left.is_empty() {
+                String::new()
+            } else {
+                format!("; {left:?} were not restarted, or not to their end")
+            };
+            return Err(Failure::new(
+                Code::CommandFailure,
+                format!("instances {failures:?} of {key} have not come up well{rest}"),
+            ));
+        }
+        if is_late {
+            let after = self.timeout.timeout.map(words).unwrap_or_default();
+            return Err(Failure::new(
+                Code::Timeout,
+                format!("the restart of {key} is not over after {after}: {left:?} are not done"),
+            ));
+        }
+        if !failures.is_empty() {
+            note(&format!("Instances {failures:?} have not come up well, as many as may"));
+        }
+        if self.output.is_data() {
+            return Ok(());
+        }
+        print(&format!("Job {key} restarted successfully\n"))
+    }
+}
+
+fn tell(step: Step<'_>) -> Result<(), Failure> {
+    note(&match step {
+        Step::Begins(batch) => format!("Restarting instances {batch:?}"),
+        Step::Well(instance) => format!("Instance {instance} runs well"),
+        Step::Failed(instance, why) => format!("Instance {instance} is not well: {why}"),
+    });
+    Ok(())
+}
