@@ -4,22 +4,28 @@
 //! A [`Scheduler`] is found by its cluster's name through a [`Connection`]. Whatever fails is an [`Error`],
 //! whose [`Code`] is what scripts can tell apart.
 //!
+//! What a task has printed ([`logs`]), its files ([`sandbox`]) and commands in it ([`exec`]) are asked of its
+//! agent, whose address the scheduler tells.
+//!
 //! Nothing here prints, reads a configuration file of jobs, or decides what a command does.
 
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "a shell crate: it talks to schedulers, files and the clock"
+    reason = "a shell crate: it talks to schedulers, agents, files and the clock"
 )]
 
 pub mod discovery;
 pub mod drain;
 pub mod duration;
 mod error;
+pub mod exec;
 pub mod hosts;
 pub mod keys;
+pub mod logs;
 pub mod registry;
 pub mod restart;
+pub mod sandbox;
 pub mod scheduler;
 pub mod sla;
 pub mod updates;

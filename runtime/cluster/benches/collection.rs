@@ -57,6 +57,7 @@ async fn pass(folder: &Path, numbers: &Metrics, delay: Duration, kept: u32) -> f
         gc_delay: delay,
         gc_failed_delay: delay,
         gc_disk_headroom: Share::new(0.0).unwrap(),
+        exec: true,
         disk_watch_interval: Duration::from_mins(1),
     };
     let agent = agent::start(config, stop.clone()).await.unwrap();

@@ -14,6 +14,10 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 
+/// The media type of a stream of records, and the headers that say what the records are.
+pub(crate) const RECORDIO: &str = "application/recordio";
+pub(crate) const MESSAGE_ACCEPT: &str = "Message-Accept";
+pub(crate) const MESSAGE_CONTENT_TYPE: &str = "Message-Content-Type";
 /// How much a client may leave unread before it is taken for dead, in bytes. Counted so, and not
 /// in events: one answer to a reconciliation is as many events as there are tasks.
 const MAX_UNREAD: usize = 32 << 20;

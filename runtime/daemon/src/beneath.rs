@@ -51,6 +51,8 @@ pub struct Entry {
     pub name: OsString,
     /// Kind and permissions, such as `drwxr-xr-x`.
     pub mode: String,
+    /// The same as a number, as `st_mode` has it.
+    pub raw_mode: u32,
     /// Hard links.
     pub links: u64,
     /// Its owner: a name, or a number if it has none.
@@ -73,6 +75,7 @@ impl Entry {
         Self {
             name: OsString::from_vec(name.into_bytes()),
             mode: mode_text(stat.st_mode),
+            raw_mode: stat.st_mode,
             #[allow(clippy::useless_conversion, reason = "its width depends on the machine")]
             links: stat.st_nlink.into(),
             user: names.user(stat.st_uid),

@@ -364,7 +364,7 @@ impl Session {
             Err(error) => Err(error.into()),
         };
         let mut records = match answer {
-            Ok(answer) => records(answer),
+            Ok(answer) => records(answer.into_body()),
             Err(error) => return (false, Some(error.to_string())),
         };
         let told =

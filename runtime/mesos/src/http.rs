@@ -83,10 +83,7 @@ impl Http {
         timeout: Duration,
         authorization: Option<HeaderValue>,
     ) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(timeout));
-        connector.set_keepalive(Some(Duration::from_secs(15)));
-        connector.set_nodelay(true);
+        let connector = connector(timeout);
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(Duration::from_secs(30))
             .build(connector);
@@ -120,37 +117,53 @@ impl Http {
             .await
             .map_err(|_| CallError::Timeout { url: url.to_owned(), after: self.timeout })?
             .map_err(|error| unreachable(chain(&error)))?;
-        let status = answer.status();
-        if status.is_success() {
-            return Ok(answer);
-        }
-        if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
-            let location = answer
-                .headers()
-                .get(LOCATION)
-                .and_then(|value| value.to_str().ok())
-                .unwrap_or_default()
-                .to_owned();
-            return Err(CallError::Redirected { url: url.to_owned(), location });
-        }
-        let text = tokio::time::timeout(
-            self.timeout,
-            Limited::new(answer.into_body(), MAX_REFUSAL_LEN).collect(),
-        )
-        .await
-        .ok()
-        .and_then(Result::ok)
-        .map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned())
-        .unwrap_or_default();
-        Err(CallError::Refused { url: url.to_owned(), status: status.as_u16(), text })
+        accepted(url, self.timeout, answer).await
     }
+}
+
+/// What makes connections, each within so much time.
+pub(crate) fn connector(timeout: Duration) -> HttpConnector {
+    let mut connector = HttpConnector::new();
+    connector.set_connect_timeout(Some(timeout));
+    connector.set_keepalive(Some(Duration::from_secs(15)));
+    connector.set_nodelay(true);
+    connector
+}
+
+/// The answer, if it is one of success.
+pub(crate) async fn accepted(
+    url: &str,
+    timeout: Duration,
+    answer: Response<Incoming>,
+) -> Result<Response<Incoming>, CallError> {
+    let status = answer.status();
+    if status.is_success() {
+        return Ok(answer);
+    }
+    if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
+        let location = answer
+            .headers()
+            .get(LOCATION)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
+        return Err(CallError::Redirected { url: url.to_owned(), location });
+    }
+    let text =
+        tokio::time::timeout(timeout, Limited::new(answer.into_body(), MAX_REFUSAL_LEN).collect())
+            .await
+            .ok()
+            .and_then(Result::ok)
+            .map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned())
+            .unwrap_or_default();
+    Err(CallError::Refused { url: url.to_owned(), status: status.as_u16(), text })
 }
 
 /// The records of an answer.
 pub(crate) fn records(
-    answer: Response<Incoming>,
+    body: Incoming,
 ) -> impl Stream<Item = Result<Bytes, RecordIoError>> + Unpin + Send {
-    let body = answer.into_body().into_data_stream().map_err(std::io::Error::other);
+    let body = body.into_data_stream().map_err(std::io::Error::other);
     FramedRead::new(StreamReader::new(body), RecordIo::default()).boxed()
 }
 

@@ -1,8 +1,10 @@
-//! Mesos's v1 HTTP API, as far as a scheduler and an executor use it: types, wire formats, clients.
+//! Mesos's v1 HTTP API, as far as a scheduler, an executor and those who look at an agent's tasks use it: types,
+//! wire formats, clients.
 //!
 //! [`v1`] holds the messages. [`body`] turns them into JSON or protobuf as Mesos does, [`recordio`]
-//! frames the streams of events. [`scheduler`] and [`executor`] are the two clients: each keeps a
-//! subscription alive and hands out events, and sends calls.
+//! frames the streams of events. [`scheduler`] and [`executor`] each keep a
+//! subscription alive and hand out events, and send calls. [`agent`] reads sandboxes and runs commands in
+//! containers.
 //!
 //! What the other end means by an event is not decided here: these clients know the protocol's
 //! rules, not a scheduler's.
@@ -13,6 +15,7 @@
     reason = "a shell crate: it talks to the network"
 )]
 
+pub mod agent;
 pub mod body;
 pub mod executor;
 mod http;
@@ -30,6 +33,11 @@ pub mod v1 {
     /// The scheduler's calls and events.
     pub mod scheduler {
         include!(concat!(env!("OUT_DIR"), "/mesos.v1.scheduler.rs"));
+    }
+
+    /// The agent's calls and answers: files of sandboxes, commands in containers.
+    pub mod agent {
+        include!(concat!(env!("OUT_DIR"), "/mesos.v1.agent.rs"));
     }
 
     /// The executor's calls and events.

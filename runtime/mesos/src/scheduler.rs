@@ -258,7 +258,7 @@ impl Session {
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default()
             .to_owned();
-        let mut records = records(answer);
+        let mut records = records(answer.into_body());
         let mut patience = self.calls.http.timeout;
         loop {
             let record = match tokio::time::timeout(patience, records.next()).await {

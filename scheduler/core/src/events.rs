@@ -204,7 +204,7 @@ pub(crate) fn event(
             moved(state, settings, id, from, event)?
         }
         (Op::Remove(_), Before::Forgotten(tasks)) => Change::Forgotten(tasks),
-        (Op::PutHost { name, agent, attributes }, _) => Change::Host {
+        (Op::PutHost { name, agent, attributes, .. }, _) => Change::Host {
             name: name.clone(),
             agent: agent.clone(),
             attributes: attributes.clone(),

@@ -314,6 +314,8 @@ pub struct Offer {
     pub agent: AgentId,
     /// The agent's host.
     pub host: String,
+    /// Where the agent listens, as host:port; empty if the master does not say.
+    pub address: String,
     /// The host's attributes.
     pub attributes: BTreeMap<String, BTreeSet<String>>,
     /// Resources that stay; ports are counted in [`Offer::ports`].
@@ -430,6 +432,8 @@ pub enum Op {
         name: String,
         /// The agent on it.
         agent: AgentId,
+        /// Where the agent listens; empty if it is not known.
+        address: String,
         /// The attributes.
         attributes: BTreeMap<String, BTreeSet<String>>,
     },

@@ -48,12 +48,18 @@ pub struct Scheduler {
     /// Before this nobody is stopped to make room for others.
     pub(crate) room_from: Option<Timestamp>,
     pub(crate) launching: bool,
-    /// Each agent's host and its attributes, as its last offer had them.
-    hosts: BTreeMap<AgentId, (String, Attributes)>,
+    /// What each agent's last offer said of it.
+    hosts: BTreeMap<AgentId, Said>,
     counters: BTreeMap<&'static str, u64>,
 }
 
-type Attributes = BTreeMap<String, BTreeSet<String>>;
+/// What an offer says of its agent.
+#[derive(Debug, Clone, PartialEq)]
+struct Said {
+    host: String,
+    address: String,
+    attributes: BTreeMap<String, BTreeSet<String>>,
+}
 
 /// One input being handled.
 pub(crate) struct Turn<'a> {
@@ -124,7 +130,18 @@ impl Scheduler {
 
     /// The host of an agent that has made an offer since the master was last found.
     pub(crate) fn host_of(&self, agent: &AgentId) -> Option<&str> {
-        self.hosts.get(agent).map(|(host, _)| host.as_str())
+        self.hosts.get(agent).map(|said| said.host.as_str())
+    }
+
+    /// Where an agent listens, as host:port, if an offer has ever said so: the last one that came, or
+    /// the one that is remembered of its host.
+    pub fn address_of(&self, agent: &AgentId, host: &str) -> Option<&str> {
+        let said = self.hosts.get(agent).map(|said| said.address.as_str());
+        let remembered = || {
+            let known = self.state.host(host).filter(|known| known.agent == *agent)?;
+            Some(known.address.as_str())
+        };
+        said.or_else(remembered).filter(|address| !address.is_empty())
     }
 
     /// What the operator has chosen.
@@ -287,16 +304,24 @@ impl Turn<'_> {
 
     fn add_offer(&mut self, offer: Offer) {
         let known = self.scheduler.state.host(&offer.host);
-        let is_known = known
-            .is_some_and(|host| host.agent == offer.agent && host.attributes == offer.attributes);
+        let is_known = known.is_some_and(|host| {
+            host.agent == offer.agent
+                && host.address == offer.address
+                && host.attributes == offer.attributes
+        });
         // Agents that share a host's name take turns; what one of them said last is not news.
-        let said = (offer.host.clone(), offer.attributes.clone());
+        let said = Said {
+            host: offer.host.clone(),
+            address: offer.address.clone(),
+            attributes: offer.attributes.clone(),
+        };
         let before = self.scheduler.hosts.insert(offer.agent.clone(), said.clone());
         if !is_known && before != Some(said) {
             let is_other = known.is_some_and(|host| host.attributes != offer.attributes);
             self.apply(Op::PutHost {
                 name: offer.host.clone(),
                 agent: offer.agent.clone(),
+                address: offer.address.clone(),
                 attributes: offer.attributes.clone(),
             });
             if is_other {

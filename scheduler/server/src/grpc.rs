@@ -9,7 +9,7 @@ use aurora_api::v1;
 use aurora_api::v1::cluster_server::Cluster;
 use aurora_api::v1::jobs_server::Jobs;
 use aurora_model::job::{JobConfiguration, TaskState};
-use aurora_model::key::{JobKey, TaskId};
+use aurora_model::key::{AgentId, JobKey, TaskId};
 use aurora_scheduler_core::{
     ErrorKind, Request as Ask, RequestError, RequestMark, Response as Answer, TaskCursor, TaskQuery,
 };
@@ -32,6 +32,8 @@ use crate::task_pages;
 
 /// Messages that a watcher may leave unread.
 const WATCH_BUFFER: usize = 256;
+/// Agents that go into one call.
+const MAX_AGENTS: usize = 1000;
 /// Who asks, as long as nobody is asked who they are.
 const UNSECURE: &str = "UNSECURE";
 
@@ -518,6 +520,33 @@ impl Cluster for Api {
             observer_port: u32::from(self.info.observer_port),
             stats_url_prefix: self.info.stats_url_prefix.clone(),
         }))
+    }
+
+    async fn locate_agents(
+        &self,
+        request: Request<v1::LocateAgentsRequest>,
+    ) -> Result<Response<v1::LocateAgentsResponse>, Status> {
+        let mut agents = request.into_inner().agents;
+        if agents.len() > MAX_AGENTS {
+            let count = agents.len();
+            return Err(invalid(format!(
+                "{count} agents are named; at most {MAX_AGENTS} go into a call"
+            )));
+        }
+        let ids: Vec<AgentId> = agents
+            .iter()
+            .map(|agent| AgentId::new(&agent.agent_id))
+            .collect::<Result<_, _>>()
+            .map_err(invalid)?;
+        let answer = self.core.ask(move |scheduler| {
+            for (agent, id) in agents.iter_mut().zip(&ids) {
+                let address = scheduler.address_of(id, &agent.host);
+                agent.address = address.unwrap_or_default().to_owned();
+            }
+            let framework = scheduler.state().framework_id().map(ToString::to_string);
+            v1::LocateAgentsResponse { agents, framework_id: framework.unwrap_or_default() }
+        });
+        Ok(Response::new(answer.await.map_err(ended)?))
     }
 
     async fn get_tiers(

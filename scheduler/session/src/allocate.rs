@@ -329,6 +329,7 @@ pub(crate) fn core_offer(
         id: OfferId::new(&offer.id.value)?,
         agent: AgentId::new(&offer.agent_id.value)?,
         host: offer.hostname.clone(),
+        address: offer.url.as_ref().map(address).unwrap_or_default(),
         attributes,
         fixed,
         revocable,
@@ -337,6 +338,17 @@ pub(crate) fn core_offer(
             aurora_model::job::Timestamp(unavailability.start.nanoseconds / 1_000_000)
         }),
     })
+}
+
+/// Where an agent listens: by number, which needs no names, if the master tells it.
+fn address(url: &v1::Url) -> String {
+    let v1::Address { hostname, ip, port } = &url.address;
+    match (ip, hostname) {
+        (Some(ip), _) if ip.contains(':') => format!("[{ip}]:{port}"),
+        (Some(ip), _) if !ip.is_empty() => format!("{ip}:{port}"),
+        (_, Some(name)) if !name.is_empty() => format!("{name}:{port}"),
+        _ => String::new(),
+    }
 }
 
 fn values(attribute: &v1::Attribute) -> Vec<String> {

@@ -592,6 +592,7 @@ fn restore() {
     let step = vec![vec![Op::PutHost {
         name: "host".into(),
         agent: AgentId::new("agent").unwrap(),
+        address: "10.0.0.1:5051".into(),
         attributes: [("data".to_owned(), ["x".repeat(100_000)].into())].into(),
     }]];
     let append = |store: &mut Store| {

@@ -38,9 +38,10 @@ pub(crate) fn to_proto(op: &Op) -> proto::Op {
         Op::Remove(ids) => {
             Kind::Remove(proto::Remove { ids: ids.iter().map(ToString::to_string).collect() })
         }
-        Op::PutHost { name, agent, attributes } => Kind::PutHost(proto::PutHost {
+        Op::PutHost { name, agent, address, attributes } => Kind::PutHost(proto::PutHost {
             name: name.clone(),
             agent_id: agent.to_string(),
+            address: address.clone(),
             attributes: attributes
                 .iter()
                 .map(|(name, values)| {
@@ -114,6 +115,7 @@ pub(crate) fn from_proto(op: proto::Op) -> Result<Op, ConvertError> {
         Kind::PutHost(inner) => Op::PutHost {
             name: inner.name,
             agent: AgentId::new(inner.agent_id)?,
+            address: inner.address,
             attributes: inner
                 .attributes
                 .into_iter()

@@ -209,6 +209,24 @@ impl Scheduler {
         self.call(Code::Api, act).await
     }
 
+    /// Where agents listen, each given by its id and host, and whose the tasks on them are.
+    pub async fn locate_agents(
+        &self,
+        places: &[(String, String)],
+    ) -> Result<v1::LocateAgentsResponse, Error> {
+        let agents = places.iter().map(|(agent_id, host)| v1::AgentPlace {
+            agent_id: agent_id.clone(),
+            host: host.clone(),
+            address: String::new(),
+        });
+        let request = v1::LocateAgentsRequest { agents: agents.collect() };
+        let act = |mut to: Self| {
+            let request = request.clone();
+            async move { to.cluster.locate_agents(request).await }
+        };
+        self.call(Code::Api, act).await
+    }
+
     /// Where people see everything: a change that was made has been made whether or not the scheduler says where
     /// its pages are.
     pub async fn pages(&self) -> String {

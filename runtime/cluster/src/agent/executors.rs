@@ -367,12 +367,7 @@ impl Executors {
             info: executor.info.clone(),
             sandbox: executor.sandbox.clone(),
             join,
-            surroundings: Surroundings {
-                agent_address: self.0.address,
-                agent_id,
-                shutdown_grace: self.0.times.shutdown_grace,
-                recovery_timeout: self.0.times.recovery,
-            },
+            surroundings: self.surroundings(agent_id),
         };
         let unwanted = executor.unwanted.clone();
         inner.executors.insert(key.clone(), executor);
@@ -407,6 +402,15 @@ impl Executors {
             }
         };
         self.blocking(move |all| all.start(key, container, start)).await;
+    }
+
+    fn surroundings(&self, agent_id: String) -> Surroundings {
+        Surroundings {
+            agent_address: self.0.address,
+            agent_id,
+            shutdown_grace: self.0.times.shutdown_grace,
+            recovery_timeout: self.0.times.recovery,
+        }
     }
 
     /// Starts and fetches nothing any more, and waits until what was fetched is started or given up. Executors
@@ -629,6 +633,41 @@ impl Executors {
         }
     }
 
+    /// The id by which the master knows this agent, once it does.
+    pub(crate) fn agent_id(&self) -> Option<String> {
+        self.lock().agent.id.as_ref().map(|id| id.value.clone())
+    }
+
+    /// The containers whose executors run: framework, executor and container.
+    pub(crate) fn running_containers(&self) -> Vec<(String, String, String)> {
+        let inner = self.lock();
+        let running = inner.executors.iter().filter(|(_, executor)| executor.is_running());
+        let named = running.map(|((framework, id), executor)| {
+            (framework.clone(), id.clone(), executor.container.clone())
+        });
+        named.collect()
+    }
+
+    /// What a command needs to know that is to run in a container; nothing of one that does not run.
+    pub(crate) fn inside(&self, container: &str) -> Option<Inside> {
+        let inner = self.lock();
+        let agent_id = inner.agent.id.as_ref().map(|id| id.value.clone()).unwrap_or_default();
+        let mut all = inner.executors.values();
+        let executor =
+            all.find(|executor| executor.container == container && executor.is_running())?;
+        let surroundings = self.surroundings(agent_id);
+        Some(Inside {
+            sandbox: executor.sandbox.clone(),
+            cgroup: executor.cgroup.clone(),
+            environment: launch::environment(
+                &executor.framework,
+                &executor.info,
+                &executor.sandbox,
+                &surroundings,
+            ),
+        })
+    }
+
     /// Containers that have ended although that is not written down: when, and whether a task of theirs failed.
     pub(crate) fn unwritten(&self) -> BTreeMap<String, (i64, bool)> {
         self.lock().unwritten.clone()
@@ -808,6 +847,14 @@ impl Executors {
             inner.send_first(&key, Some(&task));
         }
     }
+}
+
+/// Where a command is to run.
+#[derive(Debug)]
+pub(crate) struct Inside {
+    pub(crate) sandbox: PathBuf,
+    pub(crate) cgroup: Option<PathBuf>,
+    pub(crate) environment: Vec<(&'static str, String)>,
 }
 
 /// All that the start of an executor needs.

@@ -1,12 +1,13 @@
 //! Sandboxes over HTTP: `/files/browse`, `/files/read`, `/files/download`. Paths are those of the
-//! machine, below the agent's sandboxes; nothing outside of them can be reached, by no link either.
+//! machine, below the agent's sandboxes, or begin with `/frameworks`, which stands for the sandboxes of this
+//! agent; nothing outside of them can be reached, by no link either.
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aurora_daemon::beneath::{self, MAX_READ, blocking};
+use aurora_daemon::beneath::{self, Listing, MAX_READ, blocking};
 use aurora_daemon::download::Downloads;
 use axum::Router;
 use axum::extract::{Query, State};
@@ -18,16 +19,42 @@ use serde::Deserialize;
 /// Says of a list that was cut how many entries the folder has: the list itself has no place for it.
 const TOTAL: HeaderName = HeaderName::from_static("x-total-count");
 
+/// What a path begins with that stands for a sandbox of this agent, wherever its folder is.
+const VIRTUAL: &str = "/frameworks/";
+
+/// The sandboxes. Cheap to clone.
 #[derive(Clone)]
-struct Root(Arc<Path>, Downloads);
+pub(crate) struct Root {
+    folder: Arc<Path>,
+    agent_id: Arc<dyn Fn() -> Option<String> + Send + Sync>,
+    downloads: Downloads,
+}
 
 impl Root {
-    fn below<'a>(&self, path: &'a str) -> io::Result<&'a Path> {
-        Path::new(path).strip_prefix(&self.0).map_err(|_| io::ErrorKind::NotFound.into())
+    /// The sandboxes below a folder. `agent_id` gives this agent's id as soon as there is one.
+    pub(crate) fn new(
+        folder: PathBuf,
+        agent_id: impl Fn() -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        let downloads = Downloads::default();
+        Self { folder: folder.into(), agent_id: Arc::new(agent_id), downloads }
     }
 
-    fn open_file(&self, path: &str) -> io::Result<File> {
-        beneath::open_file(&self.0, self.below(path)?)
+    fn below(&self, path: &str) -> io::Result<PathBuf> {
+        let absent = || io::Error::from(io::ErrorKind::NotFound);
+        if path.starts_with(VIRTUAL) {
+            let agent = (self.agent_id)().ok_or_else(absent)?;
+            return Ok(Path::new(&agent).join(path.trim_start_matches('/')));
+        }
+        Path::new(path).strip_prefix(&self.folder).map(Path::to_owned).map_err(|_| absent())
+    }
+
+    pub(crate) fn open_file(&self, path: &str) -> io::Result<File> {
+        beneath::open_file(&self.folder, &self.below(path)?)
+    }
+
+    pub(crate) fn list(&self, path: &str) -> io::Result<Listing> {
+        beneath::list(&self.folder, &self.below(path)?)
     }
 }
 
@@ -38,12 +65,12 @@ struct Place {
     length: Option<i64>,
 }
 
-pub(crate) fn router(slaves: PathBuf) -> Router {
+pub(crate) fn router(root: Root) -> Router {
     Router::new()
         .route("/files/browse", get(browse))
         .route("/files/read", get(read))
         .route("/files/download", get(download))
-        .with_state(Root(slaves.into(), Downloads::default()))
+        .with_state(root)
 }
 
 fn failed(error: &io::Error, path: &str) -> Response {
@@ -62,7 +89,7 @@ async fn browse(State(root): State<Root>, Query(place): Query<Place>) -> Respons
     let Some(path) = place.path else { return no_path() };
     let asked = path.clone();
     let listed = blocking(move || {
-        let listing = beneath::list(&root.0, root.below(&path)?)?;
+        let listing = root.list(&path)?;
         let total = listing.is_cut().then_some(listing.total);
         let entries = listing.entries.into_iter().map(|entry| {
             serde_json::json!({
@@ -116,7 +143,7 @@ async fn download(
     let Some(path) = place.path else { return no_path() };
     let asked = path.clone();
     let name = Path::new(&path).file_name().unwrap_or_default().as_encoded_bytes().to_owned();
-    let Root(_, downloads) = root.clone();
+    let downloads = root.downloads.clone();
     match downloads.send(move || root.open_file(&path), name, headers).await {
         Ok(answer) => answer,
         Err(error) => failed(&error, &asked),
@@ -144,7 +171,7 @@ mod tests {
         std::os::unix::fs::symlink("../../../secret", run.join("relative")).unwrap();
         std::os::unix::fs::symlink(root.join("secret"), run.join("absolute")).unwrap();
 
-        let router = router(slaves.clone());
+        let router = router(Root::new(slaves.clone(), || None));
         let get = |what: &str, path: &str, rest: &str| {
             let uri = format!("/files/{what}?path={}/{path}{rest}", slaves.display());
             let router = router.clone();
@@ -186,7 +213,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = std::fs::canonicalize(folder.path()).unwrap();
         std::fs::write(root.join("out"), "0123456789").unwrap();
-        let router = router(root.clone());
+        let router = router(Root::new(root.clone(), || None));
         let uri = format!("/files/download?path={}/out", root.display());
         let part = ask(&router, uri, "bytes=2-4").await;
         assert_eq!(part.status(), StatusCode::PARTIAL_CONTENT);
@@ -201,7 +228,7 @@ mod tests {
         for number in 0..=beneath::MAX_ENTRIES {
             std::fs::write(root.join(number.to_string()), "").unwrap();
         }
-        let router = router(root.clone());
+        let router = router(Root::new(root.clone(), || None));
         let uri = format!("/files/browse?path={}", root.display());
         let cut = ask(&router, uri.clone(), "").await;
         assert_eq!(cut.headers()[TOTAL], "10001");
@@ -215,7 +242,7 @@ mod tests {
     #[tokio::test]
     async fn what_may_not_be_read_is_refused_and_not_missing() {
         // A file that nobody may read, not even root.
-        let router = router("/proc/sys/vm".into());
+        let router = router(Root::new("/proc/sys/vm".into(), || None));
         for what in ["read", "download"] {
             let uri = format!("/files/{what}?path=/proc/sys/vm/compact_memory&offset=0");
             assert_eq!(ask(&router, uri, "").await.status(), StatusCode::FORBIDDEN, "{what}");

@@ -61,6 +61,9 @@ pub struct Flags {
     /// executors go before their time, those of failed tasks last. 0 for none.
     #[arg(long, value_name = "SHARE", default_value = "0.1")]
     pub gc_disk_headroom: String,
+    /// Run no commands in containers: `aurora task exec` is refused.
+    #[arg(long)]
+    pub no_exec: bool,
     /// How often it is looked how much of the disk is free, from 100ms to 1days.
     #[arg(long, value_name = "DURATION", default_value = "1mins")]
     pub disk_watch_interval: String,
@@ -95,6 +98,8 @@ pub struct Config {
     pub gc_failed_delay: Duration,
     /// How much of the disk is to be free.
     pub gc_disk_headroom: Share,
+    /// Whether commands may be run in containers.
+    pub exec: bool,
     /// How often it is looked how much is.
     pub disk_watch_interval: Duration,
 }
@@ -161,6 +166,7 @@ impl TryFrom<Flags> for Config {
             gc_failed_delay,
             gc_disk_headroom,
             disk_watch_interval,
+            exec: !flags.no_exec,
             master: flags.master,
             work_dir: flags.work_dir,
         })

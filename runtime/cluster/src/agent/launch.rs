@@ -89,7 +89,7 @@ pub(crate) fn start(
 }
 
 /// Exactly what Mesos sets.
-fn environment(
+pub(crate) fn environment(
     framework: &v1::FrameworkInfo,
     executor: &v1::ExecutorInfo,
     sandbox: &Path,

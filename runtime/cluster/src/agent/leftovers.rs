@@ -18,14 +18,28 @@ const ROUNDS: usize = 64;
 pub(crate) fn end(sandbox: &Path) -> io::Result<usize> {
     let mut mark = MARK.to_vec();
     mark.extend_from_slice(sandbox.as_os_str().as_encoded_bytes());
+    end_exactly(&mark)
+}
+
+/// The same with every process that has this variable with this value.
+pub(crate) fn end_exactly(mark: &[u8]) -> io::Result<usize> {
+    end_all(&|variable| variable == mark)
+}
+
+/// The same with every process that has a variable that begins so.
+pub(crate) fn end_beginning(mark: &[u8]) -> io::Result<usize> {
+    end_all(&|variable| variable.starts_with(mark))
+}
+
+fn end_all(is_mark: &dyn Fn(&[u8]) -> bool) -> io::Result<usize> {
     let mut ended = 0;
     for _ in 0..ROUNDS {
-        let found = marked(&mark)?;
+        let found = marked(is_mark)?;
         if found.is_empty() {
             break;
         }
         for pid in found {
-            ended += usize::from(kill(pid, &mark));
+            ended += usize::from(kill(pid, is_mark));
         }
     }
     Ok(ended)
@@ -42,8 +56,8 @@ pub(crate) fn in_use() -> io::Result<BTreeSet<PathBuf>> {
     Ok(found)
 }
 
-fn marked(mark: &[u8]) -> io::Result<Vec<i32>> {
-    Ok(pids()?.into_iter().filter(|pid| has_mark(*pid, mark)).collect())
+fn marked(is_mark: &dyn Fn(&[u8]) -> bool) -> io::Result<Vec<i32>> {
+    Ok(pids()?.into_iter().filter(|pid| has_mark(*pid, is_mark)).collect())
 }
 
 fn pids() -> io::Result<Vec<i32>> {
@@ -59,15 +73,15 @@ fn environment(pid: i32) -> String {
     format!("/proc/{pid}/environ")
 }
 
-fn has_mark(pid: i32, mark: &[u8]) -> bool {
+fn has_mark(pid: i32, is_mark: &dyn Fn(&[u8]) -> bool) -> bool {
     // Gone meanwhile, another user's, or a zombie, which has no environment: nothing to end.
     std::fs::read(environment(pid))
-        .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(|var| var == mark))
+        .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(is_mark))
 }
 
-fn kill(pid: i32, mark: &[u8]) -> bool {
+fn kill(pid: i32, is_mark: &dyn Fn(&[u8]) -> bool) -> bool {
     let Some(raw) = Pid::from_raw(pid) else { return false };
     let Ok(handle) = pidfd_open(raw, PidfdFlags::empty()) else { return false };
     // From here on the descriptor stands for one process. Is it still the one that was found?
-    has_mark(pid, mark) && pidfd_send_signal(handle, Signal::KILL).is_ok()
+    has_mark(pid, is_mark) && pidfd_send_signal(handle, Signal::KILL).is_ok()
 }

@@ -11,6 +11,8 @@ mod http;
 mod launch;
 mod leftovers;
 mod link;
+mod operator;
+mod sessions;
 mod start;
 
 pub use collect::plan::Share;

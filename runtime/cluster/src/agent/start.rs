@@ -18,8 +18,10 @@ use super::checkpoint::Folders;
 use super::collect::Collector;
 use super::collect::plan::Policy;
 use super::executors::{Executors, Times};
+use super::files::Root;
 use super::flags::Config;
-use super::{files, http, link};
+use super::sessions::{self, Sessions};
+use super::{files, http, link, operator};
 use crate::resources::Resources;
 
 /// How often deadlines are looked at.
@@ -143,11 +145,26 @@ pub async fn start(config: Config, stop: CancellationToken) -> Result<Handle, Er
         headroom: config.gc_disk_headroom,
     };
     let slaves = folders.slaves();
+    let left = sessions::end_left(&slaves).map_err(folder)?;
+    if left > 0 {
+        tracing::info!(left, "ended what commands of before had left behind");
+    }
     let executors = Executors::recover(info, folders.clone(), times, address).map_err(folder)?;
     let collector = Collector::new(executors.clone(), folders, policy);
     tracing::info!(%address, work_dir = %config.work_dir.display(), "the agent listens");
+    let root = {
+        let executors = executors.clone();
+        Root::new(slaves, move || executors.agent_id())
+    };
+    let work_dir = std::path::absolute(&config.work_dir).map_err(folder)?;
+    let told = vec![v1::Flag {
+        name: "work_dir".to_owned(),
+        value: Some(work_dir.to_string_lossy().into_owned()),
+    }];
+    let sessions = Sessions::new(config.exec, stop.clone());
     let router = http::router(executors.clone())
-        .merge(files::router(slaves))
+        .merge(operator::router(executors.clone(), root.clone(), sessions, told))
+        .merge(files::router(root))
         .merge(ops::router(Ops::new("agent", env!("CARGO_PKG_VERSION"))));
     let parts = [
         tokio::spawn(tick(executors.clone())),

@@ -67,6 +67,7 @@ pub(crate) fn agent_config(
         gc_delay: Duration::from_secs(600),
         gc_failed_delay: Duration::from_secs(600),
         gc_disk_headroom: agent::Share::new(0.0).unwrap(),
+        exec: true,
         disk_watch_interval: Duration::from_secs(60),
     }
 }

@@ -220,6 +220,7 @@ impl Cluster {
                 id,
                 agent: agent.id.clone(),
                 host: agent.host.clone(),
+                address: format!("{}:5051", agent.host),
                 attributes: BTreeMap::from([
                     attribute("host", agent.host.clone()),
                     attribute("rack", format!("rack-{}", index / RACK)),

@@ -36,6 +36,8 @@ use self::touched::versions;
 pub struct Host {
     /// The agent on it.
     pub agent: AgentId,
+    /// Where the agent listens, as host:port; empty if it is not known.
+    pub address: String,
     /// Its attributes.
     pub attributes: BTreeMap<String, BTreeSet<String>>,
 }
@@ -393,8 +395,12 @@ impl State {
                     self.remove(id);
                 }
             }
-            Op::PutHost { name, agent, attributes } => {
-                let host = Host { agent: agent.clone(), attributes: attributes.clone() };
+            Op::PutHost { name, agent, address, attributes } => {
+                let host = Host {
+                    agent: agent.clone(),
+                    address: address.clone(),
+                    attributes: attributes.clone(),
+                };
                 self.put_host(name, host);
             }
             Op::PutQuota { role, quota } => {
@@ -569,6 +575,7 @@ impl State {
         let hosts = self.hosts.iter().map(|(name, host)| Op::PutHost {
             name: name.to_string(),
             agent: host.agent.clone(),
+            address: host.address.clone(),
             attributes: host.attributes.clone(),
         });
         let quotas = self

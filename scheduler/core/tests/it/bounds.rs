@@ -69,6 +69,7 @@ fn state_of(tasks: u32, state: TaskState, hosts: u32, is_service: bool) -> State
         made.apply(&Op::PutHost {
             name: format!("h{host:05}"),
             agent: AgentId::new(format!("a{host:05}")).unwrap(),
+            address: format!("h{host:05}:5051"),
             attributes: BTreeMap::from([(
                 "host".to_owned(),
                 BTreeSet::from([format!("h{host:05}")]),

@@ -285,6 +285,7 @@ impl Model {
             id: OfferId::new(format!("O{}", self.made)).unwrap(),
             agent: id,
             host: format!("h{number}"),
+            address: format!("h{number}:5051"),
             attributes: attributes(number),
             fixed,
             revocable,

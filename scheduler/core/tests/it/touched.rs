@@ -206,6 +206,7 @@ impl Change {
             Self::Host(host, rack) => Op::PutHost {
                 name: format!("host{host}"),
                 agent: AgentId::new(format!("agent{host}")).unwrap(),
+                address: String::new(),
                 attributes: [("rack".to_owned(), [rack.to_string()].into())].into(),
             },
         })

@@ -153,6 +153,7 @@ impl World {
             id: id.clone(),
             agent: AgentId::new(agent).unwrap(),
             host: format!("host-{agent}"),
+            address: format!("host-{agent}:5051"),
             attributes: BTreeMap::from([
                 ("host".to_owned(), BTreeSet::from([format!("host-{agent}")])),
                 ("rack".to_owned(), BTreeSet::from(["a".to_owned()])),

@@ -319,6 +319,7 @@ fn offer(number: u64) -> Offer {
         agent: AgentId::new(format!("agent{number}")).unwrap(),
         attributes: [("host".to_owned(), [host.clone()].into())].into(),
         host,
+        address: "10.0.0.1:5051".to_owned(),
         fixed: ResourceBag {
             cpus: MilliCpus(1500),
             ram_mb: 1000,

@@ -319,6 +319,7 @@ fn write_host(folder: &std::path::Path) {
     let host = Op::PutHost {
         name: "host-a".into(),
         agent: AgentId::new("agent-a").unwrap(),
+        address: String::new(),
         attributes: [].into(),
     };
     store.append(&[vec![host]]).unwrap();

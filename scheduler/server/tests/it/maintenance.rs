@@ -23,6 +23,7 @@ fn write_log(folder: &Path) {
     let hosts = ["a", "b", "c"].map(|name| Op::PutHost {
         name: format!("host-{name}"),
         agent: AgentId::new(format!("agent-{name}")).unwrap(),
+        address: String::new(),
         attributes: BTreeMap::new(),
     });
     let mut config = JobConfiguration::try_from(job("web")).unwrap().task;

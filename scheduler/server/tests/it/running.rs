@@ -24,6 +24,7 @@ fn host(name: &str) -> Op {
     Op::PutHost {
         name: format!("host-{name}"),
         agent: AgentId::new(format!("agent-{name}")).unwrap(),
+        address: String::new(),
         attributes: BTreeMap::from([("rack".to_owned(), ["r1".to_owned()].into())]),
     }
 }

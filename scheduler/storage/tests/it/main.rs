@@ -32,6 +32,7 @@ fn host(n: u32) -> Op {
     Op::PutHost {
         name: format!("host{n}"),
         agent: AgentId::new(format!("agent{n}")).unwrap(),
+        address: format!("10.0.0.{n}:5051"),
         attributes: [("rack".to_owned(), [format!("r{n}")].into())].into(),
     }
 }

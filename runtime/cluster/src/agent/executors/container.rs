@@ -90,6 +90,10 @@ impl Executor {
         sent
     }
 
+    pub(super) fn is_running(&self) -> bool {
+        self.process.is_some() && self.ended_ms == 0
+    }
+
     /// Gives the executor the tasks it does not have yet.
     pub(super) fn deliver(&mut self) {
         if self.events.is_none() {
