@@ -13,8 +13,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::daemons::{self, Daemon};
-use crate::failure::Failure;
-use crate::{admin, config, cron, job, lsp, quota, sla, thermos, up, update};
+use crate::failure::{Code, Failure};
+use crate::{admin, config, cron, job, lsp, quota, runtime, sla, thermos, up, update};
 
 /// A service scheduler: runs the jobs of .aurora files, on one machine or a Mesos cluster.
 #[derive(Debug, Parser)]
@@ -30,6 +30,12 @@ enum Command {
     Up(Box<up::UpArgs>),
     /// Stop what `aurora up` runs.
     Down(up::DownArgs),
+    /// Show everything that submitting a job of a file would do; nothing is submitted.
+    Plan(Box<job::PlanArgs>),
+    /// Show what submitting a job of a file would change of what runs; nothing is submitted.
+    Diff(Box<job::DiffArgs>),
+    /// Show what a job of a file means; nothing is submitted.
+    Inspect(Box<job::InspectArgs>),
     /// Create, kill and look at jobs.
     #[command(subcommand)]
     Job(Box<job::Command>),
@@ -76,6 +82,9 @@ impl Command {
         match self {
             Self::Up(args) => args.run(),
             Self::Down(args) => args.run(),
+            Self::Plan(args) => return runtime::block_on(args.run()),
+            Self::Diff(args) => return runtime::block_on(args.run()),
+            Self::Inspect(args) => args.run(),
             Self::Job(command) => return command.run(),
             Self::Update(command) => return command.run(),
             Self::Cron(command) => return command.run(),
@@ -112,9 +121,10 @@ fn with_prefixes(command: clap::Command) -> clap::Command {
 
 pub(crate) fn main() -> ExitCode {
     complete::answer(command);
-    // A wrong command line ends with status 2, --help with 0.
-    let matches = command().get_matches_from(spelled(std::env::args_os()));
-    let command = match Cli::from_arg_matches(&matches) {
+    let words = spelled(std::env::args_os());
+    let parsed =
+        command().try_get_matches_from(&words).and_then(|matches| Cli::from_arg_matches(&matches));
+    let command = match parsed {
         Ok(Cli { command: Some(command) }) => command,
         Ok(Cli { command: None }) => {
             return match command().print_help() {
@@ -122,7 +132,12 @@ pub(crate) fn main() -> ExitCode {
                 Err(_) => ExitCode::FAILURE,
             };
         }
-        Err(error) => error.exit(),
+        // A wrong command line ends with status 2, --help with 0.
+        Err(error) => {
+            // Where nobody reads any more there is nobody to tell: the exit code says it still.
+            let _ = error.print();
+            return usage_code(&words, error.exit_code());
+        }
     };
     match command.run() {
         Ok(status) => status,
@@ -130,6 +145,17 @@ pub(crate) fn main() -> ExitCode {
             failure.print();
             failure.code.into()
         }
+    }
+}
+
+/// How a wrong command line ends: with 2, unless that was asked to mean that something would change.
+fn usage_code(words: &[OsString], code: i32) -> ExitCode {
+    let is_cut = |word: &str| word.len() > "--d".len() && "--detailed-exitcode".starts_with(word);
+    let is_taken = words.iter().filter_map(|word| word.to_str()).any(is_cut);
+    match code {
+        0 => ExitCode::SUCCESS,
+        _ if is_taken => Code::Error.into(),
+        _ => Code::Usage.into(),
     }
 }
 

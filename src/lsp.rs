@@ -20,7 +20,7 @@ use aurora_model::quota::ResourceAggregate;
 
 use crate::config::PAGES;
 use crate::failure::{Code, Failure};
-use crate::job::{against, describe, owner};
+use crate::job::{against, describe, owner, text};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -141,7 +141,7 @@ async fn left(scheduler: &Scheduler, role: &str) -> Result<Option<ResourceAggreg
 
 async fn compare(place: Place, job: &ReadyJob) -> Result<String, Failure> {
     let found = against(&scheduler(place).await?, &job.request, None).await?;
-    Ok(anstream::adapter::strip_str(&found.text()).to_string())
+    Ok(anstream::adapter::strip_str(&text(&found)).to_string())
 }
 
 fn trouble(failure: Failure) -> Trouble {

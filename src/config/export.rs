@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use aurora_eval::{Config, Engine, ExportOptions, Report, export};
 
-use super::options::{Outside, evaluate_json_file, is_stdin, user};
+use super::options::{Outside, is_stdin, user};
 use crate::failure::{Code, Failure};
 
 #[derive(Debug, clap::Args)]
@@ -74,9 +74,6 @@ impl Args {
         if !self.json {
             return self.outside.evaluate(&Engine::default(), &self.file, owner);
         }
-        match self.outside.options(&self.file, owner) {
-            Ok(options) => evaluate_json_file(&self.file, &options),
-            Err(report) => Ok(Err(report)),
-        }
+        self.outside.evaluate_json(&self.file, owner)
     }
 }

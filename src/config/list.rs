@@ -19,6 +19,9 @@ pub(crate) struct Args {
     /// Who submits the jobs, as far as the file asks [default: who runs this].
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
+    /// The file is JSON: one job, or an object with the list `jobs`.
+    #[arg(long)]
+    read_json: bool,
     #[command(flatten)]
     output: Output,
 }
@@ -26,7 +29,10 @@ pub(crate) struct Args {
 impl Args {
     pub(super) fn run(self) -> Result<(), Failure> {
         let user = user(self.user.as_ref())?;
-        let config = self.outside.evaluate(&Engine::default(), &self.file, &user)?;
+        let config = match self.read_json {
+            true => self.outside.evaluate_json(&self.file, &user)?,
+            false => self.outside.evaluate(&Engine::default(), &self.file, &user)?,
+        };
         let keys = match &config {
             Ok(config) => {
                 if let Some(job) = config.jobs().iter().find(|job| !job.has_key()) {

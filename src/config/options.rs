@@ -65,6 +65,18 @@ impl Outside {
         })
     }
 
+    /// What [`Self::evaluate`] is for a file of JSON.
+    pub(crate) fn evaluate_json(
+        &self,
+        file: &Path,
+        user: &str,
+    ) -> Result<Result<Arc<Config>, Report>, Failure> {
+        match self.options(file, user) {
+            Ok(options) => evaluate_json_file(file, &options),
+            Err(report) => Ok(Err(report)),
+        }
+    }
+
     /// Evaluates a file, or the standard input if it is `-`. The outer error is one of the machine.
     pub(crate) fn evaluate(
         &self,

@@ -1,14 +1,11 @@
-//! What a job of a file would change of what runs, instance by instance. Nothing is asked here.
+//! A comparison of a job with what runs, as people and programs read it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anstyle::AnsiColor;
-use aurora_model::job::{
-    Constraint, ConstraintRule, Container, FetcherUri, Image, JobConfiguration, Preference,
-    PreferenceRule, SlaPolicy, TaskConfig,
-};
-use serde_json::{Map, Value, json};
+use aurora_client::compare::{Comparison, Update};
+use serde_json::{Value, json};
 use similar::{Algorithm, DiffOp, DiffTag, capture_diff_slices_deadline, group_diff_ops};
 
 /// How many lines around a change are shown.
@@ -16,130 +13,86 @@ const CONTEXT: usize = 3;
 /// For how long the smallest difference of two texts is looked for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How a job differs from what runs.
-#[derive(Debug, Default, PartialEq)]
-pub(crate) struct Comparison {
-    /// Instances that do not run.
-    add: BTreeSet<u32>,
-    /// Instances that run and would be no more.
-    remove: BTreeSet<u32>,
-    /// Instances that run otherwise than they would: those that run alike are one.
-    update: Vec<Update>,
-    /// Instances that run as they would.
-    same: BTreeSet<u32>,
-    is_cron: bool,
+/// A comparison for people, with colours, in the original's words and order.
+pub(crate) fn text(found: &Comparison) -> String {
+    let mut text = heads(found);
+    for update in &found.update {
+        text.push_str(&update_text(update, &diff(&update.running, &update.wanted)));
+    }
+    text + &tail(found)
 }
 
-/// Instances whose configuration would be replaced.
-#[derive(Debug, PartialEq)]
-struct Update {
-    instances: BTreeSet<u32>,
-    running: Value,
-    wanted: Value,
+/// What stands before the updates: what is compared, and what comes and goes.
+pub(crate) fn heads(found: &Comparison) -> String {
+    let mut text = match found.is_cron {
+        true => "The next run, compared with the one that is going on, will:\n".to_owned(),
+        false => "This job update will:\n".to_owned(),
+    };
+    for (title, instances) in [("add instances:", &found.add), ("remove instances:", &found.remove)]
+    {
+        if !instances.is_empty() {
+            text.push_str(&format!("{title} {}\n", ranges(instances)));
+        }
+    }
+    text
 }
 
-/// Compares a job, as the scheduler would keep it, with the instances that run; with some of both if
-/// these are named.
-pub(crate) fn compare(
-    wanted: &JobConfiguration,
-    running: &BTreeMap<u32, TaskConfig>,
-    only: Option<&BTreeSet<u32>>,
-) -> Comparison {
-    let is_meant = |instance: &u32| only.is_none_or(|only| only.contains(instance));
-    let is_cron = wanted.cron_schedule.is_some();
-    let mut found = Comparison { is_cron, ..Comparison::default() };
-    found.add = (0..wanted.instance_count)
-        .filter(|instance| is_meant(instance) && !running.contains_key(instance))
-        .collect();
-    let meant = shown(&wanted.task);
-    let mut groups: Vec<(&TaskConfig, BTreeSet<u32>)> = Vec::new();
-    for (instance, task) in running.iter().filter(|(instance, _)| is_meant(instance)) {
-        if *instance >= wanted.instance_count {
-            found.remove.insert(*instance);
-            continue;
-        }
-        match groups.iter_mut().find(|(of_group, _)| *of_group == task) {
-            Some((_, instances)) => {
-                instances.insert(*instance);
-            }
-            None => groups.push((task, BTreeSet::from([*instance]))),
-        }
-    }
-    for (task, instances) in groups {
-        let running = shown(task);
-        if running == meant {
-            found.same.extend(instances);
-            continue;
-        }
-        // Configurations may differ in what has no meaning, such as the order of a table.
-        match found.update.iter_mut().find(|update| update.running == running) {
-            Some(update) => update.instances.extend(instances),
-            None => found.update.push(Update { instances, running, wanted: meant.clone() }),
-        }
-    }
-    found
+/// Instances that run alike, with how they differ from what they would be.
+pub(crate) fn update_text(update: &Update, diff: &str) -> String {
+    format!("update instances: {}\nwith diff:\n\n{diff}\n", ranges(&update.instances))
 }
 
-impl Comparison {
-    /// Whether anything differs.
-    pub(crate) fn has_changes(&self) -> bool {
-        !(self.add.is_empty() && self.remove.is_empty() && self.update.is_empty())
+/// What stands behind the updates: what stays.
+pub(crate) fn tail(found: &Comparison) -> String {
+    if found.same.is_empty() {
+        return String::new();
     }
+    format!("not change instances: {}\n", ranges(&found.same))
+}
 
-    /// The instances of which there is something to tell.
-    pub(crate) fn instances(&self) -> BTreeSet<u32> {
-        let updated = self.update.iter().flat_map(|update| &update.instances);
-        [&self.add, &self.remove, &self.same]
-            .into_iter()
-            .flatten()
-            .chain(updated)
-            .copied()
-            .collect()
-    }
+/// A comparison for programs.
+pub(crate) fn json(found: &Comparison, job: &str) -> Value {
+    json!({
+        "job": job,
+        "add": found.add,
+        "remove": found.remove,
+        "update": updates(found),
+        "unchanged": found.same,
+    })
+}
 
-    /// The comparison for people, with colours, in the original's words and order.
-    pub(crate) fn text(&self) -> String {
-        let mut text = match self.is_cron {
-            true => "The next run, compared with the one that is going on, will:\n".to_owned(),
-            false => "This job update will:\n".to_owned(),
-        };
-        for (title, instances) in
-            [("add instances:", &self.add), ("remove instances:", &self.remove)]
-        {
-            if !instances.is_empty() {
-                text.push_str(&format!("{title} {}\n", ranges(instances)));
-            }
-        }
-        for update in &self.update {
-            let diff = unified(&lines(&update.running), &lines(&update.wanted));
-            let instances = ranges(&update.instances);
-            text.push_str(&format!("update instances: {instances}\nwith diff:\n\n{diff}\n"));
-        }
-        if !self.same.is_empty() {
-            text.push_str(&format!("not change instances: {}\n", ranges(&self.same)));
-        }
-        text
-    }
+/// The instances that would be something else, for programs.
+pub(crate) fn updates(found: &Comparison) -> Vec<Value> {
+    let update = |it: &Update| json!({ "instances": it.instances, "changes": it.changes() });
+    found.update.iter().map(update).collect()
+}
 
-    /// The comparison for programs.
-    pub(crate) fn json(&self, job: &str) -> Value {
-        let update = |update: &Update| {
-            let mut changes = Vec::new();
-            add_changes("", &update.running, &update.wanted, &mut changes);
-            json!({ "instances": update.instances, "changes": changes })
-        };
-        json!({
-            "job": job,
-            "add": self.add,
-            "remove": self.remove,
-            "update": self.update.iter().map(update).collect::<Vec<_>>(),
-            "unchanged": self.same,
-        })
+/// How two values differ, line by line, with colours.
+pub(crate) fn diff(running: &Value, wanted: &Value) -> String {
+    unified(&lines(running), &lines(wanted))
+}
+
+/// The same of a field by itself, whose texts are taken as they are: one that is not there has no lines.
+pub(crate) fn field_diff(running: &Value, wanted: &Value) -> String {
+    unified(&bare_lines(running), &bare_lines(wanted))
+}
+
+fn bare_lines(value: &Value) -> Vec<Line> {
+    let line = |text| Line { text: escaped(text), within: String::new() };
+    match value {
+        Value::Null => Vec::new(),
+        Value::String(text) => text.split('\n').map(line).collect(),
+        other => lines(other),
     }
+}
+
+/// A value as plain lines.
+pub(crate) fn plain_text(value: &Value) -> String {
+    lines(value).into_iter().fold(String::new(), |text, line| text + &line.text + "\n")
 }
 
 /// Numbers as people write them: `[0-2], [5]`.
-fn ranges(instances: &BTreeSet<u32>) -> String {
+pub(crate) fn ranges(instances: &BTreeSet<u32>) -> String {
     let mut all: Vec<(u32, u32)> = Vec::new();
     for instance in instances {
         match all.last_mut() {
@@ -152,174 +105,6 @@ fn ranges(instances: &BTreeSet<u32>) -> String {
         false => format!("[{first}-{last}]"),
     };
     all.iter().map(shown).collect::<Vec<_>>().join(", ")
-}
-
-/// A configuration as it is compared and shown: what the executor is told is taken apart, what has
-/// no order is sorted.
-fn shown(task: &TaskConfig) -> Value {
-    let TaskConfig {
-        job,
-        owner,
-        is_service,
-        priority,
-        max_task_failures,
-        production,
-        tier,
-        resources,
-        constraints,
-        preferences,
-        fetcher_uris,
-        task_links,
-        contact_email,
-        executor,
-        metadata,
-        partition_policy,
-        sla_policy,
-        container,
-    } = task;
-    let mut fetched: Vec<&FetcherUri> = fetcher_uris.iter().collect();
-    fetched.sort_by_key(|uri| &uri.value);
-    let fetched: Vec<Value> = fetched
-        .into_iter()
-        .map(|FetcherUri { value, extract, cache, output_file }| {
-            json!({ "value": value, "extract": extract, "cache": cache, "output_file": output_file })
-        })
-        .collect();
-    let executor = executor.as_ref().map(|executor| {
-        // What is no JSON is for another executor, whose text it is.
-        let data: Value = serde_json::from_str(&executor.data)
-            .unwrap_or_else(|_| Value::from(executor.data.as_str()));
-        json!({ "name": executor.name, "data": data })
-    });
-    without_nulls(json!({
-        "job": job.to_string(),
-        "owner": owner,
-        "is_service": is_service,
-        "priority": priority,
-        "max_task_failures": max_task_failures,
-        "production": production,
-        "tier": tier,
-        "resources": {
-            "cpus": resources.cpus.cores(),
-            "ram_mb": resources.ram_mb,
-            "disk_mb": resources.disk_mb,
-            "gpus": resources.gpus,
-            "ports": resources.ports,
-        },
-        "constraints": constraints.iter().map(constraint).collect::<Vec<_>>(),
-        // Most jobs have none.
-        "preferences": (!preferences.is_empty())
-            .then(|| preferences.iter().map(preference).collect::<Vec<_>>()),
-        "fetcher_uris": fetched,
-        "task_links": task_links,
-        "contact_email": contact_email,
-        "executor": executor,
-        "metadata": metadata.iter().map(|(key, value)| format!("{key}: {value}")).collect::<Vec<_>>(),
-        "partition_policy": partition_policy.as_ref().map(|policy| {
-            json!({ "reschedule": policy.reschedule, "delay_secs": policy.delay_secs })
-        }),
-        "sla_policy": sla_policy.as_ref().map(sla),
-        "container": in_container(container),
-    }))
-}
-
-/// In the words of the configuration language.
-fn constraint(constraint: &Constraint) -> String {
-    let rule = match &constraint.rule {
-        ConstraintRule::Limit(limit) => format!("limit:{limit}"),
-        ConstraintRule::Value { negated, values } => {
-            let values = values.iter().map(String::as_str).collect::<Vec<_>>().join(",");
-            format!("{}{values}", if *negated { "!" } else { "" })
-        }
-    };
-    format!("{}: {rule}", constraint.attribute)
-}
-
-fn preference(preference: &Preference) -> String {
-    let rule = match &preference.rule {
-        PreferenceRule::Spread => "spread".to_owned(),
-        PreferenceRule::Value { negated, values } => {
-            let values = values.iter().map(String::as_str).collect::<Vec<_>>().join(",");
-            format!("{}{values}", if *negated { "!" } else { "" })
-        }
-    };
-    format!("{}: {rule}, weight {}", preference.attribute, preference.weight)
-}
-
-fn sla(policy: &SlaPolicy) -> Value {
-    match policy {
-        SlaPolicy::Percentage { percentage, duration_secs } => {
-            json!({ "percentage": percentage, "duration_secs": duration_secs })
-        }
-        SlaPolicy::Count { count, duration_secs } => {
-            json!({ "count": count, "duration_secs": duration_secs })
-        }
-        SlaPolicy::Coordinator { coordinator_url, status_key } => {
-            json!({ "coordinator_url": coordinator_url, "status_key": status_key })
-        }
-    }
-}
-
-fn in_container(container: &Container) -> Value {
-    match container {
-        Container::Mesos { image, volumes } => {
-            let image = image.as_ref().map(|image| match image {
-                Image::Docker { name, tag } => json!({ "docker": format!("{name}:{tag}") }),
-                Image::Appc { name, image_id } => json!({ "appc": name, "image_id": image_id }),
-            });
-            let volumes: Vec<Value> = volumes
-                .iter()
-                .map(|volume| {
-                    json!({
-                        "container_path": volume.container_path,
-                        "host_path": volume.host_path,
-                        "read_only": volume.read_only,
-                    })
-                })
-                .collect();
-            json!({ "mesos": { "image": image, "volumes": volumes } })
-        }
-        Container::Docker { image, parameters } => {
-            json!({ "docker": { "image": image, "parameters": parameters } })
-        }
-    }
-}
-
-/// A field without a value is the same as one that is not there.
-fn without_nulls(value: Value) -> Value {
-    match value {
-        Value::Object(entries) => Value::Object(
-            entries
-                .into_iter()
-                .filter(|(_, value)| !value.is_null())
-                .map(|(name, value)| (name, without_nulls(value)))
-                .collect(),
-        ),
-        Value::Array(items) => Value::Array(items.into_iter().map(without_nulls).collect()),
-        other => other,
-    }
-}
-
-/// What differs of two values, by the path to it: `resources.cpus`, `executor.data.task.processes[0]`.
-fn add_changes(path: &str, running: &Value, wanted: &Value, to: &mut Vec<Value>) {
-    match (running, wanted) {
-        (a, b) if a == b => {}
-        (Value::Object(a), Value::Object(b)) => {
-            let names: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-            for name in names {
-                let of =
-                    |entries: &Map<String, Value>| entries.get(name).cloned().unwrap_or_default();
-                let dot = if path.is_empty() { "" } else { "." };
-                add_changes(&format!("{path}{dot}{name}"), &of(a), &of(b), to);
-            }
-        }
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
-            for (index, (a, b)) in a.iter().zip(b).enumerate() {
-                add_changes(&format!("{path}[{index}]"), a, b, to);
-            }
-        }
-        (a, b) => to.push(json!({ "path": path, "running": a, "wanted": b })),
-    }
 }
 
 /// A line of a configuration, and the path to what it is a part of.
@@ -398,7 +183,7 @@ fn write_item(
 }
 
 /// Whether a value takes lines of its own.
-fn is_nested(value: &Value) -> bool {
+pub(crate) fn is_nested(value: &Value) -> bool {
     match value {
         Value::Object(entries) => !entries.is_empty(),
         Value::Array(items) => !items.is_empty(),
@@ -406,7 +191,7 @@ fn is_nested(value: &Value) -> bool {
     }
 }
 
-fn in_line(value: &Value) -> String {
+pub(crate) fn in_line(value: &Value) -> String {
     match value {
         Value::String(text) => plain(text),
         Value::Object(_) => "{}".to_owned(),
@@ -480,7 +265,12 @@ fn header(hunk: &[DiffOp], running: &[Line], wanted: &[Line]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use aurora_model::job::{ExecutorConfig, MilliCpus, TaskResources};
+    use std::collections::BTreeMap;
+
+    use aurora_client::compare::compare;
+    use aurora_model::job::{
+        ExecutorConfig, JobConfiguration, MilliCpus, TaskConfig, TaskResources,
+    };
     use aurora_model::key::JobKey;
 
     use super::*;
@@ -509,8 +299,8 @@ mod tests {
         of.iter().map(|(instance, task)| (*instance, (*task).clone())).collect()
     }
 
-    fn text(comparison: &Comparison) -> String {
-        anstream::adapter::strip_str(&comparison.text()).to_string()
+    fn shown(comparison: &Comparison) -> String {
+        anstream::adapter::strip_str(&super::text(comparison)).to_string()
     }
 
     #[test]
@@ -520,7 +310,7 @@ mod tests {
         let all =
             running(&[(0, &old), (1, &new.task), (2, &older), (3, &old), (7, &old), (8, &old)]);
         let found = compare(&new, &all, None);
-        let shown = text(&found);
+        let shown = shown(&found);
         let heads: Vec<&str> = shown.lines().filter(|line| line.contains("instances:")).collect();
         assert_eq!(
             heads,
@@ -536,7 +326,7 @@ mod tests {
         // Those that are named alone.
         let some = compare(&new, &all, Some(&BTreeSet::from([1, 4, 8, 9])));
         assert_eq!(
-            text(&some),
+            shown(&some),
             "This job update will:\nadd instances: [4]\nremove instances: [8]\n\
              not change instances: [1]\n"
         );
@@ -546,7 +336,7 @@ mod tests {
     #[test]
     fn without_any_instance_there_is_only_the_first_line() {
         let found = compare(&job(2, "true"), &BTreeMap::new(), Some(&BTreeSet::new()));
-        assert_eq!(text(&found), "This job update will:\n");
+        assert_eq!(shown(&found), "This job update will:\n");
         assert!(!found.has_changes());
     }
 
@@ -581,7 +371,7 @@ mod tests {
             "   ports: []",
             "",
         ];
-        assert_eq!(text(&found).lines().collect::<Vec<_>>(), wanted);
+        assert_eq!(shown(&found).lines().collect::<Vec<_>>(), wanted);
     }
 
     #[test]
@@ -592,7 +382,7 @@ mod tests {
             {"name": "main", "ephemeral": false, "cmdline": "true"}]}}"#;
         old.executor.as_mut().unwrap().data = data.to_owned();
         let found = compare(&new, &running(&[(0, &old)]), None);
-        assert_eq!(text(&found), "This job update will:\nnot change instances: [0]\n");
+        assert_eq!(shown(&found), "This job update will:\nnot change instances: [0]\n");
     }
 
     #[test]
@@ -618,7 +408,7 @@ mod tests {
             ] }],
             "unchanged": [],
         });
-        assert_eq!(found.json("c/www/prod/hello"), wanted);
+        assert_eq!(json(&found, "c/www/prod/hello"), wanted);
     }
 
     #[test]
@@ -657,6 +447,6 @@ mod tests {
         let mut new = job(1, "true");
         new.cron_schedule = Some("* * * * *".to_owned());
         let found = compare(&new, &running(&[(0, &new.task)]), None);
-        assert!(text(&found).starts_with("The next run, compared with the one that is going on"));
+        assert!(shown(&found).starts_with("The next run, compared with the one that is going on"));
     }
 }

@@ -7,14 +7,17 @@ use aurora_api::convert::ConvertError;
 use aurora_api::v1;
 use aurora_client::{
     Connection,
+    compare::{Comparison, compare},
     keys::InstancesKey,
+    plan::{Asked, Plan},
     scheduler::{Scheduler, active_states, tasks_of},
 };
 use aurora_model::job::{JobConfiguration, ScheduledTask, TaskConfig};
 use aurora_model::key::{ClusterJobKey, JobKey};
 
 use super::File;
-use super::compare::{Comparison, compare};
+use super::compare::{json, text};
+use super::viewer;
 use crate::failure::{Code, Failure};
 use crate::output::{Output, print, warn};
 
@@ -41,7 +44,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub(super) async fn run(self) -> Result<ExitCode, Failure> {
+    pub(crate) async fn run(self) -> Result<ExitCode, Failure> {
         let key = &self.key.job;
         let job = self.file.job(key)?;
         let scheduler = Scheduler::of_cluster(&key.cluster, &self.connection).await?;
@@ -61,26 +64,39 @@ impl Args {
                 compare(&wanted, &running, named)
             }
         };
-        let missing: BTreeSet<u32> = named
-            .into_iter()
-            .flatten()
-            .copied()
-            .filter(|it| !found.instances().contains(it))
-            .collect();
-        if !missing.is_empty() {
-            return Err(Failure::new(
-                Code::InvalidParameter,
-                format!("instances {missing:?} of {key} neither run nor are they in the file"),
-            ));
-        }
+        check_named(key, named, &found)?;
         if self.output.is_data() {
-            self.output.print(&found.json(&key.to_string()))?;
+            self.output.print(&json(&found, &key.to_string()))?;
+        } else if let Some(viewer) = viewer::chosen() {
+            print(&viewer.text(&found)?)?;
         } else {
-            print(&found.text())?;
+            print(&text(&found))?;
         }
-        let has_changes = self.detailed_exitcode && found.has_changes();
-        Ok(if has_changes { ExitCode::from(CHANGES) } else { ExitCode::SUCCESS })
+        Ok(detailed(self.detailed_exitcode, found.has_changes()))
     }
+}
+
+/// The status of a command that is asked for what would change.
+pub(super) fn detailed(is_asked: bool, has_changes: bool) -> ExitCode {
+    if is_asked && has_changes { ExitCode::from(CHANGES) } else { ExitCode::SUCCESS }
+}
+
+/// Each instance that is named must be known.
+pub(super) fn check_named(
+    key: &ClusterJobKey,
+    named: Option<&BTreeSet<u32>>,
+    found: &Comparison,
+) -> Result<(), Failure> {
+    let known = found.instances();
+    let missing: BTreeSet<u32> =
+        named.into_iter().flatten().copied().filter(|it| !known.contains(it)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Code::InvalidParameter,
+        format!("instances {missing:?} of {key} neither run nor are they in the file"),
+    ))
 }
 
 /// Compares a job with what runs under its key.
@@ -89,31 +105,17 @@ pub(crate) async fn against(
     job: &JobConfiguration,
     named: Option<&BTreeSet<u32>>,
 ) -> Result<Comparison, Failure> {
-    let plan = scheduler.plan(v1::JobConfiguration::from(job)).await?;
-    if !plan.problems.is_empty() {
-        return Err(Failure::new(Code::InvalidConfiguration, plan.problems.join("; ")));
-    }
-    // What differs is still of use.
+    let asked = Asked { job, update: None, instances: named, placement: false };
+    let plan = scheduler.plan(asked).await?;
+    tell_conflicts(&plan);
+    Ok(plan.found)
+}
+
+/// What differs is of use even if it cannot be done.
+pub(crate) fn tell_conflicts(plan: &Plan) {
     for conflict in &plan.conflicts {
         warn(&format!("as things are, this would be refused: {conflict}"));
     }
-    let unusable = |error: ConvertError| Failure::new(Code::Api, error.to_string());
-    let kept = plan.job.ok_or_else(|| unusable(ConvertError::Missing("job")))?;
-    let kept = JobConfiguration::try_from(kept).map_err(unusable)?;
-    // Those that go are compared with nothing; those that stay are what they would be.
-    let mut running: BTreeMap<u32, TaskConfig> = BTreeMap::new();
-    for range in plan.remove.iter().chain(&plan.unchanged) {
-        running.extend((range.first..=range.last).map(|instance| (instance, kept.task.clone())));
-    }
-    for change in plan.update {
-        let config = change.running.ok_or_else(|| unusable(ConvertError::Missing("running")))?;
-        let config = TaskConfig::try_from(config).map_err(unusable)?;
-        for range in &change.instances {
-            let all = range.first..=range.last;
-            running.extend(all.map(|instance| (instance, config.clone())));
-        }
-    }
-    Ok(compare(&kept, &running, named))
 }
 
 /// The job with what the scheduler fills in.

@@ -6,6 +6,7 @@ use aurora_model::config::Job;
 use aurora_model::key::ClusterJobKey;
 
 use super::File;
+use super::meaning::meaning;
 use crate::failure::{Code, Failure};
 use crate::output::{Output, print, print_json};
 
@@ -27,7 +28,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub(super) fn run(self) -> Result<(), Failure> {
+    pub(crate) fn run(self) -> Result<(), Failure> {
         let job = self.file.job(&self.key)?;
         if self.raw {
             return print_json(&job.request);
@@ -40,7 +41,7 @@ impl Args {
         if self.output.is_data() {
             return self.output.print(&job.config);
         }
-        print(&describe(&job.config))
+        print(&(describe(&job.config) + &meaning(&job)))
     }
 }
 

@@ -7,13 +7,19 @@ mod diff;
 mod inspect;
 mod kill;
 mod list;
+mod meaning;
 mod open;
+mod plan;
+pub(crate) mod plan_text;
 mod restart;
 mod status;
+mod viewer;
 mod wait;
 
-pub(crate) use diff::against;
-pub(crate) use inspect::describe;
+pub(crate) use compare::text;
+pub(crate) use diff::{Args as DiffArgs, against, tell_conflicts};
+pub(crate) use inspect::{Args as InspectArgs, describe};
+pub(crate) use plan::{Args as PlanArgs, ask as ask_plan};
 pub(crate) use status::task_json;
 
 use std::path::PathBuf;
@@ -24,7 +30,7 @@ use aurora_api::v1;
 use aurora_eval::{Config, Engine, ReadyJob, Severity};
 use aurora_model::key::ClusterJobKey;
 
-use crate::config::{Outside, evaluate_json_file};
+use crate::config::Outside;
 use crate::failure::{Code, Failure};
 use crate::output::{note, warn};
 use crate::runtime;
@@ -54,6 +60,9 @@ pub(crate) enum Command {
     Inspect(inspect::Args),
     /// Show what submitting a job of a file would change of what runs; nothing is submitted.
     Diff(diff::Args),
+    /// Show everything that submitting a job of a file would do: to its instances, to its role's quota, and whether
+    /// there is room; nothing is submitted.
+    Plan(plan::Args),
 }
 
 impl Command {
@@ -75,6 +84,7 @@ impl Command {
                 Self::Open(args) => args.run().await,
                 Self::Inspect(args) => args.run(),
                 Self::Diff(args) => return args.run().await,
+                Self::Plan(args) => return args.run().await,
             }
             .map(|()| ExitCode::SUCCESS)
         })
@@ -96,14 +106,11 @@ pub(crate) struct File {
 
 impl File {
     pub(crate) fn evaluate(&self) -> Result<Arc<Config>, Failure> {
-        let owner = owner()?;
-        let found = if self.read_json {
-            let options = self.outside.options(&self.path, &owner).map_err(Failure::report)?;
-            evaluate_json_file(&self.path, &options)?
-        } else {
-            self.outside.evaluate(&Engine::default(), &self.path, &owner)?
+        let config = match self.read_json {
+            true => self.outside.evaluate_json(&self.path, &owner()?)?,
+            false => self.outside.evaluate(&Engine::default(), &self.path, &owner()?)?,
         };
-        found.map_err(Failure::report)
+        config.map_err(Failure::report)
     }
 
     /// The job of a key, ready to be submitted. Warnings have been told.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use aurora_client::{Connection, Scheduler, keys::InstancesKey, updates::Aim};
+use aurora_client::{Connection, Scheduler, keys::InstancesKey, plan::PlanId, updates::Aim};
 use aurora_eval::ReadyJob;
 use aurora_model::update::{JobUpdateRequest, UpdateSettings, to_ranges};
 use serde_json::json;
@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{Message, wait};
 use crate::browser::OpenBrowser;
 use crate::failure::{Code, Failure};
-use crate::job::{File, against, warn_ignored};
+use crate::job::{File, ask_plan, tell_conflicts, text, warn_ignored};
 use crate::output::{Output, note, print};
 
 /// By this name the original's client marks its updates.
@@ -28,6 +28,9 @@ pub(crate) struct Args {
     /// Wait until it is over: 0 if the job is what the file says, 4 if it is what it was, 20 otherwise.
     #[arg(long)]
     wait: bool,
+    /// Start nothing unless a plan with this id is still what would happen: `aurora plan` gives it.
+    #[arg(long, value_name = "ID")]
+    check_plan: Option<PlanId>,
     #[command(flatten)]
     open_browser: OpenBrowser,
     /// Has no effect.
@@ -63,11 +66,16 @@ impl Args {
         let id = uuid::Uuid::new_v4().to_string();
         let update = request(&job, self.key.instances.as_ref(), &id)?;
         let scheduler = Scheduler::of_cluster(&key.cluster, &self.connection).await?;
-        let changes = against(&scheduler, &job.request, self.key.instances.as_ref()).await?;
+        let plan = ask_plan(&scheduler, &job, &self.key, false).await?;
+        tell_conflicts(&plan);
+        let changes = text(&plan.found);
         if self.output.is_data() {
-            note(changes.text().trim_end());
+            note(changes.trim_end());
         } else {
-            print(&changes.text())?;
+            print(&changes)?;
+        }
+        if let Some(planned) = &self.check_plan {
+            plan.check(planned)?;
         }
         let message = self.message.message.clone();
         let Some(started) = scheduler.start_update((&update).into(), &id, message).await? else {

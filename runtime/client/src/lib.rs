@@ -15,6 +15,7 @@
     reason = "a shell crate: it talks to schedulers, agents, files and the clock"
 )]
 
+pub mod compare;
 pub mod discovery;
 pub mod drain;
 pub mod duration;
@@ -23,6 +24,7 @@ pub mod exec;
 pub mod hosts;
 pub mod keys;
 pub mod logs;
+pub mod plan;
 pub mod registry;
 pub mod restart;
 pub mod sandbox;

@@ -35,13 +35,11 @@ impl Scheduler {
         answer.job.ok_or_else(|| Error::new(Code::Api, "the scheduler gave back no job"))
     }
 
-    /// What submitting a job would change, without changing it. Places are not looked for.
-    pub async fn plan(&self, job: v1::JobConfiguration) -> Result<v1::PlanJobResponse, Error> {
-        let request = v1::PlanJobRequest {
-            job: Some(job),
-            without_placement: true,
-            ..v1::PlanJobRequest::default()
-        };
+    /// What the scheduler says of submitting a job; nothing is changed.
+    pub(crate) async fn plan_job(
+        &self,
+        request: v1::PlanJobRequest,
+    ) -> Result<v1::PlanJobResponse, Error> {
         let act = |mut to: Self| {
             let request = request.clone();
             async move { to.plan.plan_job(request).await }

@@ -1,0 +1,65 @@
+//! `aurora job plan`: everything that submitting a job would do, before it is done.
+
+use std::process::ExitCode;
+
+use aurora_client::{
+    Connection,
+    keys::InstancesKey,
+    plan::{Asked, Plan},
+    scheduler::Scheduler,
+};
+use aurora_eval::ReadyJob;
+
+use super::{File, diff, plan_text};
+use crate::failure::Failure;
+use crate::output::{Output, print};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The job, or instances of it: cluster/role/environment/name or …/name/0,2-4.
+    #[arg(value_name = "JOB[/INSTANCES]")]
+    key: InstancesKey,
+    #[command(flatten)]
+    file: File,
+    /// End with 2 if something would change, with 0 if nothing would, with something else if this
+    /// cannot be told.
+    #[arg(long)]
+    detailed_exitcode: bool,
+    #[command(flatten)]
+    connection: Connection,
+    #[command(flatten)]
+    output: Output,
+}
+
+impl Args {
+    pub(crate) async fn run(self) -> Result<ExitCode, Failure> {
+        let key = &self.key.job;
+        let job = self.file.job(key)?;
+        let scheduler = Scheduler::of_cluster(&key.cluster, &self.connection).await?;
+        let plan = ask(&scheduler, &job, &self.key, true).await?;
+        if self.output.is_data() {
+            self.output.print(&plan_text::json(&plan, key, &job.warnings))?;
+        } else {
+            print(&plan_text::text(&plan, key))?;
+        }
+        Ok(diff::detailed(self.detailed_exitcode, plan.has_changes()))
+    }
+}
+
+/// The plan of a job of a file. Places are looked for if that is asked for.
+pub(crate) async fn ask(
+    scheduler: &Scheduler,
+    job: &ReadyJob,
+    key: &InstancesKey,
+    placement: bool,
+) -> Result<Plan, Failure> {
+    let asked = Asked {
+        job: &job.request,
+        update: job.config.update_config.as_ref(),
+        instances: key.instances.as_ref(),
+        placement,
+    };
+    let plan = scheduler.plan(asked).await?;
+    diff::check_named(&key.job, key.instances.as_ref(), &plan.found)?;
+    Ok(plan)
+}
