@@ -14,7 +14,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::daemons::{self, Daemon};
 use crate::failure::{Code, Failure};
-use crate::{admin, config, cron, job, lsp, quota, runtime, sla, thermos, up, update};
+use crate::{admin, config, cron, deploy, job, lsp, quota, runtime, sla, thermos, up, update};
 
 /// A service scheduler: runs the jobs of .aurora files, on one machine or a Mesos cluster.
 #[derive(Debug, Parser)]
@@ -30,6 +30,8 @@ enum Command {
     Up(Box<up::UpArgs>),
     /// Stop what `aurora up` runs.
     Down(up::DownArgs),
+    /// Bring a job to what a file says, and tell how it went; for people and for pipelines.
+    Deploy(Box<deploy::Args>),
     /// Show everything that submitting a job of a file would do; nothing is submitted.
     Plan(Box<job::PlanArgs>),
     /// Show what submitting a job of a file would change of what runs; nothing is submitted.
@@ -82,6 +84,7 @@ impl Command {
         match self {
             Self::Up(args) => args.run(),
             Self::Down(args) => args.run(),
+            Self::Deploy(args) => return runtime::block_on(args.run()),
             Self::Plan(args) => return runtime::block_on(args.run()),
             Self::Diff(args) => return runtime::block_on(args.run()),
             Self::Inspect(args) => args.run(),

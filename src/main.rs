@@ -12,6 +12,7 @@ mod cli;
 mod config;
 mod cron;
 mod daemons;
+mod deploy;
 mod failure;
 mod job;
 mod lsp;

@@ -13,6 +13,11 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("job status", "aurora job status 'devcluster/www-data/*/hello'"),
     ("job list", "aurora job list devcluster/www-data"),
     ("job inspect", "aurora job inspect devcluster/www-data/prod/hello hello.aurora"),
+    ("deploy", "aurora deploy devcluster/www-data/prod/hello hello.aurora --yes --timeout 15m"),
+    ("plan", "aurora plan devcluster/www-data/prod/hello hello.aurora --detailed-exitcode"),
+    ("diff", "aurora diff devcluster/www-data/prod/hello/0 hello.aurora"),
+    ("inspect", "aurora inspect devcluster/www-data/prod/hello hello.aurora"),
+    ("job plan", "aurora job plan devcluster/www-data/prod/hello hello.aurora"),
     ("job diff", "aurora job diff devcluster/www-data/prod/hello hello.aurora --detailed-exitcode"),
     (
         "update start",

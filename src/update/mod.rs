@@ -7,6 +7,7 @@ mod open;
 mod start;
 mod wait;
 
+pub(crate) use start::request;
 pub(crate) use wait::{follow, within};
 
 use std::process::ExitCode;

@@ -108,7 +108,8 @@ fn started_text(id: &str, page: &str) -> String {
     format!("Job update has started. View your update progress at {page}\nUpdate id: {id}")
 }
 
-fn request(
+/// What is asked for; `id` marks it as this client's.
+pub(crate) fn request(
     job: &ReadyJob,
     only: Option<&BTreeSet<u32>>,
     id: &str,

@@ -16,6 +16,7 @@
 )]
 
 pub mod compare;
+pub mod deploy;
 pub mod discovery;
 pub mod drain;
 pub mod duration;

@@ -124,6 +124,13 @@ pub struct PlanId {
     wanted: String,
 }
 
+impl PlanId {
+    /// The digest of what is to be.
+    pub fn wanted(&self) -> &str {
+        &self.wanted
+    }
+}
+
 impl fmt::Display for PlanId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.running, self.wanted)

@@ -12,7 +12,16 @@ use crate::error::{Code, Error};
 impl Scheduler {
     /// Creates a job; that there is one already is a refusal.
     pub async fn create(&self, job: v1::JobConfiguration) -> Result<v1::CreateJobResponse, Error> {
-        let request = v1::CreateJobRequest { request_id: Some(request_id()), job: Some(job) };
+        self.create_once(job, request_id()).await
+    }
+
+    /// The same; with one id it is done once, however often this is called.
+    pub async fn create_once(
+        &self,
+        job: v1::JobConfiguration,
+        request_id: String,
+    ) -> Result<v1::CreateJobResponse, Error> {
+        let request = v1::CreateJobRequest { request_id: Some(request_id), job: Some(job) };
         let act = |mut to: Self| {
             let request = request.clone();
             async move { to.jobs.create_job(request).await }

@@ -1,0 +1,195 @@
+//! The course of a deployment that has begun, to its end or to where it is left.
+
+use aurora_api::v1;
+use aurora_client::deploy::{Ends, ends};
+use aurora_client::updates::{Update, why};
+use aurora_client::{Change, Scheduler, wait};
+use aurora_model::key::ClusterJobKey;
+use aurora_model::update::UpdateStatus;
+
+use super::accompany::{Choice, Limits, Outcome, accompany};
+use super::summary::Summary;
+use crate::failure::{Code, Failure};
+use crate::output::note;
+
+/// What the history says of a choice that a timeout or a signal has made.
+const INTERRUPTED: &str = "aurora deploy was interrupted";
+const TIMED_OUT: &str = "the time of aurora deploy was over";
+
+/// A deployment that has begun.
+pub(super) struct Course<'a> {
+    pub(super) scheduler: &'a Scheduler,
+    pub(super) job: &'a ClusterJobKey,
+    pub(super) followed: Followed,
+}
+
+/// What is followed.
+#[derive(Debug, Clone)]
+pub(super) enum Followed {
+    /// An update.
+    Update(v1::UpdateKey),
+    /// The instances of a batch job.
+    Batch,
+}
+
+impl Course<'_> {
+    /// Follows it, and says how it went.
+    pub(super) async fn run(&self, limits: &Limits, summary: &mut Summary) -> Result<(), Failure> {
+        match &self.followed {
+            Followed::Update(key) => {
+                let followed = follow(self.scheduler, key, summary);
+                match accompany(limits, followed).await? {
+                    Outcome::Ended(status) => self.updated(key, status, summary).await,
+                    other => self.left(other, limits, summary).await,
+                }
+            }
+            Followed::Batch => match accompany(limits, self.batch()).await? {
+                Outcome::Ended(ends) => ended(self.job, ends, summary),
+                other => self.left(other, limits, summary).await,
+            },
+        }
+    }
+
+    async fn batch(&self) -> Result<Ends, Failure> {
+        let job = &self.job.job;
+        wait::wait(self.scheduler, job, None, wait::Until::Ended).await?;
+        Ok(ends(self.scheduler, job).await?)
+    }
+
+    /// The update is over.
+    async fn updated(
+        &self,
+        key: &v1::UpdateKey,
+        status: UpdateStatus,
+        summary: &mut Summary,
+    ) -> Result<(), Failure> {
+        let (result, code) = match status {
+            UpdateStatus::RolledForward => {
+                summary.result("deployed");
+                return Ok(());
+            }
+            UpdateStatus::RolledBack => ("rolled_back", Code::CommandFailure),
+            UpdateStatus::Aborted => ("aborted", Code::Unfinished),
+            _ => ("failed", Code::Unfinished),
+        };
+        summary.result(result);
+        // What is known of it says why, if it can still be had.
+        let details = self.scheduler.update(key).await.ok();
+        let why = details.and_then(|details| why(&details.events));
+        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+        Err(Failure::new(
+            code,
+            format!(
+                "{} is not what the file says: the update has ended as {status}{why}. `aurora update info {} {}` \
+                 tells what happened",
+                self.job, self.job, key.id
+            ),
+        ))
+    }
+
+    /// It is not over, and is left as was chosen.
+    async fn left<T>(
+        &self,
+        outcome: Outcome<T>,
+        limits: &Limits,
+        summary: &mut Summary,
+    ) -> Result<(), Failure> {
+        let (choice, code, result, message) = match outcome {
+            Outcome::Interrupted(choice) => (choice, Code::Interrupted, "interrupted", INTERRUPTED),
+            _ => (limits.on_timeout, Code::Timeout, "timed_out", TIMED_OUT),
+        };
+        summary.result(result);
+        let now = self.make(choice, message).await?;
+        let begun = match code {
+            Code::Timeout => {
+                let timeout = limits.timeout.unwrap_or_default();
+                format!("it is not over after {}", humantime::format_duration(timeout))
+            }
+            _ => "interrupted".to_owned(),
+        };
+        Err(Failure::new(code, format!("{begun}: {now}")))
+    }
+
+    /// Makes what was chosen come true, and says what is now.
+    async fn make(&self, choice: Choice, message: &str) -> Result<String, Failure> {
+        let job = self.job;
+        let key = match &self.followed {
+            Followed::Update(key) => key,
+            Followed::Batch => {
+                return Ok(match choice {
+                    Choice::Abort => {
+                        let message = Some(message.to_owned());
+                        self.scheduler.kill(&job.job, Vec::new(), message).await?;
+                        format!("all instances of {job} are being killed")
+                    }
+                    Choice::Leave | Choice::Pause => {
+                        format!("{job} goes on; `aurora job status {job}` shows it")
+                    }
+                });
+            }
+        };
+        let id = &key.id;
+        let change = match choice {
+            Choice::Leave => {
+                return Ok(format!(
+                    "update {id} goes on by itself; `aurora update wait {job} {id}` follows it"
+                ));
+            }
+            Choice::Pause => Change::Pause,
+            Choice::Abort => Change::Abort,
+        };
+        self.scheduler.change_update(change, key, Some(message.to_owned())).await?;
+        Ok(match choice {
+            Choice::Pause => {
+                format!("update {id} was paused; `aurora update resume {job}` lets it go on")
+            }
+            _ => format!("update {id} was aborted; {job} stays what it is at this moment"),
+        })
+    }
+}
+
+/// The instances of a batch job have ended.
+fn ended(job: &ClusterJobKey, ends: Ends, summary: &mut Summary) -> Result<(), Failure> {
+    summary.instances(ends.total, ends.good, ends.failed);
+    if ends.failed == 0 && ends.total > 0 {
+        summary.result("finished");
+        return Ok(());
+    }
+    summary.result("failed");
+    Err(Failure::new(
+        Code::CommandFailure,
+        format!(
+            "{} of {} instances of {job} did not finish; `aurora job status {job}` tells why",
+            ends.total - ends.good,
+            ends.total
+        ),
+    ))
+}
+
+/// Follows an update to its end, and tells on the way.
+async fn follow(
+    scheduler: &Scheduler,
+    key: &v1::UpdateKey,
+    summary: &mut Summary,
+) -> Result<UpdateStatus, Failure> {
+    let mut told: Option<(UpdateStatus, v1::UpdateTally)> = None;
+    loop {
+        let update = Update::read(&aurora_client::deploy::look(scheduler, key).await?)?;
+        let v1::UpdateTally { total, working, good, failed } = update.tally;
+        let now = (update.status, update.tally);
+        if told != Some(now) {
+            let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
+            note(&format!(
+                "{}: {good} of {total} done, {working} under way{failed}",
+                update.status
+            ));
+        }
+        told = Some(now);
+        summary.status = Some(update.status.name());
+        summary.instances(total, good, failed);
+        if update.status.is_terminal() {
+            return Ok(update.status);
+        }
+        tokio::time::sleep(aurora_client::deploy::LOOK).await;
+    }
+}

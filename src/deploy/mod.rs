@@ -1,0 +1,276 @@
+//! `aurora deploy`: brings a job to what a file says, tells how that went, and can be done again at any time.
+
+mod accompany;
+mod course;
+mod summary;
+
+use std::io::{BufRead as _, IsTerminal as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use aurora_api::v1;
+use aurora_client::deploy::{Deployment, Step, active};
+use aurora_client::keys::InstancesKey;
+use aurora_client::plan::{Plan, PlanId};
+use aurora_client::{Connection, Scheduler};
+use aurora_eval::ReadyJob;
+use aurora_model::key::ClusterJobKey;
+
+use crate::config::is_stdin;
+use crate::failure::{Code, Failure};
+use crate::job::{File, ask_plan, plan_text};
+use crate::output::{Output, note, print};
+use crate::update::request;
+use accompany::Choice;
+use course::{Course, Followed};
+use summary::Summary;
+
+/// How long a scheduler may be out of reach once it has answered: another one may be about to take over.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// The longest idempotency key, in characters.
+const MAX_KEY: usize = 200;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The job: cluster/role/environment/name.
+    #[arg(value_name = "JOB")]
+    key: ClusterJobKey,
+    #[command(flatten)]
+    file: File,
+    /// Do not ask. Needed where there is no terminal to ask on.
+    #[arg(long, short = 'y')]
+    yes: bool,
+    /// Deploy only if a plan with this id is still what would happen: `aurora plan` gives it.
+    #[arg(long, value_name = "ID")]
+    check_plan: Option<PlanId>,
+    /// Which deployment this is, such as the commit: while it goes on, the same command with the same key follows
+    /// it instead of failing [default: what the file comes to].
+    #[arg(long, value_name = "KEY", value_parser = idempotency_key)]
+    idempotency_key: Option<String>,
+    /// Why, to be kept with the update.
+    #[arg(long, short = 'm', value_name = "TEXT")]
+    message: Option<String>,
+    /// Begin, and do not wait for the end.
+    #[arg(long, conflicts_with_all = ["timeout", "on_timeout", "on_interrupt"])]
+    no_wait: bool,
+    /// Wait no longer than this, such as 90s, 5m or 1h30m; then the status is 9. Without it there is no limit.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    timeout: Option<Duration>,
+    /// What becomes of the deployment if the time is over.
+    #[arg(long, value_enum, default_value = "leave", value_name = "WHAT")]
+    on_timeout: Choice,
+    /// What becomes of the deployment on Ctrl-C or SIGTERM [default: to ask on a terminal, leave elsewhere].
+    #[arg(long, value_enum, value_name = "WHAT")]
+    on_interrupt: Option<Choice>,
+    /// Write the summary to this file as JSON, whatever the form on standard output.
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
+    #[command(flatten)]
+    connection: Connection,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// A time such as `1h30m`; a number alone is of seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Ok(Duration::from_secs(seconds.into()));
+    }
+    humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; write something like 90s, 5m or 1h30m"))
+}
+
+fn idempotency_key(text: &str) -> Result<String, String> {
+    let is_proper =
+        (1..=MAX_KEY).contains(&text.chars().count()) && text.chars().all(|c| c.is_ascii_graphic());
+    match is_proper {
+        true => Ok(text.to_owned()),
+        false => Err(format!(
+            "give 1 to {MAX_KEY} letters, digits and signs without blanks, such as the id of a commit"
+        )),
+    }
+}
+
+impl Args {
+    pub(crate) async fn run(self) -> Result<ExitCode, Failure> {
+        if !self.yes && !self.can_ask() {
+            return Err(Failure::new(
+                Code::Usage,
+                "there is no terminal to ask on whether to deploy: give --yes to deploy without a question",
+            ));
+        }
+        let mut summary = Summary::begin(&self.key);
+        let ended = self.deploy(&mut summary).await;
+        summary.end(&ended);
+        if let Some(file) = &self.summary {
+            summary.write(file)?;
+        }
+        if self.output.is_data() {
+            self.output.print(&summary)?;
+        } else if ended.is_ok() {
+            print(&summary.text())?;
+        }
+        ended.map(|()| ExitCode::SUCCESS)
+    }
+
+    /// Whether somebody can be asked, and the standard input is not the file.
+    fn can_ask(&self) -> bool {
+        !is_stdin(&self.file.path)
+            && std::io::stdin().is_terminal()
+            && std::io::stderr().is_terminal()
+    }
+
+    async fn deploy(&self, summary: &mut Summary) -> Result<(), Failure> {
+        let job = self.file.job(&self.key)?;
+        let scheduler = Scheduler::of_cluster(&self.key.cluster, &self.connection).await?;
+        let key = InstancesKey { job: self.key.clone(), instances: None };
+        let plan = ask_plan(&scheduler, &job, &key, true).await?;
+        let scheduler = scheduler.patient(PATIENCE);
+        self.show(&plan)?;
+        let deployment = Deployment::new(&plan, self.idempotency_key.as_deref());
+        summary.plan(&plan);
+        summary.url = Some(scheduler.page_of(&self.key.job).await);
+        let going_on = active(&scheduler, &self.key.job).await?;
+        let step = deployment.step(&plan, going_on.as_ref());
+        match step {
+            Step::Nothing => {
+                summary.result("unchanged");
+                return Ok(());
+            }
+            Step::Refused(why) => return Err(refused(summary, &self.key, &why)),
+            Step::Join(update) => {
+                note(&format!("This deployment goes on already, as update {}", update.id));
+                return self.finish(&scheduler, update, summary).await;
+            }
+            Step::Create | Step::Update | Step::Schedule => {}
+        }
+        if let Some(planned) = &self.check_plan {
+            plan.check(planned).inspect_err(|_| summary.result("refused"))?;
+        }
+        if !self.yes && !is_agreed("Deploy this? [y/N] ").await? {
+            return Err(refused(summary, &self.key, "nobody said yes"));
+        }
+        match step {
+            Step::Schedule => {
+                scheduler.schedule_cron(v1::JobConfiguration::from(&job.request)).await?;
+                summary.result("scheduled");
+                Ok(())
+            }
+            Step::Create => self.run_batch(&scheduler, &job, &deployment, summary).await,
+            _ => self.update(&scheduler, &job, &deployment, summary).await,
+        }
+    }
+
+    fn show(&self, plan: &Plan) -> Result<(), Failure> {
+        let text = plan_text::text(plan, &self.key);
+        if self.output.is_data() {
+            note(text.trim_end());
+            return Ok(());
+        }
+        print(&text)
+    }
+
+    /// Starts an update and follows it. If another process of this deployment was faster, its update is followed.
+    async fn update(
+        &self,
+        scheduler: &Scheduler,
+        job: &ReadyJob,
+        deployment: &Deployment,
+        summary: &mut Summary,
+    ) -> Result<(), Failure> {
+        let id = uuid::Uuid::new_v4().to_string();
+        let mut update = request(job, None, &id)?;
+        deployment.mark(&mut update);
+        let started = scheduler.start_update((&update).into(), &id, self.message.clone()).await;
+        let key = match started {
+            Ok(Some(key)) => key,
+            Ok(None) => {
+                summary.result("unchanged");
+                return Ok(());
+            }
+            Err(error) => match active(scheduler, &self.key.job).await? {
+                Some(faster) => match deployment.beside(&faster) {
+                    Step::Join(key) => key,
+                    _ => return Err(refused(summary, &self.key, &error.to_string())),
+                },
+                None => return Err(error.into()),
+            },
+        };
+        note(&format!("Update {} has started", key.id));
+        self.finish(scheduler, key, summary).await
+    }
+
+    async fn finish(
+        &self,
+        scheduler: &Scheduler,
+        update: v1::UpdateKey,
+        summary: &mut Summary,
+    ) -> Result<(), Failure> {
+        summary.update_id = Some(update.id.clone());
+        let course = Course { scheduler, job: &self.key, followed: Followed::Update(update) };
+        self.follow(course, summary).await
+    }
+
+    /// Creates a batch job and waits for the end of its instances.
+    async fn run_batch(
+        &self,
+        scheduler: &Scheduler,
+        job: &ReadyJob,
+        deployment: &Deployment,
+        summary: &mut Summary,
+    ) -> Result<(), Failure> {
+        let wanted = v1::JobConfiguration::from(&job.request);
+        match &self.idempotency_key {
+            // Only what the caller says is the same deployment is.
+            Some(_) => {
+                scheduler.create_once(wanted, deployment.request_id(&self.key.job)).await?;
+            }
+            None => {
+                scheduler.create(wanted).await?;
+            }
+        }
+        note(&format!("{} has been created", self.key));
+        let course = Course { scheduler, job: &self.key, followed: Followed::Batch };
+        self.follow(course, summary).await
+    }
+
+    async fn follow(&self, course: Course<'_>, summary: &mut Summary) -> Result<(), Failure> {
+        if self.no_wait {
+            summary.result("started");
+            return Ok(());
+        }
+        let limits = accompany::Limits {
+            timeout: self.timeout,
+            on_timeout: self.on_timeout,
+            on_interrupt: self.on_interrupt,
+            can_ask: self.can_ask(),
+        };
+        course.run(&limits, summary).await
+    }
+}
+
+fn refused(summary: &mut Summary, key: &ClusterJobKey, why: &str) -> Failure {
+    summary.result("refused");
+    Failure::new(Code::CommandFailure, format!("{key} was not deployed: {why}"))
+}
+
+/// Asks on the terminal.
+async fn is_agreed(question: &str) -> Result<bool, Failure> {
+    let answer = answer(question).await?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// The line that somebody types after a question; empty at the end of the input.
+async fn answer(question: &str) -> Result<String, Failure> {
+    let failed = |error: &dyn std::fmt::Display| {
+        Failure::new(Code::Error, format!("failed to read from the terminal: {error}"))
+    };
+    // A terminal shows it though no line has ended.
+    anstream::eprint!("{question}");
+    let read = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line).map(|_| line)
+    });
+    read.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
+}
