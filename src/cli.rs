@@ -205,7 +205,10 @@ fn flag(command: &clap::Command, word: &str) -> Option<String> {
         None => (word, None),
     };
     let name = name.strip_prefix("--").or_else(|| name.strip_prefix('-'))?.replace('_', "-");
-    command.get_arguments().find(|argument| argument.get_long() == Some(&name))?;
+    // One that is written with two dashes may be cut.
+    let is_long = word.starts_with("--");
+    let is_meant = |long: &str| long == name || (is_long && long.starts_with(&name));
+    command.get_arguments().find(|argument| argument.get_long().is_some_and(is_meant))?;
     Some(match value {
         Some(value) => format!("--{name}={value}"),
         None => format!("--{name}"),
@@ -244,6 +247,10 @@ mod tests {
             (
                 "/bin/aurora_admin sla-host-drain --force_drain_timeout=0s --hosts h_1 c_1",
                 "/bin/aurora_admin admin sla_host_drain --force-drain-timeout=0s --hosts h_1 c_1",
+            ),
+            (
+                "aurora admin sla_host_drain --force_drain=0s --default_ c",
+                "aurora admin sla_host_drain --force-drain=0s --default- c",
             ),
             ("aurora-admin help host-drain", "aurora-admin admin help host_drain"),
             ("aurora admin set-quota c r -1 -1m -1_m", "aurora admin set_quota c r -1 -1m -1_m"),

@@ -13,6 +13,9 @@ pub(super) struct Target {
     pub(super) name: String,
     #[command(flatten)]
     pub(super) connection: Connection,
+    /// Have the scheduler that is asked answer by itself, whether or not it leads. The schedulers here always do.
+    #[arg(long)]
+    bypass_leader_redirect: bool,
 }
 
 impl Target {

@@ -10,6 +10,7 @@
 )]
 
 mod acceptance;
+mod admin;
 mod bad_input;
 mod collection;
 mod config;
@@ -22,6 +23,7 @@ mod help;
 mod lenses;
 mod mesos;
 mod quota;
+mod sla;
 mod support;
 mod thermos;
 mod transport;

@@ -15,7 +15,7 @@ const STOP_TIMEOUT: u64 = 3;
 pub(crate) struct Cluster {
     pub(crate) home: Home,
     ports: [u16; 4],
-    flags: Flags,
+    flags: Told,
     pub(crate) scheduler: Process,
     pub(crate) master: Process,
     pub(crate) agent: Process,
@@ -24,10 +24,18 @@ pub(crate) struct Cluster {
 
 /// What daemons are told besides; they may say what is said anyway in another way.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Flags {
-    pub(crate) scheduler: &'static [&'static str],
-    pub(crate) master: &'static [&'static str],
-    pub(crate) agent: &'static [&'static str],
+pub(crate) struct Flags<'a> {
+    pub(crate) scheduler: &'a [&'a str],
+    pub(crate) master: &'a [&'a str],
+    pub(crate) agent: &'a [&'a str],
+}
+
+/// The same, for when they start again.
+#[derive(Debug)]
+struct Told {
+    scheduler: Vec<String>,
+    master: Vec<String>,
+    agent: Vec<String>,
 }
 
 impl Cluster {
@@ -35,11 +43,18 @@ impl Cluster {
         Self::start_with(Flags::default())
     }
 
-    pub(crate) fn start_with(flags: Flags) -> Self {
+    pub(crate) fn start_with(flags: Flags<'_>) -> Self {
         let home = Home::new();
+        let flags = Told {
+            scheduler: words(flags.scheduler),
+            master: words(flags.master),
+            agent: words(flags.agent),
+        };
         let ports = [free_port(), free_port(), free_port(), free_port()];
-        let (master, agent) = (master(&home, &ports, flags), agent(&home, &ports, flags));
-        let (scheduler, observer) = (scheduler(&home, &ports, flags), observer(&home, &ports));
+        let (master, agent) =
+            (master(&home, &ports, &flags.master), agent(&home, &ports, "agent", &flags.agent));
+        let (scheduler, observer) =
+            (scheduler(&home, &ports, &flags.scheduler), observer(&home, &ports));
         let cluster = Self { home, ports, flags, scheduler, master, agent, observer };
         cluster.wait_registered();
         cluster
@@ -73,15 +88,21 @@ impl Cluster {
     }
 
     pub(crate) fn restart_scheduler(&mut self) {
-        self.scheduler = scheduler(&self.home, &self.ports, self.flags);
+        self.scheduler = scheduler(&self.home, &self.ports, &self.flags.scheduler);
     }
 
     pub(crate) fn restart_master(&mut self) {
-        self.master = master(&self.home, &self.ports, self.flags);
+        self.master = master(&self.home, &self.ports, &self.flags.master);
     }
 
     pub(crate) fn restart_agent(&mut self) {
-        self.agent = agent(&self.home, &self.ports, self.flags);
+        self.agent = agent(&self.home, &self.ports, "agent", &self.flags.agent);
+    }
+
+    /// Another agent, of a host by this name, which ends with the process that is given.
+    pub(crate) fn add_agent(&self, host: &str) -> Process {
+        let ports = [self.ports[0], self.ports[1], free_port(), self.ports[3]];
+        agent(&self.home, &ports, host, &words(&["--hostname", host]))
     }
 
     /// The words of a command that go to this scheduler.
@@ -163,14 +184,14 @@ fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-fn master(home: &Home, ports: &[u16; 4], flags: Flags) -> Process {
+fn master(home: &Home, ports: &[u16; 4], flags: &[String]) -> Process {
     let port = ports[1].to_string();
     let mut all = words(&["master", "--port", &port, "--work-dir", &folder(home, "master")]);
-    all.extend(words(flags.master));
+    all.extend_from_slice(flags);
     start(home, &all)
 }
 
-fn agent(home: &Home, ports: &[u16; 4], flags: Flags) -> Process {
+fn agent(home: &Home, ports: &[u16; 4], work_dir: &str, flags: &[String]) -> Process {
     let (master, port) = (format!("127.0.0.1:{}", ports[1]), ports[2].to_string());
     let mut all = words(&[
         "agent",
@@ -179,11 +200,11 @@ fn agent(home: &Home, ports: &[u16; 4], flags: Flags) -> Process {
         "--port",
         &port,
         "--work-dir",
-        &folder(home, "agent"),
+        &folder(home, work_dir),
         "--resources",
         "cpus:16;mem:16384;disk:20000;ports:[31000-32000]",
     ]);
-    all.extend(words(flags.agent));
+    all.extend_from_slice(flags);
     start(home, &all)
 }
 
@@ -195,7 +216,7 @@ fn observer(home: &Home, ports: &[u16; 4]) -> Process {
     )
 }
 
-fn scheduler(home: &Home, ports: &[u16; 4], flags: Flags) -> Process {
+fn scheduler(home: &Home, ports: &[u16; 4], flags: &[String]) -> Process {
     let (port, master) = (ports[0].to_string(), format!("127.0.0.1:{}", ports[1]));
     let executor = format!(
         "executor --checkpoint-root {} --stop-timeout-in-secs {STOP_TIMEOUT}",
@@ -227,6 +248,6 @@ fn scheduler(home: &Home, ports: &[u16; 4], flags: Flags) -> Process {
         "--initial-flapping-task-delay",
         "1",
     ]);
-    all.extend(words(flags.scheduler));
+    all.extend_from_slice(flags);
     start(home, &all)
 }

@@ -202,37 +202,96 @@ impl Scheduler {
         mut tell: impl FnMut(&Host),
     ) -> Result<BTreeSet<String>, Error> {
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-        let mut undrained = hosts.clone();
-        let mut waiting = hosts.clone();
-        let mut told: Vec<Host> = Vec::new();
+        let mut drains = Drains::of(hosts);
         loop {
-            let (found, unknown) = self.hosts(&waiting).await?;
-            for host in &found {
-                if !told.contains(host) {
-                    tell(host);
-                }
-                match host.maintenance.mode {
-                    MaintenanceMode::Draining => {}
-                    MaintenanceMode::Drained => {
-                        waiting.remove(&host.name);
-                        undrained.remove(&host.name);
-                    }
-                    // Somebody has called it off.
-                    MaintenanceMode::None | MaintenanceMode::Scheduled => {
-                        waiting.remove(&host.name);
-                    }
-                }
-            }
-            for host in &unknown {
-                waiting.remove(host);
-            }
-            told = found;
+            let (found, _) = self.hosts(&drains.waiting).await?;
+            drains.take(found).iter().for_each(&mut tell);
             let now = Instant::now();
-            if waiting.is_empty() || deadline.is_some_and(|deadline| deadline <= now) {
-                return Ok(undrained);
+            if drains.waiting.is_empty() || deadline.is_some_and(|deadline| deadline <= now) {
+                return Ok(drains.undrained);
             }
             let next = now + PAUSE;
             tokio::time::sleep_until(deadline.map_or(next, |deadline| next.min(deadline))).await;
         }
+    }
+}
+
+/// How far hosts are that are being drained.
+#[derive(Debug)]
+struct Drains {
+    undrained: BTreeSet<String>,
+    /// Those that may still become empty.
+    waiting: BTreeSet<String>,
+    /// What was told last.
+    told: Vec<Host>,
+}
+
+impl Drains {
+    fn of(hosts: &BTreeSet<String>) -> Self {
+        Self { undrained: hosts.clone(), waiting: hosts.clone(), told: Vec::new() }
+    }
+
+    /// Takes what the scheduler tells of those that are waited for. Gives the hosts about which something is new.
+    fn take(&mut self, found: Vec<Host>) -> Vec<Host> {
+        for host in &found {
+            if host.maintenance.mode == MaintenanceMode::Drained {
+                self.undrained.remove(&host.name);
+            }
+        }
+        // Of a host that takes tasks again somebody has called the drain off; one that is not told of is not known.
+        let is_draining = |host: &Host| host.maintenance.mode == MaintenanceMode::Draining;
+        self.waiting =
+            found.iter().filter(|host| is_draining(host)).map(|host| host.name.clone()).collect();
+        let new = found.iter().filter(|host| !self.told.contains(host)).cloned().collect();
+        self.told = found;
+        new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(name: &str, mode: MaintenanceMode, tasks: u32) -> Host {
+        Host {
+            name: name.to_owned(),
+            maintenance: HostMaintenance { mode, ..HostMaintenance::default() },
+            tasks,
+            waiting: Vec::new(),
+            unavailable_from: None,
+        }
+    }
+
+    fn names(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn a25_only_hosts_that_are_not_drained_are_asked_about_again() {
+        use MaintenanceMode::{Drained, Draining};
+        let mut drains = Drains::of(&names(&["a", "b", "c"]));
+        let first = vec![host("a", Draining, 2), host("b", Drained, 0), host("c", Draining, 1)];
+        assert_eq!(drains.take(first.clone()), first);
+        assert_eq!(drains.waiting, names(&["a", "c"]));
+        // Nothing new about c.
+        let news = drains.take(vec![host("a", Draining, 1), host("c", Draining, 1)]);
+        assert_eq!(news, [host("a", Draining, 1)]);
+        drains.take(vec![host("a", Drained, 0), host("c", Draining, 1)]);
+        assert_eq!(
+            (drains.waiting.clone(), drains.undrained.clone()),
+            (names(&["c"]), names(&["c"]))
+        );
+        drains.take(vec![host("c", Drained, 0)]);
+        assert_eq!((drains.waiting, drains.undrained), (names(&[]), names(&[])));
+    }
+
+    #[test]
+    fn a39_a_host_that_is_not_told_of_is_not_drained() {
+        use MaintenanceMode::{Drained, Draining, None, Scheduled};
+        let mut drains = Drains::of(&names(&["a", "b", "c", "d"]));
+        drains.take(vec![host("a", Draining, 1), host("b", None, 1), host("c", Scheduled, 1)]);
+        assert_eq!(drains.waiting, names(&["a"]));
+        drains.take(vec![host("a", Drained, 0)]);
+        assert_eq!(drains.undrained, names(&["b", "c", "d"]));
     }
 }
