@@ -10,16 +10,26 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::daemons::{self, Daemon};
 use crate::failure::{Code, Failure};
-use crate::{admin, config, cron, deploy, job, lsp, quota, runtime, sla, thermos, up, update};
+use crate::hooks::Hooks;
+use crate::{
+    admin, cluster, config, cron, deploy, job, logs, lsp, plugin, quota, runtime, sla, thermos, up,
+    update, version,
+};
 
 /// A service scheduler: runs the jobs of .aurora files, on one machine or a Mesos cluster.
 #[derive(Debug, Parser)]
 #[command(name = "aurora", version, propagate_version = false)]
 struct Cli {
+    /// Tell on standard error what is asked of the scheduler, and what came of it.
+    #[arg(long, short = 'v', global = true)]
+    verbose: bool,
+    /// Leave out the hooks of commands of these names, or all of them; hooks of calls stay.
+    #[arg(long, global = true, value_name = "NAME,…", value_delimiter = ',')]
+    skip_hooks: Vec<String>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -59,6 +69,11 @@ enum Command {
     /// Look at configurations; nothing is submitted.
     #[command(subcommand)]
     Config(Box<config::Command>),
+    /// Look at the clusters that are known.
+    #[command(subcommand)]
+    Cluster(Box<cluster::Command>),
+    /// Show the version of this program and, with a cluster, that of its scheduler.
+    Version(version::Args),
     /// Run tasks by themselves, and look at the tasks of this machine, whoever runs them.
     Thermos(Box<thermos::Args>),
     /// Run the language server, which editors start.
@@ -95,6 +110,8 @@ impl Command {
             Self::Sla(command) => return command.run(),
             Self::Admin(command) => return command.run(),
             Self::Config(command) => command.run(),
+            Self::Cluster(command) => command.run(),
+            Self::Version(args) => args.run(),
             Self::Thermos(args) => return args.run(),
             Self::Lsp(args) => return args.run(),
             Self::Completion(args) => args.run(),
@@ -124,29 +141,73 @@ fn with_prefixes(command: clap::Command) -> clap::Command {
 
 pub(crate) fn main() -> ExitCode {
     complete::answer(command);
-    let words = spelled(std::env::args_os());
-    let parsed =
-        command().try_get_matches_from(&words).and_then(|matches| Cli::from_arg_matches(&matches));
-    let command = match parsed {
-        Ok(Cli { command: Some(command) }) => command,
-        Ok(Cli { command: None }) => {
-            return match command().print_help() {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(_) => ExitCode::FAILURE,
-            };
-        }
-        // A wrong command line ends with status 2, --help with 0.
+    let ended = run(spelled(std::env::args_os()));
+    ended.unwrap_or_else(|failure| {
+        failure.print();
+        failure.status()
+    })
+}
+
+fn run(words: Vec<OsString>) -> Result<ExitCode, Failure> {
+    let first = words.get(1).and_then(|word| word.to_str()).unwrap_or_default().to_owned();
+    if NOT_OF_CLUSTERS.contains(&first.as_str()) {
+        return match parse(&words) {
+            Ok((_, cli)) => cli.run(),
+            Err(told) => Ok(told),
+        };
+    }
+    if Cli::command().find_subcommand(&first).is_none()
+        && let Some(program) = plugin::find(&first)
+    {
+        return Err(plugin::become_it(&program, &words[2..]));
+    }
+    let hooks = Hooks::read();
+    let words = hooks.dispatch(words)?;
+    let (matches, cli) = match parse(&words) {
+        Ok(parsed) => parsed,
+        Err(told) => return Ok(told),
+    };
+    logs::init(cli.verbose);
+    // Only now, so that help is always given.
+    let hooks = hooks.of_command(&cli.skip_hooks, &words, named(&matches))?;
+    hooks.before()?;
+    let result = cli.run();
+    hooks.after(&result);
+    result
+}
+
+/// What a command line asks for; how the program ends if it asks for help, or makes no sense.
+fn parse(words: &[OsString]) -> Result<(ArgMatches, Cli), ExitCode> {
+    let parsed = command()
+        .try_get_matches_from(words)
+        .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    match parsed {
+        Ok((cli, matches)) => Ok((matches, cli)),
         Err(error) => {
             // Where nobody reads any more there is nobody to tell: the exit code says it still.
             let _ = error.print();
-            return usage_code(&words, error.exit_code());
+            Err(usage_code(words, error.exit_code()))
         }
-    };
-    match command.run() {
-        Ok(status) => status,
-        Err(failure) => {
-            failure.print();
-            failure.code.into()
+    }
+}
+
+/// The noun and verb of a command.
+fn named(matches: &ArgMatches) -> (String, String) {
+    let verb = |of: &ArgMatches| of.subcommand_name().unwrap_or_default().to_owned();
+    match matches.subcommand() {
+        Some((noun, of)) => (noun.to_owned(), verb(of)),
+        None => (String::new(), String::new()),
+    }
+}
+
+impl Cli {
+    fn run(self) -> Result<ExitCode, Failure> {
+        match self.command {
+            Some(command) => command.run(),
+            None => {
+                let printed = command().print_help();
+                Ok(if printed.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            }
         }
     }
 }
@@ -161,6 +222,21 @@ fn usage_code(words: &[OsString], code: i32) -> ExitCode {
         _ => Code::Usage.into(),
     }
 }
+
+/// The commands that are not about a cluster that is somewhere: they have no hooks, and logs of their own.
+const NOT_OF_CLUSTERS: [&str; 11] = [
+    "up",
+    "down",
+    "thermos",
+    "lsp",
+    "completion",
+    "man",
+    "scheduler",
+    "master",
+    "agent",
+    "observer",
+    "executor",
+];
 
 /// The daemons whose flags the originals write like `-cluster_name` and `--work_dir`.
 const ORIGINALS: [&str; 5] = ["scheduler", "master", "agent", "observer", "executor"];
@@ -222,6 +298,9 @@ mod tests {
     #[test]
     fn the_command_line_makes_sense() {
         command().debug_assert();
+        for name in NOT_OF_CLUSTERS {
+            assert!(command().find_subcommand(name).is_some(), "{name}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! How commands fail: an exit code and words for people (`client.md` 3).
 
 use std::io::Write;
+use std::process::ExitCode;
 
 pub(crate) use aurora_client::Code;
 
@@ -9,6 +10,8 @@ pub(crate) use aurora_client::Code;
 pub(crate) struct Failure {
     pub(crate) code: Code,
     words: Words,
+    /// The status of a program that has decided how this one ends, in place of the code.
+    status: Option<u8>,
 }
 
 #[derive(Debug)]
@@ -37,18 +40,29 @@ impl From<aurora_client::Error> for Failure {
 
 impl Failure {
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, words: Words::Message(message.into()) }
+        Self { code, words: Words::Message(message.into()), status: None }
     }
 
     /// What cannot be used in a configuration, with its place.
     pub(crate) fn report(report: aurora_eval::Report) -> Self {
         let words = Words::Report(Box::new(miette::Report::new(report)));
-        Self { code: Code::InvalidConfiguration, words }
+        Self { code: Code::InvalidConfiguration, words, status: None }
     }
 
     /// A failure whose reason is on the screen already.
     pub(crate) fn said(code: Code) -> Self {
-        Self { code, words: Words::Said }
+        Self { code, words: Words::Said, status: None }
+    }
+
+    /// A program has decided that this one ends with its status.
+    pub(crate) fn ended(status: i32, message: impl Into<String>) -> Self {
+        let status = u8::try_from(status).ok().filter(|status| *status != 0);
+        Self { status, ..Self::new(Code::Error, message) }
+    }
+
+    /// How the process ends.
+    pub(crate) fn status(&self) -> ExitCode {
+        self.status.map_or_else(|| self.code.into(), ExitCode::from)
     }
 
     /// Tells the user.

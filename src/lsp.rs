@@ -88,7 +88,7 @@ async fn scheduler(place: Place) -> Result<Scheduler, Failure> {
     let Place { cluster, clusters } = place;
     let scheduler = std::env::var("AURORA_SCHEDULER").ok().filter(|address| !address.is_empty());
     let clusters = clusters.or_else(named_clusters);
-    let connection = Connection { scheduler, retry_for: 0, clusters };
+    let connection = Connection::once(scheduler, clusters);
     Ok(Scheduler::of_cluster(&cluster, &connection).await?)
 }
 

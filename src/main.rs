@@ -9,15 +9,19 @@
 mod admin;
 mod browser;
 mod cli;
+mod cluster;
 mod config;
 mod cron;
 mod daemons;
 mod deploy;
 mod failure;
+mod hooks;
 mod job;
+mod logs;
 mod lsp;
 mod one_job;
 mod output;
+mod plugin;
 mod quota;
 mod runtime;
 mod sla;
@@ -25,6 +29,7 @@ mod thermos;
 mod timeout;
 mod up;
 mod update;
+mod version;
 
 use std::process::ExitCode;
 

@@ -77,9 +77,11 @@ pub(crate) struct SchedulerArgs {
 }
 
 impl SchedulerArgs {
-    pub(super) fn run(self) -> Result<(), Failure> {
-        let url = self.target.connection.find(&self.target.name)?;
-        print(&format!("Found leading scheduler at: {url}\n"))
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let scheduler = self.target.scheduler().await?;
+        // Which of several leads, only an answer tells.
+        scheduler.info().await?;
+        print(&format!("Found leading scheduler at: {}\n", scheduler.address()))
     }
 }
 

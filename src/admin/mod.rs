@@ -104,7 +104,7 @@ impl Command {
                 Self::SchedulerUnloadRecovery(args) => args.run().await,
                 Self::ReconcileTasks(args) => args.run().await,
                 Self::GetClusterConfig(args) => args.run(),
-                Self::GetScheduler(args) => args.run(),
+                Self::GetScheduler(args) => args.run().await,
             }
             .map(|()| ExitCode::SUCCESS)
         })

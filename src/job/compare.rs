@@ -311,7 +311,8 @@ mod tests {
             running(&[(0, &old), (1, &new.task), (2, &older), (3, &old), (7, &old), (8, &old)]);
         let found = compare(&new, &all, None);
         let all_shown = shown(&found);
-        let heads: Vec<&str> = all_shown.lines().filter(|line| line.contains("instances:")).collect();
+        let heads: Vec<&str> =
+            all_shown.lines().filter(|line| line.contains("instances:")).collect();
         assert_eq!(
             heads,
             [

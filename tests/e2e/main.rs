@@ -12,6 +12,7 @@
 mod acceptance;
 mod admin;
 mod bad_input;
+mod clusters;
 mod collection;
 mod config;
 mod crashes;
@@ -20,6 +21,7 @@ mod daemons;
 mod diff;
 mod editors;
 mod help;
+mod hooks;
 mod lenses;
 mod mesos;
 mod quota;

@@ -1,61 +1,231 @@
 //! Where the scheduler of a cluster is (`client.md` 12).
 //!
-//! `--scheduler` wins, then `clusters.json`, then an `aurora up` of this user whose file names the
+//! `--scheduler` wins, then the files of clusters, then an `aurora up` of this user whose file names the
 //! cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use serde_json::Value;
-
+use crate::address::Address;
+use crate::clusters::{self, Auth, Entry, Tls, Written};
 use crate::error::{Code, Error};
 use crate::registry;
+use crate::scheduler::Scheduler;
+use crate::zookeeper::Announced;
 
-/// The longest clusters.json, in bytes.
-const MAX_LEN: u64 = 4 << 20;
+/// The most addresses that a cluster may have.
+const MAX_ADDRESSES: usize = 64;
 
 /// How the scheduler is reached.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Connection {
     /// The scheduler's address, such as http://127.0.0.1:8081; by default it is found by the
-    /// cluster's name: in clusters.json, then among running `aurora up`.
+    /// cluster's name: in clusters.toml and clusters.json, then among running `aurora up`.
     #[arg(long, env = "AURORA_SCHEDULER", value_name = "URL", global = true)]
     pub scheduler: Option<String>,
-    /// Seconds for which an unreachable scheduler is tried again.
+    /// How long an unreachable scheduler is tried again, such as 90 (seconds) or 5m.
     #[arg(
         long,
         env = "AURORA_RETRY_FOR",
-        value_name = "SECONDS",
-        default_value_t = 0,
+        value_name = "TIME",
+        default_value = "10m",
+        value_parser = time,
         global = true
     )]
-    pub retry_for: u32,
-    /// The clusters.json to read instead of the usual ones.
+    pub retry_for: Duration,
+    /// Do not try an unreachable scheduler again.
+    #[arg(long, global = true)]
+    pub no_retry: bool,
+    /// How long the scheduler may take to answer one call.
+    #[arg(
+        long,
+        env = "AURORA_REQUEST_TIMEOUT",
+        value_name = "TIME",
+        default_value = "1m",
+        value_parser = time_above_zero,
+        global = true
+    )]
+    pub request_timeout: Duration,
+    /// The file of clusters (.json or .toml) to read instead of the usual ones.
     #[arg(long, env = "AURORA_CLUSTERS", value_name = "FILE", global = true)]
     pub clusters: Option<PathBuf>,
 }
 
-impl Connection {
-    /// The address of the scheduler of `cluster`.
-    pub fn find(&self, cluster: &str) -> Result<String, Error> {
-        if let Some(address) = &self.scheduler {
-            return Ok(address.clone());
+/// The longest time that may be given.
+const MAX_TIME: Duration = Duration::from_secs(365 * 24 * 3600);
+
+fn time(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().map(Duration::from_secs);
+    let time = seconds.or_else(|| humantime::parse_duration(text).ok());
+    time.filter(|time| *time <= MAX_TIME)
+        .ok_or_else(|| "give seconds, or a time such as 90s or 1h30m, a year at most".to_owned())
+}
+
+fn time_above_zero(text: &str) -> Result<Duration, String> {
+    time(text).and_then(|time| {
+        if time.is_zero() { Err("it must be above zero".to_owned()) } else { Ok(time) }
+    })
+}
+
+/// How a cluster came to be known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// The address was given.
+    Given,
+    /// A file has it.
+    File(PathBuf),
+    /// A process of `aurora up`.
+    Up(i32),
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Given => f.write_str("--scheduler"),
+            Self::File(file) => write!(f, "{}", file.display()),
+            Self::Up(pid) => write!(f, "aurora up (process {pid})"),
         }
-        let clusters = match &self.clusters {
-            Some(file) => by_name(read(file)?),
-            None => clusters()?,
+    }
+}
+
+/// Where the schedulers of a cluster are.
+#[derive(Debug, Clone)]
+pub(crate) enum Place {
+    Addresses(Vec<Address>),
+    ZooKeeper(Announced),
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Addresses(addresses) => {
+                let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+                f.write_str(&addresses.join(", "))
+            }
+            Self::ZooKeeper(announced) => write!(f, "{announced}"),
+        }
+    }
+}
+
+/// A cluster whose schedulers can be looked for.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    /// What the file calls it; empty of an address without a cluster.
+    pub(crate) name: String,
+    /// How it came to be known.
+    pub origin: Origin,
+    pub(crate) place: Place,
+    /// What printed addresses begin with, in place of the scheduler's own.
+    pub(crate) pages: Option<String>,
+    pub(crate) tls: Tls,
+    pub(crate) auth: Auth,
+}
+
+impl Cluster {
+    /// One of which no more is known than an address.
+    pub(crate) fn at(address: Address, name: &str, origin: Origin) -> Self {
+        Self {
+            name: name.to_owned(),
+            origin,
+            place: Place::Addresses(vec![address]),
+            pages: None,
+            tls: Tls::default(),
+            auth: Auth::default(),
+        }
+    }
+
+    /// As a file has it.
+    fn of_entry(name: &str, written: &Written) -> Result<Self, Error> {
+        let entry = written.entry(name)?;
+        let wrong = |reason: &str| {
+            let file = written.file.display();
+            Error::new(
+                Code::InvalidConfiguration,
+                format!("cluster {name} in {file} cannot be used: {reason}"),
+            )
         };
-        if let Some(entry) = clusters.get(cluster) {
-            return scheduler_uri(cluster, entry);
+        match entry.auth_mechanism.as_deref() {
+            None | Some("UNAUTHENTICATED") => {}
+            Some("KERBEROS") => {
+                return Err(wrong(
+                    "its auth_mechanism is KERBEROS, which this client does not speak; use a \
+                     token, ~/.netrc or a client certificate, and remove auth_mechanism",
+                ));
+            }
+            Some(other) => {
+                return Err(wrong(&format!(
+                    "its auth_mechanism {other:?} is unknown; UNAUTHENTICATED is known"
+                )));
+            }
         }
-        let running = registry::running().map_err(|error| {
-            Error::new(Code::Error, format!("failed to look for running `aurora up`: {error}"))
-        })?;
+        let place = place(&entry).map_err(|reason| wrong(&reason))?;
+        // As the original: beside scheduler_uri it says nothing.
+        let is_announced = matches!(place, Place::ZooKeeper(_));
+        Ok(Self {
+            name: name.to_owned(),
+            origin: Origin::File(written.file.clone()),
+            place,
+            pages: entry.proxy_url.filter(|_| is_announced),
+            tls: entry.tls,
+            auth: entry.auth,
+        })
+    }
+
+    /// Where its schedulers are, for people.
+    pub fn place(&self) -> String {
+        self.place.to_string()
+    }
+}
+
+fn place(entry: &Entry) -> Result<Place, String> {
+    if let Some(zk) = entry.zk.as_deref().filter(|zk| !zk.trim().is_empty()) {
+        return Announced::new(entry, zk).map(Place::ZooKeeper);
+    }
+    let addresses: Vec<&String> = entry.scheduler_uri.iter().chain(&entry.schedulers).collect();
+    if addresses.is_empty() {
+        return Err("it says nowhere where its scheduler is: add its scheduler_uri, schedulers \
+                    or zk with scheduler_zk_path, or give --scheduler URL"
+            .to_owned());
+    }
+    if addresses.len() > MAX_ADDRESSES {
+        return Err(format!(
+            "{} addresses are too many: it may have {MAX_ADDRESSES}",
+            addresses.len()
+        ));
+    }
+    let addresses = addresses.into_iter().map(|text| Address::parse(text));
+    let addresses = addresses.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+    Ok(Place::Addresses(addresses))
+}
+
+impl Connection {
+    /// To a scheduler that is asked once, as whoever shows things beside others does.
+    pub fn once(scheduler: Option<String>, clusters: Option<PathBuf>) -> Self {
+        let (retry_for, request_timeout) = (Duration::ZERO, crate::transport::CALL_TIMEOUT);
+        Self { scheduler, retry_for, no_retry: true, request_timeout, clusters }
+    }
+
+    /// How long an unreachable scheduler is tried again.
+    pub(crate) fn patience(&self) -> Duration {
+        if self.no_retry { Duration::ZERO } else { self.retry_for }
+    }
+
+    /// Where a cluster is.
+    pub fn find(&self, name: &str) -> Result<Cluster, Error> {
+        if let Some(address) = &self.scheduler {
+            return Ok(Cluster::at(Address::parse(address)?, name, Origin::Given));
+        }
+        let clusters = clusters::read(self.clusters.as_deref())?;
+        if let Some(written) = clusters.get(name) {
+            return Cluster::of_entry(name, written);
+        }
+        let running = running()?;
         let named: Vec<_> =
-            running.iter().filter(|up| up.clusters.iter().any(|name| name == cluster)).collect();
+            running.iter().filter(|up| up.clusters.iter().any(|known| known == name)).collect();
         match named.as_slice() {
-            [one] => Ok(one.scheduler.clone()),
-            [] => Err(unknown(cluster, &clusters, &running)),
+            [one] => Ok(Cluster::at(Address::parse(&one.scheduler)?, name, Origin::Up(one.pid))),
+            [] => Err(unknown(name, &clusters, &running)),
             several => {
                 let lines: Vec<String> = several
                     .iter()
@@ -66,33 +236,48 @@ impl Connection {
                 Err(Error::new(
                     Code::InvalidConfiguration,
                     format!(
-                        "several running `aurora up` have a cluster {cluster}; choose one with\n{}",
+                        "several running `aurora up` have a cluster {name}; choose one with\n{}",
                         lines.join("\n")
                     ),
                 ))
             }
         }
     }
+
+    /// The scheduler whose address is given, whichever cluster it is of.
+    pub fn given(&self) -> Result<Option<Scheduler>, Error> {
+        let Some(address) = &self.scheduler else { return Ok(None) };
+        let cluster = Cluster::at(Address::parse(address)?, "", Origin::Given);
+        Ok(Some(Scheduler::of(cluster, self.patience(), self.request_timeout)))
+    }
+
+    /// What a file says of a cluster. One that was found otherwise has its name and the scheduler's address.
+    pub fn entry(&self, cluster: &str) -> Result<serde_json::Value, Error> {
+        if let Some(written) = clusters::read(self.clusters.as_deref())?.remove(cluster) {
+            return Ok(written.value);
+        }
+        let found = self.find(cluster)?;
+        Ok(serde_json::json!({ "name": cluster, "scheduler_uri": found.place() }))
+    }
+
+    /// The names of all that can be found.
+    pub fn names(&self) -> Result<Vec<String>, Error> {
+        let mut names: BTreeSet<String> =
+            clusters::read(self.clusters.as_deref())?.into_keys().collect();
+        names.extend(running()?.into_iter().flat_map(|up| up.clusters));
+        Ok(names.into_iter().collect())
+    }
 }
 
-impl Connection {
-    /// What clusters.json says of a cluster. One that was found otherwise has its name and the scheduler's address.
-    pub fn entry(&self, cluster: &str) -> Result<Value, Error> {
-        let mut clusters = match &self.clusters {
-            Some(file) => by_name(read(file)?),
-            None => clusters()?,
-        };
-        if let Some(entry) = clusters.remove(cluster) {
-            return Ok(entry);
-        }
-        let address = self.find(cluster)?;
-        Ok(serde_json::json!({ "name": cluster, "scheduler_uri": address }))
-    }
+fn running() -> Result<Vec<registry::Registered>, Error> {
+    registry::running().map_err(|error| {
+        Error::new(Code::Error, format!("failed to look for running `aurora up`: {error}"))
+    })
 }
 
 fn unknown(
     cluster: &str,
-    clusters: &BTreeMap<String, Value>,
+    clusters: &BTreeMap<String, Written>,
     running: &[registry::Registered],
 ) -> Error {
     let mut known: Vec<&str> = clusters.keys().map(String::as_str).collect();
@@ -104,35 +289,23 @@ fn unknown(
     } else {
         format!("known are {}", known.join(", "))
     };
+    let files = clusters::files();
+    let files: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
     Error::new(
         Code::InvalidConfiguration,
         format!(
             "unknown cluster {cluster}: {known}. Start one on this machine with `aurora up FILE`, \
              name the scheduler with --scheduler URL, or add the cluster to {}",
-            files().iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" or ")
+            files.join(" or ")
         ),
     )
 }
 
-/// The files, the last one wins.
-fn files() -> Vec<PathBuf> {
-    let system = std::env::var_os("AURORA_CONFIG_ROOT")
-        .map_or_else(|| PathBuf::from("/etc/aurora"), PathBuf::from);
-    let mut files = vec![system.join("clusters.json")];
-    if let Some(home) = std::env::var_os("HOME") {
-        files.push(PathBuf::from(home).join(".aurora/clusters.json"));
-    }
-    files
-}
-
-/// The names of the clusters of a clusters.json; without one, of those that are read and of running
+/// The names of the clusters of a file; without one, of those that are read and of running
 /// `aurora up`.
 pub fn names(file: Option<&Path>) -> Result<Vec<String>, String> {
-    let entries = match file {
-        Some(file) => read(file).map(|entries| by_name(entries).into_keys().collect()),
-        None => clusters().map(|clusters| clusters.into_keys().collect()),
-    };
-    let mut names: BTreeSet<String> = entries.map_err(|failure| failure.to_string())?;
+    let clusters = clusters::read(file).map_err(|failure| failure.to_string())?;
+    let mut names: BTreeSet<String> = clusters.into_keys().collect();
     if file.is_none() {
         // What cannot be looked for offers nothing.
         let running = registry::running().unwrap_or_default();
@@ -141,54 +314,59 @@ pub fn names(file: Option<&Path>) -> Result<Vec<String>, String> {
     Ok(names.into_iter().collect())
 }
 
-fn clusters() -> Result<BTreeMap<String, Value>, Error> {
-    let mut clusters = BTreeMap::new();
-    for path in files() {
-        clusters.extend(by_name(read(&path)?));
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn cluster(value: Value) -> Result<Cluster, Error> {
+        Cluster::of_entry("a", &Written { file: "/etc/aurora/clusters.json".into(), value })
     }
-    Ok(clusters)
-}
 
-/// Entries by their names. One without a name cannot be meant by anybody.
-fn by_name(entries: Vec<Value>) -> BTreeMap<String, Value> {
-    let named = |entry: Value| Some((entry.get("name")?.as_str()?.to_owned(), entry));
-    entries.into_iter().filter_map(named).collect()
-}
+    #[test]
+    fn zookeeper_wins_and_only_with_it_pages_are_elsewhere() {
+        let both = json!({
+            "zk": "z", "scheduler_zk_path": "/s", "scheduler_uri": "http://h:1",
+            "proxy_url": "https://pages/",
+        });
+        let found = cluster(both).unwrap();
+        assert_eq!(
+            (found.place().as_str(), found.pages.as_deref()),
+            ("zk://z:2181/s", Some("https://pages/"))
+        );
+        let direct = json!({ "scheduler_uri": "http://h:1", "proxy_url": "https://pages/" });
+        let found = cluster(direct).unwrap();
+        assert_eq!((found.place().as_str(), found.pages), ("http://h:1", None));
+        let several = json!({ "schedulers": ["http://h:1", "https://i"] });
+        assert_eq!(cluster(several).unwrap().place(), "http://h:1, https://i");
+    }
 
-fn read(path: &Path) -> Result<Vec<Value>, Error> {
-    let wrong = |reason: String| {
-        Error::new(
-            Code::InvalidConfiguration,
-            format!("failed to read {}: {reason}", path.display()),
-        )
-    };
-    match std::fs::metadata(path) {
-        Ok(found) if found.len() > MAX_LEN => {
-            return Err(wrong(format!("it is longer than {MAX_LEN} bytes")));
+    #[test]
+    fn c122_an_entry_that_cannot_be_used_says_what_to_add() {
+        for (value, wanted) in [
+            (json!({}), "add its scheduler_uri, schedulers or zk"),
+            (json!({ "zk": "z" }), "no scheduler_zk_path"),
+            (json!({ "scheduler_uri": "ftp://h" }), "speaks http and https only"),
+            (json!({ "schedulers": vec!["http://h"; 65] }), "65 addresses are too many"),
+            (json!({ "scheduler_uri": "http://h", "auth_mechanism": "KERBEROS" }), "use a token"),
+            (json!({ "scheduler_uri": "http://h", "auth_mechanism": "X" }), "\"X\" is unknown"),
+        ] {
+            let error = cluster(value).unwrap_err();
+            assert_eq!(error.code, Code::InvalidConfiguration);
+            let error = error.to_string();
+            assert!(error.contains(wanted) && error.contains("cluster a in /etc"), "{error}");
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Ok(_) | Err(_) => {}
     }
-    let text = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
-    match serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))? {
-        Value::Array(entries) => Ok(entries),
-        Value::Object(entries) => Ok(entries.into_iter().map(|(_, entry)| entry).collect()),
-        _ => Err(wrong("it must hold a list of clusters".to_owned())),
-    }
-}
 
-fn scheduler_uri(cluster: &str, entry: &Value) -> Result<String, Error> {
-    if let Some(address) = entry.get("scheduler_uri").and_then(Value::as_str) {
-        return Ok(address.to_owned());
+    #[test]
+    fn times_are_seconds_or_have_a_unit() {
+        assert_eq!(time("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(time("1m30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(time("0"), Ok(Duration::ZERO));
+        for wrong in ["", "-1", "x", "2years"] {
+            assert!(time(wrong).is_err(), "{wrong}");
+        }
+        assert!(time_above_zero("0s").is_err());
     }
-    let reason = if entry.get("zk").is_some() {
-        "it is found through ZooKeeper, which this client does not speak; add its scheduler_uri, \
-         or give --scheduler URL"
-    } else {
-        "it has no scheduler_uri; add one, or give --scheduler URL"
-    };
-    Err(Error::new(
-        Code::InvalidConfiguration,
-        format!("cluster {cluster} in clusters.json cannot be used: {reason}"),
-    ))
 }

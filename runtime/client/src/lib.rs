@@ -15,6 +15,8 @@
     reason = "a shell crate: it talks to schedulers, agents, files and the clock"
 )]
 
+mod address;
+pub mod clusters;
 pub mod compare;
 pub mod deploy;
 pub mod discovery;
@@ -22,6 +24,7 @@ pub mod drain;
 pub mod duration;
 mod error;
 pub mod exec;
+pub mod hooks;
 pub mod hosts;
 pub mod keys;
 pub mod logs;
@@ -31,10 +34,13 @@ pub mod restart;
 pub mod sandbox;
 pub mod scheduler;
 pub mod sla;
+mod transport;
 pub mod updates;
 pub mod wait;
 pub mod watch;
+mod zookeeper;
 
-pub use discovery::Connection;
+pub use address::Address;
+pub use discovery::{Cluster, Connection};
 pub use error::{Code, Error};
 pub use scheduler::{Change, Scheduler};

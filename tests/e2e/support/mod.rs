@@ -5,6 +5,7 @@ pub(crate) mod editor;
 pub(crate) mod files;
 pub(crate) mod process;
 pub(crate) mod proxy;
+pub(crate) mod tls;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -105,6 +106,8 @@ impl Home {
             .env("XDG_RUNTIME_DIR", self.path())
             .env("AURORA_CONFIG_ROOT", self.path())
             .env("NO_COLOR", "1")
+            // Whoever wants a scheduler to be tried again says so.
+            .env("AURORA_RETRY_FOR", "0")
             .current_dir(env!("CARGO_MANIFEST_DIR"));
         command
     }

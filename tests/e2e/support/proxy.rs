@@ -26,7 +26,10 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use prost::Message;
-use tokio::net::{TcpListener, TcpStream};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
@@ -64,8 +67,6 @@ pub(crate) struct Call {
     /// As `/aurora.v1.Jobs/CreateJob`.
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
-    /// Which connection it came on, from 0.
-    pub(crate) connection: usize,
     /// The message, encoded.
     message: Bytes,
 }
@@ -106,18 +107,30 @@ impl Proxy {
         proxy
     }
 
+    /// Stands before a scheduler, and speaks TLS to who asks; its address is as `https://127.0.0.1:8081`.
+    pub(crate) fn with_tls(scheduler: &str, tls: Arc<ServerConfig>) -> Self {
+        let proxy = Self::start(Some(TlsAcceptor::from(tls)));
+        proxy.forward_to(scheduler);
+        proxy
+    }
+
     /// Stands before nobody: a call that nothing was planned for is refused.
     pub(crate) fn alone() -> Self {
+        Self::start(None)
+    }
+
+    fn start(tls: Option<TlsAcceptor>) -> Self {
         let state = Arc::new(Mutex::new(State::default()));
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let address = format!("{scheme}://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
         let (shared, stopped) = (Arc::clone(&state), stop.clone());
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let serve =
-                async move { serve(TcpListener::from_std(listener).unwrap(), shared).await };
+                async move { serve(TcpListener::from_std(listener).unwrap(), tls, shared).await };
             runtime.unwrap().block_on(stopped.run_until_cancelled(serve));
         });
         Self { address, state, stop, thread: Some(thread) }
@@ -197,29 +210,35 @@ fn is_of(path: &str, method: &str) -> bool {
     method == "*" || path.rsplit('/').next() == Some(method)
 }
 
-async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
+async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, state: Arc<Mutex<State>>) {
     let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
-        let number = {
-            let mut state = state.lock().unwrap();
-            state.connections += 1;
-            state.connections - 1
-        };
-        tokio::spawn(connection(stream, number, Arc::clone(&state), client.clone()));
+        state.lock().unwrap().connections += 1;
+        let (tls, state, client) = (tls.clone(), Arc::clone(&state), client.clone());
+        tokio::spawn(async move {
+            match tls {
+                // Who is not trusted hangs up.
+                Some(tls) => {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        connection(stream, state, client).await;
+                    }
+                }
+                None => connection(stream, state, client).await,
+            }
+        });
     }
 }
 
 async fn connection(
-    stream: TcpStream,
-    number: usize,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     state: Arc<Mutex<State>>,
     client: Client<HttpConnector, Full<Bytes>>,
 ) {
     let lost = CancellationToken::new();
     let service = service_fn(|request| {
         let (state, client, lost) = (Arc::clone(&state), client.clone(), lost.clone());
-        async move { Ok::<_, Infallible>(answer(request, number, &state, client, &lost).await) }
+        async move { Ok::<_, Infallible>(answer(request, &state, client, &lost).await) }
     });
     let builder = auto::Builder::new(TokioExecutor::new());
     let serving = builder.serve_connection(TokioIo::new(stream), service);
@@ -229,7 +248,6 @@ async fn connection(
 
 async fn answer(
     request: Request<Incoming>,
-    connection: usize,
     state: &Mutex<State>,
     client: Client<HttpConnector, Full<Bytes>>,
     lost: &CancellationToken,
@@ -245,7 +263,7 @@ async fn answer(
         let mut message = body.clone();
         message.advance(5.min(message.len()));
         let headers = head.headers.clone();
-        state.calls.push(Call { path: path.clone(), headers, connection, message });
+        state.calls.push(Call { path: path.clone(), headers, message });
         if let Some((name, value)) = &state.required
             && head.headers.get(*name).is_none_or(|found| found != value)
         {

@@ -5,6 +5,7 @@ use aurora_model::key::JobKey;
 
 use super::{Scheduler, request_id};
 use crate::error::{Code, Error};
+use crate::hooks::Method;
 
 impl Scheduler {
     /// Has a job run by its schedule.
@@ -43,7 +44,8 @@ impl Scheduler {
             let request = request.clone();
             async move { to.crons.start_cron_job(request).await }
         };
-        Ok(self.call(Code::Api, act).await?.outcome)
+        let call = self.call(Code::Api, act);
+        Ok(self.hooked(Method::StartCronjob, &request, call).await?.outcome)
     }
 
     /// A cron job.

@@ -8,6 +8,7 @@ use aurora_model::key::JobKey;
 
 use super::{Scheduler, request_id, tasks_of};
 use crate::error::{Code, Error};
+use crate::hooks::Method;
 
 impl Scheduler {
     /// Creates a job; that there is one already is a refusal.
@@ -26,7 +27,7 @@ impl Scheduler {
             let request = request.clone();
             async move { to.jobs.create_job(request).await }
         };
-        self.call(Code::CommandFailure, act).await
+        self.hooked(Method::CreateJob, &request, self.call(Code::CommandFailure, act)).await
     }
 
     /// The job as the scheduler would keep it; a refusal fails with this code.
@@ -73,7 +74,8 @@ impl Scheduler {
             let request = request.clone();
             async move { to.jobs.kill_tasks(request).await }
         };
-        Ok(self.call(Code::Api, act).await?.killed)
+        let call = self.call(Code::Api, act);
+        Ok(self.hooked(Method::KillJob, &request, call).await?.killed)
     }
 
     /// Adds instances like an active one. Gives their numbers.

@@ -22,22 +22,24 @@ use aurora_api::v1::plan_client::PlanClient;
 use aurora_api::v1::quotas_client::QuotasClient;
 use aurora_api::v1::updates_client::UpdatesClient;
 use aurora_model::key::JobKey;
-use tonic::transport::{Channel, Endpoint};
 use tonic::{Code as Grpc, Response, Status, TimeoutExpired};
 
 pub use jobs::{active_states, instances_of};
 
-use crate::discovery::Connection;
+use crate::address::Address;
+use crate::discovery::{Cluster, Connection, Origin};
 use crate::error::{Code, Error};
+use crate::hooks::{self, Method};
+use crate::transport::{CALL_TIMEOUT, HTTP_STATUS, LEADER, Transport, innermost};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the scheduler may take to answer.
-const CALL_TIMEOUT: Duration = Duration::from_secs(60);
-const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// The largest answer, in bytes: a cluster may have many tasks.
 const MAX_ANSWER: usize = 1 << 30;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How often it is told that the scheduler is still away.
+const REMIND: Duration = Duration::from_secs(15);
+/// How often one call is sent on to another scheduler that is to lead.
+const MAX_REDIRECTS: u32 = 5;
 
 /// What can be done to an update that goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,34 +57,46 @@ pub enum Change {
 /// A scheduler that can be asked.
 #[derive(Debug, Clone)]
 pub struct Scheduler {
-    address: String,
-    jobs: JobsClient<Channel>,
-    cluster: ClusterClient<Channel>,
-    quotas: QuotasClient<Channel>,
-    plan: PlanClient<Channel>,
-    updates: UpdatesClient<Channel>,
-    crons: CronJobsClient<Channel>,
-    maintenance: MaintenanceClient<Channel>,
-    backups: BackupsClient<Channel>,
-    admin: AdminClient<Channel>,
-    events: EventsClient<Channel>,
+    transport: Transport,
+    jobs: JobsClient<Transport>,
+    cluster: ClusterClient<Transport>,
+    quotas: QuotasClient<Transport>,
+    plan: PlanClient<Transport>,
+    updates: UpdatesClient<Transport>,
+    crons: CronJobsClient<Transport>,
+    maintenance: MaintenanceClient<Transport>,
+    backups: BackupsClient<Transport>,
+    admin: AdminClient<Transport>,
+    events: EventsClient<Transport>,
     retry_for: Duration,
+}
+
+/// Why a call has no answer yet.
+enum Missed {
+    /// It may never have arrived, or its answer was lost, for this reason.
+    Unreachable(String),
+    /// Another scheduler leads.
+    Led(String),
+    /// There will be no other answer.
+    Failed(Error),
 }
 
 impl Scheduler {
     /// The scheduler of a cluster. One whose address was given says which cluster it is of, so that
     /// no command meant for one cluster reaches another.
     pub async fn of_cluster(cluster: &str, connection: &Connection) -> Result<Self, Error> {
-        let address = connection.find(cluster)?;
-        let scheduler = Self::at(&address, Duration::from_secs(connection.retry_for.into()))?;
-        if connection.scheduler.is_some() {
+        let found = connection.find(cluster)?;
+        let is_given = found.origin == Origin::Given;
+        let scheduler = Self::of(found, connection.patience(), connection.request_timeout);
+        if is_given {
             let info = scheduler.info().await?;
             if info.cluster != cluster {
                 return Err(Error::new(
                     Code::InvalidConfiguration,
                     format!(
                         "the scheduler at {} is of cluster {}, not {cluster}; nothing was done",
-                        scheduler.address, info.cluster
+                        scheduler.address(),
+                        info.cluster
                     ),
                 ));
             }
@@ -92,40 +106,28 @@ impl Scheduler {
 
     /// The scheduler at an address. Nothing is sent yet.
     pub fn at(address: &str, retry_for: Duration) -> Result<Self, Error> {
-        let full =
-            if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
-        let wrong = |reason: &str| {
-            Error::new(
-                Code::InvalidConfiguration,
-                format!("the scheduler's address {address:?} cannot be used: {reason}"),
-            )
-        };
-        let endpoint = Endpoint::from_shared(full.clone())
-            .map_err(|_| wrong("write something like http://127.0.0.1:8081"))?;
-        if endpoint.uri().scheme_str() != Some("http") {
-            return Err(wrong("this client speaks http only"));
-        }
-        let channel = endpoint
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(CALL_TIMEOUT)
-            .http2_keep_alive_interval(KEEP_ALIVE)
-            .keep_alive_while_idle(true)
-            .connect_lazy();
-        Ok(Self {
-            address: full,
-            jobs: JobsClient::new(channel.clone()).max_decoding_message_size(MAX_ANSWER),
-            cluster: ClusterClient::new(channel.clone()),
-            quotas: QuotasClient::new(channel.clone()),
-            plan: PlanClient::new(channel.clone()).max_decoding_message_size(MAX_ANSWER),
-            updates: UpdatesClient::new(channel.clone()).max_decoding_message_size(MAX_ANSWER),
-            crons: CronJobsClient::new(channel.clone()),
-            maintenance: MaintenanceClient::new(channel.clone())
-                .max_decoding_message_size(MAX_ANSWER),
-            backups: BackupsClient::new(channel.clone()).max_decoding_message_size(MAX_ANSWER),
-            admin: AdminClient::new(channel.clone()),
-            events: EventsClient::new(channel),
+        let cluster = Cluster::at(Address::parse(address)?, "", Origin::Given);
+        Ok(Self::of(cluster, retry_for, CALL_TIMEOUT))
+    }
+
+    /// The scheduler of a cluster that was found. Nothing is sent yet.
+    pub fn of(cluster: Cluster, retry_for: Duration, call_timeout: Duration) -> Self {
+        let transport = Transport::new(cluster, call_timeout);
+        let to = || transport.clone();
+        Self {
+            jobs: JobsClient::new(to()).max_decoding_message_size(MAX_ANSWER),
+            cluster: ClusterClient::new(to()),
+            quotas: QuotasClient::new(to()),
+            plan: PlanClient::new(to()).max_decoding_message_size(MAX_ANSWER),
+            updates: UpdatesClient::new(to()).max_decoding_message_size(MAX_ANSWER),
+            crons: CronJobsClient::new(to()),
+            maintenance: MaintenanceClient::new(to()).max_decoding_message_size(MAX_ANSWER),
+            backups: BackupsClient::new(to()).max_decoding_message_size(MAX_ANSWER),
+            admin: AdminClient::new(to()),
+            events: EventsClient::new(to()),
+            transport,
             retry_for,
-        })
+        }
     }
 
     /// The same, which tries again for at least so long while it cannot be reached.
@@ -134,40 +136,137 @@ impl Scheduler {
     }
 
     /// Its address, as a URL.
-    pub fn address(&self) -> &str {
-        &self.address
+    pub fn address(&self) -> String {
+        self.transport.address()
     }
 
-    /// Makes a call, and makes it again while the scheduler cannot be reached and time is left.
-    /// Calls that change something carry a request id, so that none is done twice, or do nothing
-    /// when they are.
+    /// Makes a call, and makes it again while the scheduler cannot be reached and time is left: where it is
+    /// is found out anew each time. Calls that change something carry a request id, so that none is done
+    /// twice, or do nothing when they are.
     async fn call<T, F, Answering>(&self, refused: Code, act: F) -> Result<T, Error>
     where
         F: Fn(Self) -> Answering,
         Answering: Future<Output = Result<Response<T>, Status>>,
     {
         let until = Instant::now() + self.retry_for;
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::default();
+        let mut told: Option<Instant> = None;
+        let mut redirects = 0;
         loop {
-            match act(self.clone()).await {
-                Ok(answer) => return Ok(answer.into_inner()),
-                Err(status) if is_unreachable(&status) && Instant::now() + pause < until => {
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+            let reason = match self.try_once(refused, &act).await {
+                Ok(answer) => return Ok(answer),
+                Err(Missed::Failed(error)) => return Err(error),
+                Err(Missed::Led(leader)) => {
+                    redirects += 1;
+                    if redirects > MAX_REDIRECTS {
+                        return Err(Error::new(
+                            Code::Network,
+                            format!(
+                                "{} schedulers after each other say that another one leads, the \
+                                 last of them that it is {leader}",
+                                redirects
+                            ),
+                        ));
+                    }
+                    self.transport.redirect(&leader)?;
+                    continue;
                 }
-                Err(status) => return Err(self.failure(&status, refused)),
+                Err(Missed::Unreachable(reason)) => reason,
+            };
+            if self.transport.lost() {
+                continue;
             }
+            let pause = pauses.next();
+            let left = until.saturating_duration_since(Instant::now());
+            if left <= pause {
+                return Err(self.gave_up(&reason));
+            }
+            if told.is_none_or(|told| told.elapsed() >= REMIND) {
+                let left = Duration::from_secs(left.as_secs().max(1));
+                tracing::warn!(
+                    "scheduler unreachable, trying again for {} more: {}: {reason}",
+                    humantime::format_duration(left),
+                    self.address()
+                );
+                told = Some(Instant::now());
+            }
+            tokio::time::sleep(pause).await;
         }
+    }
+
+    /// Makes a call between the hooks that are on it. A scheduler of no cluster, as that of `aurora up` is to
+    /// itself, has none.
+    async fn hooked<T>(
+        &self,
+        method: Method,
+        request: &impl prost::Message,
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        match self.transport.cluster().name.as_str() {
+            "" => call.await,
+            cluster => hooks::around(cluster, method, request, call).await,
+        }
+    }
+
+    async fn try_once<T, F, Answering>(&self, refused: Code, act: &F) -> Result<T, Missed>
+    where
+        F: Fn(Self) -> Answering,
+        Answering: Future<Output = Result<Response<T>, Status>>,
+    {
+        if let Err(error) = self.transport.prepare().await {
+            return Err(match error.code {
+                Code::Network => Missed::Unreachable(error.to_string()),
+                _ => Missed::Failed(error),
+            });
+        }
+        match act(self.clone()).await {
+            Ok(answer) => {
+                self.transport.answered();
+                Ok(answer.into_inner())
+            }
+            Err(status) => Err(self.missed(&status, refused)),
+        }
+    }
+
+    /// What an answer that is an error means for the call.
+    fn missed(&self, status: &Status, refused: Code) -> Missed {
+        if let Some(leader) = status.metadata().get(LEADER).and_then(|name| name.to_str().ok()) {
+            return Missed::Led(leader.to_owned());
+        }
+        if is_unreachable(status) {
+            return Missed::Unreachable(reason(status));
+        }
+        Missed::Failed(self.failure(status, refused))
+    }
+
+    /// What is said when no more time is left.
+    fn gave_up(&self, reason: &str) -> Error {
+        let address = self.address();
+        let message = format!("failed to reach the scheduler at {address}: {reason}");
+        if self.retry_for.is_zero() {
+            return Error::new(Code::Network, message + "; is it running?");
+        }
+        let tried = humantime::format_duration(self.retry_for);
+        Error::new(Code::Timeout, format!("{message}; it was tried for {tried}; is it running?"))
     }
 
     /// What an answer that is an error means.
     fn failure(&self, status: &Status, refused: Code) -> Error {
-        let address = &self.address;
+        let address = self.address();
         match status.code() {
-            _ if is_unreachable(status) => Error::new(
+            _ if is_client_refused(status) => Error::new(
+                Code::Auth,
+                format!(
+                    "the scheduler at {address} refuses this client's certificate: {}; see \
+                     tls.cert_file and tls.key_file of the cluster",
+                    reason(status)
+                ),
+            ),
+            _ if is_distrusted(status) => Error::new(
                 Code::Network,
                 format!(
-                    "failed to reach the scheduler at {address}: {}; is it running?",
+                    "the scheduler at {address} cannot be trusted: {}; see tls.ca_file and \
+                     tls.server_name of the cluster",
                     reason(status)
                 ),
             ),
@@ -177,13 +276,21 @@ impl Scheduler {
             ),
             Grpc::Unauthenticated | Grpc::PermissionDenied => Error::new(
                 Code::Auth,
-                format!("the scheduler at {address} refuses access: {}", status.message()),
+                format!(
+                    "the scheduler at {address} refuses access: {}; credentials come from \
+                     $AURORA_TOKEN, the token_file of the cluster, or ~/.netrc",
+                    status.message()
+                ),
             ),
             Grpc::InvalidArgument
             | Grpc::AlreadyExists
             | Grpc::NotFound
             | Grpc::FailedPrecondition
             | Grpc::ResourceExhausted => Error::new(refused, status.message().to_owned()),
+            _ if status.metadata().contains_key(HTTP_STATUS) => Error::new(
+                Code::Network,
+                format!("failed to ask the scheduler at {address}: {}", status.message()),
+            ),
             _ => Error::new(
                 Code::Api,
                 format!("the scheduler at {address} has failed: {}", reason(status)),
@@ -230,9 +337,18 @@ impl Scheduler {
     /// Where people see everything: a change that was made has been made whether or not the scheduler says where
     /// its pages are.
     pub async fn pages(&self) -> String {
+        if let Some(base) = &self.transport.cluster().pages {
+            // As the original joins them: what follows the last slash is replaced.
+            let begin = base.find("://").map_or(0, |at| at + 3);
+            let folder = match base[begin..].rfind('/') {
+                Some(at) => &base[..begin + at],
+                None => base.as_str(),
+            };
+            return format!("{folder}/scheduler");
+        }
         let web = match self.info().await {
             Ok(info) => info.web_url,
-            Err(_) => self.address.clone(),
+            Err(_) => self.address(),
         };
         format!("{}/scheduler", web.trim_end_matches('/'))
     }
@@ -240,6 +356,19 @@ impl Scheduler {
     /// Where people see a job.
     pub async fn page_of(&self, job: &JobKey) -> String {
         format!("{}/{job}", self.pages().await)
+    }
+}
+
+/// The pauses between tries: twice as long each time up to a bound, and never quite the same, so that many who
+/// wait do not come back together.
+#[derive(Debug, Default)]
+struct Pauses(Duration);
+
+impl Pauses {
+    fn next(&mut self) -> Duration {
+        self.0 = (self.0 * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+        let [random, ..] = *uuid::Uuid::new_v4().as_bytes();
+        self.0.mul_f64(0.5 + f64::from(random) / 512.0)
     }
 }
 
@@ -256,30 +385,50 @@ pub fn tasks_of(job: &JobKey) -> v1::TaskQuery {
 /// Whether a call may never have arrived, or its answer was lost: then it can be made again.
 pub fn is_unreachable(status: &Status) -> bool {
     // What the scheduler itself says has no cause here; a broken connection has, whatever its code.
-    let mut cause = std::error::Error::source(status);
-    let is_local = cause.is_some();
-    while let Some(error) = cause {
-        if error.is::<TimeoutExpired>() {
-            return false;
-        }
-        cause = error.source();
-    }
-    is_local || status.code() == Grpc::Unavailable
+    let is_local = std::error::Error::source(status).is_some();
+    let is_late = causes(status).any(|cause| cause.is::<TimeoutExpired>());
+    let is_final = is_late || is_distrusted(status) || is_client_refused(status);
+    !is_final && (is_local || status.code() == Grpc::Unavailable)
+}
+
+/// Whether the scheduler's certificate is not one that is trusted.
+fn is_distrusted(status: &Status) -> bool {
+    causes(status).filter_map(tls_error).any(|error| {
+        matches!(
+            error,
+            rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented
+        )
+    })
+}
+
+/// Whether the scheduler wants another certificate of who asks. It says so after the connection is made, and
+/// what it says is known as text only by then.
+fn is_client_refused(status: &Status) -> bool {
+    ["CertificateRequired", "BadCertificate", "UnknownCA", "CertificateUnknown", "AccessDenied"]
+        .iter()
+        .any(|alert| reason(status).contains(&format!("received fatal alert: {alert}")))
+}
+
+/// What went wrong with TLS, if that is what went wrong.
+fn tls_error<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    let within = || cause.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref();
+    cause.downcast_ref().or_else(within)
+}
+
+fn causes(status: &Status) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(std::error::Error::source(status), |cause| cause.source())
 }
 
 fn request_id() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
-/// The innermost cause: the outer ones only say that a transport has failed.
+/// What the scheduler says, or what has become of the connection to it.
 fn reason(status: &Status) -> String {
-    let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(status);
-    let mut text = status.message().to_owned();
-    while let Some(error) = cause {
-        text = error.to_string();
-        cause = error.source();
+    match std::error::Error::source(status) {
+        Some(cause) => innermost(cause),
+        None => status.message().to_owned(),
     }
-    text
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use aurora_api::v1;
 
 use super::{Change, Scheduler, request_id};
 use crate::error::{Code, Error};
+use crate::hooks::Method;
 
 impl Scheduler {
     /// Starts an update. `id` makes it the same one however often this is called. None if there is nothing to
@@ -23,7 +24,8 @@ impl Scheduler {
             let request = request.clone();
             async move { to.updates.start_update(request).await }
         };
-        Ok(self.call(Code::Api, act).await?.key)
+        let call = self.call(Code::Api, act);
+        Ok(self.hooked(Method::StartJobUpdate, &request, call).await?.key)
     }
 
     /// Changes how an update goes on. Gives the number of the status that it has then.
