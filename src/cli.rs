@@ -284,7 +284,10 @@ fn flag(command: &clap::Command, word: &str) -> Option<String> {
     // One that is written with two dashes may be cut.
     let is_long = word.starts_with("--");
     let is_meant = |long: &str| long == name || (is_long && long.starts_with(&name));
-    command.get_arguments().find(|argument| argument.get_long().is_some_and(is_meant))?;
+    command.get_arguments().find(|argument| {
+        let aliases = argument.get_all_aliases().into_iter().flatten();
+        argument.get_long().into_iter().chain(aliases).any(is_meant)
+    })?;
     Some(match value {
         Some(value) => format!("--{name}={value}"),
         None => format!("--{name}"),

@@ -172,9 +172,35 @@ fn body(key: &str, task: &ScheduledTask, params: &BTreeMap<String, String>) -> V
 /// What an answer says.
 fn verdict(body: &Bytes, key: &str) -> Result<bool, Failure> {
     let key = if key.is_empty() { DEFAULT_KEY } else { key };
-    let answer: serde_json::Map<String, Value> =
-        serde_json::from_slice(body).map_err(|error| Failure::NotJson(error.to_string()))?;
+    let answer: serde_json::Map<String, Value> = serde_json::from_slice(body)
+        .or_else(|error| serde_json::from_slice(&without_python(body)).map_err(|_| error))
+        .map_err(|error| Failure::NotJson(error.to_string()))?;
     answer.get(key).and_then(Value::as_bool).ok_or_else(|| Failure::NoVerdict(key.to_owned()))
+}
+
+/// The answer of who prints what Python calls a dictionary, which the original understands: `True`, `False` and
+/// `None` outside of texts.
+fn without_python(body: &[u8]) -> Vec<u8> {
+    let mut json = Vec::with_capacity(body.len());
+    let (mut in_text, mut escaped) = (false, false);
+    let mut rest = body;
+    while let Some((byte, after)) = rest.split_first() {
+        let words = [("True", "true"), ("False", "false"), ("None", "null")];
+        let word =
+            words.into_iter().find(|(word, _)| !in_text && rest.starts_with(word.as_bytes()));
+        if let Some((word, plain)) = word {
+            json.extend_from_slice(plain.as_bytes());
+            rest = rest.get(word.len()..).unwrap_or_default();
+            continue;
+        }
+        if *byte == b'"' && !escaped {
+            in_text = !in_text;
+        }
+        escaped = in_text && *byte == b'\\' && !escaped;
+        json.push(*byte);
+        rest = after;
+    }
+    json
 }
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ fn e1_a_drain_leaves_what_policies_protect_until_it_is_forced() {
              class Answer(http.server.BaseHTTPRequestHandler):\n\
              \x20   def do_POST(self):\n\
              \x20       asked = urllib.parse.parse_qs(urllib.parse.urlparse(self.path).query)\n\
-             \x20       body = b'{{\"drain\": true}}' if asked['task'][0].endswith('/0') else b'{{\"drain\": false}}'\n\
+             \x20       body = b'{{\"drain\":True}}' if asked['task'][0].endswith('/0') else b'{{\"drain\":False}}'\n\
              \x20       self.send_response(200)\n\
              \x20       self.send_header('Content-Length', str(len(body)))\n\
              \x20       self.end_headers()\n\

@@ -133,6 +133,19 @@ async fn an_answer_without_a_verdict_is_no_yes() {
     assert!(reason.contains("length limit"), "{reason}");
 }
 
+#[test]
+fn e1_an_answer_may_be_spelled_as_python_does() {
+    for (body, wanted) in [
+        (r#"{"drain":True}"#, Some(true)),
+        (r#"{"why": "True \\" None", "drain": False, "more": [None, True]}"#, Some(false)),
+        (r#"{"True": 1, "drain": true}"#, Some(true)),
+        (r#"{"drain": Truely}"#, None),
+        (r#"{'drain': True}"#, None),
+    ] {
+        assert_eq!(verdict(&Bytes::from(body), "").ok(), wanted, "{body}");
+    }
+}
+
 #[tokio::test]
 async fn any_status_but_ok_is_no_yes() {
     let yes = r#"{"drain": true}"#;
