@@ -124,7 +124,7 @@ fn unknown_clusters_and_absent_schedulers_are_told_apart() {
     std::fs::write(home.path().join("clusters.json"), entry).unwrap();
     home.run(&["job", "status", KEY]).expect(7);
     let ran = home.run(&["job", "status", "far/a/b/c"]).expect(3);
-    assert!(ran.err().contains("scheduler_uri"), "{}", ran.err());
+    assert!(ran.err().contains("no scheduler_zk_path"), "{}", ran.err());
     std::fs::write(home.path().join("clusters.json"), "[{").unwrap();
     let ran = home.run(&["job", "status", KEY]).expect(3);
     assert!(ran.err().contains("clusters.json"), "{}", ran.err());

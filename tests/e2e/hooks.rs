@@ -124,7 +124,7 @@ fn calls_are_told_and_refused_whatever_command_makes_them() {
     let proxy = Proxy::before(&cluster.scheduler_address());
     let note = note(home);
     let key = format!("test/{}/prod/web", role());
-    let file = home.file("web.aurora", &service(&role(), "web", 2, "exec sleep 1000"));
+    let file = home.file("web.aurora", &service(&role(), "web", 3, "exec sleep 1000"));
     let create = ["job", "create", &key, file.to_str().unwrap(), "--skip-hooks=all"];
 
     // 148: what skips hooks of commands skips none of calls. 149: all are asked, whatever the first says.
@@ -144,7 +144,7 @@ fn calls_are_told_and_refused_whatever_command_makes_them() {
         (&first["event"], &first["method"], &first["job"]),
         (&json!("pre-call"), &json!("create_job"), &json!(key))
     );
-    assert_eq!(first["request"]["job"]["instanceCount"], 2);
+    assert_eq!(first["request"]["job"]["instanceCount"], 3);
 
     // 128: what is sent is the same with hooks and without. 150: those that fail after it change nothing.
     let sent = |words: &[&str]| {
