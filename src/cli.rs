@@ -17,7 +17,7 @@ use crate::failure::{Code, Failure};
 use crate::hooks::Hooks;
 use crate::{
     admin, cluster, config, cron, deploy, job, logs, lsp, plugin, quota, runtime, sla, thermos, up,
-    update, version,
+    update, version, why,
 };
 
 /// A service scheduler: runs the jobs of .aurora files, on one machine or a Mesos cluster.
@@ -54,6 +54,8 @@ enum Command {
     /// Bring jobs to another version, instance by instance, and back if it is no good.
     #[command(subcommand)]
     Update(Box<update::Command>),
+    /// Say why a job is as it is: what its instances wait for, what they died of, what would help.
+    Why(Box<why::Args>),
     /// Run jobs by schedule.
     #[command(subcommand)]
     Cron(Box<cron::Command>),
@@ -105,6 +107,7 @@ impl Command {
             Self::Inspect(args) => args.run(),
             Self::Job(command) => return command.run(),
             Self::Update(command) => return command.run(),
+            Self::Why(args) => return args.run(),
             Self::Cron(command) => return command.run(),
             Self::Quota(command) => command.run(),
             Self::Sla(command) => return command.run(),

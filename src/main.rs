@@ -17,6 +17,7 @@ mod deploy;
 mod failure;
 mod hooks;
 mod job;
+mod live;
 mod logs;
 mod lsp;
 mod one_job;
@@ -30,6 +31,7 @@ mod timeout;
 mod up;
 mod update;
 mod version;
+mod why;
 
 use std::process::ExitCode;
 

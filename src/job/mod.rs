@@ -15,6 +15,7 @@ mod restart;
 mod status;
 mod viewer;
 mod wait;
+mod watch;
 
 pub(crate) use compare::text;
 pub(crate) use diff::{Args as DiffArgs, against, tell_conflicts};
@@ -54,6 +55,8 @@ pub(crate) enum Command {
     Status(status::Args),
     /// List the keys of jobs.
     List(list::Args),
+    /// The same as `aurora why`.
+    Why(crate::why::Args),
     /// Show the page of a job, an environment, a role or a cluster in a browser.
     Open(open::Args),
     /// Show a job of a file as it would be submitted; nothing is submitted.
@@ -81,6 +84,7 @@ impl Command {
                 Self::Wait(args) => args.run().await,
                 Self::Status(args) => args.run().await,
                 Self::List(args) => args.run().await,
+                Self::Why(args) => args.tell().await,
                 Self::Open(args) => args.run().await,
                 Self::Inspect(args) => args.run(),
                 Self::Diff(args) => return args.run().await,

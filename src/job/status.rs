@@ -13,8 +13,10 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use super::list::matching;
+use super::watch;
 use crate::failure::{Code, Failure};
-use crate::output::{Output, print};
+use crate::live::{Live, Progress};
+use crate::output::{Format, Output, print};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -25,6 +27,11 @@ pub(crate) struct Args {
     /// The same as --output json.
     #[arg(long)]
     write_json: bool,
+    /// Go on and show what changes, until Ctrl-C; as JSON, a line for each change.
+    #[arg(long, short = 'w')]
+    watch: bool,
+    #[command(flatten)]
+    progress: Progress,
     #[command(flatten)]
     connection: Connection,
     #[command(flatten)]
@@ -41,6 +48,9 @@ struct Tasks {
 impl Args {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let scheduler = Scheduler::of_cluster(&self.pattern.cluster, &self.connection).await?;
+        if self.watch {
+            return self.watch(&scheduler).await;
+        }
         let mut found = Vec::new();
         for (key, _) in matching(&scheduler, &self.pattern).await? {
             let answer = scheduler.tasks(tasks_of(&key)).await?;
@@ -82,6 +92,28 @@ impl Args {
             text + &job.text()
         });
         print(&text)
+    }
+}
+
+impl Args {
+    async fn watch(&self, scheduler: &Scheduler) -> Result<(), Failure> {
+        if self.output.output == Format::Yaml {
+            return Err(Failure::new(
+                Code::Usage,
+                "--watch prints text, or a line of JSON for each change",
+            ));
+        }
+        let jobs: Vec<_> =
+            matching(scheduler, &self.pattern).await?.into_iter().map(|(key, _)| key).collect();
+        if jobs.is_empty() {
+            return Err(Failure::new(
+                Code::InvalidParameter,
+                format!("found no jobs matching {}", self.pattern),
+            ));
+        }
+        let is_data = self.write_json || self.output.is_data();
+        let live = if is_data { Live::off() } else { self.progress.on_stdout() };
+        watch::watch(scheduler, &self.pattern.cluster, jobs, live, is_data).await
     }
 }
 

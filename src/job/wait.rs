@@ -13,6 +13,7 @@ use aurora_client::{
 use serde_json::json;
 
 use crate::failure::{Code, Failure};
+use crate::live::Progress;
 use crate::output::{Output, print};
 use crate::timeout::{Timeout, duration};
 use crate::update;
@@ -47,6 +48,8 @@ pub(crate) struct Args {
     stable_for: Duration,
     #[command(flatten)]
     timeout: Timeout,
+    #[command(flatten)]
+    progress: Progress,
     #[command(flatten)]
     connection: Connection,
     #[command(flatten)]
@@ -114,7 +117,8 @@ impl Args {
                 format!("{key} has had no update: there is nothing to wait for"),
             ));
         };
-        let followed = update::follow(scheduler, key, &found.key, Aim::Forward, self.output);
-        update::within(self.timeout.timeout, &found, followed).await
+        let (output, progress) = (self.output, self.progress);
+        let followed = update::follow(scheduler, key, &found.key, Aim::Forward, output, progress);
+        update::within(self.timeout.timeout, &found.key.id, followed).await
     }
 }

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::{Message, wait};
 use crate::failure::Failure;
+use crate::live::Progress;
 use crate::one_job::OneJob;
 use crate::output::{note, print};
 
@@ -37,6 +38,8 @@ pub(crate) struct RollbackArgs {
     /// Wait until it is over: 0 if the job is what it was, 4 if it is what it was to become, 20 otherwise.
     #[arg(long)]
     wait: bool,
+    #[command(flatten)]
+    progress: Progress,
 }
 
 impl Args {
@@ -77,6 +80,6 @@ impl RollbackArgs {
             return Ok(());
         }
         let of = &self.args.of;
-        wait::follow(&scheduler, &of.key, &key, Aim::Back, of.output).await
+        wait::follow(&scheduler, &of.key, &key, Aim::Back, of.output, self.progress).await
     }
 }

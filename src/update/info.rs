@@ -3,14 +3,18 @@
 use std::fmt::Write as _;
 
 use aurora_api::v1;
-use aurora_client::updates::{self, Update};
+use aurora_client::Scheduler;
+use aurora_client::updates::{self, Following, Update};
 use aurora_model::key::{ClusterJobKey, UpdateId};
 use aurora_model::update::{InstanceEvent, UpdateEvent};
 use serde_json::{Value, json};
 
+use super::view::View;
+use super::wait::{instruct, now_ms};
 use crate::failure::{Code, Failure};
+use crate::live::Progress;
 use crate::one_job::OneJob;
-use crate::output::{print, utc};
+use crate::output::{Format, print, utc};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -22,18 +26,119 @@ pub(crate) struct Args {
     /// The same as --output json.
     #[arg(long)]
     write_json: bool,
+    /// Show how it goes on, until it is over.
+    #[arg(long, short = 'w')]
+    watch: bool,
+    #[command(flatten)]
+    progress: Progress,
 }
 
 impl Args {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let scheduler = self.of.scheduler().await?;
         let update = updates::named(&scheduler, &self.of.key, self.id.as_ref()).await?;
+        if self.watch {
+            return self.follow(&scheduler, &update.key).await;
+        }
         let details = Details::read(&self.of.key, scheduler.update(&update.key).await?)?;
         if self.write_json || self.of.output.is_data() {
             return self.of.output.print(&details.json());
         }
         print(&details.text())
     }
+
+    async fn follow(&self, scheduler: &Scheduler, key: &v1::UpdateKey) -> Result<(), Failure> {
+        let mut live = self.progress.on_stdout();
+        let is_data = self.write_json || self.of.output.is_data();
+        if self.of.output.output == Format::Yaml {
+            return Err(Failure::new(
+                Code::Usage,
+                "--watch prints text, or a line of JSON for each event",
+            ));
+        }
+        if is_data || !live.is_on() {
+            return self.tell_events(scheduler, key, is_data).await;
+        }
+        let mut following = Following::open(scheduler, key).await?;
+        let mut view = View::new(self.of.key.to_string());
+        loop {
+            let update = live.during(following.next(), |size| view.lines(size, now_ms())).await?;
+            let is_over = update.status.is_terminal();
+            view.take(update, now_ms());
+            instruct(&mut view, scheduler, key, true).await?;
+            live.touch();
+            if is_over {
+                live.finish(|size| view.lines(size, now_ms()));
+                return Ok(());
+            }
+        }
+    }
+
+    /// Tells each event when it happens.
+    async fn tell_events(
+        &self,
+        scheduler: &Scheduler,
+        key: &v1::UpdateKey,
+        is_data: bool,
+    ) -> Result<(), Failure> {
+        let mut following = Following::open(scheduler, key).await?;
+        let (mut events, mut instances) = (0, 0);
+        loop {
+            let is_over = following.next().await?.status.is_terminal();
+            let details = Details::read(&self.of.key, scheduler.update(key).await?)?;
+            let new: Vec<&UpdateEvent> = details.events.iter().skip(events).collect();
+            let new_instances: Vec<&InstanceEvent> =
+                details.instance_events.iter().skip(instances).collect();
+            (events, instances) = (details.events.len(), details.instance_events.len());
+            let text = if is_data {
+                let lines = new.iter().map(|event| event_json(event));
+                let lines = lines.chain(new_instances.iter().map(|event| instance_json(event)));
+                lines.fold(String::new(), |text, line| text + &line.to_string() + "\n")
+            } else {
+                let mut text = String::new();
+                new.iter().for_each(|event| event_text(&mut text, event));
+                new_instances.iter().for_each(|event| instance_text(&mut text, event));
+                text
+            };
+            print(&text)?;
+            if is_over {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn add_words(text: &mut String, message: Option<&str>) {
+    if let Some(message) = message {
+        let _ = writeln!(text, "      message: {message}");
+    }
+}
+
+fn event_text(text: &mut String, event: &UpdateEvent) {
+    let _ = writeln!(text, "  Status: {} at {}", event.status, utc(event.timestamp.0));
+    add_words(text, event.message.as_deref());
+}
+
+fn instance_text(text: &mut String, event: &InstanceEvent) {
+    let (at, action) = (utc(event.timestamp.0), event.action);
+    let _ = writeln!(text, "  Instance {} at {at}: {action}", event.instance);
+    add_words(text, event.message.as_deref());
+}
+
+fn event_json(event: &UpdateEvent) -> Value {
+    let mut found = json!({ "status": event.status.name(), "timestampMs": event.timestamp.0 });
+    add_message(&mut found, event.message.as_ref());
+    found
+}
+
+fn instance_json(event: &InstanceEvent) -> Value {
+    let mut found = json!({
+        "instance": event.instance,
+        "timestamp": event.timestamp.0,
+        "action": event.action.name(),
+    });
+    add_message(&mut found, event.message.as_ref());
+    found
 }
 
 /// An update with all that happened to it.
@@ -78,21 +183,9 @@ impl Details {
             utc(update.modified_ms),
             update.status,
         );
-        let message = |text: &mut String, message: &Option<String>| {
-            if let Some(message) = message {
-                let _ = writeln!(text, "      message: {message}");
-            }
-        };
-        for event in &self.events {
-            let _ = writeln!(text, "  Status: {} at {}", event.status, utc(event.timestamp.0));
-            message(&mut text, &event.message);
-        }
+        self.events.iter().for_each(|event| event_text(&mut text, event));
         text.push_str("Instance events:\n");
-        for event in &self.instance_events {
-            let (at, action) = (utc(event.timestamp.0), event.action);
-            let _ = writeln!(text, "  Instance {} at {at}: {action}", event.instance);
-            message(&mut text, &event.message);
-        }
+        self.instance_events.iter().for_each(|event| instance_text(&mut text, event));
         if !self.metadata.is_empty() {
             text.push_str("Metadata:\n");
             for (key, value) in &self.metadata {
@@ -104,21 +197,8 @@ impl Details {
 
     /// The original's object, and what instance events say beside it.
     fn json(&self) -> Value {
-        let events = self.events.iter().map(|event| {
-            let mut found =
-                json!({ "status": event.status.name(), "timestampMs": event.timestamp.0 });
-            add_message(&mut found, event.message.as_ref());
-            found
-        });
-        let instances = self.instance_events.iter().map(|event| {
-            let mut found = json!({
-                "instance": event.instance,
-                "timestamp": event.timestamp.0,
-                "action": event.action.name(),
-            });
-            add_message(&mut found, event.message.as_ref());
-            found
-        });
+        let events = self.events.iter().map(event_json);
+        let instances = self.instance_events.iter().map(instance_json);
         let metadata = self.metadata.iter().map(|(key, value)| json!({ key: value }));
         json!({
             "updateId": self.update.key.id,

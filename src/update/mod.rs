@@ -5,6 +5,7 @@ mod info;
 mod list;
 mod open;
 mod start;
+mod view;
 mod wait;
 
 pub(crate) use start::request;

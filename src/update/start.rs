@@ -11,7 +11,9 @@ use super::{Message, wait};
 use crate::browser::OpenBrowser;
 use crate::failure::{Code, Failure};
 use crate::job::{File, ask_plan, tell_conflicts, text, warn_ignored};
+use crate::live::Progress;
 use crate::output::{Output, note, print};
+use crate::timeout::Timeout;
 
 /// By this name the original's client marks its updates.
 const MARK: &str = "org.apache.aurora.client.update_id";
@@ -31,6 +33,10 @@ pub(crate) struct Args {
     /// Start nothing unless a plan with this id is still what would happen: `aurora plan` gives it.
     #[arg(long, value_name = "ID")]
     check_plan: Option<PlanId>,
+    #[command(flatten)]
+    progress: Progress,
+    #[command(flatten)]
+    timeout: Timeout,
     #[command(flatten)]
     open_browser: OpenBrowser,
     /// Has no effect.
@@ -85,7 +91,9 @@ impl Args {
         self.open_browser.show(&page);
         if self.wait {
             note(&started_text(&started.id, &page));
-            return wait::follow(&scheduler, key, &started, Aim::Forward, self.output).await;
+            let (output, progress) = (self.output, self.progress);
+            let followed = wait::follow(&scheduler, key, &started, Aim::Forward, output, progress);
+            return wait::within(self.timeout.timeout, &started.id, followed).await;
         }
         if self.output.is_data() {
             return self

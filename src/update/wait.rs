@@ -9,7 +9,9 @@ use aurora_model::key::{ClusterJobKey, UpdateId};
 use aurora_model::update::UpdateStatus;
 use serde_json::json;
 
+use super::view::View;
 use crate::failure::{Code, Failure};
+use crate::live::Progress;
 use crate::one_job::OneJob;
 use crate::output::{Output, note, print};
 use crate::timeout::{Timeout, words};
@@ -23,28 +25,31 @@ pub(crate) struct Args {
     id: Option<UpdateId>,
     #[command(flatten)]
     timeout: Timeout,
+    #[command(flatten)]
+    progress: Progress,
 }
 
 impl Args {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let scheduler = self.of.scheduler().await?;
         let update = updates::named(&scheduler, &self.of.key, self.id.as_ref()).await?;
-        let followed = follow(&scheduler, &self.of.key, &update.key, Aim::Forward, self.of.output);
-        within(self.timeout.timeout, &update, followed).await
+        let (key, output) = (&self.of.key, self.of.output);
+        let followed = follow(&scheduler, key, &update.key, Aim::Forward, output, self.progress);
+        within(self.timeout.timeout, &update.key.id, followed).await
     }
 }
 
 /// Follows for no longer than that.
 pub(crate) async fn within(
     timeout: Option<Duration>,
-    update: &Update,
+    id: &str,
     followed: impl Future<Output = Result<(), Failure>>,
 ) -> Result<(), Failure> {
     let Some(timeout) = timeout else { return followed.await };
     tokio::time::timeout(timeout, followed).await.unwrap_or_else(|_| {
         Err(Failure::new(
             Code::Timeout,
-            format!("update {} is not over after {}; it goes on", update.key.id, words(timeout)),
+            format!("update {id} is not over after {}; it goes on", words(timeout)),
         ))
     })
 }
@@ -56,16 +61,47 @@ pub(crate) async fn follow(
     key: &v1::UpdateKey,
     aim: Aim,
     output: Output,
+    progress: Progress,
 ) -> Result<(), Failure> {
     let mut following = Following::open(scheduler, key).await?;
+    let mut live = progress.on_stderr();
+    let mut view = View::new(job.to_string());
     let mut told = Told::default();
     loop {
-        let update = following.next().await?;
-        told.tell(&update, output)?;
+        let update = live.during(following.next(), |size| view.lines(size, now_ms())).await?;
+        view.take(update.clone(), now_ms());
+        instruct(&mut view, scheduler, key, live.is_on()).await?;
+        live.touch();
+        if told.status != Some(update.status) {
+            live.clear();
+        }
+        told.tell(&update, output, live.is_on())?;
         if update.status.is_terminal() {
+            live.finish(|size| view.lines(size, now_ms()));
             return end(scheduler, job, &update, aim, output).await;
         }
     }
+}
+
+/// Tells a view of the batches, if it is shown.
+pub(super) async fn instruct(
+    view: &mut View,
+    scheduler: &Scheduler,
+    key: &v1::UpdateKey,
+    is_shown: bool,
+) -> Result<(), Failure> {
+    if is_shown && view.wants_instructions() {
+        let update = scheduler.update(key).await?.update;
+        match update.and_then(|update| update.instructions) {
+            Some(instructions) => view.instruct(&instructions),
+            None => view.has_no_batches(),
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
 }
 
 /// What was told last.
@@ -76,7 +112,8 @@ struct Told {
 }
 
 impl Told {
-    fn tell(&mut self, update: &Update, output: Output) -> Result<(), Failure> {
+    /// Tells what is new; how far it has come is seen where there is a view.
+    fn tell(&mut self, update: &Update, output: Output, is_shown: bool) -> Result<(), Failure> {
         if self.status != Some(update.status) {
             let line = format!("Current state {}", update.status);
             if output.is_data() {
@@ -85,8 +122,8 @@ impl Told {
                 print(&format!("{line}\n"))?;
             }
         }
-        if self.tally != update.tally && !update.status.is_terminal() {
-            note(&progress(&update.tally));
+        if !is_shown && self.tally != update.tally && !update.status.is_terminal() {
+            note(&how_far(&update.tally));
         }
         self.status = Some(update.status);
         self.tally = update.tally;
@@ -95,7 +132,7 @@ impl Told {
 }
 
 /// How far an update has come.
-fn progress(tally: &v1::UpdateTally) -> String {
+fn how_far(tally: &v1::UpdateTally) -> String {
     let v1::UpdateTally { total, working, good, failed } = *tally;
     let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
     format!("{good} of {total} instances are done, {working} under way{failed}")
@@ -131,8 +168,8 @@ mod tests {
     #[test]
     fn progress_tells_of_failures_only_if_there_are_some() {
         let mut tally = v1::UpdateTally { total: 10, working: 2, good: 3, failed: 0 };
-        assert_eq!(progress(&tally), "3 of 10 instances are done, 2 under way");
+        assert_eq!(how_far(&tally), "3 of 10 instances are done, 2 under way");
         tally.failed = 1;
-        assert_eq!(progress(&tally), "3 of 10 instances are done, 2 under way, 1 failed");
+        assert_eq!(how_far(&tally), "3 of 10 instances are done, 2 under way, 1 failed");
     }
 }

@@ -38,6 +38,7 @@ mod transport;
 pub mod updates;
 pub mod wait;
 pub mod watch;
+pub mod why;
 mod zookeeper;
 
 pub use address::Address;

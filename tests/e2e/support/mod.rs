@@ -6,6 +6,7 @@ pub(crate) mod files;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod tls;
+pub(crate) mod tmux;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
