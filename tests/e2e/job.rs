@@ -208,7 +208,7 @@ fn instances_are_killed() {
 fn c47_the_number_in_an_sla_policy_is_told_to_stay() {
     let world = World::start();
     let policy = "sla_policy = CountSlaPolicy(count = 2, duration_secs = 60), environment = 'prod'";
-    let text = service(&role(), "web", 3, "exec sleep 1000")
+    let text = service(&role(), "web", 22, "exec sleep 1000")
         .replace("environment = 'prod'", policy)
         .replace("prod'", "prod', tier = 'preferred'");
     let quota = format!("test/{}", role());
@@ -217,7 +217,7 @@ fn c47_the_number_in_an_sla_policy_is_told_to_stay() {
     let warning = "WARNING: the job's SLA policy asks for 2 instances; it is not adjusted";
     let added = world.run(&["job", "add", &format!("{web}/0"), "1"]).expect(0).out();
     assert!(added.starts_with(warning), "{added}");
-    let killed = world.run(&["job", "kill", &format!("{web}/3")]).expect(0).out();
+    let killed = world.run(&["job", "kill", &format!("{web}/22")]).expect(0).out();
     assert!(killed.starts_with(warning), "{killed}");
     let killed = world.run(&["job", "kill", &format!("{web}/2"), "-o", "json"]).expect(0);
     assert_eq!(killed.json()["killed"], serde_json::json!([2]));

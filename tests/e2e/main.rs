@@ -24,6 +24,7 @@ mod help;
 mod hooks;
 mod job;
 mod lenses;
+mod life;
 mod mesos;
 mod quota;
 mod sla;

@@ -8,6 +8,7 @@ use aurora_zookeeper::testing::Server;
 use aurora_zookeeper::{Ensemble, NodePath, View};
 use serde_json::Value;
 
+use crate::life::life_cycle;
 use crate::support::files::FileServer;
 use crate::support::process::{Process, end_all};
 use crate::support::{Home, PATIENCE, free_port, request, skip, wait_for};
@@ -242,4 +243,22 @@ fn an_executor_that_is_fetched_asks_and_announces_its_task() {
     let message = why["message"].as_str().unwrap();
     assert!(message.starts_with("Failed health check! Response differs"), "{why}");
     run(&["job", "killall", key, "--no-batching"]).expect(0);
+}
+
+#[test]
+fn e9_e10_e11_e12_hold_on_a_real_mesos() {
+    let Some(mesos) = Mesos::start() else { return };
+    let port = free_port();
+    let address = format!("http://127.0.0.1:{port}");
+    let executor = executor();
+    let executor = executor.to_str().unwrap();
+    let mut running = scheduler(&mesos, port, executor, "");
+    running.expect("registered");
+    let run = |words: &[&str]| mesos.home.run(&[words, &["--scheduler", &address]].concat());
+    let mut restart = || {
+        running.kill();
+        running = scheduler(&mesos, port, executor, "");
+        running.expect("registered");
+    };
+    life_cycle(&mesos.home, "devcluster", "www-data", &run, &mut restart);
 }

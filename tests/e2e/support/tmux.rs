@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use tempfile::TempDir;
+
 use super::{Home, wait_for};
 
 /// A terminal in which one command runs.
 pub(crate) struct Terminal {
-    socket: PathBuf,
+    /// Of its own, as one that is about to end may still have its socket.
+    folder: TempDir,
 }
 
 impl Terminal {
@@ -34,15 +37,16 @@ impl Terminal {
         for (name, value) in set.chain(environment.iter().copied()) {
             line.push_str(&format!(" {name}={}", quoted(value)));
         }
+        // Ctrl-C is for the command, not for the shell around it.
         let mut shown = quoted(command.get_program().to_str().unwrap());
         for word in command.get_args() {
             shown.push_str(&format!(" {}", quoted(word.to_str().unwrap())));
         }
         line.push_str(&format!(
             " sh -c {}",
-            quoted(&format!("{shown}; echo status $?; exec sleep 1000"))
+            quoted(&format!("trap : INT; {shown}; echo status $?; exec sleep 1000"))
         ));
-        let terminal = Self { socket: home.path().join("tmux") };
+        let terminal = Self { folder: tempfile::tempdir_in(home.path()).unwrap() };
         let size = [columns.to_string(), rows.to_string()];
         terminal.tmux(&[
             "-f",
@@ -58,8 +62,12 @@ impl Terminal {
         terminal
     }
 
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("tmux")
+    }
+
     fn tmux(&self, words: &[&str]) -> String {
-        let ran = Command::new("tmux").arg("-S").arg(&self.socket).args(words).output().unwrap();
+        let ran = Command::new("tmux").arg("-S").arg(self.socket()).args(words).output().unwrap();
         assert!(ran.status.success(), "tmux {words:?}: {}", String::from_utf8_lossy(&ran.stderr));
         String::from_utf8_lossy(&ran.stdout).into_owned()
     }
@@ -98,7 +106,7 @@ impl Terminal {
 impl Drop for Terminal {
     fn drop(&mut self) {
         // It may be gone.
-        let _ = Command::new("tmux").arg("-S").arg(&self.socket).arg("kill-server").output();
+        let _ = Command::new("tmux").arg("-S").arg(self.socket()).arg("kill-server").output();
     }
 }
 
