@@ -252,12 +252,12 @@ fn e9_e10_e11_e12_hold_on_a_real_mesos() {
     let address = format!("http://127.0.0.1:{port}");
     let executor = executor();
     let executor = executor.to_str().unwrap();
-    let mut running = scheduler(&mesos, port, executor, "");
+    let mut running = scheduler(&mesos, port, executor, "", &[]);
     running.expect("registered");
     let run = |words: &[&str]| mesos.home.run(&[words, &["--scheduler", &address]].concat());
     let mut restart = || {
         running.kill();
-        running = scheduler(&mesos, port, executor, "");
+        running = scheduler(&mesos, port, executor, "", &[]);
         running.expect("registered");
     };
     life_cycle(&mesos.home, "devcluster", "www-data", &run, &mut restart);
