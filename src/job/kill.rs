@@ -6,6 +6,7 @@ use std::time::Duration;
 use aurora_client::{
     Connection,
     keys::InstancesKey,
+    near,
     scheduler::{Scheduler, instances_of},
     wait,
 };
@@ -117,12 +118,13 @@ impl How {
             if wanted.is_empty() {
                 return Err(Failure::new(
                     Code::InvalidParameter,
-                    format!("{key} has no active tasks"),
+                    format!("{key} has no active tasks{}", near::hint_of(&scheduler, key).await),
                 ));
             }
         }
         if wanted.is_empty() {
-            note(&format!("{key} has no active tasks to kill"));
+            let near = near::hint_of(&scheduler, key).await;
+            note(&format!("{key} has no active tasks to kill{near}"));
         }
         let size = if self.no_batching { wanted.len().max(1) } else { self.batch_size as usize };
         let (mut killed, mut late) = (Vec::new(), Vec::new());

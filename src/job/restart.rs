@@ -5,6 +5,7 @@ use std::time::Duration;
 use aurora_client::{
     Connection, Scheduler,
     keys::InstancesKey,
+    near,
     restart::{Limits, Outcome, Restart, Step},
     scheduler::instances_of,
 };
@@ -83,7 +84,8 @@ impl Args {
         }
         let instances = named.unwrap_or(&active);
         if instances.is_empty() {
-            note(&format!("{key} has no active tasks to restart"));
+            let near = near::hint_of(&scheduler, key).await;
+            note(&format!("{key} has no active tasks to restart{near}"));
         }
         let watch = Duration::from_secs(self.watch_secs.into());
         let instances = instances.iter().copied();

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use aurora_client::{
     Connection,
     keys::JobPattern,
+    near,
     scheduler::{Scheduler, tasks_of},
 };
 use aurora_model::job::{Constraint, ConstraintRule, ScheduledTask};
@@ -75,10 +76,7 @@ impl Args {
                     "error": "No matching jobs found",
                 }));
             }
-            return Err(Failure::new(
-                Code::InvalidParameter,
-                format!("found no jobs matching {}", self.pattern),
-            ));
+            return Err(Failure::new(Code::InvalidParameter, self.none(&scheduler).await));
         }
         if is_data {
             let jobs: Vec<Value> = found.iter().map(Tasks::json).collect();
@@ -96,6 +94,15 @@ impl Args {
 }
 
 impl Args {
+    /// That nothing matches, and which job may have been meant.
+    async fn none(&self, scheduler: &Scheduler) -> String {
+        let near = match self.pattern.literal() {
+            Some(job) => near::hint(scheduler, &self.pattern.cluster, &job).await,
+            None => String::new(),
+        };
+        format!("found no jobs matching {}{near}", self.pattern)
+    }
+
     async fn watch(&self, scheduler: &Scheduler) -> Result<(), Failure> {
         if self.output.output == Format::Yaml {
             return Err(Failure::new(
@@ -106,10 +113,7 @@ impl Args {
         let jobs: Vec<_> =
             matching(scheduler, &self.pattern).await?.into_iter().map(|(key, _)| key).collect();
         if jobs.is_empty() {
-            return Err(Failure::new(
-                Code::InvalidParameter,
-                format!("found no jobs matching {}", self.pattern),
-            ));
+            return Err(Failure::new(Code::InvalidParameter, self.none(&scheduler).await));
         }
         let is_data = self.write_json || self.output.is_data();
         let live = if is_data { Live::off() } else { self.progress.on_stdout() };

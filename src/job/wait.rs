@@ -6,6 +6,7 @@ use aurora_api::v1;
 use aurora_client::{
     Connection, Scheduler,
     keys::InstancesKey,
+    near,
     scheduler::{instances_of, tasks_of},
     updates::{self, Aim},
     wait::{self, Until, Wait},
@@ -103,7 +104,10 @@ impl Args {
         if there.is_empty() {
             return Err(Failure::new(
                 Code::InvalidParameter,
-                format!("{key} has no tasks: there is nothing to wait for"),
+                format!(
+                    "{key} has no tasks: there is nothing to wait for{}",
+                    near::hint_of(scheduler, key).await
+                ),
             ));
         }
         Ok(())

@@ -161,6 +161,31 @@ fn c11_unknown_nouns_and_verbs_are_told_what_was_meant() {
 }
 
 #[test]
+fn jobs_that_are_not_there_are_told_which_may_be_meant() {
+    let cluster = Cluster::start();
+    let user = role();
+    let key = format!("test/{user}/prod/hello");
+    let file = cluster.home.file("hello.aurora", &service(&user, "hello", 1, "exec sleep 1000"));
+    cluster.run(&["job", "create", &key, file.to_str().unwrap()]).expect(0);
+    let meant = format!("did you mean {key}?");
+    for wrong in [format!("test/{user}/prod/helo"), format!("test/{user}x/prod/hello")] {
+        for words in [
+            &["job", "status"][..],
+            &["why"],
+            &["update", "pause"],
+            &["job", "wait", "--for", "ended"],
+        ] {
+            let ran = cluster.run(&[words, &[&wrong]].concat()).expect(6);
+            assert!(ran.err().contains(&meant), "{words:?}: {}", ran.err());
+        }
+        let nothing = cluster.run(&["job", "killall", &wrong]).expect(0).err();
+        assert!(nothing.contains(&meant), "{nothing}");
+    }
+    let far = cluster.run(&["job", "status", &format!("test/{user}/prod/quite-other")]).expect(6);
+    assert!(!far.err().contains("did you mean"), "{}", far.err());
+}
+
+#[test]
 fn help_has_an_example_and_goes_where_it_is_read() {
     let home = Home::new();
     for words in [&["--help"][..], &["job", "--help"], &["job", "create", "--help"], &[]] {

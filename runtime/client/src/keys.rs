@@ -170,6 +170,15 @@ impl JobPattern {
         }
     }
 
+    /// The one job that is meant, if its key is written out.
+    pub fn literal(&self) -> Option<JobKey> {
+        let [Part::Exactly(role), Part::Exactly(environment), Part::Exactly(name)] = &self.parts
+        else {
+            return None;
+        };
+        JobKey::new(role, environment, name).ok()
+    }
+
     /// Whether a key of its cluster is meant.
     pub fn matches(&self, key: &JobKey) -> bool {
         self.parts.iter().zip([key.role(), key.environment(), key.name()]).all(|(part, text)| {

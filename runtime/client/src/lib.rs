@@ -28,6 +28,7 @@ pub mod hooks;
 pub mod hosts;
 pub mod keys;
 pub mod logs;
+pub mod near;
 pub mod plan;
 pub mod registry;
 pub mod restart;

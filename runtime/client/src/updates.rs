@@ -9,6 +9,7 @@ use aurora_model::update::UpdateStatus;
 use tokio::time::Instant;
 
 use crate::error::{Code, Error};
+use crate::near;
 use crate::scheduler::Scheduler;
 use crate::watch::{Changes, PATIENCE};
 
@@ -82,7 +83,8 @@ pub async fn active(scheduler: &Scheduler, job: &ClusterJobKey) -> Result<Update
         [] => Err(Error::new(
             Code::InvalidParameter,
             format!(
-                "{job} has no active update: `aurora update list {job}` shows those that are over"
+                "{job} has no active update: `aurora update list {job}` shows those that are over{}",
+                near::hint_of(scheduler, job).await
             ),
         )),
         several => Err(Error::new(

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::error::{Code, Error};
 use crate::keys::InstancesKey;
+use crate::near;
 use crate::scheduler::{Scheduler, tasks_of};
 use crate::updates::{self, Update};
 
@@ -190,8 +191,10 @@ pub async fn ask(scheduler: &Scheduler, key: &InstancesKey) -> Result<Why, Error
         return Err(Error::new(
             Code::InvalidParameter,
             format!(
-                "{} has no tasks{of}, and is no cron job: `aurora job list {}` shows what is there",
-                key.job, key.job.cluster
+                "{} has no tasks{of}, and is no cron job: `aurora job list {}` shows what is there{}",
+                key.job,
+                key.job.cluster,
+                near::hint_of(scheduler, &key.job).await
             ),
         ));
     }
