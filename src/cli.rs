@@ -6,7 +6,7 @@ mod man;
 #[cfg(test)]
 mod reference;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -142,8 +142,15 @@ fn with_prefixes(command: clap::Command) -> clap::Command {
     command.infer_long_args(true).args_override_self(true).mut_subcommands(with_prefixes)
 }
 
+/// The tree of commands below the name that the program is called by.
+fn called() -> clap::Command {
+    let tree = command();
+    let name = std::env::args_os().next().and_then(|word| original(&word));
+    name.and_then(|name| tree.find_subcommand(name)).cloned().unwrap_or(tree)
+}
+
 pub(crate) fn main() -> ExitCode {
-    complete::answer(command);
+    complete::answer(called);
     let ended = run(spelled(std::env::args_os()));
     ended.unwrap_or_else(|failure| {
         failure.print();
@@ -244,16 +251,21 @@ const NOT_OF_CLUSTERS: [&str; 11] = [
 /// The daemons whose flags the originals write like `-cluster_name` and `--work_dir`.
 const ORIGINALS: [&str; 5] = ["scheduler", "master", "agent", "observer", "executor"];
 
+/// The command that the program is when it is called by the name of one of the originals.
+fn original(called: &OsStr) -> Option<&'static str> {
+    match Path::new(called).file_name()?.to_str()? {
+        "thermos" => Some("thermos"),
+        "aurora_admin" | "aurora-admin" => Some("admin"),
+        _ => None,
+    }
+}
+
 /// The words of a command line, with the names that the originals have spelled as they are here: a daemon's
 /// `-cluster_name` as `--cluster-name`, an operator's `host-drain` as `host_drain`.
 fn spelled(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut words: Vec<OsString> = words.collect();
-    // A link of the original's name to the program.
-    let called = words.first().and_then(|word| Path::new(word).file_name());
-    match called.and_then(|name| name.to_str()) {
-        Some("thermos") => words.insert(1, "thermos".into()),
-        Some("aurora_admin" | "aurora-admin") => words.insert(1, "admin".into()),
-        _ => {}
+    if let Some(command) = words.first().and_then(|word| original(word)) {
+        words.insert(1, command.into());
     }
     let name = words.get(1).and_then(|word| word.to_str());
     let Some(name) = name.filter(|name| ORIGINALS.contains(name) || *name == "admin") else {

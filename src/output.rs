@@ -3,6 +3,7 @@
 mod yaml;
 
 use std::io::{ErrorKind, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
@@ -79,8 +80,19 @@ pub(crate) fn utc(ms: i64) -> String {
         .map_or_else(|_| ms.to_string(), |time| time.strftime("%Y-%m-%dT%H:%M:%S").to_string())
 }
 
+/// Whether nothing is told beside results and failures.
+static HUSHED: AtomicBool = AtomicBool::new(false);
+
+/// From now on nothing is told beside results and failures.
+pub(crate) fn hush() {
+    HUSHED.store(true, Ordering::Relaxed);
+}
+
 /// Tells something beside the result.
 pub(crate) fn note(text: &str) {
+    if HUSHED.load(Ordering::Relaxed) {
+        return;
+    }
     // Without a stderr nobody listens.
     let _ = writeln!(anstream::stderr().lock(), "{text}");
 }

@@ -1,9 +1,8 @@
 //! Asking before harm is done (`admin.md` 9).
 
-use std::io::{BufRead, IsTerminal};
+use std::io::{BufRead, IsTerminal, Write};
 
 use crate::failure::{Code, Failure};
-use crate::output::note;
 
 /// Whether to ask, and whether to do anything.
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -27,7 +26,8 @@ impl Consent {
         if !self.asks() {
             return Ok(());
         }
-        note(&format!("{what} Go on? [y/N]"));
+        // A question is seen even by who wants to be told nothing.
+        let _ = writeln!(anstream::stderr().lock(), "{what} Go on? [y/N]");
         let mut answer = String::new();
         let read = std::io::stdin().lock().read_line(&mut answer);
         read.map_err(|error| {

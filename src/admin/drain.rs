@@ -12,7 +12,7 @@ use aurora_client::sla::Demand;
 use serde_json::json;
 
 use super::consent::Consent;
-use super::hosts::{Hosts, all_known, tell_progress};
+use super::hosts::{Hosts, all_known, or_unknown, tell_progress};
 use super::safety::{percentage, row};
 use super::target::Target;
 use crate::failure::{Code, Failure};
@@ -63,9 +63,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NUMBER", default_value_t = 20)]
     min_job_instance_count: usize,
     /// How long a group may take.
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration::parse)]
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = crate::timeout::duration)]
     timeout: Duration,
-    /// Nothing: this command always waits. The same as of sla_host_drain.
+    /// This command always waits; taken as sla_host_drain's is.
     #[arg(long, hide = true)]
     wait: bool,
     #[command(flatten)]
@@ -78,8 +78,8 @@ impl Args {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let hosts = self.hosts.names()?;
         let script = self.script()?;
-        let terms = self.terms(&hosts);
         let scheduler = self.target.scheduler().await?;
+        let terms = self.terms(&hosts);
         if self.consent.dry_run || self.consent.asks() {
             let (found, unknown) = scheduler.hosts(&hosts).await?;
             if self.consent.dry_run {
@@ -121,19 +121,7 @@ impl Args {
             all.late.extend(outcome.late);
         }
         self.show(&all, &started.unknown, &failed_scripts)?;
-        all_known(&started.unknown)?;
-        let left = all.unsafe_hosts.len() + all.late.len();
-        match (left, failed_scripts.len()) {
-            (0, 0) => Ok(()),
-            (0, failed) => Err(Failure::new(
-                Code::CommandFailure,
-                format!("all hosts are drained; the program has failed for {failed} of them"),
-            )),
-            (left, _) => Err(Failure::new(
-                Code::CommandFailure,
-                format!("{left} of {} hosts are not drained", left + all.drained.len()),
-            )),
-        }
+        or_unknown(verdict(&all, failed_scripts.len()), &started.unknown)
     }
 
     /// The program, which must be there before anything is done.
@@ -209,6 +197,19 @@ impl Args {
         }
         print(&lines)
     }
+}
+
+/// Fails unless all hosts are drained and the program has not failed.
+fn verdict(all: &Outcome, failed_scripts: usize) -> Result<(), Failure> {
+    let left = all.unsafe_hosts.len() + all.late.len();
+    let message = match (left, failed_scripts) {
+        (0, 0) => return Ok(()),
+        (0, failed) => {
+            format!("all hosts are drained; the program has failed for {failed} of them")
+        }
+        (left, _) => format!("{left} of {} hosts are not drained", left + all.drained.len()),
+    };
+    Err(Failure::new(Code::CommandFailure, message))
 }
 
 /// Runs the program to its end.

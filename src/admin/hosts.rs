@@ -47,6 +47,18 @@ pub(super) fn all_known(unknown: &[String]) -> Result<(), Failure> {
     Err(Failure::new(Code::InvalidParameter, message))
 }
 
+/// The failure with the hosts that are known, or that some are not, which is told anyway.
+pub(super) fn or_unknown(result: Result<(), Failure>, unknown: &[String]) -> Result<(), Failure> {
+    match (result, all_known(unknown)) {
+        (Err(failure), Err(beside)) => {
+            warn(&beside.to_string());
+            Err(failure)
+        }
+        (Err(failure), Ok(())) | (Ok(()), Err(failure)) => Err(failure),
+        (Ok(()), Ok(())) => Ok(()),
+    }
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct DeactivateArgs {
     #[command(flatten)]

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aurora_client::drain::fleet;
 use aurora_client::duration;
 use aurora_client::hosts::{Grouping, bounded, in_file, lines, listed};
 use aurora_client::sla::{Demand, Prediction};
@@ -55,7 +54,7 @@ impl ProbeArgs {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let hosts = self.hosts.names()?;
         let scheduler = self.target.scheduler().await?;
-        let fleet = fleet(&scheduler, Some(&hosts), self.terms.min_job_instance_count).await?;
+        let fleet = scheduler.fleet(Some(&hosts), self.terms.min_job_instance_count).await?;
         let demand = self.terms.demand();
         let groups = self.terms.grouping.groups(hosts);
         let found = groups.iter().flat_map(|group| fleet.probe(group, |_| demand));
@@ -132,7 +131,7 @@ impl DomainArgs {
         let excluded = excluded.unwrap_or_default();
         let included = names(self.include_hosts.as_ref(), self.include_file.as_deref())?;
         let scheduler = target.scheduler().await?;
-        let fleet = fleet(&scheduler, included.as_ref(), terms.min_job_instance_count).await?;
+        let fleet = scheduler.fleet(included.as_ref(), terms.min_job_instance_count).await?;
         let demand = |job: &JobKey| overrides.get(job).copied().unwrap_or_else(|| terms.demand());
         let is_included = |host: &String| included.as_ref().is_none_or(|some| some.contains(host));
         let hosts = fleet.hosts().into_iter().filter(is_included);

@@ -9,7 +9,9 @@ use aurora_model::job::SlaPolicy;
 use aurora_model::maintenance::MaintenanceMode;
 
 use super::consent::Consent;
-use super::hosts::{Hosts, all_known, as_json, show_modes, tell_progress, warn_undrained};
+use super::hosts::{
+    Hosts, all_known, as_json, or_unknown, show_modes, tell_progress, warn_undrained,
+};
 use super::safety::percentage;
 use super::target::{Stream, Target};
 use crate::failure::{Code, Failure};
@@ -37,7 +39,7 @@ pub(crate) struct Args {
     #[arg(long)]
     wait: bool,
     /// How long to wait; without it, as long as it takes.
-    #[arg(long, value_name = "TIME", requires = "wait", value_parser = duration::parse)]
+    #[arg(long, value_name = "TIME", requires = "wait", value_parser = crate::timeout::duration)]
     timeout: Option<Duration>,
     #[command(flatten)]
     consent: Consent,
@@ -78,8 +80,7 @@ impl Args {
             let (hosts, _) = scheduler.hosts(&known).await?;
             modes = hosts.into_iter().map(|host| (host.name, host.maintenance.mode)).collect();
             show_modes(&modes, self.stream, self.output)?;
-            all_known(&changed.unknown)?;
-            return self.judge(&modes, &undrained);
+            return or_unknown(self.judge(&modes, &undrained), &changed.unknown);
         }
         show_modes(&modes, self.stream, self.output)?;
         if modes.iter().any(|(_, mode)| *mode == MaintenanceMode::Draining) {

@@ -3,7 +3,7 @@
 use aurora_client::{Connection, Scheduler};
 
 use crate::failure::Failure;
-use crate::output::{note, print};
+use crate::output::{hush, note, print};
 
 /// A cluster, and how its scheduler is reached.
 #[derive(Debug, clap::Args)]
@@ -16,10 +16,16 @@ pub(super) struct Target {
     /// Have the scheduler that is asked answer by itself, whether or not it leads. The schedulers here always do.
     #[arg(long)]
     bypass_leader_redirect: bool,
+    /// Tell nothing beside the result.
+    #[arg(long, short = 'q')]
+    quiet: bool,
 }
 
 impl Target {
     pub(super) async fn scheduler(&self) -> Result<Scheduler, Failure> {
+        if self.quiet {
+            hush();
+        }
         Ok(Scheduler::of_cluster(&self.name, &self.connection).await?)
     }
 }

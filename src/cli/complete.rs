@@ -70,14 +70,23 @@ pub(super) fn answer(command: fn() -> clap::Command) {
 
 /// The tree of commands, whose arguments know what they may be.
 fn with_candidates(command: clap::Command) -> clap::Command {
-    let takes_file = command.get_arguments().any(|argument| is(argument, &["FILE"]));
+    let takes = |name: &str| command.get_arguments().any(|argument| is(argument, &[name]));
+    // Where the cluster stands by itself, roles and jobs are no keys.
+    let (takes_file, takes_cluster) = (takes("FILE"), takes("CLUSTER"));
     command
         .mut_args(|argument| {
+            if takes_cluster {
+                return if is(&argument, &["CLUSTER"]) {
+                    argument.add(ArgValueCompleter::new(clusters))
+                } else {
+                    argument
+                };
+            }
             if is(&argument, &["JOB", "JOB/INSTANCES", "JOB[/INSTANCES]", "JOB/INSTANCE"]) {
                 let completer = move |typed: &OsStr| jobs(typed, takes_file);
                 return argument.add(ArgValueCompleter::new(completer));
             }
-            if is(&argument, &["PATTERN", "FILTER", "ROLE", "CLUSTER/ROLE", "CLUSTER"]) {
+            if is(&argument, &["PATTERN", "FILTER", "ROLE", "CLUSTER/ROLE"]) {
                 return argument.add(ArgValueCompleter::new(|typed: &OsStr| jobs(typed, false)));
             }
             argument
@@ -98,9 +107,7 @@ fn jobs(typed: &OsStr, from_files: bool) -> Vec<CompletionCandidate> {
     let mut keys = if from_files { keys_of_files() } else { BTreeSet::new() };
     match typed.split_once('/') {
         None => {
-            let named = std::env::var_os("AURORA_CLUSTERS");
-            let names = discovery::names(named.as_deref().map(Path::new)).unwrap_or_default();
-            keys.extend(names.into_iter().map(|name| name + "/"));
+            keys.extend(names().into_iter().map(|name| name + "/"));
         }
         Some((cluster, rest)) => {
             let role = rest.split_once('/').map(|(role, _)| role);
@@ -108,6 +115,19 @@ fn jobs(typed: &OsStr, from_files: bool) -> Vec<CompletionCandidate> {
         }
     }
     steps(typed, keys).into_iter().map(CompletionCandidate::new).collect()
+}
+
+/// The clusters that begin so.
+fn clusters(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(typed) = typed.to_str() else { return Vec::new() };
+    let found = names().into_iter().filter(|name| name.starts_with(typed));
+    found.map(CompletionCandidate::new).collect()
+}
+
+/// The names of all clusters.
+fn names() -> Vec<String> {
+    let named = std::env::var_os("AURORA_CLUSTERS");
+    discovery::names(named.as_deref().map(Path::new)).unwrap_or_default()
 }
 
 /// Of the keys that begin as typed, what comes up to the slash after it, or the key.

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use aurora_client::drain::uptimes;
 use aurora_client::duration;
 use aurora_client::sla::Uptimes;
 use serde_json::json;
@@ -89,7 +88,7 @@ fn shares(text: &str) -> Result<Shares, String> {
 
 impl CountArgs {
     async fn run(self) -> Result<(), Failure> {
-        let up = uptimes(&self.job.scheduler().await?, &self.job.key.job).await?;
+        let up = self.job.scheduler().await?.uptimes(&self.job.key.job).await?;
         let counts = self.durations.0.iter().map(|time| (*time, up.percent_up(*time, up.len())));
         if self.job.output.is_data() {
             let row = |(time, percent): (Duration, f64)| json!({ "secs": time.as_secs(), "percent": percent });
@@ -106,7 +105,7 @@ impl CountArgs {
 
 impl UptimeArgs {
     async fn run(self) -> Result<(), Failure> {
-        let up = uptimes(&self.job.scheduler().await?, &self.job.key.job).await?;
+        let up = self.job.scheduler().await?.uptimes(&self.job.key.job).await?;
         if self.job.output.is_data() {
             let row = |share: &f64| json!({ "percentile": share, "secs": up.percentile(*share) });
             return self.job.output.print(&json!({

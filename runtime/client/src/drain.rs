@@ -1,20 +1,14 @@
 //! Emptying hosts a group at a time, as far as the jobs on them can bear it (`admin.md` 5 and 6).
 
 use std::collections::BTreeSet;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use aurora_api::v1;
-use aurora_model::job::Timestamp;
-use aurora_model::key::JobKey;
 use aurora_model::maintenance::MaintenanceMode;
 
 use crate::error::Error;
 use crate::scheduler::Scheduler;
 use crate::scheduler::maintenance::{Host, HostChange};
-use crate::sla::{Demand, Fleet, Prediction, Uptimes, live_states};
-
-/// Jobs or hosts that one question names.
-const SOME: usize = 1000;
+use crate::sla::{Demand, Prediction};
 
 /// Under which terms hosts are emptied.
 #[derive(Debug, Clone, Copy)]
@@ -56,52 +50,13 @@ pub struct Outcome {
     pub late: BTreeSet<String>,
 }
 
-/// The clock of this machine.
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-}
-
-/// For how long the live instances of a job have been up.
-pub async fn uptimes(scheduler: &Scheduler, job: &JobKey) -> Result<Uptimes, Error> {
-    let mut query = crate::scheduler::tasks_of(job);
-    query.states = live_states();
-    Ok(Uptimes::of(&scheduler.bare_tasks(query).await?, now()))
-}
-
-/// The large production jobs that have instances on some hosts, or all of them.
-pub async fn fleet(
-    scheduler: &Scheduler,
-    hosts: Option<&BTreeSet<String>>,
-    min_instances: usize,
-) -> Result<Fleet, Error> {
-    let live = || v1::TaskQuery { states: live_states(), ..v1::TaskQuery::default() };
-    let Some(hosts) = hosts else {
-        return Ok(Fleet::of(&scheduler.bare_tasks(live()).await?, min_instances, now()));
-    };
-    let mut jobs = BTreeSet::new();
-    let hosts: Vec<&String> = hosts.iter().collect();
-    for some in hosts.chunks(SOME) {
-        let agent_hosts = some.iter().map(|host| (*host).clone()).collect();
-        let found = scheduler.bare_tasks(v1::TaskQuery { agent_hosts, ..live() }).await?;
-        jobs.extend(found.iter().map(|task| task.job().clone()));
-    }
-    let mut tasks = Vec::new();
-    let jobs: Vec<JobKey> = jobs.into_iter().collect();
-    for some in jobs.chunks(SOME) {
-        let jobs = some.iter().map(v1::JobKey::from).collect();
-        tasks.extend(scheduler.bare_tasks(v1::TaskQuery { jobs, ..live() }).await?);
-    }
-    Ok(Fleet::of(&tasks, min_instances, now()))
-}
-
 /// Which hosts of a group may be emptied at once.
 pub async fn judge(
     scheduler: &Scheduler,
     group: &BTreeSet<String>,
     terms: Terms,
 ) -> Result<Judged, Error> {
-    let fleet = fleet(scheduler, Some(group), terms.min_instances).await?;
+    let fleet = scheduler.fleet(Some(group), terms.min_instances).await?;
     let mut unsafe_hosts = fleet.probe(group, |_| terms.demand);
     unsafe_hosts.retain(|(_, prediction)| !prediction.is_safe);
     let is_unsafe = |host: &String| unsafe_hosts.iter().any(|(found, _)| found == host);

@@ -187,6 +187,11 @@ fn modes(home: &Home, proxy: &Proxy, operator: &Operator<'_>) {
     let by_variable = command.env("AURORA_LEGACY_OUTPUT", "1").output().unwrap();
     assert_eq!(String::from_utf8(by_variable.stderr).unwrap(), legacy.err());
 
+    // a33
+    let hushed = ["host_drain", "-q", "--hosts=h7", "test"];
+    let hushed = operator.run(&hushed).expect(6);
+    assert_eq!(hushed.err().lines().count(), 1, "only why it has failed: {}", hushed.err());
+
     let listed = |mode: &str| {
         let shown = operator.out(&["host_list", "test", "--mode", mode]);
         shown

@@ -99,8 +99,6 @@ fn a3_a4_a6_a9_a10_a13_a14_a15_a16_a24_a31_a32_what_makes_no_sense_is_refused_wi
         (&["scheduler_stage_recovery", "c"], 2, "<BACKUP>"),
         (&["scheduler_delete_recovery_tasks", "c"], 2, "<TASK,…>"),
         (&["prune_tasks", "c", "--yes", "--dry-run"], 2, "cannot be used with"),
-        // The command is the first word.
-        (&["-v", "get_scheduler", "c"], 2, "unexpected argument '-v'"),
         (&["nope", "c"], 2, "unrecognized subcommand 'nope'"),
         (&[], 2, "host_drain"),
     ] {
@@ -171,5 +169,26 @@ fn a11_a36_a38_e21_clusters_are_found_by_their_names() {
     ] {
         let refused = operator.refused(words, 3);
         assert!(refused.contains("unknown cluster nowhere: known are devcluster"), "{refused}");
+    }
+}
+
+#[test]
+fn shells_complete_the_commands_of_operators_by_their_names() {
+    let home = Home::new();
+    home.file(
+        "clusters.json",
+        r#"[{"name": "devcluster", "scheduler_uri": "http://127.0.0.1:1"}]"#,
+    );
+    let operator = Operator::alone(&home);
+    for (typed, wanted) in [
+        (&["sla_h"][..], "sla_host_drain"),
+        (&["host_drain", "--post"], "--post-drain-script"),
+        (&["get_scheduler", "dev"], "devcluster"),
+    ] {
+        let mut command = operator.command(&["--", "aurora_admin"]);
+        let shown = command.args(typed).env("AURORA_COMPLETE", "fish").output().unwrap();
+        let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+        let offered = shown.lines().map(|line| line.split('\t').next().unwrap());
+        assert!(offered.clone().any(|it| it == wanted), "{typed:?}: {wanted} is not in {shown}");
     }
 }

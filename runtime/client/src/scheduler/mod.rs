@@ -6,6 +6,7 @@ mod crons;
 mod jobs;
 pub mod maintenance;
 mod quotas;
+mod sla;
 mod updates;
 
 use std::time::{Duration, Instant};

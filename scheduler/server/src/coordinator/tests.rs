@@ -137,7 +137,7 @@ async fn an_answer_without_a_verdict_is_no_yes() {
 fn e1_an_answer_may_be_spelled_as_python_does() {
     for (body, wanted) in [
         (r#"{"drain":True}"#, Some(true)),
-        (r#"{"why": "True \\" None", "drain": False, "more": [None, True]}"#, Some(false)),
+        (r#"{"why": "True \" None", "drain": False, "more": [None, True]}"#, Some(false)),
         (r#"{"True": 1, "drain": true}"#, Some(true)),
         (r#"{"drain": Truely}"#, None),
         (r#"{'drain': True}"#, None),
