@@ -105,7 +105,10 @@ fn tell_death(text: &mut String, death: &Death, failures: u32) {
         line(text, 4, reason);
     }
     for words in &death.stderr {
-        line(text, 4, &format!("stderr | {words}"));
+        line(text, 4, &format!("stderr | {}", plain(words)));
+    }
+    if let Some(problem) = &death.stderr_problem {
+        line(text, 4, &format!("no more of its stderr can be read: {problem}"));
     }
     line(text, 2, "what happened to that run:");
     for event in &death.events {
@@ -136,6 +139,11 @@ fn tell_cron(text: &mut String, cron: &CronCase) {
     if let Some(skipped) = &cron.skipped {
         line(text, 2, &format!("the last run was not started: {skipped}"));
     }
+}
+
+/// A terminal does what control characters say.
+fn plain(words: &str) -> String {
+    words.chars().map(|c| if c.is_control() && c != '\t' { ' ' } else { c }).collect()
 }
 
 /// How long something takes; clocks of two machines differ.

@@ -67,7 +67,7 @@ impl Args {
         }
         self.checked.check(key)?;
         let scheduler = Scheduler::of_cluster(&key.cluster, &self.connection).await?;
-        // Of a restart that is refused access to the job it is the scheduler that says no.
+        // That the scheduler does not say is no mistake of who asked (`client.md` 15, 54).
         let active = scheduler.active(&key.job).await.map_err(|error| match error.code {
             Code::InvalidParameter => Failure::new(Code::Api, error.to_string()),
             _ => error.into(),

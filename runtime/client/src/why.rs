@@ -2,16 +2,20 @@
 //! what the scheduler remembers, without I/O but in [`ask`].
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use aurora_api::v1;
 use aurora_model::job::{ScheduledTask, TaskEvent, TaskState};
 use aurora_model::key::{ClusterJobKey, JobKey};
 use aurora_model::update::{UpdateStatus, to_ranges};
+use aurora_thermos::view::Stream;
 use serde::Serialize;
 
 use crate::error::{Code, Error};
 use crate::keys::InstancesKey;
 use crate::near;
+use crate::logs;
+use crate::sandbox;
 use crate::scheduler::{Scheduler, tasks_of};
 use crate::updates::{self, Update};
 
@@ -19,6 +23,11 @@ use crate::updates::{self, Update};
 const STDERR: &str = "; its stderr ends: ";
 /// What is between the lines of it.
 const BETWEEN: &str = " | ";
+/// Of so many runs at most what they printed is read from their sandboxes, and so many lines of each.
+const READ: usize = 5;
+const LINES: usize = 20;
+/// How long the agent of one may take.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// The last events of a run that are told.
 const EVENTS: usize = 5;
 
@@ -121,8 +130,12 @@ pub struct Death {
     pub reason: Option<String>,
     /// The exit code of the process, as far as that is said.
     pub exit_code: Option<i32>,
+    /// The process that failed.
+    pub process: Option<String>,
     /// The last lines of its standard error.
     pub stderr: Vec<String>,
+    /// Why there may be more of them than the executor has told of, if they cannot be read.
+    pub stderr_problem: Option<String>,
     /// The last that happened to it, oldest first.
     pub events: Vec<Event>,
 }
@@ -174,7 +187,7 @@ pub async fn ask(scheduler: &Scheduler, key: &InstancesKey) -> Result<Why, Error
         ..tasks_of(job)
     };
     let found = scheduler.tasks(query).await?;
-    let tasks = found.tasks.into_iter().map(ScheduledTask::try_from);
+    let tasks = found.tasks.iter().cloned().map(ScheduledTask::try_from);
     let tasks: Vec<ScheduledTask> = tasks
         .collect::<Result<_, _>>()
         .map_err(|error| Error::new(Code::Api, error.to_string()))?;
@@ -198,8 +211,51 @@ pub async fn ask(scheduler: &Scheduler, key: &InstancesKey) -> Result<Why, Error
             ),
         ));
     }
-    let instances = cases(&key.job, &tasks, &found.pending_reasons);
+    let mut instances = cases(&key.job, &tasks, &found.pending_reasons);
+    let deaths = instances.iter_mut().filter_map(|case| case.death.as_mut()).take(READ);
+    read_stderr(scheduler, &found.tasks, deaths).await;
     Ok(Why { job: key.job.to_string(), instances, update, cron })
+}
+
+/// Reads what the processes that failed have printed last, where their sandboxes still are. Where that cannot be
+/// done there is what the executor has said.
+async fn read_stderr(
+    scheduler: &Scheduler,
+    tasks: &[v1::ScheduledTask],
+    deaths: impl Iterator<Item = &mut Death>,
+) {
+    let mut deaths: BTreeMap<String, &mut Death> = deaths
+        .filter(|death| death.process.is_some())
+        .map(|death| (death.task_id.clone(), death))
+        .collect();
+    if deaths.is_empty() {
+        return;
+    }
+    let id = |task: &v1::ScheduledTask| task.assigned.as_ref().map(|it| it.task_id.clone());
+    let dead: Vec<v1::ScheduledTask> = tasks
+        .iter()
+        .filter(|task| id(task).is_some_and(|id| deaths.contains_key(&id)))
+        .cloned()
+        .collect();
+    let ids: Vec<Option<String>> = dead.iter().map(id).collect();
+    let sandboxes = match sandbox::of_tasks(scheduler, &dead).await {
+        Ok(sandboxes) => sandboxes,
+        Err(error) => dead.iter().map(|_| Err(error.clone())).collect(),
+    };
+    for (id, sandbox) in ids.into_iter().flatten().zip(sandboxes) {
+        let Some(death) = deaths.get_mut(&id) else { continue };
+        let process = death.process.clone().unwrap_or_default();
+        let read = async { logs::last_lines(&sandbox?, &process, Stream::Stderr, LINES).await };
+        match tokio::time::timeout(READ_TIMEOUT, read).await {
+            Ok(Ok(lines)) if lines.is_empty() => {}
+            Ok(Ok(lines)) => death.stderr = lines,
+            Ok(Err(error)) => death.stderr_problem = Some(error.to_string()),
+            Err(_) => {
+                death.stderr_problem =
+                    Some(format!("its agent does not answer within {READ_TIMEOUT:?}"));
+            }
+        }
+    }
 }
 
 async fn cron_case(scheduler: &Scheduler, job: &JobKey) -> Result<Option<CronCase>, Error> {
@@ -392,7 +448,9 @@ fn death(run: &ScheduledTask) -> Death {
         ran_ms: ran.map(|event| at_ms - event.timestamp.0),
         reason: reason.map(ToOwned::to_owned),
         exit_code: reason.and_then(exit_code),
+        process: reason.and_then(process),
         stderr,
+        stderr_problem: None,
         events: run.events.iter().skip(from).map(event).collect(),
     }
 }
@@ -403,6 +461,12 @@ fn event(event: &TaskEvent) -> Event {
         state: event.state.name(),
         message: event.message.as_deref().map(ToOwned::to_owned),
     }
+}
+
+/// The process in `process "a" failed with exit code 3`.
+fn process(reason: &str) -> Option<String> {
+    let (_, rest) = reason.split_once("process \"")?;
+    rest.split_once('"').map(|(name, _)| name.to_owned())
 }
 
 /// The exit code in `process "a" failed with exit code 3`.
@@ -520,6 +584,7 @@ mod tests {
             (Condition::Dead, Some(3), Some(3_000))
         );
         assert_eq!(death.stderr, ["one", "two"]);
+        assert_eq!(death.process.as_deref(), Some("main"));
         assert_eq!(death.reason.unwrap(), "process \"main\" failed with exit code 3");
         assert_eq!(death.events.len(), 3);
     }
