@@ -16,8 +16,8 @@ use crate::daemons::{self, Daemon};
 use crate::failure::{Code, Failure};
 use crate::hooks::Hooks;
 use crate::{
-    admin, cluster, config, cron, deploy, job, logs, lsp, plugin, quota, runtime, sla, thermos, up,
-    update, version, why,
+    admin, cluster, config, cron, deploy, job, logs, lsp, plugin, quota, runtime, sla, task,
+    thermos, up, update, version, why,
 };
 
 /// A service scheduler: runs the jobs of .aurora files, on one machine or a Mesos cluster.
@@ -59,6 +59,9 @@ enum Command {
     /// Run jobs by schedule.
     #[command(subcommand)]
     Cron(Box<cron::Command>),
+    /// See what tasks print, run commands beside them, copy their files.
+    #[command(subcommand)]
+    Task(Box<task::Command>),
     /// Look at and set what roles may use.
     #[command(subcommand)]
     Quota(Box<quota::Command>),
@@ -109,6 +112,7 @@ impl Command {
             Self::Update(command) => return command.run(),
             Self::Why(args) => return args.run(),
             Self::Cron(command) => return command.run(),
+            Self::Task(command) => return command.run(),
             Self::Quota(command) => command.run(),
             Self::Sla(command) => return command.run(),
             Self::Admin(command) => return command.run(),

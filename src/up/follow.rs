@@ -14,8 +14,8 @@ use aurora_thermos::logs::{self, Follower};
 use aurora_thermos::view::{ProcessState, Run, Stream, Tasks};
 use tonic::Streaming;
 
-use super::lines::{Speakers, Splitter, say, state_style};
 use crate::failure::{Code, Failure};
+use crate::lines::{Speakers, Splitter, say, state_style};
 use crate::output::note;
 
 /// How often output is looked for.
@@ -375,7 +375,7 @@ fn tell(label: &str, state: TaskState, message: &str) {
 fn tail(root: &Path, below: &Path) -> Vec<String> {
     let Ok((bytes, is_all)) = logs::tail(root, below, TAIL_BYTES) else { return Vec::new() };
     let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<String> = text.lines().map(super::lines::clean).collect();
+    let lines: Vec<String> = text.lines().map(crate::lines::clean).collect();
     let skip = lines.len().saturating_sub(TAIL_LINES).max(usize::from(!is_all));
     lines.into_iter().skip(skip).collect()
 }

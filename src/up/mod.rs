@@ -6,7 +6,6 @@ mod down;
 mod follow;
 mod house;
 mod jobs;
-mod lines;
 
 use std::net::IpAddr;
 use std::path::PathBuf;

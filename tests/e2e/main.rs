@@ -31,6 +31,7 @@ mod plan;
 mod quota;
 mod sla;
 mod support;
+mod task;
 mod terminal;
 mod thermos;
 mod transport;

@@ -275,6 +275,29 @@ fn running() -> Result<Vec<registry::Registered>, Error> {
     })
 }
 
+/// Where the agents of a cluster have their sandboxes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentFolders {
+    /// Their working folder, if clusters.json tells it.
+    pub root: Option<String>,
+    /// Which run of an executor is meant.
+    pub run: String,
+}
+
+impl Connection {
+    /// Where the agents of a cluster have their sandboxes: `slave_root` and `slave_run_directory` of its entry.
+    pub fn agent_folders(&self, cluster: &str) -> Result<AgentFolders, Error> {
+        let clusters = clusters::read(self.clusters.as_deref())?;
+        let entry = clusters.get(cluster);
+        let text = |name: &str| {
+            let value = entry.and_then(|written| written.value.get(name)?.as_str());
+            value.map(|value| value.trim_end_matches('/').to_owned())
+        };
+        let run = text("slave_run_directory").unwrap_or_else(|| "latest".to_owned());
+        Ok(AgentFolders { root: text("slave_root"), run })
+    }
+}
+
 fn unknown(
     cluster: &str,
     clusters: &BTreeMap<String, Written>,

@@ -50,14 +50,19 @@ impl FromStr for InstanceKey {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let InstancesKey { job, instances } = text.parse()?;
-        let mut instances = instances.into_iter().flatten();
-        match (instances.next(), instances.next()) {
-            (Some(instance), None) if text.ends_with(&format!("/{instance}")) => {
-                Ok(Self { job, instance })
-            }
-            _ => Err(format!("{text:?} is not cluster/role/environment/name/instance")),
+        let wrong = || format!("{text:?} is not cluster/role/environment/name/instance");
+        let (job, instance) = text.rsplit_once('/').ok_or_else(wrong)?;
+        if !instance.bytes().all(|byte| byte.is_ascii_digit()) || text.matches('/').count() != 4 {
+            return Err(wrong());
         }
+        let job = job.parse().map_err(|error: aurora_model::key::KeyError| error.to_string())?;
+        Ok(Self { job, instance: instance.parse().map_err(|_| wrong())? })
+    }
+}
+
+impl std::fmt::Display for InstanceKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.job, self.instance)
     }
 }
 

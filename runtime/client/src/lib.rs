@@ -4,7 +4,7 @@
 //! A [`Scheduler`] is found by its cluster's name through a [`Connection`]. Whatever fails is an [`Error`],
 //! whose [`Code`] is what scripts can tell apart.
 //!
-//! What a task has printed ([`logs`]), its files ([`sandbox`]) and commands in it ([`exec`]) are asked of its
+//! What a task has printed ([`logs`]), its files ([`sandbox`], [`copy`]) and commands in it ([`exec`]) are asked of its
 //! agent, whose address the scheduler tells.
 //!
 //! Nothing here prints, reads a configuration file of jobs, or decides what a command does.
@@ -18,6 +18,7 @@
 mod address;
 pub mod clusters;
 pub mod compare;
+pub mod copy;
 pub mod deploy;
 pub mod discovery;
 pub mod drain;

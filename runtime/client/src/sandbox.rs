@@ -42,8 +42,8 @@ pub struct Entry {
     pub name: String,
     /// Its size in bytes.
     pub size: u64,
-    /// When it was changed, in milliseconds since the epoch.
-    pub modified_ms: i64,
+    /// When it was changed, in nanoseconds since the epoch; an agent of Mesos tells whole seconds.
+    pub modified_ns: i64,
     /// Kind and permissions, as `st_mode` has them.
     pub mode: u32,
 }
@@ -176,7 +176,7 @@ impl Sandbox {
         let entry = |info: aurora_mesos::v1::FileInfo| Entry {
             name: info.path.rsplit('/').next().unwrap_or_default().to_owned(),
             size: info.size.unwrap_or(0),
-            modified_ms: info.mtime.map_or(0, |time| time.nanoseconds / 1_000_000),
+            modified_ns: info.mtime.map_or(0, |time| time.nanoseconds),
             mode: info.mode.unwrap_or(0),
         };
         Ok(Some(found.into_iter().map(entry).collect()))

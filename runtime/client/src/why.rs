@@ -13,8 +13,8 @@ use serde::Serialize;
 
 use crate::error::{Code, Error};
 use crate::keys::InstancesKey;
-use crate::near;
 use crate::logs;
+use crate::near;
 use crate::sandbox;
 use crate::scheduler::{Scheduler, tasks_of};
 use crate::updates::{self, Update};

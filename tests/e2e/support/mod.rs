@@ -5,6 +5,8 @@ pub(crate) mod editor;
 pub(crate) mod files;
 pub(crate) mod process;
 pub(crate) mod proxy;
+pub(crate) mod sshd;
+pub(crate) mod terminal;
 pub(crate) mod tls;
 pub(crate) mod tmux;
 

@@ -38,7 +38,7 @@ struct Place {
 struct Run {
     process: String,
     number: u32,
-    began_ms: i64,
+    began_ns: i64,
 }
 
 impl Reading {
@@ -60,8 +60,7 @@ impl Reading {
                 return Err(Error::new(
                     Code::InvalidParameter,
                     format!(
-                        "instance {} has no output of a process {process}; there is {}",
-                        self.sandbox.instance,
+                        "it has no output of a process {process}; there is {}",
                         if names.is_empty() { "none".to_owned() } else { names.join(", ") },
                     ),
                 ));
@@ -128,7 +127,7 @@ impl Reading {
                 .filter(Entry::is_folder)
                 .filter_map(|entry| {
                     let number = entry.name.parse().ok()?;
-                    Some(Run { process: process.clone(), number, began_ms: entry.modified_ms })
+                    Some(Run { process: process.clone(), number, began_ns: entry.modified_ns })
                 })
                 .collect();
             of_process.sort_by_key(|run| run.number);
@@ -147,7 +146,7 @@ impl Reading {
             runs.extend(of_process);
         }
         runs.sort_by(|a, b| {
-            (a.began_ms, &a.process, a.number).cmp(&(b.began_ms, &b.process, b.number))
+            (a.began_ns, &a.process, a.number).cmp(&(b.began_ns, &b.process, b.number))
         });
         Ok(runs)
     }
@@ -179,7 +178,8 @@ impl Reading {
             let mut place = Place { rotated: newest_old.cloned(), ..Place::default() };
             // What is found by the first look is old, and maybe not wanted.
             if !self.begun {
-                if self.wanted.since_ms.is_some_and(|since| current.modified_ms < since) {
+                if self.wanted.since_ms.is_some_and(|since| current.modified_ns / 1_000_000 < since)
+                {
                     place.offset = current.size;
                 } else if let Some(tail) = self.wanted.tail {
                     place.offset = self.tail(&path, current.size, tail).await?;
@@ -193,14 +193,16 @@ impl Reading {
             self.files.insert(source.clone(), place);
         }
         let Some(place) = self.files.get_mut(&source) else { return Ok(()) };
-        let has_rotated = newest_old != place.rotated.as_ref();
-        if has_rotated || current.size < place.offset {
-            if has_rotated && newest_old.is_some_and(|old| old.size >= place.offset) {
-                let old = format!("{path}.1");
-                read(&self.sandbox, &old, place.offset, &mut place.lines, &source, said).await?;
-            }
+        let rotations = rotations(files, name, place.rotated.as_ref());
+        for old in (1..=rotations).rev() {
+            let path = format!("{path}.{old}");
+            read(&self.sandbox, &path, place.offset, &mut place.lines, &source, said).await?;
             place.offset = 0;
-            place.rotated = newest_old.cloned();
+        }
+        place.rotated = newest_old.cloned();
+        if current.size < place.offset {
+            // It was cut by the job.
+            place.offset = 0;
         }
         if current.size > place.offset {
             let from = place.offset;
@@ -234,6 +236,20 @@ impl Reading {
         // No line at all, or as many of the last as are looked at.
         Ok(if count == 0 { size } else { end })
     }
+}
+
+/// How often a log was rotated since `before` was the newest of its old files; what was the log then has that
+/// number now. One that was rotated out of sight counts as the oldest that there is.
+fn rotations(files: &[Entry], name: &str, before: Option<&Entry>) -> u32 {
+    let numbers = old_files(files, name);
+    let oldest = numbers.first().copied().unwrap_or(0);
+    let Some(before) = before else { return oldest };
+    let is_before = |number: &u32| {
+        let now = files.iter().find(|file| file.name == format!("{name}.{number}"));
+        now.is_some_and(|now| (now.size, now.modified_ns) == (before.size, before.modified_ns))
+    };
+    // Where several are alike the least number loses nothing that was read before.
+    numbers.iter().rev().find(|number| is_before(number)).map_or(oldest, |number| number - 1)
 }
 
 /// The numbers of the old files of a log, the oldest first.
@@ -273,4 +289,30 @@ async fn read(
 async fn say(said: &Sender<Said>, source: &Source, lines: Vec<Vec<u8>>) {
     // Who listens no more has seen enough.
     let _ = said.send(Said::Lines(source.clone(), lines)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &str, size: u64, modified_ns: i64) -> Entry {
+        Entry { name: name.to_owned(), size, modified_ns, mode: 0o100_644 }
+    }
+
+    #[test]
+    fn rotations_are_counted_by_what_the_old_files_were() {
+        let before = file("stdout.1", 5, 100);
+        let now = |olds: &[(&str, u64, i64)]| -> Vec<Entry> {
+            olds.iter().map(|(name, size, at)| file(name, *size, *at)).collect()
+        };
+        let one = now(&[("stdout", 1, 300), ("stdout.1", 6, 200), ("stdout.2", 5, 100)]);
+        assert_eq!(rotations(&one, "stdout", Some(&before)), 1);
+        let none = now(&[("stdout", 1, 300), ("stdout.1", 5, 100), ("stdout.2", 5, 90)]);
+        assert_eq!(rotations(&none, "stdout", Some(&before)), 0);
+        let gone = now(&[("stdout", 1, 300), ("stdout.1", 5, 290), ("stdout.2", 5, 280)]);
+        assert_eq!(rotations(&gone, "stdout", Some(&before)), 2);
+        assert_eq!(rotations(&one, "stdout", None), 2);
+        assert_eq!(rotations(&now(&[("stdout", 1, 1)]), "stdout", None), 0);
+        assert_eq!(old_files(&one, "stdout"), [2, 1]);
+    }
 }

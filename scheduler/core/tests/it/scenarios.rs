@@ -496,6 +496,25 @@ fn agents_that_share_a_host_are_written_down_once_each() {
     assert_eq!(written, [1, 1, 0, 0, 0]);
 }
 
+#[test]
+fn where_an_agent_listens_is_known_without_offers_too() {
+    let mut world = World::registered();
+    let agent = |name: &str| AgentId::new(name).unwrap();
+    let address = |world: &World, name: &str| {
+        world.scheduler.address_of(&agent(name), "host-A").map(str::to_owned)
+    };
+    assert_eq!(address(&world, "A"), None);
+    world.offer("A", 4);
+    world.restart();
+    assert_eq!(address(&world, "A").as_deref(), Some("host-A:5051"));
+    assert_eq!(address(&world, "B"), None, "another agent on the host");
+    let mut moved = world.an_offer("A", 4);
+    moved.address = "host-A:6061".into();
+    world.register();
+    world.put(Input::Offers(vec![moved]));
+    assert_eq!(address(&world, "A").as_deref(), Some("host-A:6061"));
+}
+
 /// What is said of the host that came nearest, without how it is with all others.
 fn said(reason: &str) -> String {
     reason.split(';').next().unwrap_or_default().to_owned()

@@ -21,24 +21,29 @@ const COLOURS: [AnsiColor; 6] = [
 
 /// Gives each speaker a colour, and all the same width.
 #[derive(Debug, Default)]
-pub(super) struct Speakers {
+pub(crate) struct Speakers {
     colours: BTreeMap<String, AnsiColor>,
     width: usize,
 }
 
 impl Speakers {
     /// The beginning of the speaker's lines.
-    pub(super) fn prefix(&mut self, speaker: &str) -> String {
+    pub(crate) fn prefix(&mut self, speaker: &str) -> String {
         self.width = self.width.max(speaker.chars().count());
-        let next = COLOURS[self.colours.len() % COLOURS.len()];
+        let next = colour_of(self.colours.len());
         let colour = *self.colours.entry(speaker.to_owned()).or_insert(next);
         let style = colour.on_default();
         format!("{style}{speaker:width$} |{style:#} ", width = self.width)
     }
 }
 
+/// The colour of the speaker of a number.
+pub(crate) fn colour_of(number: usize) -> AnsiColor {
+    COLOURS[number % COLOURS.len()]
+}
+
 /// The colour of a state.
-pub(super) fn state_style(state: TaskState) -> Style {
+pub(crate) fn state_style(state: TaskState) -> Style {
     match state {
         TaskState::Running | TaskState::Finished => AnsiColor::Green.on_default(),
         TaskState::Failed | TaskState::Lost => AnsiColor::Red.on_default().bold(),
@@ -49,13 +54,13 @@ pub(super) fn state_style(state: TaskState) -> Style {
 
 /// Cuts what comes in pieces into lines.
 #[derive(Debug, Default)]
-pub(super) struct Splitter {
+pub(crate) struct Splitter {
     rest: Vec<u8>,
 }
 
 impl Splitter {
     /// The whole lines, and what is too long to be kept back.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Vec<String> {
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Vec<String> {
         self.rest.extend_from_slice(bytes);
         let end = match self.rest.iter().rposition(|byte| *byte == b'\n') {
             Some(at) => at + 1,
@@ -68,14 +73,14 @@ impl Splitter {
     }
 
     /// What is left although no line end came.
-    pub(super) fn finish(&mut self) -> Option<String> {
+    pub(crate) fn finish(&mut self) -> Option<String> {
         let rest = std::mem::take(&mut self.rest);
         (!rest.is_empty()).then(|| clean(&String::from_utf8_lossy(&rest)))
     }
 }
 
 /// Keeps tabs and colours, and nothing that moves the cursor or speaks to the terminal.
-pub(super) fn clean(line: &str) -> String {
+pub(crate) fn clean(line: &str) -> String {
     let mut text = String::with_capacity(line.len());
     let mut chars = line.chars().peekable();
     while let Some(char) = chars.next() {
@@ -103,7 +108,7 @@ pub(super) fn clean(line: &str) -> String {
 }
 
 /// Prints lines of a speaker as it printed them: to standard output or standard error.
-pub(super) fn say(prefix: &str, lines: &[String], to_stderr: bool) {
+pub(crate) fn say(prefix: &str, lines: &[String], to_stderr: bool) {
     let text = lines.iter().fold(String::new(), |text, line| text + prefix + line + "\n");
     // A reader that has hung up is no reason to stop the tasks.
     let _ = if to_stderr {

@@ -1,0 +1,466 @@
+//! What tasks print, commands beside them, their files; and the same through ssh.
+
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
+
+use crate::support::cluster::{Cluster, task_id};
+use crate::support::process::Process;
+use crate::support::sshd::Sshd;
+use crate::support::terminal::Terminal;
+use crate::support::{Ran, role, service, skip, wait_for};
+
+/// Creates a job and waits until all of it runs. Gives its key.
+fn create(cluster: &Cluster, role: &str, name: &str, instances: u32, command: &str) -> String {
+    let key = format!("test/{role}/prod/{name}");
+    let file = cluster.home.file("job.aurora", &service(role, name, instances, command));
+    cluster.run(&["job", "create", &key, file.to_str().unwrap()]).expect(0);
+    cluster.wait_running(&key, instances as usize);
+    key
+}
+
+/// A user who is not root, if this test may become one.
+fn other_role() -> String {
+    if nix::unistd::Uid::effective().is_root() { "www-data".to_owned() } else { role() }
+}
+
+/// The lines that `task logs` prints, once they fulfil a condition.
+fn logs(cluster: &Cluster, words: &[&str], fits: impl Fn(&[String]) -> bool) -> Vec<String> {
+    wait_for(&format!("the output of {words:?}"), || {
+        let ran = cluster.run(&[&["task", "logs"], words].concat());
+        let lines: Vec<String> = ran.out().lines().map(str::to_owned).collect();
+        (ran.code() == 0 && fits(&lines)).then_some(lines)
+    })
+}
+
+fn exec(cluster: &Cluster, key: &str, words: &[&str]) -> Ran {
+    cluster.run(&[&["task", "exec", key, "--"], words].concat())
+}
+
+#[test]
+fn logs_of_all_instances_are_merged_chosen_and_read_after_the_end() {
+    let cluster = Cluster::start();
+    let owner = role();
+    let command = "for i in 1 2 3; do echo out-$i; echo err-$i >&2; done; printf 'bin\\377\\n'; exec sleep 1000";
+    let key = create(&cluster, &owner, "talk", 2, command);
+    let all = logs(&cluster, &[&key], |lines| lines.len() == 14);
+    for instance in 0..2 {
+        for text in ["out-1", "out-3", "err-2"] {
+            assert!(all.contains(&format!("{instance}/main | {text}")), "{all:#?}");
+        }
+    }
+    let one = format!("{key}/1");
+    let words = [&*one, "main", "--stdout", "--no-prefix", "--tail", "2"];
+    let ran = cluster.run(&[&["task", "logs"], &words[..]].concat()).expect(0);
+    assert_eq!(ran.0.stdout, b"out-3\nbin\xff\n", "what was printed comes as it is");
+    let errors = logs(&cluster, &[&one, "--stderr"], |lines| lines.len() == 3);
+    assert_eq!(errors[2], "1/main | err-3");
+    assert!(
+        cluster
+            .run(&["task", "logs", &key, "--since", "1h", "--tail", "0"])
+            .expect(0)
+            .out()
+            .is_empty()
+    );
+    let since = cluster.run(&["task", "logs", &key, "--since", "2100-01-01T00:00:00Z"]).expect(0);
+    assert_eq!(since.out(), "");
+
+    // What is not there is named, and what there is instead.
+    let wrong = cluster.run(&["task", "logs", &one, "nobody"]).expect(6).err();
+    assert!(wrong.contains("no output of a process nobody; there is main"), "{wrong}");
+    let wrong = cluster.run(&["task", "logs", &format!("{key}/0,7")]).expect(6);
+    assert!(wrong.err().contains("instance 7: it has never run"), "{}", wrong.err());
+    assert!(wrong.out().contains("0/main | out-1"), "the others go on");
+    cluster.run(&["task", "logs", &format!("test/{owner}/prod/none")]).expect(6);
+    cluster.run(&["task", "logs", &key, "--since", "soon"]).expect(2);
+
+    // Following ends with the tasks, and shows what those print that come in their place.
+    let words = cluster.words(&["task", "logs", &one, "--stdout", "-f", "--tail", "1"]);
+    let mut follower = Process::start(&mut cluster.home.aurora(&words));
+    follower.expect("1/main | bin");
+    let first = task_id(&cluster.active(&one[..key.len()])[1]);
+    exec(&cluster, &one, &["bash", "-c", "echo later >> .logs/main/0/stdout"]).expect(0);
+    follower.expect("1/main | later");
+    let pid = nix::unistd::Pid::from_raw(cluster.pid_of(&first));
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+    follower.expect("1/main | out-3");
+    cluster.run(&["job", "killall", &key, "--no-batching"]).expect(0);
+    assert_eq!(follower.ended(), 0);
+
+    // The sandboxes of ended tasks are still there, the latest and the one before.
+    let old = logs(&cluster, &[&one, "--task", &first, "--stdout"], |lines| lines.len() == 5);
+    assert_eq!(old[4], "1/main | later");
+    assert!(!logs(&cluster, &[&one], |_| true).contains(&"1/main | later".to_owned()));
+    exec(&cluster, &one, &["true"]).expect(125);
+}
+
+#[test]
+fn logs_survive_rotation_huge_lines_and_agents_that_go_away() {
+    let mut cluster = Cluster::start();
+    let owner = role();
+    // A megabyte in one line, then files that are rotated at a megabyte while they are followed.
+    let logger = "Process(name = 'main', logger = Logger(mode = 'rotate', \
+                  rotate = RotatePolicy(log_size = 1 * MB, backups = 5)),";
+    let command = "head -c 1000000 /dev/zero | tr '\\0' x; echo; while [ ! -e go ]; do sleep 0.05; done; \
+                   for i in $(seq 1 40); do head -c 100000 /dev/zero | tr '\\0' y; echo end-$i; sleep 0.2; done; \
+                   exec sleep 1000";
+    let text = service(&owner, "loud", 1, command).replace("Process(name = 'main',", logger);
+    let text = text.replace("disk = 8 * MB", "disk = 64 * MB");
+    let key = format!("test/{owner}/prod/loud");
+    let file = cluster.home.file("job.aurora", &text);
+    cluster.run(&["job", "create", &key, file.to_str().unwrap()]).expect(0);
+    cluster.wait_running(&key, 1);
+    let pieces = logs(&cluster, &[&key, "--no-prefix"], |lines| {
+        lines.iter().map(String::len).sum::<usize>() == 1_000_000
+    });
+    assert!(pieces.iter().all(|piece| piece.len() <= 16 << 10), "a line without end is bounded");
+
+    let words = cluster.words(&["task", "logs", &key, "-f", "--tail", "0", "--no-prefix"]);
+    let mut follower = Process::start(&mut cluster.home.aurora(&words));
+    // What is printed from now on is seen as soon as one line was.
+    wait_for("the follower", || {
+        let mark = "echo begun >> .logs/main/0/stderr";
+        exec(&cluster, &format!("{key}/0"), &["bash", "-c", mark]).expect(0);
+        follower.lines().contains(&"begun".to_owned()).then_some(())
+    });
+    exec(&cluster, &format!("{key}/0"), &["touch", "go"]).expect(0);
+    follower.expect("end-40");
+    let ends: Vec<String> = follower
+        .lines()
+        .iter()
+        .filter_map(|line| Some(line.split_once("end-")?.1.to_owned()))
+        .collect();
+    let wanted: Vec<String> = (1..=40).map(|number| number.to_string()).collect();
+    assert_eq!(ends, wanted, "nothing is lost when files are rotated, and nothing comes twice");
+
+    // The agent goes, and comes again: the follower goes on.
+    cluster.agent.kill();
+    let away = cluster.run(&["task", "logs", &key]).expect(7).err();
+    assert!(away.contains("instance 0: failed to reach the agent of"), "{away}");
+    cluster.restart_agent();
+    wait_for("the agent", || {
+        exec(&cluster, &format!("{key}/0"), &["bash", "-c", "echo again >> .logs/main/0/stdout"])
+            .0
+            .status
+            .success()
+            .then_some(())
+    });
+    follower.expect("again");
+    cluster.run(&["job", "killall", &key, "--no-batching"]).expect(0);
+    assert_eq!(follower.ended(), 0);
+}
+
+#[test]
+fn commands_run_as_the_task_in_its_sandbox_and_end_with_their_client() {
+    let mut cluster = Cluster::start();
+    let user = other_role();
+    let key = create(
+        &cluster,
+        &user,
+        "web",
+        1,
+        "echo 'export GREETING=hello' > .thermos_profile; exec sleep 1000",
+    );
+    let one = format!("{key}/0");
+    let ran = exec(
+        &cluster,
+        &one,
+        &["bash", "-c", "id -un; pwd; echo $HOME $USER $GREETING; echo no >&2; exit 7"],
+    );
+    let ran = ran.expect(7);
+    let lines: Vec<String> = ran.out().lines().map(str::to_owned).collect();
+    assert_eq!(lines[0], user, "never somebody else than the task's user");
+    assert!(lines[1].ends_with("/sandbox"), "{lines:?}");
+    assert_eq!(lines[2], format!("{} {user} hello", lines[1]));
+    assert_eq!(ran.err(), "no\n");
+
+    // As docker's: not found, not to be run, ended by a signal, not run at all.
+    exec(&cluster, &one, &["no-such-command"]).expect(127);
+    exec(&cluster, &one, &["/etc/passwd"]).expect(126);
+    exec(&cluster, &one, &["bash", "-c", "kill -TERM $$"]).expect(143);
+    exec(&cluster, &format!("{key}/5"), &["true"]).expect(125);
+    let wrong = cluster.run(&["task", "exec", &one, "-t", "--", "true"]).expect(125).err();
+    assert!(wrong.contains("no terminal"), "{wrong}");
+    cluster.run(&["task", "exec", &key, "--", "true"]).expect(2);
+
+    // Input goes to its end while output comes, whatever bytes they are.
+    let bytes: Vec<u8> = (0..3_000_000_u32).map(|number| (number * 7 % 256) as u8).collect();
+    assert_eq!(piped(&cluster, &["task", "exec", "-i", &one, "--", "cat"], &bytes).0.stdout, bytes);
+    assert_eq!(
+        piped(&cluster, &["task", "exec", &one, "--", "cat"], b"no").out(),
+        "",
+        "without -i there is none"
+    );
+    assert_eq!(piped(&cluster, &["task", "shell", &one], b"echo $((6 * 7))\n").out(), "42\n");
+
+    // A client that is killed takes its command with it, and all that this has started.
+    let (first, second) = (sleep(1), sleep(2));
+    let running = || count(&first) + count(&second);
+    let script = format!("setsid {second} & echo up; {first}");
+    let words = cluster.words(&["task", "exec", &one, "--", "bash", "-c", &script]);
+    let mut client = Process::start(&mut cluster.home.aurora(&words));
+    client.expect("up");
+    wait_for("both", || (running() == 2).then_some(()));
+    client.kill();
+    wait_for("the end of the command", || (running() == 0).then_some(()));
+    // So does an agent that is killed; and the task has noticed none of it.
+    let mut client = Process::start(&mut cluster.home.aurora(&words));
+    client.expect("up");
+    cluster.agent.kill();
+    assert_eq!(client.ended(), 125);
+    client.expect_last("the command ran, which has ended with that");
+    cluster.restart_agent();
+    wait_for("the end of the command", || (running() == 0).then_some(()));
+    wait_for("the agent", || exec(&cluster, &one, &["true"]).0.status.success().then_some(()));
+    assert_eq!(
+        cluster.active(&key)[0]["assignedTask"]["taskId"].as_str(),
+        Some(&*cluster.running_task(&key))
+    );
+    // The end of a task is the end of commands beside it.
+    let mut client = Process::start(&mut cluster.home.aurora(&words));
+    client.expect("up");
+    cluster.run(&["job", "killall", &key, "--no-batching"]).expect(0);
+    assert_eq!(client.ended(), 137);
+    assert_eq!(running(), 0);
+}
+
+/// Runs a command with this standard input.
+fn piped(cluster: &Cluster, words: &[&str], input: &[u8]) -> Ran {
+    let mut command = cluster.home.aurora(&cluster.words(words));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut to = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    // A command without an interest in it may be gone.
+    let typing = std::thread::spawn(move || drop(to.write_all(&input)));
+    let ran = Ran(child.wait_with_output().unwrap());
+    typing.join().unwrap();
+    ran.expect(0)
+}
+
+/// A command that lasts, and that no other test runs.
+fn sleep(number: u32) -> String {
+    format!("sleep {}", 1_000_000 + std::process::id() * 10 + number)
+}
+
+/// How many processes have this command line.
+fn count(command: &str) -> usize {
+    let wanted = command.replace(' ', "\0") + "\0";
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    processes
+        .filter(|entry| {
+            std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| line == wanted.as_bytes())
+        })
+        .count()
+}
+
+#[test]
+fn a_terminal_is_passed_on_with_its_size_keys_and_end() {
+    let cluster = Cluster::start();
+    let key = create(&cluster, &other_role(), "tty", 1, "exec sleep 1000");
+    let one = format!("{key}/0");
+    let words = cluster.words(&["task", "shell", &one]);
+    let mut terminal = Terminal::start(&mut cluster.home.aurora(&words), 33, 111);
+    terminal.press("stty size; echo is-$((40 + 2))\n");
+    terminal.expect("33 111");
+    terminal.expect("is-42");
+    terminal.resize(22, 99);
+    // The size comes a moment after it was changed.
+    terminal.press("until [ \"$(stty size)\" = '22 99' ]; do :; done; echo grown-$((1 + 1))\n");
+    terminal.expect("grown-2");
+    // Ctrl-C is the command's, and does not end the client.
+    let long = sleep(3);
+    terminal.press(&format!("{long}; echo status-$?\n"));
+    wait_for("the command", || (count(&long) == 1).then_some(()));
+    terminal.press("\u{3}");
+    terminal.press("echo still-$((2 + 1))\n");
+    terminal.expect("still-3");
+    assert_eq!(count(&long), 0);
+    terminal.press("exit 5\n");
+    assert_eq!(terminal.ended(), Some(5));
+}
+
+#[test]
+fn agents_run_no_commands_when_told_so_and_never_as_somebody_else() {
+    let cluster = Cluster::start_with_agent(&["--no-exec"]);
+    let key = create(&cluster, &role(), "web", 1, "exec sleep 1000");
+    let refused = exec(&cluster, &format!("{key}/0"), &["true"]).expect(125).err();
+    assert!(refused.contains("started with --no-exec"), "{refused}");
+    logs(&cluster, &[&key], |_| true);
+}
+
+#[test]
+fn files_are_copied_both_ways_and_stay_in_the_sandbox() {
+    let cluster = Cluster::start();
+    let user = other_role();
+    let command = "mkdir -p d/e; echo one > d/one; echo two > d/e/two; ln -s /etc/passwd d/link; ln -s /etc out; \
+                   printf '\\000\\377' > bin; chmod 755 bin; touch ready; exec sleep 1000";
+    let key = create(&cluster, &user, "files", 1, command);
+    let one = format!("{key}/0");
+    let at = |path: &str| format!("{one}:{path}");
+    wait_for("the files", || {
+        exec(&cluster, &one, &["test", "-e", "ready"]).0.status.success().then_some(())
+    });
+    let here = cluster.home.path().join("here");
+    std::fs::create_dir(&here).unwrap();
+    let to = here.to_str().unwrap();
+
+    let ran = cluster.run(&["task", "cp", &at("d"), to]).expect(0);
+    assert!(ran.err().contains("d/link is neither a file nor a folder"), "{}", ran.err());
+    assert_eq!(std::fs::read_to_string(here.join("d/e/two")).unwrap(), "two\n");
+    assert!(!here.join("d/link").exists());
+    cluster.run(&["task", "cp", &at("bin"), to]).expect(0);
+    assert_eq!(std::fs::read(here.join("bin")).unwrap(), b"\0\xff");
+    assert_eq!(std::fs::metadata(here.join("bin")).unwrap().permissions().mode() & 0o777, 0o755);
+    assert_eq!(cluster.run(&["task", "cp", &at("bin"), "-"]).expect(0).0.stdout, b"\0\xff");
+
+    // The other way: a file, a folder, what is piped.
+    let large: Vec<u8> = (0..2_000_000_u32).map(|number| (number % 251) as u8).collect();
+    std::fs::write(here.join("large"), &large).unwrap();
+    cluster.run(&["task", "cp", here.join("large").to_str().unwrap(), &at("d/renamed")]).expect(0);
+    assert_eq!(cluster.run(&["task", "cp", &at("d/renamed"), "-"]).expect(0).0.stdout, large);
+    cluster.run(&["task", "cp", here.join("d").to_str().unwrap(), &at("d")]).expect(0);
+    assert_eq!(cluster.run(&["task", "cp", &at("d/d/e/two"), "-"]).expect(0).out(), "two\n");
+    assert_eq!(
+        exec(&cluster, &one, &["stat", "-c", "%U", "d/d/e/two"]).expect(0).out(),
+        format!("{user}\n")
+    );
+    piped(&cluster, &["task", "cp", "-", &at("piped")], b"through a pipe");
+    assert_eq!(cluster.run(&["task", "cp", &at("piped"), "-"]).expect(0).out(), "through a pipe");
+
+    // No way out: not by the path, not by a link of the job.
+    for (path, code) in
+        [("../x", 2), ("/etc/passwd", 2), ("out/passwd", 6), ("d/link", 6), ("none", 6)]
+    {
+        let ran = cluster.run(&["task", "cp", &at(path), to]).expect(code);
+        assert!(!ran.err().is_empty() && !here.join("passwd").exists(), "{path}");
+    }
+    cluster.run(&["task", "cp", to, &at("none/there")]).expect(6);
+    cluster.run(&["task", "cp", to, to]).expect(2);
+    cluster.run(&["job", "killall", &key, "--no-batching"]).expect(0);
+    // Of a task that has ended they can still be had.
+    assert_eq!(cluster.run(&["task", "cp", &at("d/one"), "-"]).expect(0).out(), "one\n");
+    cluster.run(&["task", "cp", to, &at("x")]).expect(6);
+}
+
+/// With a real sshd: c107 to c114, c155, c156, e8, e14 to e16.
+#[test]
+fn c107_to_c114_e8_e14_to_e16_ssh_and_scp_reach_the_sandboxes() {
+    let cluster = Cluster::start();
+    let Some(sshd) = Sshd::start(cluster.home.path()) else {
+        skip("no sshd that lets others in: it needs openssh-server and root");
+        return;
+    };
+    let (ssh, scp) = (sshd.ssh_options(), sshd.scp_options());
+    let key = create(&cluster, &role(), "remote", 3, "echo hello; exec sleep 1000");
+    let one = format!("{key}/0");
+
+    // c107, c108, e14: every line says its host; references are filled; named instances only.
+    let ran = cluster
+        .run(&["task", "run", &ssh, &key, "ls -a; echo {{mesos.instance}}-{{thermos.task_id}}"])
+        .expect(0);
+    assert_eq!(
+        ran.out().lines().filter(|line| *line == "127.0.0.1:  .logs").count(),
+        3,
+        "{}",
+        ran.out()
+    );
+    for instance in 0..3 {
+        assert!(ran.out().contains(&format!("127.0.0.1:  {instance}-")), "{}", ran.out());
+    }
+    let some = cluster
+        .run(&["task", "run", &ssh, "-t", "2", &format!("{key}/1-2"), "echo {{mesos.instance}}"])
+        .expect(0);
+    let mut lines: Vec<String> = some.out().lines().map(str::to_owned).collect();
+    lines.sort();
+    assert_eq!(lines, ["127.0.0.1:  1", "127.0.0.1:  2"]);
+    // D11: what fails on a host is told and counts; D12: so does a cluster that nobody knows.
+    let failed =
+        cluster.run(&["task", "run", &ssh, &key, "exit {{mesos.instance}}"]).expect(4).err();
+    assert!(failed.contains("failed on 2 of 3 instances"), "{failed}");
+    cluster.home.run(&["task", "run", "nowhere/r/e/n", "true"]).expect(3);
+    cluster.run(&["task", "run", &ssh, &format!("test/{}/prod/none", role()), "true"]).expect(6);
+
+    // c109, c114, c156, e8: its status is the command's, the pid file has no end of line.
+    let pid_file = cluster.home.path().join("pid");
+    let words = [
+        "task",
+        "ssh",
+        &ssh,
+        &one,
+        "--command=tail -1 .logs/main/0/stdout; exit 9",
+        "-p",
+        pid_file.to_str().unwrap(),
+    ];
+    let ran = cluster.run(&words).expect(9);
+    assert_eq!(ran.out().trim(), "hello");
+    let pid = std::fs::read_to_string(&pid_file).unwrap();
+    assert!(pid.parse::<u32>().is_ok(), "{pid:?}");
+    let outside =
+        cluster.run(&["task", "ssh", &ssh, "--executor-sandbox", &one, "-c", "ls"]).expect(0);
+    assert!(outside.out().contains("sandbox"), "{}", outside.out());
+    let refused =
+        cluster.run(&["task", "ssh", "--ssh-options=-p 1 -o ConnectTimeout=1", &one, "-c", "true"]);
+    refused.expect(255);
+    // c110, c111: refused before anything is started.
+    cluster.run(&["task", "ssh", &key, "-c", "true"]).expect(6);
+    cluster.run(&["task", "ssh", &format!("{key}/9"), "-c", "true"]).expect(6);
+    cluster.run(&["task", "ssh", &ssh, &one, "-L", "x:http", "-c", "true"]).expect(6);
+    let unknown =
+        cluster.run(&["task", "ssh", &ssh, &one, "-L", "8080:http", "-c", "true"]).expect(6).err();
+    assert!(unknown.contains("no port http; there is none"), "{unknown}");
+
+    // c112, c113, e15: to the sandbox, absolute as it is, between instances.
+    let note = cluster.home.file("note.txt", "from here");
+    let note = note.to_str().unwrap();
+    cluster.run(&["task", "scp", &scp, note, &format!("{one}:")]).expect(0);
+    let found = cluster.run(&["task", "run", &ssh, &key, "ls"]).expect(0).out();
+    assert_eq!(found.matches("note.txt").count(), 1, "{found}");
+    let absolute = cluster.home.path().join("x/../copy.txt");
+    cluster
+        .run(&[
+            "task",
+            "scp",
+            &scp,
+            &format!("{one}:note.txt"),
+            &format!("{one}:{}", absolute.display()),
+        ])
+        .expect(0);
+    assert_eq!(std::fs::read_to_string(cluster.home.path().join("copy.txt")).unwrap(), "from here");
+    let second = format!("{key}/1:");
+    cluster.run(&["task", "scp", &scp, &format!("{one}:note.txt"), &second]).expect(0);
+    cluster
+        .run(&[
+            "task",
+            "scp",
+            &scp,
+            &format!("{second}note.txt"),
+            cluster.home.path().join("back").to_str().unwrap(),
+        ])
+        .expect(0);
+    assert_eq!(std::fs::read_to_string(cluster.home.path().join("back")).unwrap(), "from here");
+    for wrong in [format!("{one}:~/x"), format!("{key}:x"), format!("{key}/7:x")] {
+        cluster.run(&["task", "scp", &scp, note, &wrong]).expect(6);
+    }
+    // c155: its status is that of scp.
+    cluster.run(&["task", "scp", &scp, &format!("{one}:none"), "/dev/null"]).expect(1);
+
+    // e16: out of the sandbox the task's user may not write.
+    let web = create(&cluster, "www-data", "denied", 1, "exec sleep 1000");
+    cluster.run(&["task", "scp", &scp, note, &format!("{web}/0:")]).expect(0);
+    let denied = cluster.run(&["task", "scp", &scp, note, &format!("{web}/0:../../")]);
+    assert!(denied.code() != 0 && denied.err().contains("Permission denied"), "{}", denied.err());
+
+    // A clusters.json may say where the sandboxes are.
+    let clusters = format!(
+        r#"[{{"name": "test", "scheduler_uri": "{}", "slave_root": "/nonexistent", "slave_run_directory": "latest"}}]"#,
+        cluster.scheduler_address()
+    );
+    let clusters = cluster.home.file("clusters.json", &clusters);
+    let words = ["task", "run", &ssh, "--clusters", clusters.to_str().unwrap(), &one, "true"];
+    let ran = cluster.home.run(&words);
+    assert!(ran.out().contains("/nonexistent/slaves/"), "{} {}", ran.out(), ran.err());
+    for key in [&key, &web] {
+        cluster.run(&["job", "killall", key, "--no-batching"]).expect(0);
+    }
+}
