@@ -122,7 +122,7 @@ impl Args {
     }
 
     async fn deploy(&self, summary: &mut Summary) -> Result<(), Failure> {
-        let job = self.file.job(&self.key)?;
+        let job = self.file.job_to_update(&self.key)?;
         let scheduler = Scheduler::of_cluster(&self.key.cluster, &self.connection).await?;
         let key = InstancesKey { job: self.key.clone(), instances: None };
         let plan = ask_plan(&scheduler, &job, &key, true).await?;

@@ -28,7 +28,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use aurora_api::v1;
-use aurora_eval::{Config, Engine, ReadyJob, Severity};
+use aurora_eval::{Config, Engine, EvaluatedJob, ReadyJob, Severity};
 use aurora_model::key::ClusterJobKey;
 
 use crate::config::Outside;
@@ -119,10 +119,27 @@ impl File {
 
     /// The job of a key, ready to be submitted. Warnings have been told.
     pub(crate) fn job(&self, key: &ClusterJobKey) -> Result<ReadyJob, Failure> {
+        self.checked(key, |_, _| Ok(()))
+    }
+
+    /// The same of a job that may be updated: if it is a service, what its update sends is right, too.
+    pub(crate) fn job_to_update(&self, key: &ClusterJobKey) -> Result<ReadyJob, Failure> {
+        self.checked(key, |job, ready| match ready.config.service {
+            true => job.check_update().map_err(Failure::report),
+            false => Ok(()),
+        })
+    }
+
+    fn checked(
+        &self,
+        key: &ClusterJobKey,
+        check: impl FnOnce(&EvaluatedJob, &ReadyJob) -> Result<(), Failure>,
+    ) -> Result<ReadyJob, Failure> {
         let config = self.evaluate()?;
-        let job = config.find(key).map_err(Failure::report)?;
+        let found = config.find(key).map_err(Failure::report)?;
         let owner = owner()?;
-        let job = job.ready(&owner).map_err(Failure::report)?;
+        let job = found.ready(&owner).map_err(Failure::report)?;
+        check(found, &job)?;
         tell_doubts(&config, &owner, Some(key));
         Ok(job)
     }

@@ -34,7 +34,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) async fn run(self) -> Result<ExitCode, Failure> {
         let key = &self.key.job;
-        let job = self.file.job(key)?;
+        let job = self.file.job_to_update(key)?;
         let scheduler = Scheduler::of_cluster(&key.cluster, &self.connection).await?;
         let plan = ask(&scheduler, &job, &self.key, true).await?;
         if self.output.is_data() {

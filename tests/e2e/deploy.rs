@@ -225,6 +225,7 @@ fn a_deployment_is_left_paused_or_aborted_when_its_time_is_over_or_it_is_interru
     assert_eq!(status(), "ABORTED");
 
     // Without a terminal it is left, unless it was said otherwise.
+    write(&cluster, 1, "exec sleep 3000", 600);
     for (signal, more, after) in [
         (Signal::SIGINT, &[][..], "ROLLING_FORWARD"),
         (Signal::SIGTERM, &["--on-interrupt", "pause"], "ROLL_FORWARD_PAUSED"),

@@ -249,6 +249,21 @@ impl EvaluatedJob {
         on_large_stack(|| self.ready_here(owner))
     }
 
+    /// Checks what an update of the job would send, which a job that is only created need not have right
+    /// (`dsl.md` 8.1).
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with its place.
+    pub fn check_update(&self) -> Result<(), Report> {
+        on_large_stack(|| {
+            let examined = self.examined().map_err(|fault| self.report(&fault))?;
+            match examined.update_settings() {
+                Ok(_) => Ok(()),
+                Err(faults) => self.all_of(&faults).map_or(Ok(()), Err),
+            }
+        })
+    }
+
     fn ready_here(&self, owner: &str) -> Result<ReadyJob, Report> {
         let examined = self.examined().map_err(|fault| self.report(&fault))?;
         if let Some(report) = self.all_of(&examined.faults) {

@@ -1,0 +1,132 @@
+//! What commands print as JSON and YAML, held to the schemas of docs/schemas.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use boon::{Compiler, Schemas};
+use serde_json::Value;
+
+use crate::support::cluster::Cluster;
+use crate::support::{role, service};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schemas")
+}
+
+/// A schema as it is meant for these tests: what it does not know must not be printed.
+fn closed(schema: Value) -> Value {
+    match schema {
+        Value::Object(mut fields) => {
+            if fields.contains_key("properties") && !fields.contains_key("additionalProperties") {
+                fields.insert("additionalProperties".to_owned(), Value::Bool(false));
+            }
+            Value::Object(fields.into_iter().map(|(name, value)| (name, closed(value))).collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(closed).collect()),
+        other => other,
+    }
+}
+
+/// Holds documents to the schemas, and remembers which were used.
+#[derive(Default)]
+struct Book {
+    used: BTreeSet<String>,
+}
+
+impl Book {
+    fn check(&mut self, name: &str, document: &Value) {
+        let path = folder().join(format!("{name}.json"));
+        let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
+        compiler.add_resource("http://localhost/schema.json", closed(schema)).unwrap();
+        let index = compiler.compile("http://localhost/schema.json", &mut schemas).unwrap();
+        if let Err(error) = schemas.validate(document, index) {
+            panic!("{name}: {error:#}\n{document:#}");
+        }
+        self.used.insert(name.to_owned());
+    }
+
+    /// Holds what a command prints to its schema.
+    fn run(&mut self, name: &str, cluster: &Cluster, words: &[&str]) -> Value {
+        let json = cluster.run(&[words, &["-o", "json"]].concat()).expect(0).json();
+        self.check(name, &json);
+        json
+    }
+
+    /// The same of a command that changes nothing: its YAML says what its JSON does.
+    fn both(&mut self, name: &str, cluster: &Cluster, words: &[&str]) -> Value {
+        let json = self.run(name, cluster, words);
+        let yaml = cluster.run(&[words, &["-o", "yaml"]].concat()).expect(0).out();
+        let yaml: Value = serde_saphyr::from_str(&yaml).unwrap();
+        self.check(name, &yaml);
+        assert_eq!(yaml.to_string(), json.to_string(), "{name}");
+        json
+    }
+}
+
+#[test]
+fn each_command_prints_what_its_schema_says() {
+    let cluster = Cluster::start();
+    let (mut book, role) = (Book::default(), role());
+    let file = |name: &str, text: &str| cluster.home.file(name, text).to_str().unwrap().to_owned();
+    let key = |name: &str| format!("test/{role}/prod/{name}");
+    let text = |name: &str, command: &str, more: &str| {
+        service(&role, name, 2, command)
+            .replace("environment = 'prod'", &format!("environment = 'prod'{more}"))
+    };
+    let more = ", update_config = UpdateConfig(watch_secs = 0), constraints = {'host': 'limit:9', 'x': '!y'}, \
+                metadata = [Metadata(key = 'a', value = 'b')], contact = 'a@example.com'";
+    let (web, wait) = (key("web"), key("wait"));
+    let one = file("one.aurora", &text("web", "exec sleep 1000", more));
+    let two = file("two.aurora", &text("web", "exec sleep 2000", more));
+    // It waits for room.
+    let large = text("wait", "true", "").replace("cpu = 0.01", "cpu = 1000");
+    let large = file("large.aurora", &large);
+    let cron = text("cron", "true", ", cron_schedule = '0 3 * * *', tier = 'preferred'");
+    let cron = file("cron.aurora", &cron.replace("Service(", "Job("));
+
+    book.both("config-list", &cluster, &["config", "list", &one]);
+    book.both("job-plan", &cluster, &["plan", &web, &one]);
+    book.both("job-plan", &cluster, &["plan", &key("cron"), &cron]);
+    book.both("job-diff", &cluster, &["diff", &web, &one]);
+    book.run("deploy", &cluster, &["deploy", &web, &one, "--yes"]);
+    // Nothing is left to do.
+    book.run("deploy", &cluster, &["deploy", &web, &one, "--yes"]);
+    book.run("job-create", &cluster, &["job", "create", &wait, &large]);
+    cluster.wait_running(&web, 2);
+    book.both("job-list", &cluster, &["job", "list", "test"]);
+    book.both("job-plan", &cluster, &["plan", &web, &two]);
+    book.both("job-diff", &cluster, &["diff", &web, &two]);
+    book.run("update-start", &cluster, &["update", "start", &web, &one]);
+    let started = book.run("update-start", &cluster, &["update", "start", &web, &two]);
+    let id = started["id"].as_str().unwrap().to_owned();
+    book.run("update-change", &cluster, &["update", "pause", &web, "-m", "lunch"]);
+    book.run("update-change", &cluster, &["update", "resume", &web]);
+    book.run("update-change", &cluster, &["update", "wait", &web, &id]);
+    book.both("update-list", &cluster, &["update", "list", "test"]);
+    book.both("update-info", &cluster, &["update", "info", &web, &id]);
+    let killed = book.run("job-kill", &cluster, &["job", "kill", &format!("{web}/1")]);
+    assert_eq!(killed["killed"], serde_json::json!([1]));
+    // Active and ended tasks, and some that wait.
+    book.both("job-status", &cluster, &["job", "status", "test"]);
+    book.both("job-status", &cluster, &["job", "status", "test/nobody"]);
+    book.both("quota-get", &cluster, &["quota", "get", &format!("test/{role}")]);
+    book.run("quota-set", &cluster, &["quota", "set", &format!("test/{role}"), "4", "4GB", "4GB"]);
+    book.run("cron-schedule", &cluster, &["cron", "schedule", &key("cron"), &cron]);
+    book.run("cron-start", &cluster, &["cron", "start", &key("cron")]);
+    book.run("cron-show", &cluster, &["cron", "show", &key("cron")]);
+    let production = text("prod", "true", ", tier = 'preferred'");
+    let production = file("prod.aurora", &production);
+    book.both("job-plan", &cluster, &["plan", &key("prod"), &production]);
+    book.run("cron-deschedule", &cluster, &["cron", "deschedule", &key("cron")]);
+
+    let there: BTreeSet<String> = std::fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    assert!(book.used.is_subset(&there), "{:?}", book.used);
+    // Those of other commands are held to by the tests of these.
+    for name in &there {
+        assert!(book.used.contains(name), "nothing is held to docs/schemas/{name}.json");
+    }
+}
