@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
-use crate::support::cluster::{Cluster, task_id};
+use crate::support::cluster::{Cluster, Flags, task_id};
 use crate::support::process::Process;
 use crate::support::sshd::Sshd;
 use crate::support::terminal::Terminal;
@@ -282,7 +282,7 @@ fn a_terminal_is_passed_on_with_its_size_keys_and_end() {
 
 #[test]
 fn agents_run_no_commands_when_told_so_and_never_as_somebody_else() {
-    let cluster = Cluster::start_with_agent(&["--no-exec"]);
+    let cluster = Cluster::start_with(Flags { agent: &["--no-exec"], ..Flags::default() });
     let key = create(&cluster, &role(), "web", 1, "exec sleep 1000");
     let refused = exec(&cluster, &format!("{key}/0"), &["true"]).expect(125).err();
     assert!(refused.contains("started with --no-exec"), "{refused}");
