@@ -33,8 +33,16 @@ fn logs(cluster: &Cluster, words: &[&str], fits: impl Fn(&[String]) -> bool) -> 
     })
 }
 
-fn exec(cluster: &Cluster, key: &str, words: &[&str]) -> Ran {
-    cluster.run(&[&["task", "exec", key, "--"], words].concat())
+/// The words that run a command beside an instance.
+fn exec_words(cluster: &Cluster, flags: &[&str], command: &[&str]) -> Vec<String> {
+    let mut words = cluster.words(&[&["task", "exec"], flags].concat());
+    words.push("--".to_owned());
+    words.extend(command.iter().map(|word| (*word).to_owned()));
+    words
+}
+
+fn exec(cluster: &Cluster, key: &str, command: &[&str]) -> Ran {
+    cluster.home.run(&exec_words(cluster, &[key], command))
 }
 
 #[test]
@@ -179,25 +187,31 @@ fn commands_run_as_the_task_in_its_sandbox_and_end_with_their_client() {
     exec(&cluster, &one, &["/etc/passwd"]).expect(126);
     exec(&cluster, &one, &["bash", "-c", "kill -TERM $$"]).expect(143);
     exec(&cluster, &format!("{key}/5"), &["true"]).expect(125);
-    let wrong = cluster.run(&["task", "exec", &one, "-t", "--", "true"]).expect(125).err();
+    let wrong = cluster.home.run(&exec_words(&cluster, &[&one, "-t"], &["true"])).expect(125).err();
     assert!(wrong.contains("no terminal"), "{wrong}");
-    cluster.run(&["task", "exec", &key, "--", "true"]).expect(2);
+    exec(&cluster, &key, &["true"]).expect(2);
 
     // Input goes to its end while output comes, whatever bytes they are.
     let bytes: Vec<u8> = (0..3_000_000_u32).map(|number| (number * 7 % 256) as u8).collect();
-    assert_eq!(piped(&cluster, &["task", "exec", "-i", &one, "--", "cat"], &bytes).0.stdout, bytes);
     assert_eq!(
-        piped(&cluster, &["task", "exec", &one, "--", "cat"], b"no").out(),
+        piped(&cluster, &exec_words(&cluster, &["-i", &one], &["cat"]), &bytes).0.stdout,
+        bytes
+    );
+    assert_eq!(
+        piped(&cluster, &exec_words(&cluster, &[&one], &["cat"]), b"no").out(),
         "",
         "without -i there is none"
     );
-    assert_eq!(piped(&cluster, &["task", "shell", &one], b"echo $((6 * 7))\n").out(), "42\n");
+    assert_eq!(
+        piped(&cluster, &cluster.words(&["task", "shell", &one]), b"echo $((6 * 7))\n").out(),
+        "42\n"
+    );
 
     // A client that is killed takes its command with it, and all that this has started.
     let (first, second) = (sleep(1), sleep(2));
     let running = || count(&first) + count(&second);
     let script = format!("setsid {second} & echo up; {first}");
-    let words = cluster.words(&["task", "exec", &one, "--", "bash", "-c", &script]);
+    let words = exec_words(&cluster, &[&one], &["bash", "-c", &script]);
     let mut client = Process::start(&mut cluster.home.aurora(&words));
     client.expect("up");
     wait_for("both", || (running() == 2).then_some(()));
@@ -225,8 +239,8 @@ fn commands_run_as_the_task_in_its_sandbox_and_end_with_their_client() {
 }
 
 /// Runs a command with this standard input.
-fn piped(cluster: &Cluster, words: &[&str], input: &[u8]) -> Ran {
-    let mut command = cluster.home.aurora(&cluster.words(words));
+fn piped(cluster: &Cluster, words: &[String], input: &[u8]) -> Ran {
+    let mut command = cluster.home.aurora(words);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut to = child.stdin.take().unwrap();
@@ -325,7 +339,7 @@ fn files_are_copied_both_ways_and_stay_in_the_sandbox() {
         exec(&cluster, &one, &["stat", "-c", "%U", "d/d/e/two"]).expect(0).out(),
         format!("{user}\n")
     );
-    piped(&cluster, &["task", "cp", "-", &at("piped")], b"through a pipe");
+    piped(&cluster, &cluster.words(&["task", "cp", "-", &at("piped")]), b"through a pipe");
     assert_eq!(cluster.run(&["task", "cp", &at("piped"), "-"]).expect(0).out(), "through a pipe");
 
     // No way out: not by the path, not by a link of the job.
