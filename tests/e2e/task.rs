@@ -3,12 +3,13 @@
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
+use std::time::Instant;
 
 use crate::support::cluster::{Cluster, Flags, task_id};
 use crate::support::process::Process;
 use crate::support::sshd::Sshd;
 use crate::support::terminal::Terminal;
-use crate::support::{Ran, role, service, skip, wait_for};
+use crate::support::{PATIENCE, Ran, role, service, skip, wait_for};
 
 /// Creates a job and waits until all of it runs. Gives its key.
 fn create(cluster: &Cluster, role: &str, name: &str, instances: u32, command: &str) -> String {
@@ -26,11 +27,15 @@ fn other_role() -> String {
 
 /// The lines that `task logs` prints, once they fulfil a condition.
 fn logs(cluster: &Cluster, words: &[&str], fits: impl Fn(&[String]) -> bool) -> Vec<String> {
-    wait_for(&format!("the output of {words:?}"), || {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
         let ran = cluster.run(&[&["task", "logs"], words].concat());
         let lines: Vec<String> = ran.out().lines().map(str::to_owned).collect();
-        (ran.code() == 0 && fits(&lines)).then_some(lines)
-    })
+        if ran.code() == 0 && fits(&lines) {
+            return lines;
+        }
+        assert!(Instant::now() < deadline, "{words:?}: {} {lines:#?} {}", ran.code(), ran.err());
+    }
 }
 
 /// The words that run a command beside an instance.
@@ -49,7 +54,8 @@ fn exec(cluster: &Cluster, key: &str, command: &[&str]) -> Ran {
 fn logs_of_all_instances_are_merged_chosen_and_read_after_the_end() {
     let cluster = Cluster::start();
     let owner = role();
-    let command = "for i in 1 2 3; do echo out-$i; echo err-$i >&2; done; printf 'bin\\377\\n'; exec sleep 1000";
+    let command = "for i in 1 2 3; do echo out-$i; echo err-$i >&2; done; printf 'bin\\377\\n'; \
+                   while [ ! -e stop ]; do sleep 0.05; done; exit 1";
     let key = create(&cluster, &owner, "talk", 2, command);
     let all = logs(&cluster, &[&key], |lines| lines.len() == 14);
     for instance in 0..2 {
@@ -89,16 +95,25 @@ fn logs_of_all_instances_are_merged_chosen_and_read_after_the_end() {
     let first = task_id(&cluster.active(&one[..key.len()])[1]);
     exec(&cluster, &one, &["bash", "-c", "echo later >> .logs/main/0/stdout"]).expect(0);
     follower.expect("1/main | later");
+    // A process that is run again begins a new run, and so does the task that comes in the place of another.
+    let again = |count: usize| {
+        wait_for(&format!("run {count}"), || {
+            let lines = follower.lines();
+            (lines.iter().filter(|line| *line == "1/main | out-3").count() == count).then_some(())
+        });
+    };
     let pid = nix::unistd::Pid::from_raw(cluster.pid_of(&first));
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
-    follower.expect("1/main | out-3");
+    again(1);
+    exec(&cluster, &one, &["touch", "stop"]).expect(0);
+    again(2);
     cluster.run(&["job", "killall", &key, "--no-batching"]).expect(0);
-    assert_eq!(follower.ended(), 0);
+    assert_eq!(follower.ended(), 0, "{:#?}", follower.lines());
 
-    // The sandboxes of ended tasks are still there, the latest and the one before.
-    let old = logs(&cluster, &[&one, "--task", &first, "--stdout"], |lines| lines.len() == 5);
-    assert_eq!(old[4], "1/main | later");
-    assert!(!logs(&cluster, &[&one], |_| true).contains(&"1/main | later".to_owned()));
+    // The sandboxes of ended tasks are still there: that of the latest, and those before with all their runs.
+    assert_eq!(logs(&cluster, &[&one, "--stdout"], |_| true).len(), 4);
+    let old = logs(&cluster, &[&one, "--task", &first, "--stdout", "--all-runs"], |_| true);
+    assert_eq!((old.len(), &*old[4], &*old[5]), (9, "1/main/0 | later", "1/main/1 | out-1"));
     exec(&cluster, &one, &["true"]).expect(125);
 }
 
