@@ -14,6 +14,7 @@ mod config;
 mod cron;
 mod daemons;
 mod deploy;
+mod dry_run;
 mod failure;
 mod hooks;
 mod job;

@@ -1,13 +1,14 @@
 //! `aurora cron schedule`.
 
 use aurora_api::v1;
-use aurora_client::{Connection, Scheduler};
+use aurora_client::{Connection, Scheduler, keys::InstancesKey};
 use aurora_model::key::ClusterJobKey;
 use serde_json::json;
 
 use super::time;
+use crate::dry_run::DryRun;
 use crate::failure::{Code, Failure};
-use crate::job::File;
+use crate::job::{File, dry_run};
 use crate::output::{Output, print};
 
 #[derive(Debug, clap::Args)]
@@ -17,6 +18,8 @@ pub(crate) struct Args {
     key: ClusterJobKey,
     #[command(flatten)]
     file: File,
+    #[command(flatten)]
+    dry_run: DryRun,
     #[command(flatten)]
     connection: Connection,
     #[command(flatten)]
@@ -36,6 +39,10 @@ impl Args {
             ));
         }
         let scheduler = Scheduler::of_cluster(&self.key.cluster, &self.connection).await?;
+        if self.dry_run.dry_run {
+            let key = InstancesKey { job: self.key.clone(), instances: None };
+            return dry_run(&scheduler, &job, &key, Code::Api, self.output).await.map(drop);
+        }
         let scheduled = scheduler.schedule_cron(v1::JobConfiguration::from(&job.request)).await?;
         let page = scheduler.page_of(&job.request.key).await;
         if self.output.is_data() {

@@ -2,7 +2,7 @@
 
 use aurora_api::v1;
 use aurora_client::deploy::{Ends, ends};
-use aurora_client::updates::{Update, why};
+use aurora_client::updates::{Following, why};
 use aurora_client::{Change, Scheduler, wait};
 use aurora_model::key::ClusterJobKey;
 use aurora_model::update::UpdateStatus;
@@ -103,7 +103,7 @@ impl Course<'_> {
         let begun = match code {
             Code::Timeout => {
                 let timeout = limits.timeout.unwrap_or_default();
-                format!("it is not over after {}", humantime::format_duration(timeout))
+                format!("it is not over after {}", crate::timeout::words(timeout))
             }
             _ => "interrupted".to_owned(),
         };
@@ -172,9 +172,10 @@ async fn follow(
     key: &v1::UpdateKey,
     summary: &mut Summary,
 ) -> Result<UpdateStatus, Failure> {
+    let mut following = Following::open(scheduler, key).await?;
     let mut told: Option<(UpdateStatus, v1::UpdateTally)> = None;
     loop {
-        let update = Update::read(&aurora_client::deploy::look(scheduler, key).await?)?;
+        let update = following.next().await?;
         let v1::UpdateTally { total, working, good, failed } = update.tally;
         let now = (update.status, update.tally);
         if told != Some(now) {
@@ -190,6 +191,5 @@ async fn follow(
         if update.status.is_terminal() {
             return Ok(update.status);
         }
-        tokio::time::sleep(aurora_client::deploy::LOOK).await;
     }
 }

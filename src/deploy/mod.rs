@@ -55,7 +55,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["timeout", "on_timeout", "on_interrupt"])]
     no_wait: bool,
     /// Wait no longer than this, such as 90s, 5m or 1h30m; then the status is 9. Without it there is no limit.
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = crate::timeout::duration)]
     timeout: Option<Duration>,
     /// What becomes of the deployment if the time is over.
     #[arg(long, value_enum, default_value = "leave", value_name = "WHAT")]
@@ -70,15 +70,6 @@ pub(crate) struct Args {
     connection: Connection,
     #[command(flatten)]
     output: Output,
-}
-
-/// A time such as `1h30m`; a number alone is of seconds.
-fn duration(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.parse::<u32>() {
-        return Ok(Duration::from_secs(seconds.into()));
-    }
-    humantime::parse_duration(text)
-        .map_err(|error| format!("{error}; write something like 90s, 5m or 1h30m"))
 }
 
 fn idempotency_key(text: &str) -> Result<String, String> {

@@ -1,12 +1,13 @@
 //! `aurora job create`.
 
 use aurora_api::v1;
-use aurora_client::{Connection, Scheduler, wait};
+use aurora_client::{Connection, Scheduler, keys::InstancesKey, plan::Action, wait};
 use aurora_model::key::ClusterJobKey;
 use serde_json::json;
 
-use super::File;
+use super::{File, dry_run};
 use crate::browser::OpenBrowser;
+use crate::dry_run::DryRun;
 use crate::failure::{Code, Failure};
 use crate::output::{Output, print};
 use crate::timeout::Timeout;
@@ -47,6 +48,8 @@ pub(crate) struct Args {
     #[arg(long, value_enum, ignore_case = true, default_value = "PENDING", value_name = "STATE")]
     wait_until: WaitUntil,
     #[command(flatten)]
+    dry_run: DryRun,
+    #[command(flatten)]
     timeout: Timeout,
     #[command(flatten)]
     open_browser: OpenBrowser,
@@ -69,6 +72,21 @@ impl Args {
             ));
         }
         let scheduler = Scheduler::of_cluster(&self.key.cluster, &self.connection).await?;
+        if self.dry_run.dry_run {
+            let key = InstancesKey { job: self.key.clone(), instances: None };
+            let refused = Code::CommandFailure;
+            let plan = dry_run(&scheduler, &job, &key, refused, self.output).await?;
+            return match plan.action {
+                Action::Update => Err(Failure::new(
+                    refused,
+                    format!(
+                        "{} has active instances: it cannot be created, only updated",
+                        self.key
+                    ),
+                )),
+                Action::Create | Action::Schedule => Ok(()),
+            };
+        }
         let created = scheduler.create(v1::JobConfiguration::from(&job.request)).await?;
         if let Some(until) = self.wait_until.until() {
             let wait = wait::Wait { timeout: self.timeout.timeout, ..until.into() };

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::{Checked, unadjusted_sla};
 use crate::browser::OpenBrowser;
+use crate::dry_run::{DryRun, would};
 use crate::failure::{Code, Failure};
 use crate::output::{Output, note, print};
 
@@ -39,6 +40,8 @@ struct How {
     /// Why, to be kept with the tasks.
     #[arg(long, short = 'm', value_name = "TEXT")]
     message: Option<String>,
+    #[command(flatten)]
+    dry_run: DryRun,
     #[command(flatten)]
     checked: Checked,
     #[command(flatten)]
@@ -121,6 +124,9 @@ impl How {
                     format!("{key} has no active tasks{}", near::hint_of(&scheduler, key).await),
                 ));
             }
+        }
+        if self.dry_run.dry_run {
+            return would("kill", key, &wanted, self.output);
         }
         if wanted.is_empty() {
             let near = near::hint_of(&scheduler, key).await;

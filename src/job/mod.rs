@@ -20,7 +20,7 @@ mod watch;
 pub(crate) use compare::text;
 pub(crate) use diff::{Args as DiffArgs, against, tell_conflicts};
 pub(crate) use inspect::{Args as InspectArgs, describe};
-pub(crate) use plan::{Args as PlanArgs, ask as ask_plan};
+pub(crate) use plan::{Args as PlanArgs, ask as ask_plan, dry_run};
 pub(crate) use status::task_json;
 
 use std::path::PathBuf;

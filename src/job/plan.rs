@@ -9,9 +9,10 @@ use aurora_client::{
     scheduler::Scheduler,
 };
 use aurora_eval::ReadyJob;
+use aurora_model::key::ClusterJobKey;
 
 use super::{File, diff, plan_text};
-use crate::failure::Failure;
+use crate::failure::{Code, Failure};
 use crate::output::{Output, print};
 
 #[derive(Debug, clap::Args)]
@@ -37,12 +38,36 @@ impl Args {
         let job = self.file.job_to_update(key)?;
         let scheduler = Scheduler::of_cluster(&key.cluster, &self.connection).await?;
         let plan = ask(&scheduler, &job, &self.key, true).await?;
-        if self.output.is_data() {
-            self.output.print(&plan_text::json(&plan, key, &job.warnings))?;
-        } else {
-            print(&plan_text::text(&plan, key))?;
-        }
+        show(&plan, key, &job.warnings, self.output)?;
         Ok(diff::detailed(self.detailed_exitcode, plan.has_changes()))
+    }
+}
+
+fn show(
+    plan: &Plan,
+    key: &ClusterJobKey,
+    warnings: &[String],
+    output: Output,
+) -> Result<(), Failure> {
+    if output.is_data() {
+        return output.print(&plan_text::json(plan, key, warnings));
+    }
+    print(&plan_text::text(plan, key))
+}
+
+/// Shows what a command would do that submits a job, and ends as it would if it were refused.
+pub(crate) async fn dry_run(
+    scheduler: &Scheduler,
+    job: &ReadyJob,
+    key: &InstancesKey,
+    refused: Code,
+    output: Output,
+) -> Result<Plan, Failure> {
+    let plan = ask(scheduler, job, key, true).await?;
+    show(&plan, &key.job, &job.warnings, output)?;
+    match plan.refusals() {
+        refusals if refusals.is_empty() => Ok(plan),
+        refusals => Err(Failure::new(refused, refusals.join("; "))),
     }
 }
 

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::{Checked, warn_ignored};
 use crate::browser::OpenBrowser;
+use crate::dry_run::{DryRun, would};
 use crate::failure::{Code, Failure};
 use crate::output::{Output, note, print};
 use crate::timeout::{Timeout, words};
@@ -39,6 +40,8 @@ pub(crate) struct Args {
     strict: bool,
     #[command(flatten)]
     timeout: Timeout,
+    #[command(flatten)]
+    dry_run: DryRun,
     #[command(flatten)]
     checked: Checked,
     #[command(flatten)]
@@ -83,6 +86,9 @@ impl Args {
             ));
         }
         let instances = named.unwrap_or(&active);
+        if self.dry_run.dry_run {
+            return would("restart", key, &Vec::from_iter(instances.iter().copied()), self.output);
+        }
         if instances.is_empty() {
             let near = near::hint_of(&scheduler, key).await;
             note(&format!("{key} has no active tasks to restart{near}"));

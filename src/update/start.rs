@@ -9,8 +9,9 @@ use serde_json::json;
 
 use super::{Message, wait};
 use crate::browser::OpenBrowser;
+use crate::dry_run::DryRun;
 use crate::failure::{Code, Failure};
-use crate::job::{File, ask_plan, tell_conflicts, text, warn_ignored};
+use crate::job::{File, ask_plan, dry_run, tell_conflicts, text, warn_ignored};
 use crate::live::Progress;
 use crate::output::{Output, note, print};
 use crate::timeout::Timeout;
@@ -46,6 +47,8 @@ pub(crate) struct Args {
     #[arg(long, hide = true, value_name = "SECONDS")]
     healthcheck_interval_seconds: Option<u32>,
     #[command(flatten)]
+    dry_run: DryRun,
+    #[command(flatten)]
     connection: Connection,
     #[command(flatten)]
     output: Output,
@@ -72,6 +75,9 @@ impl Args {
         let id = uuid::Uuid::new_v4().to_string();
         let update = request(&job, self.key.instances.as_ref(), &id)?;
         let scheduler = Scheduler::of_cluster(&key.cluster, &self.connection).await?;
+        if self.dry_run.dry_run {
+            return dry_run(&scheduler, &job, &self.key, Code::Api, self.output).await.map(drop);
+        }
         let plan = ask_plan(&scheduler, &job, &self.key, false).await?;
         tell_conflicts(&plan);
         let changes = text(&plan.found);

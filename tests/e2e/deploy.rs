@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::cluster::Cluster;
 use crate::support::process::Process;
+use crate::support::tmux::Terminal;
 use crate::support::{Ran, role, service, wait_for};
 
 fn key(name: &str) -> String {
@@ -287,4 +288,58 @@ fn batch_jobs_run_to_their_end_and_cron_jobs_are_scheduled() {
     let refused = cluster.run(&["deploy", &key("good"), &other, "--yes"]).expect(4).err();
     assert!(refused.contains("was not deployed"), "{refused}");
     wait_for("the instances", || (cluster.active(&key("good")).len() == 2).then_some(()));
+}
+
+#[test]
+fn on_a_terminal_it_asks_before_it_begins_and_when_it_is_interrupted() {
+    let cluster = Cluster::start();
+    let key = key("web");
+    let file = write(&cluster, 1, "exec sleep 1000", 600);
+    let words = cluster.words(&["deploy", &key, &file]);
+    let deploy = || Terminal::start(&cluster.home, &words, 120, 40);
+    let status = || statuses(&cluster)[0].clone();
+
+    let terminal = deploy();
+    terminal.expect("Deploy this? [y/N]");
+    terminal.press("Enter");
+    terminal.expect("was not deployed: nobody said yes");
+    terminal.expect("status 4");
+    assert!(statuses(&cluster).is_empty());
+
+    let terminal = deploy();
+    terminal.expect("Deploy this? [y/N]");
+    terminal.press("y");
+    terminal.press("Enter");
+    terminal.expect("0 of 1 done");
+    terminal.press("C-c");
+    terminal.expect("Shall it be [l]eft, [p]aused or [a]borted?");
+    terminal.press("x");
+    terminal.press("Enter");
+    terminal.expect("Type l, p or a.");
+    terminal.press("p");
+    terminal.press("Enter");
+    terminal.expect("was paused; `aurora update resume");
+    terminal.expect("status 130");
+    assert_eq!(status(), "ROLL_FORWARD_PAUSED");
+
+    // What goes on already needs no answer; a second Ctrl-C leaves it at once.
+    let terminal = deploy();
+    terminal.expect("This deployment goes on already");
+    terminal.expect("0 of 1 done");
+    terminal.press("C-c");
+    terminal.expect("Shall it be");
+    terminal.press("C-c");
+    terminal.expect("goes on by itself; `aurora update wait");
+    terminal.expect("status 130");
+    assert_eq!(status(), "ROLL_FORWARD_PAUSED");
+
+    let terminal = deploy();
+    terminal.expect("0 of 1 done");
+    terminal.press("C-c");
+    terminal.expect("Shall it be");
+    terminal.press("a");
+    terminal.press("Enter");
+    terminal.expect("was aborted");
+    terminal.expect("status 130");
+    assert_eq!(status(), "ABORTED");
 }

@@ -181,3 +181,44 @@ fn c75_c76_c78_c79_c80_differences_are_shown_by_the_program_of_choice() {
     cluster.run(&["plan", &key, "--detailed-exitcode"]).expect(1);
     cluster.run(&["plan", &key]).expect(2);
 }
+
+#[test]
+fn a_dry_run_says_what_would_be_done_and_does_nothing() {
+    let cluster = Cluster::start();
+    let home = &cluster.home;
+    let key = key("web");
+    let file = |text: &str| home.file("web.aurora", text).to_str().unwrap().to_owned();
+    let path = file(&job("web", 2, "exec sleep 1000", ""));
+    let said = cluster.run(&["job", "create", &key, &path, "--dry-run"]).expect(0).out();
+    assert!(said.contains("would be created:\n  + [0-1] new\n"), "{said}");
+    assert!(cluster.active(&key).is_empty());
+    cluster.run(&["job", "create", &key, &path]).expect(0);
+    let before = cluster.wait_running(&key, 2);
+    let again = cluster.run(&["job", "create", &key, &path, "--dry-run"]).expect(4).err();
+    assert!(again.contains("cannot be created, only updated"), "{again}");
+    let path = file(&job("web", 2, "exec sleep 2000", ""));
+    let said = cluster.run(&["update", "start", &key, &path, "--dry-run"]).expect(0).out();
+    assert!(said.contains("  ~ [0-1] changed\n"), "{said}");
+    for (words, wanted) in [
+        (
+            &["job", "kill", &format!("{key}/1,5")][..],
+            format!("Would kill instances [1] of {key}\n"),
+        ),
+        (&["job", "killall", &key], format!("Would kill instances [0, 1] of {key}\n")),
+        (&["job", "restart", &key], format!("Would restart instances [0, 1] of {key}\n")),
+    ] {
+        assert_eq!(cluster.run(&[words, &["--dry-run"]].concat()).expect(0).out(), wanted);
+    }
+    let nightly = self::key("nightly");
+    let text =
+        job("nightly", 1, "true", "cron_schedule = '0 3 * * *',").replace("Service(", "Job(");
+    let said =
+        cluster.run(&["cron", "schedule", &nightly, &file(&text), "--dry-run"]).expect(0).out();
+    assert!(said.contains("would be scheduled"), "{said}");
+    cluster.run(&["cron", "show", &nightly]).expect(6);
+    let ids = |tasks: &[serde_json::Value]| {
+        tasks.iter().map(crate::support::cluster::task_id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&cluster.active(&key)), ids(&before), "nothing was done");
+    assert_eq!(cluster.run(&["update", "list", &key]).expect(0).out(), "");
+}

@@ -107,6 +107,25 @@ fn each_command_prints_what_its_schema_says() {
     book.both("update-info", &cluster, &["update", "info", &web, &id]);
     let killed = book.run("job-kill", &cluster, &["job", "kill", &format!("{web}/1")]);
     assert_eq!(killed["killed"], serde_json::json!([1]));
+    let all = book.both("dry-run", &cluster, &["job", "killall", &web, "--dry-run"]);
+    assert_eq!(all["instances"], serde_json::json!([0]));
+    book.both("dry-run", &cluster, &["job", "restart", &web, "--dry-run"]);
+    book.both("job-plan", &cluster, &["update", "start", &web, &one, "--dry-run"]);
+    book.both("job-plan", &cluster, &["cron", "schedule", &key("cron"), &cron, "--dry-run"]);
+    book.run(
+        "job-add",
+        &cluster,
+        &["job", "add", &format!("{web}/0"), "1", "--wait-until", "RUNNING"],
+    );
+    book.run("job-wait", &cluster, &["job", "wait", &web, "--for", "running"]);
+    book.run(
+        "job-restart",
+        &cluster,
+        &["job", "restart", &format!("{web}/0"), "--watch-secs", "0"],
+    );
+    book.run("sla-task-up-count", &cluster, &["sla", "get-task-up-count", &web]);
+    book.run("sla-job-uptime", &cluster, &["sla", "get-job-uptime", &web]);
+    book.run("version", &cluster, &["version"]);
     // Active and ended tasks, and some that wait.
     book.both("job-status", &cluster, &["job", "status", "test"]);
     book.both("job-status", &cluster, &["job", "status", "test/nobody"]);

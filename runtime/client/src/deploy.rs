@@ -2,28 +2,23 @@
 //! was begun has ended.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use aurora_api::convert::task_state;
 use aurora_api::v1;
 use aurora_model::job::TaskState;
 use aurora_model::key::JobKey;
-use aurora_model::update::{JobUpdateRequest, UpdateStatus};
+use aurora_model::update::JobUpdateRequest;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Code, Error};
 use crate::plan::{Action, Plan};
 use crate::scheduler::{Scheduler, tasks_of};
+use crate::updates::find_active;
 
 /// By this name an update says which deployment it is.
 const KEY: &str = "org.apache.aurora.client.idempotency_key";
 /// By this name an update says what it brings the job to.
 const CONTENT: &str = "org.apache.aurora.client.content";
-
-/// How often it is looked where an update is.
-pub const LOOK: Duration = Duration::from_secs(1);
-/// For how long an update is asked for of a scheduler that takes the question and does not answer.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,31 +116,7 @@ pub async fn active(
     scheduler: &Scheduler,
     job: &JobKey,
 ) -> Result<Option<v1::UpdateSummary>, Error> {
-    let statuses = UpdateStatus::ALL.into_iter().filter(|status| !status.is_terminal());
-    let query = v1::UpdateQuery {
-        job: Some(job.into()),
-        statuses: statuses.map(|status| v1::UpdateStatus::from(status) as i32).collect(),
-        ..v1::UpdateQuery::default()
-    };
-    Ok(scheduler.updates(query).await?.into_iter().next())
-}
-
-/// Where an update is. A scheduler may be gone for a while in the midst of the answer.
-pub async fn look(scheduler: &Scheduler, key: &v1::UpdateKey) -> Result<v1::UpdateSummary, Error> {
-    let query = v1::UpdateQuery { key: Some(key.clone()), ..v1::UpdateQuery::default() };
-    let begun = Instant::now();
-    let found = loop {
-        match scheduler.updates(query.clone()).await {
-            Err(error) if error.code == Code::Timeout && begun.elapsed() < PATIENCE => {}
-            found => break found?,
-        }
-    };
-    found.into_iter().next().ok_or_else(|| {
-        Error::new(
-            Code::InvalidParameter,
-            format!("update {} is not known any more; how it has ended is not known", key.id),
-        )
-    })
+    Ok(find_active(scheduler, job).await?.into_iter().next())
 }
 
 /// How many instances of a batch job have ended, and how many of them not well.

@@ -67,7 +67,10 @@ pub fn active_statuses() -> impl Iterator<Item = UpdateStatus> {
 }
 
 /// The updates of a job that are not over: there is at most one.
-async fn find_active(scheduler: &Scheduler, job: &JobKey) -> Result<Vec<v1::UpdateSummary>, Error> {
+pub(crate) async fn find_active(
+    scheduler: &Scheduler,
+    job: &JobKey,
+) -> Result<Vec<v1::UpdateSummary>, Error> {
     let query = v1::UpdateQuery {
         job: Some(job.into()),
         statuses: active_statuses().map(|status| v1::UpdateStatus::from(status) as i32).collect(),
