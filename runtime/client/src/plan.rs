@@ -158,7 +158,10 @@ impl Scheduler {
         let answer = self
             .plan_job(v1::PlanJobRequest {
                 job: Some(v1::JobConfiguration::from(asked.job)),
-                instances: Vec::new(),
+                instances: to_ranges(asked.instances.into_iter().flatten().copied())
+                    .into_iter()
+                    .map(|range| v1::InstanceRange { first: range.first, last: range.last })
+                    .collect(),
                 without_placement: !asked.placement,
             })
             .await?;
