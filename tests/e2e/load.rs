@@ -234,18 +234,18 @@ fn c24_c30_c77_c151_what_the_scheduler_says_while_a_job_is_submitted() {
     let plain = file(&text(""));
     let proxy = Proxy::before(&cluster.scheduler_address());
     let spoiled = |code: tonic::Code, words: &[&str]| {
-        proxy.plan("/aurora.v1.Plan/PlanJob", 1, Fault::refuse(code, "not today"));
+        proxy.plan("PlanJob", 1, Fault::refuse(code, "not today"));
         proxy.run(home, &[words, &[&key, &plain]].concat())
     };
     // 77
     for words in [&["diff"][..], &["plan"]] {
-        let said = spoiled(tonic::Code::Internal, words).expect(10).err();
+        let said = spoiled(tonic::Code::OutOfRange, words).expect(10).err();
         assert!(said.contains("not today"), "{said}");
     }
     // 30, D7: a login that is refused is no fault of the file.
     spoiled(tonic::Code::Unauthenticated, &["plan"]).expect(30);
     spoiled(tonic::Code::PermissionDenied, &["update", "start"]).expect(30);
-    assert_eq!(proxy.calls("/aurora.v1.Updates/StartUpdate"), 0);
+    assert_eq!(proxy.calls("StartUpdate"), 0);
     // 151: tiers are the scheduler's.
     let unknown = file(&text("tier = 'nonsense'"));
     let said = cluster.run(&["plan", &key, &unknown]).expect(3).err();
