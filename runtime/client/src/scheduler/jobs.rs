@@ -95,7 +95,8 @@ impl Scheduler {
             let request = request.clone();
             async move { to.jobs.add_instances(request).await }
         };
-        Ok(self.call(Code::Api, act).await?.instances)
+        let call = self.call(Code::Api, act);
+        Ok(self.hooked(Method::AddInstances, &request, call).await?.instances)
     }
 
     /// Ends active instances so that they begin anew. Gives those that had something to end.
@@ -109,7 +110,8 @@ impl Scheduler {
             let request = request.clone();
             async move { to.jobs.restart_tasks(request).await }
         };
-        Ok(self.call(Code::Api, act).await?.restarted)
+        let call = self.call(Code::Api, act);
+        Ok(self.hooked(Method::Restart, &request, call).await?.restarted)
     }
 
     /// The tasks of a job that have not ended.
