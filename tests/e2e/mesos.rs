@@ -149,6 +149,16 @@ fn the_same_files_run_on_a_real_mesos() {
         });
     }
 
+    // What it prints, and its files, are read from Mesos's agent as from ours.
+    let says_hello = || {
+        let ran = run(&["task", "logs", examples[0].1]);
+        let line = "0/hello | hello world from instance 0\n";
+        (ran.code() == 0 && ran.out().contains(line)).then_some(())
+    };
+    wait_for("the output", says_hello);
+    let file = format!("{}/0:.logs/hello/0/stdout", examples[0].1);
+    assert!(run(&["task", "cp", &file, "-"]).expect(0).out().starts_with("hello world"));
+
     // The next scheduler takes over: same framework, same tasks.
     running.kill();
     let mut running = scheduler(&mesos, port, executor, "", &[]);
@@ -172,6 +182,7 @@ fn the_same_files_run_on_a_real_mesos() {
     assert_eq!(ended[0]["active"].as_array().unwrap().len(), 0);
     assert_eq!(ended[0]["inactive"][0]["assignedTask"]["taskId"], hello);
     assert_eq!(ended[0]["inactive"][0]["status"], "KILLED");
+    wait_for("the output of a task that has ended", says_hello);
     running.signal(nix::sys::signal::Signal::SIGTERM);
     assert_eq!(running.ended(), 0);
 }

@@ -152,6 +152,21 @@ impl Sessions {
             command,
             terminal: terminal.as_ref().map(Size::of),
         };
+        // A client that goes meanwhile must not leave a command behind that nobody attends.
+        let begun = self.clone().begin(id, request, inputs, accept, kill, status);
+        let ending = || refuse(StatusCode::SERVICE_UNAVAILABLE, "The agent is about to end");
+        tokio::spawn(begun).await.map_err(|_| ending())?
+    }
+
+    async fn begin(
+        self,
+        id: Id,
+        request: Request,
+        inputs: mpsc::Receiver<Input>,
+        accept: ContentType,
+        kill: CancellationToken,
+        status: watch::Sender<Option<i32>>,
+    ) -> Result<Response, Refusal> {
         let process = match process::start(request).await {
             Ok(process) => process,
             Err(error) => {
@@ -165,7 +180,7 @@ impl Sessions {
         };
         tracing::info!(container = id.0, session = id.1, user = process.user, "runs a command");
         let (events, answer) = mpsc::channel(UNREAD);
-        tokio::spawn(self.clone().attend(id, process, inputs, events, accept, kill, status));
+        tokio::spawn(self.attend(id, process, inputs, events, accept, kill, status));
         let body =
             Body::from_stream(ReceiverStream::new(answer).map(Ok::<_, std::convert::Infallible>));
         let headers = [
@@ -204,7 +219,8 @@ impl Sessions {
     ) {
         let Process { streams, mut end, user: _ } = process;
         let record = move |ty, bytes| output(ty, bytes, accept);
-        let passing = streams.pass(inputs, events.clone(), record);
+        let over = CancellationToken::new();
+        let passing = streams.pass(inputs, events.clone(), record, over.clone());
         tokio::pin!(passing);
         let mut passed = false;
         let exit = loop {
@@ -217,8 +233,9 @@ impl Sessions {
                 () = &mut passing, if !passed => passed = true,
             }
         };
-        // What it has started ends with it; then there is nobody left who could print.
+        // What it has started ends with it: what it has printed is all that there is.
         end.finish().await;
+        over.cancel();
         if !passed {
             passing.await;
         }

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::{Input, Size};
 
@@ -28,18 +29,19 @@ pub(super) enum Streams {
 }
 
 impl Streams {
-    /// Passes input in and output out, until there can be no more output or nobody takes it.
+    /// Passes input in and output out, until there can be no more output or nobody takes it. Once it is `over`
+    /// what is there already is all: somebody who got away may still hold the streams open.
     pub(super) async fn pass(
         self,
         inputs: mpsc::Receiver<Input>,
         events: mpsc::Sender<Bytes>,
         record: impl Fn(Type, Bytes) -> Bytes,
+        over: CancellationToken,
     ) {
+        let to = Printer { events, record, over };
         let passed = match self {
-            Self::Pipes { stdin, stdout, stderr } => {
-                pipes(stdin, stdout, stderr, inputs, events, record).await
-            }
-            Self::Terminal(terminal) => through(terminal, inputs, events, record).await,
+            Self::Pipes { stdin, stdout, stderr } => pipes(stdin, stdout, stderr, inputs, to).await,
+            Self::Terminal(terminal) => through(terminal, inputs, to).await,
         };
         if let Err(error) = passed {
             tracing::error!(%error, "failed to pass on what a command prints");
@@ -52,8 +54,7 @@ async fn pipes(
     stdout: OwnedFd,
     stderr: OwnedFd,
     inputs: mpsc::Receiver<Input>,
-    events: mpsc::Sender<Bytes>,
-    record: impl Fn(Type, Bytes) -> Bytes,
+    to: Printer<impl Fn(Type, Bytes) -> Bytes>,
 ) -> io::Result<()> {
     let (stdin, stdout, stderr) = (writable(stdin)?, readable(stdout)?, readable(stderr)?);
     let fed = async {
@@ -62,10 +63,7 @@ async fn pipes(
         std::future::pending::<()>().await;
     };
     let printed = async {
-        tokio::try_join!(
-            print(&stdout, Type::Stdout, &events, &record),
-            print(&stderr, Type::Stderr, &events, &record),
-        )
+        tokio::try_join!(to.print(&stdout, Type::Stdout), to.print(&stderr, Type::Stderr),)
     };
     tokio::select! {
         printed = printed => printed.map(|_| ()),
@@ -76,8 +74,7 @@ async fn pipes(
 async fn through(
     terminal: OwnedFd,
     mut inputs: mpsc::Receiver<Input>,
-    events: mpsc::Sender<Bytes>,
-    record: impl Fn(Type, Bytes) -> Bytes,
+    to: Printer<impl Fn(Type, Bytes) -> Bytes>,
 ) -> io::Result<()> {
     let terminal = watched(terminal, Interest::READABLE | Interest::WRITABLE)?;
     let fed = async {
@@ -94,7 +91,7 @@ async fn through(
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        printed = print(&terminal, Type::Stdout, &events, &record) => printed,
+        printed = to.print(&terminal, Type::Stdout) => printed,
         () = fed => Ok(()),
     }
 }
@@ -108,31 +105,40 @@ async fn feed_pipe(stdin: AsyncFd<OwnedFd>, mut inputs: mpsc::Receiver<Input>) -
     Ok(())
 }
 
-/// Passes on what is printed until its end, or until nobody takes it.
-async fn print(
-    from: &AsyncFd<OwnedFd>,
-    ty: Type,
-    events: &mpsc::Sender<Bytes>,
-    record: &impl Fn(Type, Bytes) -> Bytes,
-) -> io::Result<()> {
-    let mut chunk = vec![0; CHUNK];
-    loop {
-        let mut ready = from.readable().await?;
-        let read = ready.try_io(|from| Ok(rustix::io::read(from, &mut chunk[..])?));
-        let count = match read {
-            Err(_would_block) => continue,
-            // So a terminal ends that nobody has open any more.
-            Ok(Err(error)) if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => {
+/// Where output goes.
+struct Printer<R> {
+    events: mpsc::Sender<Bytes>,
+    record: R,
+    over: CancellationToken,
+}
+
+impl<R: Fn(Type, Bytes) -> Bytes> Printer<R> {
+    /// Passes on what is printed until its end, or until nobody takes it.
+    async fn print(&self, from: &AsyncFd<OwnedFd>, ty: Type) -> io::Result<()> {
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            let count = match rustix::io::read(from, &mut chunk[..]) {
+                Ok(count) => count,
+                Err(Errno::INTR) => continue,
+                Err(Errno::AGAIN) if self.over.is_cancelled() => return Ok(()),
+                Err(Errno::AGAIN) => {
+                    tokio::select! {
+                        ready = from.readable() => ready?.clear_ready(),
+                        () = self.over.cancelled() => {}
+                    }
+                    continue;
+                }
+                // So a terminal ends that nobody has open any more.
+                Err(Errno::IO) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            };
+            if count == 0 {
                 return Ok(());
             }
-            Ok(read) => read?,
-        };
-        if count == 0 {
-            return Ok(());
-        }
-        let bytes = Bytes::copy_from_slice(chunk.get(..count).unwrap_or_default());
-        if events.send(record(ty, bytes)).await.is_err() {
-            return Ok(());
+            let bytes = Bytes::copy_from_slice(chunk.get(..count).unwrap_or_default());
+            if self.events.send((self.record)(ty, bytes)).await.is_err() {
+                return Ok(());
+            }
         }
     }
 }
