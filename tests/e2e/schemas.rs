@@ -81,7 +81,7 @@ fn each_command_prints_what_its_schema_says() {
         service(&role, name, 2, command)
             .replace("environment = 'prod'", &format!("environment = 'prod'{more}"))
     };
-    let more = ", update_config = UpdateConfig(watch_secs = 0), constraints = {'host': 'limit:9', 'x': '!y'}, \
+    let more = ", update_config = UpdateConfig(watch_secs = 3), constraints = {'host': 'limit:9', 'x': '!y'}, \
                 metadata = [Metadata(key = 'a', value = 'b')], contact = 'a@example.com'";
     let (web, wait) = (key("web"), key("wait"));
     let one = file("one.aurora", &text("web", "exec sleep 1000", more));
