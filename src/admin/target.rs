@@ -13,7 +13,7 @@ pub(super) struct Target {
     pub(super) name: String,
     #[command(flatten)]
     pub(super) connection: Connection,
-    /// Have the scheduler that is asked answer by itself, whether or not it leads. The schedulers here always do.
+    /// Have the scheduler that is asked answer by itself, whether or not it leads.
     #[arg(long)]
     bypass_leader_redirect: bool,
     /// Tell nothing beside the result.
@@ -26,7 +26,9 @@ impl Target {
         if self.quiet {
             hush();
         }
-        Ok(Scheduler::of_cluster(&self.name, &self.connection).await?)
+        let connection =
+            Connection { is_direct: self.bypass_leader_redirect, ..self.connection.clone() };
+        Ok(Scheduler::of_cluster(&self.name, &connection).await?)
     }
 }
 

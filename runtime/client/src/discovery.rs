@@ -50,6 +50,9 @@ pub struct Connection {
     /// The file of clusters (.json or .toml) to read instead of the usual ones.
     #[arg(long, env = "AURORA_CLUSTERS", value_name = "FILE", global = true)]
     pub clusters: Option<PathBuf>,
+    /// Whether the scheduler that is asked is to answer by itself, whether or not it leads.
+    #[arg(skip)]
+    pub is_direct: bool,
 }
 
 /// The longest time that may be given.
@@ -203,7 +206,7 @@ impl Connection {
     /// To a scheduler that is asked once, as whoever shows things beside others does.
     pub fn once(scheduler: Option<String>, clusters: Option<PathBuf>) -> Self {
         let (retry_for, request_timeout) = (Duration::ZERO, crate::transport::CALL_TIMEOUT);
-        Self { scheduler, retry_for, no_retry: true, request_timeout, clusters }
+        Self { scheduler, retry_for, no_retry: true, request_timeout, clusters, is_direct: false }
     }
 
     /// How long an unreachable scheduler is tried again.

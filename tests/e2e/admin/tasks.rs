@@ -8,7 +8,7 @@ use tonic::Code;
 
 use super::Operator;
 use crate::support::cluster::{Cluster, task_id};
-use crate::support::proxy::{Fault, Proxy};
+use crate::support::proxy::{Call, Fault, Proxy};
 use crate::support::{Home, get, role, service, wait_for};
 
 /// A job that ends.
@@ -26,7 +26,7 @@ fn web(cluster: &Cluster) -> String {
 }
 
 #[test]
-fn a1_to_a8_a12_a34_e6_tasks_and_quotas_are_seen_to_by_hand() {
+fn a1_to_a8_a11_a12_a34_a35_e6_e21_tasks_and_quotas_are_seen_to_by_hand() {
     let cluster = Cluster::start();
     let proxy = Proxy::before(&cluster.scheduler_address());
     let operator = Operator::behind(&proxy, &cluster);
@@ -38,6 +38,12 @@ fn a1_to_a8_a12_a34_e6_tasks_and_quotas_are_seen_to_by_hand() {
     reconciliation(&proxy, &operator);
     prunes(&cluster, &proxy, &operator, &owner);
     forced_states(&cluster, &operator, &key);
+
+    // a11, e21: by the name of the cluster.
+    let entry = format!("[{{\"name\": \"here\", \"scheduler_uri\": \"{}\"}}]", proxy.address());
+    cluster.home.file("clusters.json", &entry);
+    let found = Operator::alone(&cluster.home).out(&["get_scheduler", "here"]);
+    assert_eq!(found, format!("Found leading scheduler at: {}\n", proxy.address()));
 
     // a34: who is not let in is told so by the code.
     proxy.require("authorization", "Bearer let-me-in");
@@ -81,6 +87,17 @@ fn queries(cluster: &Cluster, proxy: &Proxy, operator: &Operator<'_>, owner: &st
     let data = operator.run(&["query", "test", owner, "web", "-o", "json"]).expect(0).json();
     assert_eq!(data[1]["assignedTask"]["instanceId"], 1);
     assert!(data[1]["assignedTask"]["task"]["container"]["mesos"].is_object(), "{data}");
+
+    // a35
+    proxy.forget();
+    let direct = operator.out(&["query", "--bypass-leader-redirect", "test", owner, "web"]);
+    let is_direct = |call: &Call| {
+        call.headers.get("bypass-leader-redirect").is_some_and(|value| value == "true")
+    };
+    assert!(proxy.calls("*") >= 2 && proxy.of("*").iter().all(is_direct));
+    proxy.forget();
+    assert_eq!(operator.out(&["query", "test", owner, "web"]), direct);
+    assert!(!proxy.of("*").iter().any(is_direct));
 
     // a3: what may be more than was meant is not even asked for.
     proxy.forget();

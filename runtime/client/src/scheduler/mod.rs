@@ -89,6 +89,9 @@ impl Scheduler {
         let found = connection.find(cluster)?;
         let is_given = found.origin == Origin::Given;
         let scheduler = Self::of(found, connection.patience(), connection.request_timeout);
+        if connection.is_direct {
+            scheduler.transport.be_direct();
+        }
         if is_given {
             let info = scheduler.info().await?;
             if info.cluster != cluster {

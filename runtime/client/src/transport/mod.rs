@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
-use hyper::header::{AUTHORIZATION, HeaderValue, LOCATION};
+use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue, LOCATION};
 use hyper::http::{Request, Response};
 use tonic::body::Body;
 use tonic::transport::{Channel, Endpoint};
@@ -34,6 +34,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 pub(crate) const LEADER: &str = "aurora-leader";
 /// By this name an answer is marked that is none of gRPC, with its HTTP status.
 pub(crate) const HTTP_STATUS: &str = "aurora-http-status";
+
+/// By this name a call asks a scheduler to answer by itself, whether or not it leads.
+const BYPASS: HeaderName = HeaderName::from_static("bypass-leader-redirect");
 
 type Pending<T> = std::pin::Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -59,6 +62,8 @@ struct State {
     last: Option<Address>,
     /// All that were found by what is configured: these may know the cluster's token.
     found: Vec<Address>,
+    /// Whether who is asked is to answer by itself.
+    is_direct: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -76,6 +81,11 @@ impl Transport {
 
     pub(crate) fn cluster(&self) -> &Cluster {
         &self.0.cluster
+    }
+
+    /// From now on whoever is asked is to answer by itself, whether or not it leads.
+    pub(crate) fn be_direct(&self) {
+        self.state().is_direct = true;
     }
 
     /// What is said holds after a panic too: it is replaced as a whole.
@@ -191,13 +201,19 @@ impl Service<Request<Body>> for Transport {
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let link = self.state().link.clone();
+        let (link, is_direct) = {
+            let state = self.state();
+            (state.link.clone(), state.is_direct)
+        };
         Box::pin(async move {
             let Some(Link { address, mut channel, authorization }) = link else {
                 return Err(Status::unavailable("the link to the scheduler was lost").into());
             };
             if let Some(authorization) = authorization {
                 request.headers_mut().insert(AUTHORIZATION, authorization);
+            }
+            if is_direct {
+                request.headers_mut().insert(BYPASS, HeaderValue::from_static("true"));
             }
             let path = request.uri().path().to_owned();
             let began = Instant::now();
