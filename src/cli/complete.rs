@@ -143,11 +143,10 @@ fn steps(typed: &str, keys: BTreeSet<String>) -> BTreeSet<String> {
 
 /// The roles of a cluster, or the jobs of a role of it.
 fn running(cluster: &str, role: Option<&str>) -> Result<Vec<String>, Failure> {
-    let connection = Connection {
-        scheduler: std::env::var("AURORA_SCHEDULER").ok().filter(|address| !address.is_empty()),
-        clusters: std::env::var_os("AURORA_CLUSTERS").map(Into::into),
-        ..Connection::default()
-    };
+    let connection = Connection::once(
+        std::env::var("AURORA_SCHEDULER").ok().filter(|address| !address.is_empty()),
+        std::env::var_os("AURORA_CLUSTERS").map(Into::into),
+    );
     crate::runtime::block_on(async {
         let asking = async {
             let scheduler = Scheduler::of_cluster(cluster, &connection).await?;

@@ -5,7 +5,6 @@ use std::time::Duration;
 use aurora_client::{
     Connection, Scheduler,
     keys::InstancesKey,
-    near,
     restart::{Limits, Outcome, Restart, Step},
     scheduler::instances_of,
 };
@@ -90,8 +89,7 @@ impl Args {
             return would("restart", key, &Vec::from_iter(instances.iter().copied()), self.output);
         }
         if instances.is_empty() {
-            let near = near::hint_of(&scheduler, key).await;
-            note(&format!("{key} has no active tasks to restart{near}"));
+            note(&format!("{key} has no active tasks to restart"));
         }
         let watch = Duration::from_secs(self.watch_secs.into());
         let instances = instances.iter().copied();

@@ -18,7 +18,7 @@ use crate::zookeeper::Announced;
 const MAX_ADDRESSES: usize = 64;
 
 /// How the scheduler is reached.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct Connection {
     /// The scheduler's address, such as http://127.0.0.1:8081; by default it is found by the
     /// cluster's name: in clusters.toml and clusters.json, then among running `aurora up`.
