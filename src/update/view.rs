@@ -105,7 +105,7 @@ impl View {
         }
         let room = size.rows.saturating_sub(lines.len() + 1).min(BATCHES);
         let current = bars.iter().position(|bar| bar.good < bar.total).unwrap_or(bars.len());
-        let from = (current + room / 2).min(bars.len()).saturating_sub(room);
+        let from = (current + 1 + room / 2).min(bars.len()).saturating_sub(room);
         for (index, of) in bars.iter().enumerate().skip(from).take(room) {
             let took = self.times.get(index).and_then(|times| {
                 let began = times.began_ms?;

@@ -511,8 +511,7 @@ fn advice(job: &ClusterJobKey, instance: u32, case: &Case) -> Vec<String> {
             );
         }
         advice.push(format!(
-            "`aurora job status {job}` shows all runs; the output of instance {instance} is on its host, {}",
-            death.host.as_deref().unwrap_or("which is not known")
+            "`aurora task logs {job}/{instance}` shows what it printed, `aurora job status {job}` all its runs"
         ));
     }
     if case.condition == Condition::Dead {
