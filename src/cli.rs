@@ -10,7 +10,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::daemons::{self, Daemon};
 use crate::failure::{Code, Failure};
@@ -135,7 +135,18 @@ impl Command {
 
 /// The tree of commands.
 fn command() -> clap::Command {
-    examples::with_examples(with_prefixes(Cli::command()))
+    let tree = NOT_OF_CLUSTERS
+        .iter()
+        .fold(Cli::command(), |tree, name| tree.mut_subcommand(*name, without_talk));
+    examples::with_examples(with_prefixes(tree))
+}
+
+/// What is told of calls and hooks means nothing to commands that are not about a cluster: their help is silent of
+/// it.
+fn without_talk(command: clap::Command) -> clap::Command {
+    let verbose = Arg::new("verbose").long("verbose").short('v').action(ArgAction::SetTrue);
+    let skip_hooks = Arg::new("skip_hooks").long("skip-hooks").action(ArgAction::Append);
+    command.args([verbose.hide(true), skip_hooks.hide(true)]).mut_subcommands(without_talk)
 }
 
 /// Long options may be cut as long as only one is meant, and the last one of several counts, as with the original's

@@ -131,30 +131,17 @@ impl OfCommand {
     }
 }
 
+/// Tells a hook. What it has to say besides agreeing is passed on.
 fn tell(hook: &Hook, told: &Value) -> Result<Done, Trouble> {
-    let mut said = None;
-    let asked = block_on(async {
-        said = Some(hook.tell(told).await);
-        Ok(())
-    });
-    match (said, asked) {
-        (Some(said), _) => {
-            if let Ok(done) = &said
-                && done.agrees()
-                && !done.err.trim().is_empty()
-            {
-                note(done.err.trim_end());
-            }
-            said
-        }
-        (None, failed) => Err(Trouble::Run {
-            program: hook.name.clone(),
-            source: std::io::Error::other(match failed {
-                Err(failure) => failure.to_string(),
-                Ok(()) => "it was not run".to_owned(),
-            }),
-        }),
+    let said = block_on(async { Ok(hook.tell(told).await) });
+    let done = said.unwrap_or_else(|failure| {
+        let source = std::io::Error::other(failure.to_string());
+        Err(Trouble::Run { program: hook.name.clone(), source })
+    })?;
+    if done.agrees() && !done.err.trim().is_empty() {
+        note(done.err.trim_end());
     }
+    Ok(done)
 }
 
 fn failed(hook: &Hook, trouble: &Trouble) -> Failure {
