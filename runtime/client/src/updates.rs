@@ -153,9 +153,8 @@ impl Following {
         loop {
             if !self.is_due {
                 let look = self.looked.unwrap_or_else(Instant::now) + LOOK;
-                match tokio::time::timeout_at(look, self.changes.next()).await {
-                    Ok(heard) => heard?,
-                    Err(_) => {}
+                if let Ok(heard) = tokio::time::timeout_at(look, self.changes.next()).await {
+                    heard?;
                 }
                 self.is_due = true;
             }
