@@ -1,7 +1,7 @@
 //! `host_drain`: hosts are emptied from here, one group after the other.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aurora_client::drain::{Outcome, Terms, Told, drain_group, judge};
@@ -213,7 +213,7 @@ fn verdict(all: &Outcome, failed_scripts: usize) -> Result<(), Failure> {
 }
 
 /// Runs the program to its end.
-async fn run_script(script: &PathBuf, host: &str) -> Result<(), String> {
+async fn run_script(script: &Path, host: &str) -> Result<(), String> {
     let status = tokio::process::Command::new(script)
         .arg(host)
         .stdin(std::process::Stdio::null())
