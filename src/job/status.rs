@@ -113,7 +113,7 @@ impl Args {
         let jobs: Vec<_> =
             matching(scheduler, &self.pattern).await?.into_iter().map(|(key, _)| key).collect();
         if jobs.is_empty() {
-            return Err(Failure::new(Code::InvalidParameter, self.none(&scheduler).await));
+            return Err(Failure::new(Code::InvalidParameter, self.none(scheduler).await));
         }
         let is_data = self.write_json || self.output.is_data();
         let live = if is_data { Live::off() } else { self.progress.on_stdout() };

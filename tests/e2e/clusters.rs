@@ -226,6 +226,7 @@ fn c123_schedulers_are_found_in_zookeeper_and_followed_when_they_move() {
     assert!(away.contains("ZooKeeper does not answer within 10 s: 127.0.0.1:"), "{away}");
     // Ctrl-C does not wait for it.
     let mut waiting = Process::start(&mut home.aurora(&words));
+    waiting.expect("scheduler unreachable, trying again for");
     waiting.signal(nix::sys::signal::Signal::SIGINT);
     assert!(matches!(waiting.ended(), -2 | 130));
 }

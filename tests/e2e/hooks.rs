@@ -183,10 +183,26 @@ fn calls_are_told_and_refused_whatever_command_makes_them() {
     let around =
         |instance: u32| ["pre-call", "post-call"].map(|event| (json!(event), json!([instance])));
     assert_eq!(calls, [around(0), around(1)].concat());
-    write(home, &[("keep", "exit 1", &["pre-call kill_job"])]);
+    // So is every other call that the original's hooks know.
+    let names = ["kill_job", "add_instances", "restart", "start_job_update", "start_cronjob"];
+    let on = names.map(|name| format!("pre-call {name}"));
+    write(home, &[("keep", "exit 1", &on.each_ref().map(String::as_str))]);
     proxy.forget();
-    proxy.run(home, &["job", "killall", &key, "--no-batching"]).expect(1);
-    assert_eq!(proxy.calls("KillTasks"), 0);
+    let one = format!("{key}/2");
+    let fewer = home.file("fewer.aurora", &service(&role(), "web", 2, "exec sleep 1000"));
+    for (words, name) in [
+        (&["job", "killall", &key, "--no-batching"][..], "kill_job"),
+        (&["job", "add", &one, "1"], "add_instances"),
+        (&["job", "restart", &one], "restart"),
+        (&["update", "start", &key, fewer.to_str().unwrap()], "start_job_update"),
+        (&["cron", "start", &key], "start_cronjob"),
+    ] {
+        let refused = proxy.run(home, words).expect(1).err();
+        assert!(refused.contains(&format!("hook keep refuses {name}")), "{refused}");
+    }
+    let made = ["KillTasks", "AddInstances", "RestartTasks", "StartUpdate", "StartCronJob"];
+    assert_eq!(made.map(|method| proxy.calls(method)), [0; 5]);
+    assert_eq!(cluster.active(&key).len(), 1);
 }
 
 #[test]

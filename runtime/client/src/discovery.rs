@@ -216,7 +216,7 @@ impl Connection {
 
     /// Where a cluster is.
     pub fn find(&self, name: &str) -> Result<Cluster, Error> {
-        if let Some(address) = &self.scheduler {
+        if let Some(address) = self.given_address() {
             return Ok(Cluster::at(Address::parse(address)?, name, Origin::Given));
         }
         let clusters = clusters::read(self.clusters.as_deref())?;
@@ -247,9 +247,14 @@ impl Connection {
         }
     }
 
+    /// A variable that is set to nothing gives none.
+    fn given_address(&self) -> Option<&str> {
+        self.scheduler.as_deref().filter(|address| !address.is_empty())
+    }
+
     /// The scheduler whose address is given, whichever cluster it is of.
     pub fn given(&self) -> Result<Option<Scheduler>, Error> {
-        let Some(address) = &self.scheduler else { return Ok(None) };
+        let Some(address) = self.given_address() else { return Ok(None) };
         let cluster = Cluster::at(Address::parse(address)?, "", Origin::Given);
         Ok(Some(Scheduler::of(cluster, self.patience(), self.request_timeout)))
     }
