@@ -134,6 +134,18 @@ fn each_command_prints_what_its_schema_says() {
     );
     book.run("sla-task-up-count", &cluster, &["sla", "get-task-up-count", &web]);
     book.run("sla-job-uptime", &cluster, &["sla", "get-job-uptime", &web]);
+    book.both("why", &cluster, &["why", &wait]);
+    book.both("why", &cluster, &["why", &web]);
+    let dead = key("dead");
+    let fails =
+        file("dead.aurora", &text("dead", "echo no >&2; exit 3", "").replace("Service(", "Job("));
+    cluster.run(&["job", "create", &dead, &fails, "--wait-until", "FINISHED"]).expect(0);
+    book.both("why", &cluster, &["why", &dead]);
+    cluster
+        .home
+        .file("clusters.json", "[{\"name\": \"test\", \"scheduler_uri\": \"http://127.0.0.1:1\"}]");
+    book.both("cluster-list", &cluster, &["cluster", "list"]);
+    book.both("cluster-show", &cluster, &["cluster", "show", "test"]);
     book.run("version", &cluster, &["version"]);
     // Active and ended tasks, and some that wait.
     book.both("job-status", &cluster, &["job", "status", "test"]);
