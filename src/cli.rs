@@ -173,25 +173,25 @@ pub(crate) fn main() -> ExitCode {
     })
 }
 
-fn run(words: Vec<OsString>) -> Result<ExitCode, Failure> {
-    let first = words.get(1).and_then(|word| word.to_str()).unwrap_or_default().to_owned();
-    if NOT_OF_CLUSTERS.contains(&first.as_str()) {
-        return match parse(&words) {
-            Ok((_, cli)) => cli.run(),
-            Err(told) => Ok(told),
-        };
-    }
-    if Cli::command().find_subcommand(&first).is_none()
-        && let Some(program) = plugin::find(&first)
+fn run(mut words: Vec<OsString>) -> Result<ExitCode, Failure> {
+    let at = noun_at(&words);
+    let noun = words.get(at).and_then(|word| word.to_str()).unwrap_or_default().to_owned();
+    if Cli::command().find_subcommand(&noun).is_none()
+        && let Some(program) = plugin::find(&noun)
     {
-        return Err(plugin::become_it(&program, &words[2..]));
+        return Err(plugin::become_it(&program, &words[at + 1..]));
     }
     let hooks = Hooks::read();
-    let words = hooks.dispatch(words)?;
+    if !NOT_OF_CLUSTERS.contains(&noun.as_str()) {
+        words = hooks.dispatch(words)?;
+    }
     let (matches, cli) = match parse(&words) {
         Ok(parsed) => parsed,
         Err(told) => return Ok(told),
     };
+    if NOT_OF_CLUSTERS.contains(&named(&matches).0.as_str()) {
+        return cli.run();
+    }
     logs::init(cli.verbose);
     // Only now, so that help is always given.
     let hooks = hooks.of_command(&cli.skip_hooks, &words, named(&matches))?;
@@ -214,6 +214,19 @@ fn parse(words: &[OsString]) -> Result<(ArgMatches, Cli), ExitCode> {
             Err(usage_code(words, error.exit_code()))
         }
     }
+}
+
+/// Where the first word is that is none of the options that all commands have.
+fn noun_at(words: &[OsString]) -> usize {
+    let mut at = 1;
+    while let Some(word) = words.get(at).and_then(|word| word.to_str()) {
+        at += match word {
+            "--skip-hooks" => 2,
+            word if word.starts_with('-') => 1,
+            _ => break,
+        };
+    }
+    at
 }
 
 /// The noun and verb of a command.
@@ -282,21 +295,23 @@ fn spelled(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
     if let Some(command) = words.first().and_then(|word| original(word)) {
         words.insert(1, command.into());
     }
-    let name = words.get(1).and_then(|word| word.to_str());
-    let Some(name) = name.filter(|name| ORIGINALS.contains(name) || *name == "admin") else {
+    let at = noun_at(&words);
+    let name = words.get(at).and_then(|word| word.to_str()).map(ToOwned::to_owned);
+    let Some(name) = name.as_deref().filter(|name| ORIGINALS.contains(name) || *name == "admin")
+    else {
         return words;
     };
     let command = Cli::command();
     let Some(mut spoken) = command.find_subcommand(name) else { return words };
     if name == "admin" {
-        let is_help = words.get(2).is_some_and(|word| word == "help");
-        let Some(word) = words.get_mut(if is_help { 3 } else { 2 }) else { return words };
+        let is_help = words.get(at + 1).is_some_and(|word| word == "help");
+        let Some(word) = words.get_mut(if is_help { at + 2 } else { at + 1 }) else { return words };
         let Some(name) = word.to_str().map(|word| word.replace('-', "_")) else { return words };
         let Some(found) = spoken.find_subcommand(&name) else { return words };
         *word = name.into();
         spoken = found;
     }
-    for word in words.iter_mut().skip(2) {
+    for word in words.iter_mut().skip(at + 1) {
         if let Some(flag) = word.to_str().and_then(|word| flag(spoken, word)) {
             *word = flag.into();
         }

@@ -55,12 +55,18 @@ impl Output {
 
 /// Prints a result. A reader that has seen enough and hung up is no error.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    print_on(text).map(drop)
+}
+
+/// Prints a part of a result that goes on. Gives whether anybody reads on.
+pub(crate) fn print_on(text: &str) -> Result<bool, Failure> {
     let mut out = anstream::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => {
             Err(Failure::new(Code::Error, format!("failed to print the result: {error}")))
         }
-        _ => Ok(()),
     }
 }
 

@@ -84,14 +84,20 @@ impl Args {
             let (found, unknown) = scheduler.hosts(&hosts).await?;
             if self.consent.dry_run {
                 let known = found.into_iter().map(|host| host.name);
+                let mut would = Vec::new();
                 for group in self.grouping.groups(known) {
                     let judged = judge(&scheduler, &group, terms).await?;
                     for (host, prediction) in &judged.unsafe_hosts {
                         note(&format!("unsafe: {}", row(&self.target.name, host, prediction)));
                     }
-                    for host in &judged.safe {
-                        print(&format!("Would drain {host}\n"))?;
-                    }
+                    would.extend(judged.safe);
+                }
+                if self.output.is_data() {
+                    self.output.print(&would)?;
+                } else {
+                    print(&would.iter().fold(String::new(), |text, host| {
+                        text + &format!("Would drain {host}\n")
+                    }))?;
                 }
                 return all_known(&unknown);
             }

@@ -40,6 +40,11 @@ impl Args {
                 Failure::new(Code::InvalidParameter, format!("there is no task {task}"))
             })?;
             if self.consent.dry_run {
+                if self.output.is_data() {
+                    return self.output.print(&json!({
+                        "task": task.as_str(), "from": now.state.name(), "to": state.name(),
+                    }));
+                }
                 return print(&format!("Would have {task} go from {} to {state}\n", now.state));
             }
             self.consent.ask(&format!("This has {task} go from {} to {state}.", now.state))?;

@@ -21,7 +21,7 @@ pub(crate) enum Command {
     /// Have no more runs of a job made; what runs goes on.
     Deschedule(OneJob),
     /// Make a run of a job now, as if it were due.
-    Start(OneJob),
+    Start(start::Args),
     /// Show the schedule of a job.
     Show(OneJob),
 }
@@ -32,7 +32,7 @@ impl Command {
             match self {
                 Self::Schedule(args) => args.run().await,
                 Self::Deschedule(of) => deschedule(of).await,
-                Self::Start(of) => start::run(of).await,
+                Self::Start(args) => args.run().await,
                 Self::Show(of) => show::run(of).await,
             }
             .map(|()| ExitCode::SUCCESS)

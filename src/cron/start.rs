@@ -1,15 +1,40 @@
 //! `aurora cron start`.
 
 use aurora_api::v1::cron_outcome::Kind;
+use aurora_client::Scheduler;
 use serde_json::json;
 
+use crate::browser::OpenBrowser;
 use crate::failure::{Code, Failure};
+use crate::job::Checked;
 use crate::one_job::OneJob;
 use crate::output::note;
 
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    of: OneJob,
+    #[command(flatten)]
+    checked: Checked,
+    #[command(flatten)]
+    open_browser: OpenBrowser,
+}
+
+impl Args {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let Self { of, checked, open_browser } = self;
+        checked.check(&of.key)?;
+        let scheduler = of.scheduler().await?;
+        run(&of, &scheduler).await?;
+        if open_browser.is_wanted() {
+            open_browser.show(&scheduler.page_of(&of.key.job).await);
+        }
+        Ok(())
+    }
+}
+
 /// Makes a run of a job now.
-pub(super) async fn run(of: OneJob) -> Result<(), Failure> {
-    let scheduler = of.scheduler().await?;
+async fn run(of: &OneJob, scheduler: &Scheduler) -> Result<(), Failure> {
     let outcome = scheduler.start_cron(&of.key.job).await?.and_then(|outcome| outcome.kind);
     let (word, instances) = match outcome {
         Some(Kind::Skipped(skipped)) => {

@@ -20,7 +20,7 @@ use aurora_model::key::ClusterJobKey;
 use crate::config::is_stdin;
 use crate::failure::{Code, Failure};
 use crate::job::{File, ask_plan, plan_text};
-use crate::output::{Output, note, print};
+use crate::output::{Output, note, print, warn};
 use crate::update::request;
 use accompany::Choice;
 use course::{Course, Followed};
@@ -94,15 +94,20 @@ impl Args {
         let mut summary = Summary::begin(&self.key);
         let ended = self.deploy(&mut summary).await;
         summary.end(&ended);
-        if let Some(file) = &self.summary {
-            summary.write(file)?;
-        }
-        if self.output.is_data() {
-            self.output.print(&summary)?;
+        let written = self.summary.as_ref().map_or(Ok(()), |file| summary.write(file));
+        let printed = if self.output.is_data() {
+            self.output.print(&summary)
         } else if ended.is_ok() {
-            print(&summary.text())?;
+            print(&summary.text())
+        } else {
+            Ok(())
+        };
+        let told = written.and(printed);
+        // How the deployment has ended counts for more than where that is written.
+        if let (Err(_), Err(failure)) = (&ended, &told) {
+            warn(&failure.to_string());
         }
-        ended.map(|()| ExitCode::SUCCESS)
+        ended.and(told).map(|()| ExitCode::SUCCESS)
     }
 
     /// Whether somebody can be asked, and the standard input is not the file.
@@ -124,6 +129,11 @@ impl Args {
         summary.url = Some(scheduler.page_of(&self.key.job).await);
         let going_on = active(&scheduler, &self.key.job).await?;
         let step = deployment.step(&plan, going_on.as_ref());
+        if let Some(planned) = &self.check_plan
+            && !matches!(step, Step::Nothing | Step::Refused(_))
+        {
+            plan.check(planned).inspect_err(|_| summary.result("refused"))?;
+        }
         match step {
             Step::Nothing => {
                 summary.result("unchanged");
@@ -135,9 +145,6 @@ impl Args {
                 return self.finish(&scheduler, update, summary).await;
             }
             Step::Create | Step::Update | Step::Schedule => {}
-        }
-        if let Some(planned) = &self.check_plan {
-            plan.check(planned).inspect_err(|_| summary.result("refused"))?;
         }
         if !self.yes && !is_agreed("Deploy this? [y/N] ").await? {
             return Err(refused(summary, &self.key, "nobody said yes"));

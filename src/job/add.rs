@@ -1,12 +1,10 @@
 //! `aurora job add`.
 
-use std::path::PathBuf;
-
 use aurora_client::{Connection, Scheduler, keys::InstanceKey, scheduler::instances_of, wait};
 use serde_json::json;
 
 use super::create::WaitUntil;
-use super::{unadjusted_sla, warn_ignored};
+use super::{Checked, unadjusted_sla};
 use crate::browser::OpenBrowser;
 use crate::failure::{Code, Failure};
 use crate::output::{Output, note};
@@ -27,9 +25,8 @@ pub(crate) struct Args {
     timeout: Timeout,
     #[command(flatten)]
     open_browser: OpenBrowser,
-    /// Has no effect.
-    #[arg(long, hide = true, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    checked: Checked,
     #[command(flatten)]
     connection: Connection,
     #[command(flatten)]
@@ -39,9 +36,7 @@ pub(crate) struct Args {
 impl Args {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let InstanceKey { job: key, instance } = &self.like;
-        if self.config.is_some() {
-            warn_ignored("--config", "an added instance is like the one that is named");
-        }
+        self.checked.check(key)?;
         let scheduler = Scheduler::of_cluster(&key.cluster, &self.connection).await?;
         let active = scheduler.active(&key.job).await?;
         if !instances_of(&active).contains(instance) {

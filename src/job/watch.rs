@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::failure::{Code, Failure};
 use crate::live::{Line, Live, Size};
-use crate::output::{print, utc};
+use crate::output::{print_on, utc};
 use crate::timeout::words;
 
 /// Shows the tasks of some jobs, for ever: on a terminal all of them, drawn again and again; otherwise a line
@@ -37,7 +37,10 @@ pub(super) async fn watch(
         let change = rows.take(seen)?;
         live.touch();
         if let Some(change) = change.filter(|_| !live.is_on()) {
-            print(&(if is_data { change.json().to_string() } else { change.text() } + "\n"))?;
+            let line = if is_data { change.json().to_string() } else { change.text() };
+            if !print_on(&(line + "\n"))? {
+                return Ok(());
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use super::wait::{instruct, now_ms};
 use crate::failure::{Code, Failure};
 use crate::live::Progress;
 use crate::one_job::OneJob;
-use crate::output::{Format, print, utc};
+use crate::output::{Format, print, print_json, print_on, utc};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -41,8 +41,11 @@ impl Args {
             return self.follow(&scheduler, &update.key).await;
         }
         let details = Details::read(&self.of.key, scheduler.update(&update.key).await?)?;
-        if self.write_json || self.of.output.is_data() {
-            return self.of.output.print(&details.json());
+        if self.write_json {
+            return print_json(&details.json(details.update.created_ms.into()));
+        }
+        if self.of.output.is_data() {
+            return self.of.output.print(&details.json(utc(details.update.created_ms).into()));
         }
         print(&details.text())
     }
@@ -100,8 +103,7 @@ impl Args {
                 new_instances.iter().for_each(|event| instance_text(&mut text, event));
                 text
             };
-            print(&text)?;
-            if is_over {
+            if !print_on(&text)? || is_over {
                 return Ok(());
             }
         }
@@ -195,15 +197,16 @@ impl Details {
         text
     }
 
-    /// The original's object, and what instance events say beside it.
-    fn json(&self) -> Value {
+    /// The original's object, and what instance events say beside it. The original has the time of the start in
+    /// another form than that of the last change.
+    fn json(&self, started: Value) -> Value {
         let events = self.events.iter().map(event_json);
         let instances = self.instance_events.iter().map(instance_json);
         let metadata = self.metadata.iter().map(|(key, value)| json!({ key: value }));
         json!({
             "updateId": self.update.key.id,
             "job": self.job,
-            "started": self.update.created_ms,
+            "started": started,
             "last_modified": utc(self.update.modified_ms),
             "status": self.update.status.name(),
             "update_events": events.collect::<Vec<_>>(),

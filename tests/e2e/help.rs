@@ -204,3 +204,56 @@ fn help_has_an_example_and_goes_where_it_is_read() {
     let refused = home.run(&["job", "create", "c/r/e/n", "f", "--s"]).expect(2).err();
     assert!(refused.contains("--s"), "{refused}");
 }
+
+#[test]
+fn options_of_all_commands_may_come_first() {
+    let home = Home::new();
+    for words in [
+        &["-v", "scheduler", "--help"][..],
+        &["--skip-hooks=x", "up", "--help"],
+        &["--skip-hooks", "x", "thermos", "run", "--help"],
+        &["-v", "job", "list", "--help"],
+    ] {
+        assert!(home.run(words).expect(0).out().contains("Usage: aurora"), "{words:?}");
+    }
+    // It starts, and says what is wrong with its own flags rather than that it logs twice.
+    let folder = home.path().join("no/such/folder");
+    let refused = home.run(&["-v", "thermos", "status", "--root", folder.to_str().unwrap()]);
+    assert_eq!(refused.code(), 0, "{}", refused.err());
+    let refused = home.run(&[
+        "-v",
+        "agent",
+        "--work_dir",
+        "/proc/no",
+        "--master",
+        "127.0.0.1:1",
+        "-port",
+        "0",
+    ]);
+    assert_eq!(refused.code(), 1, "{}", refused.err());
+    assert!(!refused.err().contains("twice"), "{}", refused.err());
+}
+
+#[test]
+fn a_view_that_nobody_reads_any_more_ends() {
+    use std::io::{BufRead, BufReader};
+    let cluster = Cluster::start();
+    let user = role();
+    let key = format!("test/{user}/prod/web");
+    let file = cluster.home.file("web.aurora", &service(&user, "web", 1, "exec sleep 1000"));
+    cluster.run(&["job", "create", &key, file.to_str().unwrap()]).expect(0);
+    let task = cluster.running_task(&key);
+    let mut watching = cluster
+        .home
+        .aurora(&cluster.words(&["job", "status", "--watch", &key]))
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    BufReader::new(watching.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    assert!(first.contains("RUNNING"), "{task}: {first}");
+    // The reader has gone; what happens next cannot be told to anybody.
+    cluster.run(&["job", "killall", &key]).expect(0);
+    let status = wait_for("the view to end", || watching.try_wait().unwrap());
+    assert!(status.success(), "{status}");
+}
