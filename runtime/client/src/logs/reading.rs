@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aurora_thermos::view::Stream;
+use bytes::Bytes;
 use tokio::sync::mpsc::Sender;
 
 use super::lines::Splitter;
@@ -29,8 +30,8 @@ pub struct Reading {
 #[derive(Debug, Default)]
 struct Place {
     offset: u64,
-    /// What the newest of its old files was like.
-    rotated: Option<Entry>,
+    /// The number of the newest of its old files, and what that was like.
+    rotated: Option<(u32, Entry)>,
     lines: Splitter,
 }
 
@@ -166,7 +167,8 @@ impl Reading {
         let name = stream.name();
         let find = |name: &str| files.iter().find(|file| file.name == name && file.is_file());
         let Some(current) = find(name) else { return Ok(()) };
-        let newest_old = find(&format!("{name}.1"));
+        let old = old_files(files, name);
+        let newest_old = old.last().map(|(number, file)| (*number, (*file).clone()));
         let source = Source {
             instance: self.sandbox.instance,
             process: run.process.clone(),
@@ -175,31 +177,36 @@ impl Reading {
         };
         let path = format!("{LOGS}/{}/{}/{name}", run.process, run.number);
         if !self.files.contains_key(&source) {
-            let mut place = Place { rotated: newest_old.cloned(), ..Place::default() };
             // What is found by the first look is old, and maybe not wanted.
-            if !self.begun {
-                if self.wanted.since_ms.is_some_and(|since| current.modified_ns / 1_000_000 < since)
-                {
-                    place.offset = current.size;
-                } else if let Some(tail) = self.wanted.tail {
-                    place.offset = self.tail(&path, current.size, tail).await?;
-                } else {
-                    for old in old_files(files, name) {
-                        let old = format!("{path}.{old}");
-                        read(&self.sandbox, &old, 0, &mut place.lines, &source, said).await?;
-                    }
-                }
-            }
+            let is_old = |since| current.modified_ns / 1_000_000 < since;
+            let skipped = if self.begun {
+                None
+            } else if self.wanted.since_ms.is_some_and(is_old) {
+                Some(current.size)
+            } else if let Some(tail) = self.wanted.tail {
+                Some(self.tail(&path, current.size, tail).await?)
+            } else {
+                None
+            };
+            let place = skipped.map_or_else(Place::default, |offset| Place {
+                offset,
+                rotated: newest_old.clone(),
+                ..Place::default()
+            });
             self.files.insert(source.clone(), place);
         }
         let Some(place) = self.files.get_mut(&source) else { return Ok(()) };
-        let rotations = rotations(files, name, place.rotated.as_ref());
-        for old in (1..=rotations).rev() {
-            let path = format!("{path}.{old}");
-            read(&self.sandbox, &path, place.offset, &mut place.lines, &source, said).await?;
-            place.offset = 0;
+        let rotations = rotations(&old, place.rotated.as_ref());
+        if rotations > 0 {
+            // What was the log is read on, also if it gets its number only now; those since are read whole.
+            let since = old.iter().map(|(number, _)| *number).filter(|number| *number < rotations);
+            for number in std::iter::once(rotations).chain(since) {
+                let path = format!("{path}.{number}");
+                read(&self.sandbox, &path, place.offset, &mut place.lines, &source, said).await?;
+                place.offset = 0;
+            }
         }
-        place.rotated = newest_old.cloned();
+        place.rotated = newest_old;
         if current.size < place.offset {
             // It was cut by the job.
             place.offset = 0;
@@ -214,51 +221,78 @@ impl Reading {
 
     /// Where the last `count` lines of a file begin.
     async fn tail(&self, path: &str, size: u64, count: usize) -> Result<u64, Error> {
-        let mut end = size;
-        let mut lines = 0;
-        while end > 0 && size - end < MAX_TAIL {
-            let start = end.saturating_sub(MAX_READ);
-            let Some(part) = self.sandbox.read(path, start, end - start).await? else {
-                return Ok(0);
-            };
-            for (index, byte) in part.bytes.iter().enumerate().rev() {
-                let at = start + index as u64;
-                // The end of the last line ends no line before it.
-                if *byte == b'\n' && at + 1 < size {
-                    lines += 1;
-                    if lines == count {
-                        return Ok(at + 1);
-                    }
+        let part = |offset, length| async move {
+            let part = self.sandbox.read(path, offset, length).await?;
+            Ok(part.map(|part| part.bytes).unwrap_or_default())
+        };
+        last_lines(size, count, part).await
+    }
+}
+
+/// Where the last `count` lines begin of a file of this size, of which `part` gives the bytes from an offset on: as
+/// many as it likes, and none behind its end. As many of the last as are looked at if those are fewer.
+async fn last_lines<Part: Future<Output = Result<Bytes, Error>>>(
+    size: u64,
+    count: usize,
+    part: impl Fn(u64, u64) -> Part,
+) -> Result<u64, Error> {
+    if count == 0 {
+        return Ok(size);
+    }
+    let mut end = size;
+    let mut lines = 0;
+    while end > 0 && size - end < MAX_TAIL {
+        let start = end.saturating_sub(MAX_READ);
+        let mut block = Vec::new();
+        loop {
+            let at = start + block.len() as u64;
+            let bytes = if at < end { part(at, end - at).await? } else { Bytes::new() };
+            // That it ends before is so if the job has cut it meanwhile.
+            if bytes.is_empty() {
+                break;
+            }
+            block.extend_from_slice(&bytes);
+        }
+        for (index, byte) in block.iter().enumerate().rev() {
+            let at = start + index as u64;
+            // The end of the last line ends no line before it.
+            if *byte == b'\n' && at + 1 < size {
+                lines += 1;
+                if lines == count {
+                    return Ok(at + 1);
                 }
             }
-            end = start;
         }
-        // No line at all, or as many of the last as are looked at.
-        Ok(if count == 0 { size } else { end })
+        end = start;
     }
+    Ok(end)
 }
 
 /// How often a log was rotated since `before` was the newest of its old files; what was the log then has that
 /// number now. One that was rotated out of sight counts as the oldest that there is.
-fn rotations(files: &[Entry], name: &str, before: Option<&Entry>) -> u32 {
-    let numbers = old_files(files, name);
-    let oldest = numbers.first().copied().unwrap_or(0);
-    let Some(before) = before else { return oldest };
-    let is_before = |number: &u32| {
-        let now = files.iter().find(|file| file.name == format!("{name}.{number}"));
-        now.is_some_and(|now| (now.size, now.modified_ns) == (before.size, before.modified_ns))
-    };
+fn rotations(old: &[(u32, &Entry)], before: Option<&(u32, Entry)>) -> u32 {
+    let oldest = old.first().map_or(0, |(number, _)| *number);
+    let Some((number, before)) = before else { return oldest };
+    let is_before = |now: &Entry| (now.size, now.modified_ns) == (before.size, before.modified_ns);
     // Where several are alike the least number loses nothing that was read before.
-    numbers.iter().rev().find(|number| is_before(number)).map_or(oldest, |number| number - 1)
+    let now = old.iter().rev().find(|(_, now)| is_before(now));
+    now.map_or(oldest, |(now, _)| now.saturating_sub(*number))
 }
 
-/// The numbers of the old files of a log, the oldest first.
-fn old_files(files: &[Entry], name: &str) -> Vec<u32> {
-    let number = |file: &Entry| file.name.strip_prefix(name)?.strip_prefix('.')?.parse().ok();
-    let mut numbers: Vec<u32> =
-        files.iter().filter(|file| file.is_file()).filter_map(number).collect();
-    numbers.sort_unstable_by(|a, b| b.cmp(a));
-    numbers
+/// The old files of a log with their numbers, the oldest first. Other names are not those of old files.
+fn old_files<'a>(files: &'a [Entry], name: &str) -> Vec<(u32, &'a Entry)> {
+    let number = |file: &Entry| {
+        let digits = file.name.strip_prefix(name)?.strip_prefix('.')?;
+        let number: u32 = digits.parse().ok()?;
+        (number > 0 && number.to_string() == digits).then_some(number)
+    };
+    let mut old: Vec<_> = files
+        .iter()
+        .filter(|file| file.is_file())
+        .filter_map(|file| Some((number(file)?, file)))
+        .collect();
+    old.sort_unstable_by(|(a, _), (b, _)| b.cmp(a));
+    old
 }
 
 /// Passes on a file from an offset to its end. Gives where it ended.
@@ -301,18 +335,49 @@ mod tests {
 
     #[test]
     fn rotations_are_counted_by_what_the_old_files_were() {
-        let before = file("stdout.1", 5, 100);
+        let before = (1, file("stdout.1", 5, 100));
         let now = |olds: &[(&str, u64, i64)]| -> Vec<Entry> {
             olds.iter().map(|(name, size, at)| file(name, *size, *at)).collect()
         };
+        let count = |files: &[Entry], before| rotations(&old_files(files, "stdout"), before);
         let one = now(&[("stdout", 1, 300), ("stdout.1", 6, 200), ("stdout.2", 5, 100)]);
-        assert_eq!(rotations(&one, "stdout", Some(&before)), 1);
+        assert_eq!(count(&one, Some(&before)), 1);
         let none = now(&[("stdout", 1, 300), ("stdout.1", 5, 100), ("stdout.2", 5, 90)]);
-        assert_eq!(rotations(&none, "stdout", Some(&before)), 0);
+        assert_eq!(count(&none, Some(&before)), 0);
         let gone = now(&[("stdout", 1, 300), ("stdout.1", 5, 290), ("stdout.2", 5, 280)]);
-        assert_eq!(rotations(&gone, "stdout", Some(&before)), 2);
-        assert_eq!(rotations(&one, "stdout", None), 2);
-        assert_eq!(rotations(&now(&[("stdout", 1, 1)]), "stdout", None), 0);
-        assert_eq!(old_files(&one, "stdout"), [2, 1]);
+        assert_eq!(count(&gone, Some(&before)), 2);
+        assert_eq!(count(&one, None), 2);
+        assert_eq!(count(&now(&[("stdout", 1, 1)]), None), 0);
+        let far = now(&[("stdout", 1, 300), ("stdout.4000000000", 5, 100)]);
+        assert_eq!(count(&far, Some(&(4_000_000_000, far[1].clone()))), 0, "nothing has changed");
+    }
+
+    #[test]
+    fn old_files_are_told_by_their_names() {
+        let names = ["stdout", "stdout.2", "stdout.0", "stdout.4000000000", "stdout.1", "stderr.3"];
+        let others =
+            ["stdout.01", "stdout.+3", "stdout.-1", "stdout.5000000000", "stdout.", "stdout.x"];
+        let files: Vec<Entry> = names.iter().chain(&others).map(|name| file(name, 1, 1)).collect();
+        let numbers: Vec<u32> =
+            old_files(&files, "stdout").iter().map(|(number, _)| *number).collect();
+        assert_eq!(numbers, [4_000_000_000, 2, 1]);
+    }
+
+    #[tokio::test]
+    async fn last_lines_are_found_in_parts_of_any_size() {
+        let text: &[u8] = b"one\ntwo\nthree\nfour";
+        for most in [1, 3, 100] {
+            let part = |offset: u64, length: u64| async move {
+                let rest = text.get(offset as usize..).unwrap_or_default();
+                Ok(Bytes::copy_from_slice(&rest[..rest.len().min(length as usize).min(most)]))
+            };
+            for (count, begin) in [(1, "four"), (2, "three\nfour"), (4, "one\ntwo\nthree\nfour")] {
+                let at = last_lines(text.len() as u64, count, part).await.unwrap();
+                assert_eq!(&text[at as usize..], begin.as_bytes(), "{count} in parts of {most}");
+            }
+            assert_eq!(last_lines(text.len() as u64, 9, part).await.unwrap(), 0);
+        }
+        let part = |_, _| async { Err(Error::new(Code::Error, "nothing is to be read")) };
+        assert_eq!(last_lines(1 << 40, 0, part).await.unwrap(), 1 << 40);
     }
 }
