@@ -55,9 +55,7 @@ impl Args {
         match (&self.source, &self.destination) {
             (Side::There(key, path), Side::Here(to)) => {
                 let sandbox = any(key, &self.connection).await?;
-                for left_out in fetch(&sandbox, path, to).await? {
-                    warn(&format!("{left_out} is neither a file nor a folder, and was left out"));
-                }
+                tell(&fetch(&sandbox, path, to).await?);
                 Ok(())
             }
             (Side::There(key, path), Side::Stream) => {
@@ -67,7 +65,8 @@ impl Args {
             }
             (Side::Here(from), Side::There(key, path)) => {
                 let sandbox = running(key, &self.connection).await?;
-                Ok(send(&sandbox, from, path).await?)
+                tell(&send(&sandbox, from, path).await?);
+                Ok(())
             }
             (Side::Stream, Side::There(key, path)) => {
                 let sandbox = running(key, &self.connection).await?;
@@ -79,5 +78,11 @@ impl Args {
                  not",
             )),
         }
+    }
+}
+
+fn tell(left_out: &[String]) {
+    for path in left_out {
+        warn(&format!("{path} is neither a file nor a folder, and was left out"));
     }
 }
