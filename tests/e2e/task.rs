@@ -171,8 +171,20 @@ fn logs_survive_rotation_huge_lines_and_agents_that_go_away() {
             .then_some(())
     });
     follower.expect("again");
+
+    // A new run is shown whole, though it was rotated before it was seen; what only looks like an old file is
+    // not asked for, and a far number costs nothing.
+    let run = "mkdir new; cd new; echo far > stdout.4000000000; echo older > stdout.2; echo old > stdout.1; \
+               echo never > stdout.0; echo new > stdout; mv ../new ../.logs/main/1";
+    exec(&cluster, &format!("{key}/0"), &["bash", "-c", run]).expect(0);
+    follower.expect("new");
+    let wanted = ["far", "older", "old", "new"];
+    let lines = follower.lines();
+    assert_eq!(lines[lines.len() - wanted.len()..], wanted);
+    assert_eq!(logs(&cluster, &[&key, "--no-prefix"], |_| true), wanted);
     cluster.run(&["job", "killall", &key, "--no-batching"]).expect(0);
     assert_eq!(follower.ended(), 0);
+    assert_eq!(follower.lines().len(), lines.len(), "nothing comes twice");
 }
 
 #[test]
@@ -358,7 +370,8 @@ fn files_are_copied_both_ways_and_stay_in_the_sandbox() {
     let cluster = Cluster::start();
     let user = other_role();
     let command = "mkdir -p d/e; echo one > d/one; echo two > d/e/two; ln -s /etc/passwd d/link; ln -s /etc out; \
-                   printf '\\000\\377' > bin; chmod 755 bin; touch ready; exec sleep 1000";
+                   printf '\\000\\377' > bin; chmod 755 bin; mkdir -p modes/in; echo in > modes/in/file; \
+                   chmod 660 modes/in/file; chmod 570 modes/in; chmod 770 modes; touch ready; exec sleep 1000";
     let key = create(&cluster, &user, "files", 1, command);
     let one = format!("{key}/0");
     let at = |path: &str| format!("{one}:{path}");
@@ -378,6 +391,13 @@ fn files_are_copied_both_ways_and_stay_in_the_sandbox() {
     assert_eq!(std::fs::metadata(here.join("bin")).unwrap().permissions().mode() & 0o777, 0o755);
     assert_eq!(cluster.run(&["task", "cp", &at("bin"), "-"]).expect(0).0.stdout, b"\0\xff");
 
+    // Folders keep their modes, whatever the umask is, also those in which nothing may be written.
+    cluster.run(&["task", "cp", &at("modes"), to]).expect(0);
+    for (path, wanted) in [("modes", 0o770), ("modes/in", 0o570), ("modes/in/file", 0o660)] {
+        let mode = std::fs::metadata(here.join(path)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, wanted, "{path}: {mode:o}");
+    }
+
     // The other way: a file, a folder, what is piped.
     let large: Vec<u8> = (0..2_000_000_u32).map(|number| (number % 251) as u8).collect();
     std::fs::write(here.join("large"), &large).unwrap();
@@ -391,6 +411,27 @@ fn files_are_copied_both_ways_and_stay_in_the_sandbox() {
     );
     piped(&cluster, &cluster.words(&["task", "cp", "-", &at("piped")]), b"through a pipe");
     assert_eq!(cluster.run(&["task", "cp", &at("piped"), "-"]).expect(0).out(), "through a pipe");
+
+    let fifo = here.join("modes/fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    std::os::unix::fs::symlink("in", here.join("modes/link")).unwrap();
+    let modes = here.join("modes");
+    let sent = cluster.run(&["task", "cp", modes.to_str().unwrap(), &at("sent")]).expect(0).err();
+    for left_out in ["modes/fifo", "modes/link"] {
+        assert!(sent.contains(&format!("{left_out} is neither a file nor a folder")), "{sent}");
+    }
+    let stat = ["stat", "-c", "%a", "sent", "sent/in", "sent/in/file"];
+    assert_eq!(exec(&cluster, &one, &stat).expect(0).out(), "770\n570\n660\n");
+    exec(&cluster, &one, &["test", "!", "-e", "sent/fifo", "-a", "!", "-L", "sent/link"]).expect(0);
+    let refused = cluster.run(&["task", "cp", fifo.to_str().unwrap(), &at("fifo")]).expect(6).err();
+    assert!(refused.contains("modes/fifo is neither a file nor a folder"), "{refused}");
+
+    // What cannot be read here ends the copy with the reason.
+    let words = cluster.words(&["task", "cp", "-", &at("unread")]);
+    let mut command = cluster.home.aurora(&words);
+    command.stdin(std::fs::File::open(&here).unwrap());
+    let unread = Ran(command.output().unwrap()).expect(1).err();
+    assert!(unread.contains("failed to read what is to be copied: Is a directory"), "{unread}");
 
     // No way out: not by the path, not by a link of the job.
     for (path, code) in
