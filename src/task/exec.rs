@@ -1,5 +1,5 @@
 //! `aurora task exec` and `shell`. The exit codes are those of docker: the command's own, and 125 if it could
-//! not be run at all.
+//! not be run, or is lost.
 
 use std::io::{self, Read as _};
 use std::process::ExitCode;
@@ -15,10 +15,12 @@ use super::running;
 use super::terminal::{self, Raw};
 use crate::failure::{Code, Failure};
 
-/// The command could not be run.
+/// The command could not be run, or how it ended is not known.
 const NOT_RUN: u8 = 125;
 /// What is added to the number of the signal that has ended a command.
 const SIGNALLED: u8 = 128;
+/// Ends who writes to nobody.
+const SIGPIPE: u8 = 13;
 /// How much input is read at once, in bytes.
 const CHUNK: usize = 32 << 10;
 
@@ -80,6 +82,9 @@ impl Session {
             Ok(Ended::Signalled(signal)) => ExitCode::from(SIGNALLED.saturating_add(signal)),
             Err(failure) => {
                 failure.print();
+                if failure.code == Code::Interrupted {
+                    return failure.code.into();
+                }
                 ExitCode::from(NOT_RUN)
             }
         }
@@ -98,31 +103,32 @@ impl Session {
         let size = if self.tty { Some(terminal::size().map_err(broken)?) } else { None };
         let sandbox = running(key, connection).await?;
         let command = exec::start(&sandbox, &self.command, size).await?;
-        let raw = if self.tty { Some(Raw::take().map_err(broken)?) } else { None };
-        let ended = self.attend(command).await;
+        // Whoever is told to end puts the terminal back first.
+        let told = Told::listen()?;
+        let takes_keys = self.tty && self.interactive;
+        let raw = if takes_keys { Some(Raw::take().map_err(broken)?) } else { None };
+        let ended = self.attend(command, told).await;
         // Before anything is said.
         drop(raw);
         ended
     }
 
     /// Passes on what is typed and printed, until the command ends.
-    async fn attend(&self, mut command: Running) -> Result<Ended, Failure> {
-        let listen = |kind| {
-            signal(kind).map_err(|error| {
-                Failure::new(Code::Error, format!("failed to wait for signals: {error}"))
-            })
-        };
+    async fn attend(&self, mut command: Running, mut told: Told) -> Result<Ended, Failure> {
         let mut resized = listen(SignalKind::window_change())?;
-        // The terminal must be put back, and the command ends with the connection.
-        let mut told = [listen(SignalKind::terminate())?, listen(SignalKind::hangup())?];
         self.type_into(command.input.clone());
         loop {
             tokio::select! {
-                output = command.next() => match output? {
-                    Some(Output::Stdout(bytes)) => write(io::stdout().lock(), &bytes)?,
-                    Some(Output::Stderr(bytes)) => write(io::stderr().lock(), &bytes)?,
-                    None => break,
-                },
+                output = command.next() => {
+                    let written = match output? {
+                        Some(Output::Stdout(bytes)) => write(io::stdout().lock(), &bytes)?,
+                        Some(Output::Stderr(bytes)) => write(io::stderr().lock(), &bytes)?,
+                        None => break,
+                    };
+                    if !written {
+                        return Ok(Ended::Signalled(SIGPIPE));
+                    }
+                }
                 _ = resized.recv(), if self.tty => {
                     if let Ok(size) = terminal::size() {
                         let to = command.input.clone();
@@ -130,7 +136,7 @@ impl Session {
                         tokio::spawn(async move { to.send(Input::Size(size)).await });
                     }
                 }
-                () = any(&mut told) => {
+                () = told.any() => {
                     let text = "told to end; the command has ended with that";
                     return Err(Failure::new(Code::Interrupted, text));
                 }
@@ -142,8 +148,10 @@ impl Session {
     /// Passes standard input on, and its end.
     fn type_into(&self, input: mpsc::Sender<Input>) {
         if !self.interactive {
-            // The end at once, as of /dev/null: there is room for it.
-            let _ = input.try_send(Input::Bytes(Bytes::new()));
+            // A terminal has no end of input. Otherwise it is the end at once, as of /dev/null: there is room.
+            if !self.tty {
+                let _ = input.try_send(Input::Bytes(Bytes::new()));
+            }
             return;
         }
         // Beside the output: a command may print before it reads more. Reading cannot be given up, and the
@@ -165,15 +173,47 @@ impl Session {
     }
 }
 
-async fn any([one, other]: &mut [Signal; 2]) {
-    tokio::select! {
-        _ = one.recv() => {}
-        _ = other.recv() => {}
+/// The signals that tell this process to end. The command ends with the connection.
+struct Told {
+    interrupt: Signal,
+    quit: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Told {
+    fn listen() -> Result<Self, Failure> {
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            quit: listen(SignalKind::quit())?,
+            terminate: listen(SignalKind::terminate())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
+    }
+
+    async fn any(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.quit.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
+        }
     }
 }
 
-fn write(mut to: impl io::Write, bytes: &[u8]) -> Result<(), Failure> {
-    to.write_all(bytes).and_then(|()| to.flush()).map_err(|error| {
-        Failure::new(Code::Error, format!("failed to pass on what the command prints: {error}"))
-    })
+fn listen(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind)
+        .map_err(|error| Failure::new(Code::Error, format!("failed to wait for signals: {error}")))
+}
+
+/// Passes on what the command prints. Gives whether somebody takes it.
+fn write(mut to: impl io::Write, bytes: &[u8]) -> Result<bool, Failure> {
+    match to.write_all(bytes).and_then(|()| to.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::new(
+            Code::Error,
+            format!("failed to pass on what the command prints: {error}"),
+        )),
+    }
 }

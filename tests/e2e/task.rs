@@ -1,10 +1,11 @@
 //! What tasks print, commands beside them, their files; and the same through ssh.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 use std::time::Instant;
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::support::cluster::{Cluster, Flags, task_id};
@@ -236,6 +237,30 @@ fn commands_run_as_the_task_in_its_sandbox_and_end_with_their_client() {
         "42\n"
     );
 
+    // One that has closed its outputs reads on.
+    let script = "exec >/dev/null 2>&1; cat > kept; mv kept whole";
+    piped(&cluster, &exec_words(&cluster, &["-i", &one], &["bash", "-c", script]), &bytes);
+    let whole = cluster.run(&["task", "cp", &format!("{one}:whole"), "-"]).expect(0).0.stdout;
+    assert!(whole == bytes, "{} of {} bytes", whole.len(), bytes.len());
+    // Its streams are its user's.
+    let script =
+        "echo to-err > /dev/stderr; echo to-out > /dev/stdout; read line < /dev/stdin; echo $line";
+    let words = exec_words(&cluster, &["-i", &one], &["bash", "-c", script]);
+    let ran = piped(&cluster, &words, b"from-in\n");
+    assert_eq!((ran.out().as_str(), ran.err().as_str()), ("to-out\nfrom-in\n", "to-err\n"));
+    // Who reads no more ends it, and hears nothing of it.
+    let mut client = cluster.home.aurora(&exec_words(&cluster, &[&one], &["yes"]));
+    let mut client = client.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    client.stdout.take().unwrap().read_exact(&mut [0; 4]).unwrap();
+    let ran = Ran(client.wait_with_output().unwrap());
+    assert_eq!((ran.code(), ran.err().as_str()), (141, ""));
+    // What gets away and prints for ever holds nobody up.
+    let script = "env -i setsid yes & exit 3";
+    let mut client = cluster.home.aurora(&exec_words(&cluster, &[&one], &["bash", "-c", script]));
+    let mut client = client.stdout(Stdio::null()).spawn().unwrap();
+    let status = wait_for("the end of the command", || client.try_wait().unwrap());
+    assert_eq!(status.code(), Some(3));
+
     // Whatever an agent is asked for, it makes nobody another user, and takes no name for a path.
     let ask = |body: &Value| {
         let headers = "Content-Type: application/json\r\n";
@@ -250,7 +275,11 @@ fn commands_run_as_the_task_in_its_sandbox_and_end_with_their_client() {
             "type": "LAUNCH_NESTED_CONTAINER_SESSION",
             "launch_nested_container_session": {
                 "container_id": {"value": id, "parent": {"value": container}},
-                "command": {"value": "id", "user": user},
+                "command": {
+                    "value": "test \"$MESOS_SANDBOX\" != /elsewhere",
+                    "user": user,
+                    "environment": {"variables": [{"name": "MESOS_SANDBOX", "value": "/elsewhere"}]},
+                },
             },
         }));
         (answer.status, answer.body)
@@ -266,7 +295,8 @@ fn commands_run_as_the_task_in_its_sandbox_and_end_with_their_client() {
         ask(&json!({"type": "WAIT_NESTED_CONTAINER", "wait_nested_container": call}))
     };
     let waited: Value = serde_json::from_str(&wait(container).body).unwrap();
-    assert_eq!(waited["wait_nested_container"]["exit_status"], 0);
+    let status = &waited["wait_nested_container"]["exit_status"];
+    assert_eq!(status, 0, "by that variable it ends with its task: no caller changes it");
     assert_eq!(wait(&json!("nobody")).status, 404);
 
     // A client that is killed takes its command with it, and all that this has started.
@@ -352,8 +382,35 @@ fn a_terminal_is_passed_on_with_its_size_keys_and_end() {
     terminal.press("echo still-$((2 + 1))\n");
     terminal.expect("still-3");
     assert_eq!(count(&long), 0);
+    terminal.press("echo to-err-$((1 + 1)) > /dev/stderr; echo to-tty-$((1 + 1)) > $(tty)\n");
+    terminal.expect("to-err-2");
+    terminal.expect("to-tty-2");
+    assert!(terminal.is_raw());
     terminal.press("exit 5\n");
     assert_eq!(terminal.ended(), Some(5));
+
+    // Without -i the keys are not the command's: Ctrl-C is for the client, with which it ends.
+    let long = sleep(4);
+    let script = format!("echo up-$((1 + 1)); exec {long}");
+    let words = exec_words(&cluster, &["-t", &one], &["bash", "-c", &script]);
+    let mut terminal = Terminal::start(&mut cluster.home.aurora(&words), 33, 111);
+    terminal.expect("up-2");
+    assert!(!terminal.is_raw());
+    terminal.press("\x03");
+    assert_eq!(terminal.ended(), Some(130));
+    wait_for("the end of the command", || (count(&long) == 0).then_some(()));
+
+    // Whatever signal tells the client to end, the terminal is as it was.
+    for told in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGHUP] {
+        let words = cluster.words(&["task", "shell", &one]);
+        let mut terminal = Terminal::start(&mut cluster.home.aurora(&words), 33, 111);
+        terminal.press("echo up-$((1 + 1))\n");
+        terminal.expect("up-2");
+        assert!(terminal.is_raw());
+        terminal.tell(told);
+        assert_eq!(terminal.ended(), Some(130), "{told}");
+        assert!(!terminal.is_raw(), "{told}");
+    }
 }
 
 #[test]
@@ -432,6 +489,13 @@ fn files_are_copied_both_ways_and_stay_in_the_sandbox() {
     command.stdin(std::fs::File::open(&here).unwrap());
     let unread = Ran(command.output().unwrap()).expect(1).err();
     assert!(unread.contains("failed to read what is to be copied: Is a directory"), "{unread}");
+    // More than the agent tells is no copy.
+    let script = "mkdir many && cd many && seq 10001 | xargs touch";
+    exec(&cluster, &one, &["bash", "-c", script]).expect(0);
+    let many = cluster.run(&["task", "cp", &at("many"), to]).expect(4).err();
+    assert!(many.contains("many of task") && many.contains("has 10001 entries"), "{many}");
+    cluster.run(&["task", "cp", &at("many/1"), to]).expect(0);
+    cluster.run(&["task", "cp", here.join("bin").to_str().unwrap(), &at("many")]).expect(0);
 
     // No way out: not by the path, not by a link of the job.
     for (path, code) in

@@ -90,8 +90,7 @@ pub async fn fetch(sandbox: &Sandbox, from: &Below, to: &Path) -> Result<Vec<Str
         let to = name.map_or_else(|| to.to_owned(), |name| to.join(name));
         return folder(sandbox, "", None, &to).await;
     };
-    let listed = sandbox.list(parent).await?.unwrap_or_default();
-    let entry = listed.into_iter().find(|entry| entry.name == name);
+    let entry = sandbox.find(parent, name).await?;
     let entry = entry.ok_or_else(|| absent(sandbox, from))?;
     let to = if to.is_dir() { to.join(name) } else { to.to_owned() };
     if entry.is_folder() {
@@ -242,7 +241,7 @@ async fn destination(
     own_name: Option<String>,
 ) -> Result<(String, String), Error> {
     if let Some(name) = own_name
-        && sandbox.list(&to.0).await?.is_some()
+        && sandbox.has_folder(&to.0).await?
     {
         return Ok((to.0.clone(), name));
     }
@@ -250,7 +249,7 @@ async fn destination(
         let text = "the sandbox is a folder: say which file in it is meant";
         return Err(Error::new(Code::InvalidParameter, text));
     };
-    if sandbox.list(parent).await?.is_none() {
+    if !sandbox.has_folder(parent).await? {
         return Err(absent(sandbox, &Below(parent.to_owned())));
     }
     Ok((parent.to_owned(), name.to_owned()))

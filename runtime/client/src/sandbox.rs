@@ -168,8 +168,50 @@ impl Sandbox {
     /// What a folder below holds; the sandbox itself for an empty path. Nothing if there is no such folder.
     ///
     /// # Errors
-    /// The agent is out of reach or does not tell.
+    /// The agent is out of reach or does not tell, or not of all that the folder holds.
     pub async fn list(&self, below: &str) -> Result<Option<Vec<Entry>>, Error> {
+        let Some((entries, total)) = self.listed(below).await? else { return Ok(None) };
+        match total {
+            Some(total) => Err(self.cut(below, entries.len(), total)),
+            None => Ok(Some(entries)),
+        }
+    }
+
+    /// What a folder below holds by this name; nothing if it does not, or is none.
+    ///
+    /// # Errors
+    /// As of [`Self::list`]; of a folder that is not told whole only if it is not among what is told.
+    pub async fn find(&self, below: &str, name: &str) -> Result<Option<Entry>, Error> {
+        let Some((entries, total)) = self.listed(below).await? else { return Ok(None) };
+        let told = entries.len();
+        match (entries.into_iter().find(|entry| entry.name == name), total) {
+            (None, Some(total)) => Err(self.cut(below, told, total)),
+            (found, _) => Ok(found),
+        }
+    }
+
+    /// Whether there is a folder below.
+    ///
+    /// # Errors
+    /// The agent is out of reach or does not tell.
+    pub async fn has_folder(&self, below: &str) -> Result<bool, Error> {
+        Ok(self.listed(below).await?.is_some())
+    }
+
+    fn cut(&self, below: &str, told: usize, total: u64) -> Error {
+        let (task, host) = (&self.task_id, &self.host);
+        let folder = if below.is_empty() { "the sandbox" } else { below };
+        Error::new(
+            Code::CommandFailure,
+            format!(
+                "{folder} of task {task} has {total} entries, of which the agent of {host} tells {told}: \
+                 pack them with `aurora task exec` and copy the archive"
+            ),
+        )
+    }
+
+    /// The entries of a folder that are told, and how many it has if that is not all.
+    async fn listed(&self, below: &str) -> Result<Option<(Vec<Entry>, Option<u64>)>, Error> {
         let Some(found) = self.known(self.agent.list(&self.path(below)).await)? else {
             return Ok(None);
         };
@@ -179,7 +221,7 @@ impl Sandbox {
             modified_ns: info.mtime.map_or(0, |time| time.nanoseconds),
             mode: info.mode.unwrap_or(0),
         };
-        Ok(Some(found.into_iter().map(entry).collect()))
+        Ok(Some((found.files.into_iter().map(entry).collect(), found.total)))
     }
 
     /// A part of a file below, at most [`MAX_READ`] bytes. Nothing if there is no such file.

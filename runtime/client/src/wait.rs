@@ -70,7 +70,7 @@ impl From<Until> for Wait {
 }
 
 /// Waits for the latest task of each instance, as the scheduler tells what happens. Instances that there are
-/// not are not waited for.
+/// not are not waited for; nor, unless they are named, those that were told to end while others run.
 pub async fn wait(
     scheduler: &Scheduler,
     job: &JobKey,
@@ -80,7 +80,7 @@ pub async fn wait(
     let wait = wait.into();
     let mut query = tasks_of(job);
     query.instances = instances.into_iter().flatten().copied().collect();
-    let mut latest = Latest::default();
+    let mut latest = Latest::of_job(instances.is_none());
     let Some(timeout) = wait.timeout else {
         return watch(scheduler, &query, wait, &mut latest).await;
     };
@@ -109,39 +109,42 @@ async fn watch(
     let mut since: Option<Instant> = None;
     loop {
         let seen = match since {
-            None => tasks.next().await?,
-            Some(since) => match tokio::time::timeout_at(since + wait.stable, tasks.next()).await {
-                Ok(seen) => seen?,
-                Err(_) => return Ok(()),
-            },
-        };
-        match seen {
-            Seen::Anew => {
-                *latest = Latest::default();
-                is_whole = false;
+            None => Some(tasks.next().await?),
+            Some(since) => {
+                tokio::time::timeout_at(since + wait.stable, tasks.next()).await.ok().transpose()?
             }
-            Seen::All => is_whole = true,
-            Seen::Task(task, reason) => latest.take(&task, reason)?,
-            Seen::Gone(id) => latest.forget(&id),
+        };
+        let has_held = seen.is_none();
+        match seen {
+            Some(Seen::Anew) => {
+                latest.runs.clear();
+                (is_whole, since) = (false, None);
+            }
+            Some(Seen::All) => is_whole = true,
+            Some(Seen::Task(task, reason)) => latest.take(&task, reason)?,
+            Some(Seen::Gone(id)) => latest.forget(&id),
+            None => {}
         }
-        if !is_whole {
-            continue;
-        }
-        let verdict = latest.verdict(wait.until);
-        if verdict == Verdict::NotYet {
-            since = None;
-            continue;
-        }
-        if since.is_some() {
-            continue;
+        if !has_held {
+            if !is_whole {
+                continue;
+            }
+            match latest.verdict(wait.until) {
+                Verdict::NotYet => {
+                    since = None;
+                    continue;
+                }
+                Verdict::Met if since.is_some() => continue,
+                Verdict::Met | Verdict::Never => {}
+            }
         }
         // An end and the run that replaces it are told one after the other; a look at all tasks sees both.
-        let mut now = Latest::default();
+        let mut now = Latest::of_job(latest.is_whole_job);
         for task in &scheduler.tasks(query.clone()).await?.tasks {
             now.take(task, None)?;
         }
         match now.verdict(wait.until) {
-            Verdict::Met if wait.stable.is_zero() => return Ok(()),
+            Verdict::Met if has_held || wait.stable.is_zero() => return Ok(()),
             Verdict::Met => since = Some(Instant::now()),
             Verdict::Never => {
                 return Err(Error::new(
@@ -149,7 +152,7 @@ async fn watch(
                     now.others(wait.until, Verdict::Never),
                 ));
             }
-            Verdict::NotYet => {}
+            Verdict::NotYet => since = None,
         }
     }
 }
@@ -157,6 +160,8 @@ async fn watch(
 /// Of each instance, its latest run.
 #[derive(Debug, Default)]
 pub(crate) struct Latest {
+    /// Whether no instances were named.
+    is_whole_job: bool,
     runs: BTreeMap<u32, Run>,
 }
 
@@ -170,7 +175,14 @@ struct Run {
 }
 
 impl Latest {
-    fn take(&mut self, task: &ScheduledTask, reason: Option<String>) -> Result<(), Error> {
+    fn of_job(is_whole_job: bool) -> Self {
+        Self { is_whole_job, ..Self::default() }
+    }
+    pub(crate) fn take(
+        &mut self,
+        task: &ScheduledTask,
+        reason: Option<String>,
+    ) -> Result<(), Error> {
         let Some(assigned) = &task.assigned else { return Ok(()) };
         let state =
             task_state(task.state).map_err(|error| Error::new(Code::Api, error.to_string()))?;
@@ -194,10 +206,22 @@ impl Latest {
         self.runs.retain(|_, run| run.task_id != task_id);
     }
 
-    /// Never, if one can never come there; met, if all are there.
+    /// The runs that count: an instance that was told to end, as one that a job was scaled down by, is not to
+    /// run.
+    fn counted(&self, until: Until) -> impl Iterator<Item = (&u32, &Run)> {
+        let lives = |run: &Run| run.state != TaskState::Killed;
+        let is_some_left = self.runs.values().any(lives);
+        let all = !self.is_whole_job || until != Until::Running || !is_some_left;
+        self.runs.iter().filter(move |(_, run)| all || lives(run))
+    }
+
+    /// Never, if one can never come there or none is left; met, if all are there.
     fn verdict(&self, until: Until) -> Verdict {
+        if self.runs.is_empty() && matches!(until, Until::Running | Until::Finished) {
+            return Verdict::Never;
+        }
         let mut all = Verdict::Met;
-        for run in self.runs.values() {
+        for (_, run) in self.counted(until) {
             match until.judge(run.state) {
                 Verdict::Never => return Verdict::Never,
                 Verdict::NotYet => all = Verdict::NotYet,
@@ -209,9 +233,11 @@ impl Latest {
 
     /// Those of a verdict, in words.
     fn others(&self, until: Until, verdict: Verdict) -> String {
+        if self.runs.is_empty() && verdict == Verdict::Never {
+            return "no task of it is left".to_owned();
+        }
         let mut found: Vec<String> = self
-            .runs
-            .iter()
+            .counted(until)
             .filter(|(_, run)| until.judge(run.state) == verdict)
             .map(|(instance, run)| {
                 let said = run.said.as_ref().map(|said| format!(" ({said})")).unwrap_or_default();
@@ -275,6 +301,45 @@ mod tests {
             (Until::Finished, vec![first(Failed), later(Finished)], Met),
         ] {
             assert_eq!(verdict(until, &runs), expected, "{until:?} {runs:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_neither_runs_nor_has_finished() {
+        assert_eq!(verdict(Until::Ended, &[]), Verdict::Met);
+        for until in [Until::Running, Until::Finished] {
+            assert_eq!(verdict(until, &[]), Verdict::Never);
+            let said = Latest::default().others(until, Verdict::Never);
+            assert_eq!(said, "no task of it is left");
+        }
+    }
+
+    #[test]
+    fn what_was_told_to_end_is_not_to_run_unless_it_is_named() {
+        use TaskState::{Failed, Killed, Pending, Running};
+        use Verdict::{Met, Never, NotYet};
+        for (states, of_job, of_named) in [
+            ([Running, Killed], Met, Never),
+            ([Pending, Killed], NotYet, Never),
+            ([Failed, Killed], Never, Never),
+            ([Killed, Killed], Never, Never),
+            ([Running, Running], Met, Met),
+        ] {
+            for (is_whole_job, expected) in [(true, of_job), (false, of_named)] {
+                let mut latest = Latest::of_job(is_whole_job);
+                for (instance, state) in (0..).zip(states) {
+                    let mut task = run(&instance.to_string(), 5, state);
+                    task.assigned.as_mut().unwrap().instance = instance;
+                    latest.take(&task, None).unwrap();
+                }
+                assert_eq!(latest.verdict(Until::Running), expected, "{states:?} {is_whole_job}");
+                let said = latest.others(Until::Running, Never);
+                assert_eq!(
+                    is_whole_job && states[0] == Failed,
+                    said == "instance 0 is FAILED",
+                    "{said}"
+                );
+            }
         }
     }
 

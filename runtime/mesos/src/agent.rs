@@ -8,7 +8,7 @@ use futures::{Stream, StreamExt};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::header::{ACCEPT, CONTENT_TYPE};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
 use hyper::{Method, Request, Response, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -32,6 +32,17 @@ const MAX_ANSWER: usize = 16 << 20;
 const RECORDIO: &str = "application/recordio";
 const MESSAGE_ACCEPT: &str = "Message-Accept";
 const MESSAGE_CONTENT_TYPE: &str = "Message-Content-Type";
+/// Says of a list that was cut how many entries the folder has.
+const TOTAL: &str = "x-total-count";
+
+/// What a folder holds, as an agent tells it.
+#[derive(Debug, Clone, Default)]
+pub struct Listing {
+    /// Its entries, or some of them.
+    pub files: Vec<v1::FileInfo>,
+    /// How many it has, if not all of them are told.
+    pub total: Option<u64>,
+}
 
 /// An agent that can be asked. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -53,13 +64,15 @@ impl Agent {
     ///
     /// # Errors
     /// [`CallError::Refused`] with status 404 if there is no such folder.
-    pub async fn list(&self, path: &str) -> Result<Vec<v1::FileInfo>, CallError> {
+    pub async fn list(&self, path: &str) -> Result<Listing, CallError> {
         let call = Call {
             r#type: Some(call::Type::ListFiles as i32),
             list_files: Some(call::ListFiles { path: path.to_owned() }),
             ..Call::default()
         };
-        Ok(self.ask(&call, Some(TIMEOUT)).await?.list_files.unwrap_or_default().file_infos)
+        let (headers, answer) = self.answer(&call, Some(TIMEOUT)).await?;
+        let total = headers.get(TOTAL).and_then(|total| total.to_str().ok()?.parse().ok());
+        Ok(Listing { files: answer.list_files.unwrap_or_default().file_infos, total })
     }
 
     /// A part of a file, and how long all of it is. The agent may give less than was asked for.
@@ -121,7 +134,7 @@ impl Agent {
             .header(MESSAGE_ACCEPT, ContentType::Protobuf.media_type());
         let body = Full::new(call.encode_to_vec().into()).boxed();
         let answer = self.send(request, body, Some(TIMEOUT)).await?;
-        Ok(records(answer).map(|record| {
+        Ok(records(answer.into_body()).map(|record| {
             let record = record.map_err(std::io::Error::other)?;
             ProcessIo::decode(record).map_err(std::io::Error::other)
         }))
@@ -180,16 +193,25 @@ impl Agent {
         call: &Call,
         timeout: Option<Duration>,
     ) -> Result<v1::agent::Response, CallError> {
+        self.answer(call, timeout).await.map(|(_, answer)| answer)
+    }
+
+    async fn answer(
+        &self,
+        call: &Call,
+        timeout: Option<Duration>,
+    ) -> Result<(HeaderMap, v1::agent::Response), CallError> {
         let ty = ContentType::Protobuf;
         let request =
             self.request().header(CONTENT_TYPE, ty.media_type()).header(ACCEPT, ty.media_type());
         let answer =
             self.send(request, Full::new(call.encode_to_vec().into()).boxed(), timeout).await?;
-        let body = tokio::time::timeout(TIMEOUT, Limited::new(answer, MAX_ANSWER).collect())
+        let (head, body) = answer.into_parts();
+        let body = tokio::time::timeout(TIMEOUT, Limited::new(body, MAX_ANSWER).collect())
             .await
             .map_err(|_| CallError::Timeout { url: self.url.clone(), after: TIMEOUT })?
             .map_err(|error| self.unreachable(error.to_string()))?;
-        Ok(body::decode(&body.to_bytes(), ty)?)
+        Ok((head.headers, body::decode(&body.to_bytes(), ty)?))
     }
 
     fn request(&self) -> hyper::http::request::Builder {
@@ -200,13 +222,13 @@ impl Agent {
         CallError::Unreachable { url: self.url.clone(), reason }
     }
 
-    /// Sends a call and gives the answer's body, once its head is one of success.
+    /// Sends a call and gives the answer, once its head is one of success.
     async fn send(
         &self,
         request: hyper::http::request::Builder,
         body: BoxBody<Bytes, Infallible>,
         timeout: Option<Duration>,
-    ) -> Result<Incoming, CallError> {
+    ) -> Result<Response<Incoming>, CallError> {
         let uri: Uri = self
             .url
             .parse()
@@ -221,6 +243,6 @@ impl Agent {
                 .map_err(|_| CallError::Timeout { url: self.url.clone(), after })?,
         };
         let answer = answer.map_err(|error| self.unreachable(chain(&error)))?;
-        accepted(&self.url, TIMEOUT, answer).await.map(Response::into_body)
+        accepted(&self.url, TIMEOUT, answer).await
     }
 }

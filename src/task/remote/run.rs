@@ -1,11 +1,13 @@
 //! `aurora task run`.
 
+use std::io;
 use std::process::Stdio;
 use std::sync::LazyLock;
 
 use aurora_client::keys::InstancesKey;
 use aurora_client::{Connection, Scheduler};
 use regex::{Captures, Regex};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 use tokio::task::JoinSet;
 
@@ -14,8 +16,10 @@ use super::{Place, not_started, places, quoted, words};
 use crate::failure::{Code, Failure};
 use crate::output::{print, warn};
 
-/// The most of what a host prints that is kept until it has finished, in bytes; it is cut there.
-const MAX_OUTPUT: usize = 64 << 20;
+/// The most that is kept of each output of a host until it has finished, in bytes; the rest is let go.
+const MAX_OUTPUT: usize = 4 << 20;
+/// How much is read at once, in bytes.
+const CHUNK: usize = 32 << 10;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct RunArgs {
@@ -88,19 +92,52 @@ impl RunArgs {
 /// Runs ssh and prints what came, when all has come. Gives whether it went well.
 async fn on_host(mut ssh: Command, place: Place) -> Result<bool, Failure> {
     ssh.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let output = ssh.spawn().map_err(|error| not_started("ssh", &error))?.wait_with_output().await;
-    let output = output.map_err(|error| not_started("ssh", &error))?;
-    let mut bytes = output.stdout;
-    bytes.extend(output.stderr);
-    bytes.truncate(MAX_OUTPUT);
+    let failed = |error: io::Error| not_started("ssh", &error);
+    let mut child = ssh.spawn().map_err(failed)?;
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let (out, err) = tokio::try_join!(read(out), read(err)).map_err(failed)?;
+    let status = child.wait().await.map_err(failed)?;
+    let bytes = [out.kept, err.kept].concat();
     let text = String::from_utf8_lossy(&bytes);
     // A host that prints nothing has a line too, as the original's.
     let lines = text.trim_end_matches('\n').split('\n');
     print(&lines.fold(String::new(), |all, line| format!("{all}{}:  {line}\n", place.host)))?;
-    if !output.status.success() {
-        warn(&format!("instance {} on {}: {}", place.instance, place.host, output.status));
+    let (instance, host) = (place.instance, &place.host);
+    for (name, lost) in [("output", out.lost), ("standard error", err.lost)] {
+        if lost > 0 {
+            let kept = MAX_OUTPUT >> 20;
+            warn(&format!(
+                "instance {instance} on {host}: of its {name} the first {kept} MiB are shown, {lost} bytes are not"
+            ));
+        }
     }
-    Ok(output.status.success())
+    if !status.success() {
+        warn(&format!("instance {instance} on {host}: {status}"));
+    }
+    Ok(status.success())
+}
+
+/// What came through a pipe.
+#[derive(Debug, Default)]
+struct Came {
+    kept: Vec<u8>,
+    /// How many bytes came after those.
+    lost: u64,
+}
+
+async fn read(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Came> {
+    let mut came = Came::default();
+    let Some(mut pipe) = pipe else { return Ok(came) };
+    let mut part = vec![0; CHUNK];
+    loop {
+        let count = pipe.read(&mut part).await?;
+        if count == 0 {
+            return Ok(came);
+        }
+        let kept = count.min(MAX_OUTPUT - came.kept.len());
+        came.kept.extend_from_slice(&part[..kept]);
+        came.lost += (count - kept) as u64;
+    }
 }
 
 /// A command with what is known of a task; what is not stays as it was typed.
@@ -124,6 +161,14 @@ fn filled(command: &str, place: &Place) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_is_too_much_is_let_go_and_counted() {
+        let came = read(Some(tokio::io::repeat(b'x').take(MAX_OUTPUT as u64 + 7))).await.unwrap();
+        assert_eq!((came.kept.len(), came.lost), (MAX_OUTPUT, 7));
+        let came = read(Some(&b"all"[..])).await.unwrap();
+        assert_eq!((&came.kept[..], came.lost), (&b"all"[..], 0));
+    }
 
     #[test]
     fn references_are_filled_and_others_stay() {

@@ -88,6 +88,17 @@ impl Terminal {
         assert_eq!(done, 0);
     }
 
+    /// Whether each key is passed on as it is pressed.
+    pub(crate) fn is_raw(&self) -> bool {
+        let settings = nix::sys::termios::tcgetattr(&self.keyboard).unwrap();
+        !settings.local_flags.contains(nix::sys::termios::LocalFlags::ICANON)
+    }
+
+    pub(crate) fn tell(&self, signal: nix::sys::signal::Signal) {
+        let pid = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
+        nix::sys::signal::kill(pid, signal).unwrap();
+    }
+
     pub(crate) fn ended(&mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }

@@ -99,7 +99,7 @@ impl Reading {
 
     async fn processes(&self) -> Result<Vec<String>, Error> {
         let Some(found) = self.sandbox.list(LOGS).await? else {
-            if self.sandbox.list("").await?.is_none() {
+            if !self.sandbox.has_folder("").await? {
                 return Err(Error::new(
                     Code::InvalidParameter,
                     format!(

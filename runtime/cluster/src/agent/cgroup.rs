@@ -32,8 +32,14 @@ pub(crate) fn parent() -> Option<PathBuf> {
 pub(crate) fn make(parent: &Path, name: &str) -> io::Result<(PathBuf, File)> {
     let folder = parent.join(name);
     fs::create_dir(&folder)?;
-    let join = File::options().write(true).open(folder.join("cgroup.procs"))?;
-    Ok((folder, join))
+    match File::options().write(true).open(folder.join("cgroup.procs")) {
+        Ok(join) => Ok((folder, join)),
+        Err(error) => {
+            // The first failure is the one to report.
+            let _ = fs::remove_dir(&folder);
+            Err(error)
+        }
+    }
 }
 
 /// Ends every process in a cgroup, and the cgroup. Gives whether there were any.

@@ -659,6 +659,7 @@ impl Executors {
         Some(Inside {
             sandbox: executor.sandbox.clone(),
             cgroup: executor.cgroup.clone(),
+            is_running: executor.has_begun(),
             environment: launch::environment(
                 &executor.framework,
                 &executor.info,
@@ -854,6 +855,8 @@ impl Executors {
 pub(crate) struct Inside {
     pub(crate) sandbox: PathBuf,
     pub(crate) cgroup: Option<PathBuf>,
+    /// Whether the executor has said of a task that it runs.
+    pub(crate) is_running: bool,
     pub(crate) environment: Vec<(&'static str, String)>,
 }
 

@@ -17,7 +17,7 @@ use axum::routing::get;
 use serde::Deserialize;
 
 /// Says of a list that was cut how many entries the folder has: the list itself has no place for it.
-const TOTAL: HeaderName = HeaderName::from_static("x-total-count");
+pub(super) const TOTAL: HeaderName = HeaderName::from_static("x-total-count");
 
 /// What a path begins with that stands for a sandbox of this agent, wherever its folder is.
 const VIRTUAL: &str = "/frameworks/";

@@ -13,7 +13,7 @@ use axum::routing::any;
 use http_body_util::{BodyExt, Limited};
 
 use super::executors::Executors;
-use super::files::Root;
+use super::files::{Root, TOTAL};
 use super::sessions::Sessions;
 use crate::api::{self, Refusal, refuse};
 
@@ -92,7 +92,7 @@ async fn take(
         call::Type::GetContainers => answer(&containers(parts).await?, accept),
         call::Type::ListFiles => {
             let asked = call.list_files.ok_or_else(|| absent("list_files"))?;
-            answer(&list(parts.root.clone(), asked.path).await?, accept)
+            list(parts.root.clone(), asked.path, accept).await
         }
         call::Type::ReadFile => {
             let asked = call.read_file.ok_or_else(|| absent("read_file"))?;
@@ -167,10 +167,11 @@ async fn containers(parts: &Parts) -> Result<Answer, Refusal> {
     })
 }
 
-async fn list(root: Root, path: String) -> Result<Answer, Refusal> {
+async fn list(root: Root, path: String, accept: ContentType) -> Result<Response, Refusal> {
     let asked = path.clone();
     let listed = beneath::blocking(move || root.list(&path)).await;
     let listing = listed.map_err(|error| failed(&error, &asked))?;
+    let total = listing.is_cut().then_some(listing.total);
     let file_infos = listing
         .entries
         .into_iter()
@@ -184,11 +185,16 @@ async fn list(root: Root, path: String) -> Result<Answer, Refusal> {
             gid: Some(entry.group),
         })
         .collect();
-    Ok(Answer {
+    let found = Answer {
         r#type: Some(response::Type::ListFiles as i32),
         list_files: Some(response::ListFiles { file_infos }),
         ..Answer::default()
-    })
+    };
+    let mut answer = answer(&found, accept)?;
+    if let Some(total) = total {
+        answer.headers_mut().insert(TOTAL, total.into());
+    }
+    Ok(answer)
 }
 
 async fn read(root: Root, asked: call::ReadFile) -> Result<Answer, Refusal> {

@@ -35,6 +35,8 @@ const MAX_RUNNING: usize = 64;
 /// Commands that are remembered, and how long those are that have ended.
 const MAX_KNOWN: usize = 1024;
 const REMEMBERED: Duration = Duration::from_mins(1);
+/// How long the last output of a command that has ended waits to be read.
+const LAST_WORDS: Duration = Duration::from_mins(10);
 /// Records that wait to be read, in either direction: who does not read holds the command up.
 const UNREAD: usize = 16;
 /// The longest record of input, in bytes.
@@ -194,12 +196,19 @@ impl Sessions {
         let mut known = self.lock();
         known.retain(|_, session| session.ended.is_none_or(|at| at.elapsed() < REMEMBERED));
         let running = known.values().filter(|session| session.ended.is_none()).count();
-        if running >= MAX_RUNNING || known.len() >= MAX_KNOWN {
+        if running >= MAX_RUNNING {
             let text = format!("This agent runs {MAX_RUNNING} commands at a time; try again later");
             return Err(refuse(StatusCode::SERVICE_UNAVAILABLE, text));
         }
         if known.contains_key(id) {
             return Err(refuse(StatusCode::CONFLICT, "There is such a container already"));
+        }
+        if known.len() >= MAX_KNOWN {
+            let ended = known.iter().filter_map(|(id, session)| Some((session.ended?, id)));
+            if let Some((_, oldest)) = ended.min() {
+                let oldest = oldest.clone();
+                known.remove(&oldest);
+            }
         }
         known.insert(id.clone(), session);
         Ok(())
@@ -223,7 +232,7 @@ impl Sessions {
         let passing = streams.pass(inputs, events.clone(), record, over.clone());
         tokio::pin!(passing);
         let mut passed = false;
-        let exit = loop {
+        let mut exit = loop {
             tokio::select! {
                 exit = end.exited() => break exit,
                 // Who asked for it has gone.
@@ -237,7 +246,12 @@ impl Sessions {
         end.finish().await;
         over.cancel();
         if !passed {
-            passing.await;
+            tokio::select! {
+                () = passing => {}
+                () = kill.cancelled() => {}
+                // Who has not got all of it must not take it for all.
+                () = tokio::time::sleep(LAST_WORDS) => exit = None,
+            }
         }
         if let Some(session) = self.lock().get_mut(&id) {
             session.ended = Some(Instant::now());
@@ -353,5 +367,32 @@ fn output(ty: process_io::data::Type, bytes: Bytes, accept: ContentType) -> Byte
             tracing::error!(%error, "failed to write what a command has printed");
             Bytes::new()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(ended: Option<Instant>) -> Session {
+        let (_, status) = watch::channel(None);
+        Session { input: None, status, kill: CancellationToken::new(), ended }
+    }
+
+    #[test]
+    fn the_oldest_that_have_ended_are_forgotten_and_those_that_run_are_counted() {
+        let all = Sessions::new(true, CancellationToken::new());
+        let id = |number: usize| ("container".to_owned(), number.to_string());
+        for number in 0..=MAX_KNOWN {
+            all.remember(&id(number), session(Some(Instant::now()))).unwrap();
+        }
+        let is_known = |number| all.lock().contains_key(&id(number));
+        assert!(!is_known(0) && is_known(1) && is_known(MAX_KNOWN));
+        assert_eq!(all.lock().len(), MAX_KNOWN);
+        for number in 0..MAX_RUNNING {
+            all.remember(&("other".to_owned(), number.to_string()), session(None)).unwrap();
+        }
+        let refused = all.remember(&id(0), session(None)).unwrap_err();
+        assert_eq!(refused.into_response().status(), StatusCode::SERVICE_UNAVAILABLE);
     }
 }

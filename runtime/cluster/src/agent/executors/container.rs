@@ -94,6 +94,15 @@ impl Executor {
         self.process.is_some() && self.ended_ms == 0
     }
 
+    /// Whether it has said of a task that it runs.
+    pub(super) fn has_begun(&self) -> bool {
+        let mut latest = self.tasks.values().filter_map(|task| task.latest.as_ref());
+        latest.any(|status| {
+            status.state() == v1::TaskState::TaskRunning
+                && status.source() == v1::task_status::Source::Executor
+        })
+    }
+
     /// Gives the executor the tasks it does not have yet.
     pub(super) fn deliver(&mut self) {
         if self.events.is_none() {

@@ -128,7 +128,7 @@ fn spawn(
     exit: oneshot::Receiver<i32>,
 ) -> io::Result<(std::process::Child, Process)> {
     let Request { id, inside, command: wanted, terminal } = request;
-    let user = Account::of(&inside.sandbox)?;
+    let user = Account::of(&inside.sandbox, inside.is_running)?;
     user.is_meant_by(wanted.user.as_deref())?;
     let value = wanted.value.clone().unwrap_or_default();
     let mut command = if wanted.shell.unwrap_or(true) {
@@ -142,16 +142,20 @@ fn spawn(
     };
     let mark = format!("{MARK}={}/{id}", inside.sandbox.display());
     command.env_clear().envs(inside.environment);
+    let sandbox = inside.sandbox.as_os_str();
     for variable in wanted.environment.iter().flat_map(|environment| &environment.variables) {
         command.env(&variable.name, variable.value.clone().unwrap_or_default());
     }
+    // By these it is found when it or its task ends, whatever the caller has set.
+    command.env("MESOS_SANDBOX", sandbox);
     command.env(MARK, mark.get(MARK.len() + 1..).unwrap_or_default());
     let made = match &inside.cgroup {
         None => None,
         Some(parent) => Some(cgroup::make(parent, &format!("session-{id}"))?),
     };
     let (cgroup, join) = made.map_or((None, None), |(folder, join)| (Some(folder), Some(join)));
-    let (ours, theirs) = ends(terminal)?;
+    let cgroup = Cgroup(cgroup);
+    let (ours, theirs) = ends(terminal, user.switch.then(|| Uid::from_raw(user.uid)))?;
     command.stdin(theirs.stdin).stdout(theirs.stdout).stderr(theirs.stderr);
     let child = Prepared {
         join,
@@ -168,24 +172,42 @@ fn spawn(
     let spawned = command.spawn();
     // It holds their ends open.
     drop(command);
-    let child = match spawned {
-        Ok(child) => child,
+    let mut child = spawned?;
+    let handle = match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
+        Ok(handle) => handle,
         Err(error) => {
-            if let Some(folder) = &cgroup {
-                // The first failure is the one to report.
-                let _ = cgroup::end(folder);
-            }
-            return Err(error);
+            // The first failure is the one to report.
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(error.into());
         }
     };
-    let pid = Pid::from_child(&child);
-    let handle = pidfd_open(pid, PidfdFlags::empty())?;
-    let end = End { exit, handle, mark: mark.into_bytes(), cgroup, killed: false };
+    let end = End { exit, handle, mark: mark.into_bytes(), cgroup: cgroup.keep(), killed: false };
     Ok((child, Process { streams: ours, end, user: user.uid }))
+}
+
+/// The cgroup of a command that has not begun: gone with it if it does not.
+struct Cgroup(Option<PathBuf>);
+
+impl Cgroup {
+    fn keep(mut self) -> Option<PathBuf> {
+        self.0.take()
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        if let Some(folder) = &self.0
+            && let Err(error) = cgroup::end(folder)
+        {
+            tracing::error!(%error, "failed to remove the cgroup of a command that did not begin");
+        }
+    }
 }
 
 /// Who a command runs as: whoever the task does, which is the owner of the folder that the executor has given
 /// to it, or of the executor's own.
+#[derive(Debug)]
 struct Account {
     uid: u32,
     gid: u32,
@@ -196,15 +218,22 @@ struct Account {
 }
 
 impl Account {
-    fn of(sandbox: &Path) -> io::Result<Self> {
+    fn of(sandbox: &Path, is_running: bool) -> io::Result<Self> {
         let me = nix::unistd::Uid::effective();
         let outer = std::fs::symlink_metadata(sandbox)?;
-        let found = match std::fs::symlink_metadata(sandbox.join(TASKS)) {
+        let (found, is_given) = match std::fs::symlink_metadata(sandbox.join(TASKS)) {
             // Where the folder around it is somebody else's, that one may have put anything there.
-            Ok(inner) if outer.uid() == me.as_raw() && inner.is_dir() => inner,
-            _ => outer,
+            Ok(inner) if outer.uid() == me.as_raw() && inner.is_dir() => (inner, is_running),
+            _ => (outer, false),
         };
         let (uid, gid) = (found.uid(), found.gid());
+        // An executor that is root's makes the folder first, and gives it away then.
+        if uid == 0 && !is_given {
+            return Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "the task has not begun, so that it is not known whose it is; try again later",
+            ));
+        }
         let switch = me.is_root() && uid != 0;
         if !switch && uid != me.as_raw() {
             return Err(io::Error::new(
@@ -246,11 +275,19 @@ struct Theirs {
     stderr: Stdio,
 }
 
-fn ends(terminal: Option<Size>) -> io::Result<(Streams, Theirs)> {
+/// The ends of the streams. The command's belong to its user, who may open them by their names in /dev.
+fn ends(terminal: Option<Size>, user: Option<Uid>) -> io::Result<(Streams, Theirs)> {
+    let give = |end: BorrowedFd<'_>| match user {
+        Some(_) => rustix::fs::fchown(end, user, None),
+        None => Ok(()),
+    };
     let Some(size) = terminal else {
         let (stdin, to) = io::pipe()?;
         let (stdout_from, stdout) = io::pipe()?;
         let (stderr_from, stderr) = io::pipe()?;
+        for end in [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()] {
+            give(end)?;
+        }
         let ours = Streams::Pipes {
             stdin: to.into(),
             stdout: stdout_from.into(),
@@ -261,6 +298,7 @@ fn ends(terminal: Option<Size>) -> io::Result<(Streams, Theirs)> {
     };
     let (ours, theirs) = open_terminal()?;
     rustix::termios::tcsetwinsize(&theirs, winsize(size))?;
+    give(theirs.as_fd())?;
     let all = Theirs {
         stdin: theirs.try_clone()?.into(),
         stdout: theirs.try_clone()?.into(),
@@ -316,5 +354,40 @@ impl Prepared {
         }
         rustix::process::umask(rustix::fs::Mode::WGRP | rustix::fs::Mode::WOTH);
         rustix::process::chdir(self.directory.as_c_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_becomes_root_beside_a_task_that_has_not_begun() {
+        let outer = tempfile::tempdir().unwrap();
+        let of = |is_running| Account::of(outer.path(), is_running).map(|account| account.uid);
+        let me = nix::unistd::Uid::effective();
+        if !me.is_root() {
+            assert_eq!(of(false).unwrap(), me.as_raw(), "who can become nobody else");
+            return;
+        }
+        let refused = |is_running| {
+            let error = of(is_running).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+            assert!(error.to_string().contains("the task has not begun"), "{error}");
+        };
+        // Before the executor has made the folder, and where it has none.
+        refused(false);
+        refused(true);
+        // Between the making and the giving.
+        let inner = outer.path().join(TASKS);
+        std::fs::create_dir(&inner).unwrap();
+        refused(false);
+        assert_eq!(of(true).unwrap(), 0, "a task of root's");
+        std::os::unix::fs::chown(&inner, Some(12_345), Some(12_345)).unwrap();
+        assert_eq!(of(false).unwrap(), 12_345);
+        // What others have put there counts for nothing.
+        std::os::unix::fs::chown(outer.path(), Some(54_321), Some(54_321)).unwrap();
+        std::os::unix::fs::chown(&inner, Some(0), Some(0)).unwrap();
+        assert_eq!(of(true).unwrap(), 54_321);
     }
 }

@@ -15,6 +15,8 @@ use super::{Input, Size};
 
 /// The most that one record of output holds, in bytes.
 const CHUNK: usize = 32 << 10;
+/// The most that is read once a command is over, in bytes: what a pipe holds at most. More is not its own.
+const MAX_LEFT: usize = 1 << 20;
 
 /// Our ends.
 #[derive(Debug)]
@@ -57,18 +59,19 @@ async fn pipes(
     to: Printer<impl Fn(Type, Bytes) -> Bytes>,
 ) -> io::Result<()> {
     let (stdin, stdout, stderr) = (writable(stdin)?, readable(stdout)?, readable(stderr)?);
+    // One that has closed its outputs may still read.
     let fed = async {
-        // A command that reads no more is no failure.
-        let _ = feed_pipe(stdin, inputs).await;
-        std::future::pending::<()>().await;
+        tokio::select! {
+            // A command that reads no more is no failure.
+            _ = feed_pipe(stdin, inputs) => {}
+            () = to.over.cancelled() => {}
+        }
     };
     let printed = async {
-        tokio::try_join!(to.print(&stdout, Type::Stdout), to.print(&stderr, Type::Stderr),)
+        tokio::try_join!(to.print(&stdout, Type::Stdout), to.print(&stderr, Type::Stderr))
     };
-    tokio::select! {
-        printed = printed => printed.map(|_| ()),
-        () = fed => Ok(()),
-    }
+    let (printed, ()) = tokio::join!(printed, fed);
+    printed.map(|_| ())
 }
 
 async fn through(
@@ -116,7 +119,8 @@ impl<R: Fn(Type, Bytes) -> Bytes> Printer<R> {
     /// Passes on what is printed until its end, or until nobody takes it.
     async fn print(&self, from: &AsyncFd<OwnedFd>, ty: Type) -> io::Result<()> {
         let mut chunk = vec![0; CHUNK];
-        loop {
+        let mut left = MAX_LEFT;
+        while left > 0 {
             let count = match rustix::io::read(from, &mut chunk[..]) {
                 Ok(count) => count,
                 Err(Errno::INTR) => continue,
@@ -135,11 +139,15 @@ impl<R: Fn(Type, Bytes) -> Bytes> Printer<R> {
             if count == 0 {
                 return Ok(());
             }
+            if self.over.is_cancelled() {
+                left = left.saturating_sub(count);
+            }
             let bytes = Bytes::copy_from_slice(chunk.get(..count).unwrap_or_default());
             if self.events.send((self.record)(ty, bytes)).await.is_err() {
                 return Ok(());
             }
         }
+        Ok(())
     }
 }
 
