@@ -30,9 +30,12 @@ fn the_tasks_of_a_job_are_shown_as_they_change() {
 
     // What changes is drawn in its place.
     cluster.run(&["job", "kill", &format!("{web}/1")]).expect(0);
-    let screen = terminal.expect("2 RUNNING");
-    assert_eq!(screen.len(), 4, "{screen:#?}");
-    assert!(screen[1].contains(&format!("{web}/1")) && screen[1].contains("KILLED"), "{screen:#?}");
+    wait_for("the end of the instance", || {
+        let screen = terminal.screen();
+        let line = screen.iter().find(|line| line.contains(&format!("{web}/1")))?;
+        (line.contains("KILLED") && screen[0].contains("2 RUNNING") && screen.len() == 4)
+            .then_some(())
+    });
 
     // No more than there is room for, however large the terminal is now.
     terminal.resize(30, 4);
