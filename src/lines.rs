@@ -79,7 +79,8 @@ impl Splitter {
     }
 }
 
-/// Keeps tabs and colours, and nothing that moves the cursor or speaks to the terminal.
+/// Keeps tabs and colours, and nothing that moves the cursor or speaks to the terminal. Of several lines it
+/// makes one.
 pub(crate) fn clean(line: &str) -> String {
     let mut text = String::with_capacity(line.len());
     let mut chars = line.chars().peekable();
@@ -97,7 +98,9 @@ pub(crate) fn clean(line: &str) -> String {
                 continue;
             }
         }
-        if char == '\t' || !char.is_control() {
+        if char == '\n' {
+            text.push(' ');
+        } else if char == '\t' || !char.is_control() {
             text.push(char);
         }
     }
@@ -134,5 +137,6 @@ mod tests {
         assert_eq!(lines.push(&vec![b'a'; LONGEST + 1]).len(), 1);
         assert_eq!(clean("a\tb\r\u{7}\u{1b}]0;title\u{7}c"), "a\tb]0;titlec");
         assert_eq!(clean("\u{1b}[31mred\u{1b}[2Jx"), "\u{1b}[31mred[2Jx\u{1b}[0m");
+        assert_eq!(clean("two\r\nlines"), "two lines");
     }
 }

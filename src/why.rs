@@ -10,6 +10,7 @@ use aurora_client::{
 };
 
 use crate::failure::Failure;
+use crate::lines::clean;
 use crate::output::{Output, print, utc};
 use crate::runtime;
 use crate::timeout::words;
@@ -55,9 +56,10 @@ fn text(why: &Why, now_ms: i64) -> String {
     text
 }
 
-// Writing to a string cannot fail.
+/// Much of it was said by others: a terminal does what control characters say.
 fn line(text: &mut String, indent: usize, line: &str) {
-    let _ = writeln!(text, "{:indent$}{line}", "");
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "{:indent$}{}", "", clean(line));
 }
 
 fn tell_case(text: &mut String, case: &Case, now_ms: i64) {
@@ -105,7 +107,7 @@ fn tell_death(text: &mut String, death: &Death, failures: u32) {
         line(text, 4, reason);
     }
     for words in &death.stderr {
-        line(text, 4, &format!("stderr | {}", plain(words)));
+        line(text, 4, &format!("stderr | {words}"));
     }
     if let Some(problem) = &death.stderr_problem {
         line(text, 4, &format!("no more of its stderr can be read: {problem}"));
@@ -139,11 +141,6 @@ fn tell_cron(text: &mut String, cron: &CronCase) {
     if let Some(skipped) = &cron.skipped {
         line(text, 2, &format!("the last run was not started: {skipped}"));
     }
-}
-
-/// A terminal does what control characters say.
-fn plain(words: &str) -> String {
-    words.chars().map(|c| if c.is_control() && c != '\t' { ' ' } else { c }).collect()
 }
 
 /// How long something takes; clocks of two machines differ.

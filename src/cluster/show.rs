@@ -27,7 +27,7 @@ impl Args {
         let (from, at) = (cluster.origin.to_string(), cluster.place());
         let entry = match connection.scheduler {
             Some(_) => None,
-            None => clusters::read(connection.clusters.as_deref())?.remove(&name),
+            None => clusters::read(connection.clusters_file())?.remove(&name),
         };
         let answer = ask(cluster, &connection).await;
         if output.is_data() {

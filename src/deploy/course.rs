@@ -28,8 +28,8 @@ pub(super) struct Course<'a> {
 pub(super) enum Followed {
     /// An update.
     Update(v1::UpdateKey),
-    /// The instances of a batch job.
-    Batch,
+    /// So many instances of a batch job.
+    Batch(u32),
 }
 
 impl Course<'_> {
@@ -43,17 +43,17 @@ impl Course<'_> {
                     other => self.left(other, limits, summary).await,
                 }
             }
-            Followed::Batch => match accompany(limits, self.batch()).await? {
+            Followed::Batch(count) => match accompany(limits, self.batch(*count)).await? {
                 Outcome::Ended(ends) => ended(self.job, ends, summary),
                 other => self.left(other, limits, summary).await,
             },
         }
     }
 
-    async fn batch(&self) -> Result<Ends, Failure> {
+    async fn batch(&self, count: u32) -> Result<Ends, Failure> {
         let job = &self.job.job;
         wait::wait(self.scheduler, job, None, wait::Until::Ended).await?;
-        Ok(ends(self.scheduler, job).await?)
+        Ok(ends(self.scheduler, job, count).await?)
     }
 
     /// The update is over.
@@ -115,7 +115,7 @@ impl Course<'_> {
         let job = self.job;
         let key = match &self.followed {
             Followed::Update(key) => key,
-            Followed::Batch => {
+            Followed::Batch(_) => {
                 return Ok(match choice {
                     Choice::Abort => {
                         let message = Some(message.to_owned());

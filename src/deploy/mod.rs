@@ -229,7 +229,8 @@ impl Args {
             }
         }
         note(&format!("{} has been created", self.key));
-        let course = Course { scheduler, job: &self.key, followed: Followed::Batch };
+        let followed = Followed::Batch(job.request.instance_count);
+        let course = Course { scheduler, job: &self.key, followed };
         self.follow(course, summary).await
     }
 

@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use super::list::matching;
 use super::watch;
 use crate::failure::{Code, Failure};
+use crate::lines::clean;
 use crate::live::{Live, Progress};
 use crate::output::{Format, Output, print};
 
@@ -154,7 +155,7 @@ impl Tasks {
             task.state.name(),
         )?;
         if let Some(reason) = self.reasons.get(task.id().as_str()) {
-            writeln!(text, "\t  waits: {reason}")?;
+            writeln!(text, "\t  waits: {}", clean(reason))?;
         }
         let resources = &config.resources;
         write!(
@@ -191,13 +192,14 @@ impl Tasks {
                 "\t   {} {}: {}",
                 local_time(event.timestamp.0),
                 event.state.name(),
-                event.message.as_deref().unwrap_or("None")
+                clean(event.message.as_deref().unwrap_or("None"))
             )?;
         }
         if !config.metadata.is_empty() {
             writeln!(text, "\t  metadata:")?;
             for metadata in &config.metadata {
-                writeln!(text, "\t\t(key: '{}', value: '{}')", metadata.0, metadata.1)?;
+                let (key, value) = (clean(&metadata.0), clean(&metadata.1));
+                writeln!(text, "\t\t(key: '{key}', value: '{value}')")?;
             }
         }
         Ok(())

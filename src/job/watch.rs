@@ -13,6 +13,7 @@ use aurora_model::key::JobKey;
 use serde_json::{Value, json};
 
 use crate::failure::{Code, Failure};
+use crate::lines::clean;
 use crate::live::{Line, Live, Size};
 use crate::output::{print_on, utc};
 use crate::timeout::words;
@@ -184,7 +185,7 @@ impl Rows {
             lines.push(
                 Line::new(format!("  {:widest$}  ", name(job, *instance)))
                     .styled(style(row.state), format!("{:<11}", row.state.name()))
-                    .and(format!(" {since:<9} {}  {}", row.host, row.said)),
+                    .and(format!(" {since:<9} {}  {}", row.host, clean(&row.said))),
             );
         }
         if latest.len() > shown {
@@ -204,7 +205,7 @@ impl Change {
             text.push_str(&format!(" on {}", row.host));
         }
         if !row.said.is_empty() {
-            text.push_str(&format!(": {}", row.said));
+            text.push_str(&format!(": {}", clean(&row.said)));
         }
         text
     }
@@ -289,6 +290,16 @@ mod tests {
                 "1970-01-01T00:00:04Z c/r/e/n/0 PENDING -> RUNNING on host0",
             ]
         );
+    }
+
+    #[test]
+    fn what_others_say_does_nothing_to_the_terminal() {
+        let mut seen = seen(0, "a", TaskState::Failed, 1_000);
+        if let Seen::Task(task, _) = &mut seen {
+            task.events[0].message = Some("a\u{1b}]0;title\u{7}\nb".to_owned());
+        }
+        let (_, told) = rows([seen]);
+        assert_eq!(told, ["1970-01-01T00:00:01Z c/r/e/n/0 FAILED on host0: a]0;title b"]);
     }
 
     #[test]

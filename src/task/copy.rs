@@ -10,6 +10,7 @@ use aurora_client::keys::InstanceKey;
 
 use super::{any, running};
 use crate::failure::{Code, Failure};
+use crate::lines::clean;
 use crate::output::warn;
 
 #[derive(Debug, clap::Args)]
@@ -83,6 +84,6 @@ impl Args {
 
 fn tell(left_out: &[String]) {
     for path in left_out {
-        warn(&format!("{path} is neither a file nor a folder, and was left out"));
+        warn(&format!("{} is neither a file nor a folder, and was left out", clean(path)));
     }
 }

@@ -147,6 +147,9 @@ impl Args {
         }
         let sandboxes = sandbox::of_tasks(scheduler, &found).await?;
         for (task, sandbox) in found.iter().zip(sandboxes) {
+            if said.is_closed() {
+                break;
+            }
             let instance = task.assigned.as_ref().map_or(0, |assigned| assigned.instance);
             let read = match sandbox {
                 Ok(sandbox) => Reading::new(sandbox, wanted.clone()).all(&said).await,
@@ -200,7 +203,7 @@ impl Printer {
                     }
                 }
                 Said::Trouble(instance, error) => {
-                    warn(&format!("instance {instance}: {error}"));
+                    warn(&format!("instance {instance}: {}", clean(&error.to_string())));
                     trouble.get_or_insert(error.code);
                 }
             }

@@ -9,6 +9,8 @@ pub(crate) use run::RunArgs;
 pub(crate) use scp::ScpArgs;
 pub(crate) use ssh::SshArgs;
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::process::ExitStatus;
 
 use aurora_api::v1;
@@ -27,7 +29,7 @@ struct Place {
     instance: u32,
     host: String,
     role: String,
-    ports: std::collections::BTreeMap<String, u32>,
+    ports: BTreeMap<String, u32>,
     folder: String,
 }
 
@@ -41,25 +43,21 @@ async fn places(
     executor_sandbox: bool,
 ) -> Result<Vec<Place>, Failure> {
     let folders = connection.agent_folders(cluster)?;
-    let mut found = Vec::new();
-    let pairs: Vec<(String, String)> = tasks
-        .iter()
-        .filter_map(|task| task.assigned.as_ref())
-        .map(|assigned| (assigned.agent_id.clone(), assigned.agent_host.clone()))
-        .collect();
+    let Some(first) = tasks.iter().find_map(|task| task.assigned.as_ref()) else {
+        return Ok(Vec::new());
+    };
     // Whose the folders are.
-    let framework = scheduler.locate_agents(pairs.get(..1).unwrap_or_default()).await?.framework_id;
+    let pair = (first.agent_id.clone(), first.agent_host.clone());
+    let framework = scheduler.locate_agents(&[pair]).await?.framework_id;
+    let roots = match folders.root {
+        Some(_) => BTreeMap::new(),
+        None => work_dirs(scheduler, tasks).await?,
+    };
+    let mut found = Vec::new();
     for task in tasks {
         let assigned = task.assigned.clone().unwrap_or_default();
-        let root = match &folders.root {
-            Some(root) => root.clone(),
-            None => {
-                let sandbox = sandbox::of_tasks(scheduler, std::slice::from_ref(task)).await?.pop();
-                let sandbox = sandbox
-                    .ok_or_else(|| Failure::new(Code::Api, "the scheduler named no agent"))??;
-                sandbox.work_dir().await?
-            }
-        };
+        let root = folders.root.as_ref().or_else(|| roots.get(&assigned.agent_id));
+        let root = root.ok_or_else(|| Failure::new(Code::Api, "the scheduler named no agent"))?;
         let inner = if executor_sandbox { "" } else { "/sandbox" };
         let folder = format!(
             "{root}/slaves/{}/frameworks/{framework}/executors/thermos-{}/runs/{}{inner}",
@@ -74,6 +72,22 @@ async fn places(
             ports: assigned.assigned_ports.into_iter().collect(),
             folder,
         });
+    }
+    Ok(found)
+}
+
+/// The folder of each agent that has some of the tasks. Each is asked once.
+async fn work_dirs(
+    scheduler: &Scheduler,
+    tasks: &[v1::ScheduledTask],
+) -> Result<BTreeMap<String, String>, Failure> {
+    let mut found = BTreeMap::new();
+    let sandboxes = sandbox::of_tasks(scheduler, tasks).await?;
+    for (task, sandbox) in tasks.iter().zip(sandboxes) {
+        let agent = task.assigned.as_ref().map(|it| it.agent_id.clone()).unwrap_or_default();
+        if let Entry::Vacant(agent) = found.entry(agent) {
+            agent.insert(sandbox?.work_dir().await?);
+        }
     }
     Ok(found)
 }

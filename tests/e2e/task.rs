@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::cluster::{Cluster, Flags, task_id};
 use crate::support::process::Process;
+use crate::support::proxy::Proxy;
 use crate::support::sshd::Sshd;
 use crate::support::terminal::Terminal;
 use crate::support::{PATIENCE, Ran, request, role, service, skip, wait_for};
@@ -632,4 +633,26 @@ fn c107_to_c114_e8_e14_to_e16_ssh_and_scp_reach_the_sandboxes() {
     for key in [&key, &web] {
         cluster.run(&["job", "killall", key, "--no-batching"]).expect(0);
     }
+}
+
+#[test]
+fn what_was_read_is_not_read_again_when_the_scheduler_comes_back() {
+    let mut cluster = Cluster::start();
+    let key = create(&cluster, &role(), "web", 1, "echo this is $$; exec sleep 1000");
+    cluster.running_task(&key);
+    cluster.run(&["job", "restart", &key, "--watch-secs", "0"]).expect(0);
+    cluster.running_task(&key);
+    let proxy = Proxy::before(&cluster.scheduler_address());
+    let address = proxy.address();
+    let words = ["task", "logs", &key, "-f", "--scheduler", &address];
+    let mut following = Process::start(&mut cluster.home.aurora(&words));
+    following.expect("this is");
+    cluster.scheduler.kill();
+    cluster.restart_scheduler();
+    wait_for("the tasks to be told anew", || (proxy.calls("WatchTasks") > 1).then_some(()));
+    cluster.wait_registered();
+    cluster.run(&["job", "killall", &key]).expect(0);
+    assert_eq!(following.ended(), 0, "{:?}", following.lines());
+    let said = following.lines().iter().filter(|line| line.contains("this is")).count();
+    assert_eq!(said, 1, "{:?}", following.lines());
 }

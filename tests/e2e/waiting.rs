@@ -1,7 +1,6 @@
 //! Commands that wait: for instances, for updates, and what ends them (`client.md` 7, 13, 15 and 18).
 
 use std::os::unix::process::CommandExt;
-use std::time::Duration;
 
 use nix::sys::signal::Signal::SIGINT;
 use tonic::Code;
@@ -189,11 +188,14 @@ fn a_wait_goes_on_when_the_scheduler_comes_back() {
     let mut cluster = Cluster::start();
     let slow = create(&cluster, "slow", &batch("slow", "sleep 6"));
     cluster.wait_running(&slow, 1);
-    let words = cluster.words(&["job", "wait", &slow, "--for", "finished", "--timeout", "60s"]);
+    let words =
+        cluster.words(&["job", "wait", &slow, "--for", "finished", "--timeout", "60s", "-v"]);
     let mut waiting = Process::start(&mut cluster.home.aurora(&words));
     // It has begun to wait: the connection is what is lost, not the beginning.
-    std::thread::sleep(Duration::from_millis(500));
+    waiting.expect("WatchTasks");
     cluster.scheduler.kill();
     cluster.restart_scheduler();
     assert_eq!(waiting.ended(), 0, "{:?}", waiting.lines());
+    let watches = waiting.lines().iter().filter(|line| line.contains("WatchTasks")).count();
+    assert!(watches > 1, "what was lost is begun again: {:?}", waiting.lines());
 }

@@ -109,19 +109,21 @@ pub fn files() -> Vec<PathBuf> {
     folders().iter().flat_map(|folder| names.map(|name| folder.join(name))).collect()
 }
 
-/// The clusters of one file, or of the usual ones: a later entry replaces the whole of an earlier one.
+/// The clusters of one file, which must be there, or of the usual ones: a later entry replaces the whole of an
+/// earlier one.
 pub fn read(only: Option<&Path>) -> Result<BTreeMap<String, Written>, Error> {
+    let must_be = only.is_some();
     let mut clusters = BTreeMap::new();
     for file in only.map_or_else(files, |file| vec![file.to_owned()]) {
-        for (name, value) in read_file(&file)? {
+        for (name, value) in read_file(&file, must_be)? {
             clusters.insert(name, Written { file: file.clone(), value });
         }
     }
     Ok(clusters)
 }
 
-/// The entries of a file by their names; none if it is not there.
-fn read_file(path: &Path) -> Result<Vec<(String, Value)>, Error> {
+/// The entries of a file by their names; none if it is not there, unless it must be.
+fn read_file(path: &Path, must_be: bool) -> Result<Vec<(String, Value)>, Error> {
     let wrong = |reason: String| {
         Error::new(
             Code::InvalidConfiguration,
@@ -132,7 +134,9 @@ fn read_file(path: &Path) -> Result<Vec<(String, Value)>, Error> {
         Ok(found) if found.len() > MAX_LEN => {
             return Err(wrong(format!("it is longer than {MAX_LEN} bytes")));
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_be => {
+            return Ok(Vec::new());
+        }
         Ok(_) | Err(_) => {}
     }
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;

@@ -1,19 +1,17 @@
 //! Bringing a job to what a file says, so that it can be done again at any time: what is to be done, and how what
 //! was begun has ended.
 
-use std::collections::BTreeMap;
-
-use aurora_api::convert::task_state;
 use aurora_api::v1;
 use aurora_model::job::TaskState;
 use aurora_model::key::JobKey;
 use aurora_model::update::JobUpdateRequest;
 use sha2::{Digest, Sha256};
 
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::plan::{Action, Plan};
 use crate::scheduler::{Scheduler, tasks_of};
 use crate::updates::find_active;
+use crate::wait::Latest;
 
 /// By this name an update says which deployment it is.
 const KEY: &str = "org.apache.aurora.client.idempotency_key";
@@ -130,27 +128,21 @@ pub struct Ends {
     pub failed: u32,
 }
 
-/// What became of the latest run of each instance of a job.
-pub async fn ends(scheduler: &Scheduler, job: &JobKey) -> Result<Ends, Error> {
-    latest_ends(&scheduler.tasks(tasks_of(job)).await?.tasks)
+/// What became of the latest run of each of the first instances of a job: others are of earlier times.
+pub async fn ends(scheduler: &Scheduler, job: &JobKey, count: u32) -> Result<Ends, Error> {
+    latest_ends(&scheduler.tasks(tasks_of(job)).await?.tasks, count)
 }
 
-fn latest_ends(tasks: &[v1::ScheduledTask]) -> Result<Ends, Error> {
-    let mut latest: BTreeMap<u32, (i64, TaskState)> = BTreeMap::new();
+fn latest_ends(tasks: &[v1::ScheduledTask], count: u32) -> Result<Ends, Error> {
+    let mut latest = Latest::default();
     for task in tasks {
-        let state =
-            task_state(task.state).map_err(|error| Error::new(Code::Api, error.to_string()))?;
-        let Some(assigned) = &task.assigned else { continue };
-        let born = task.events.first().map_or(0, |event| event.timestamp_ms);
-        let is_latest = latest.get(&assigned.instance).is_none_or(|(known, _)| born >= *known);
-        if is_latest {
-            latest.insert(assigned.instance, (born, state));
-        }
+        latest.take(task, None)?;
     }
-    Ok(latest.values().fold(Ends::default(), |ends, (_, state)| Ends {
+    let states = latest.states().filter(|(instance, _)| *instance < count);
+    Ok(states.fold(Ends::default(), |ends, (_, state)| Ends {
         total: ends.total + 1,
-        good: ends.good + u32::from(*state == TaskState::Finished),
-        failed: ends.failed + u32::from(state.is_terminal() && *state != TaskState::Finished),
+        good: ends.good + u32::from(state == TaskState::Finished),
+        failed: ends.failed + u32::from(state.is_terminal() && state != TaskState::Finished),
     }))
 }
 
@@ -215,7 +207,9 @@ mod tests {
             task(0, 6, TaskState::Finished),
             task(1, 5, TaskState::Failed),
             task(2, 5, TaskState::Running),
+            // The job was larger once.
+            task(3, 5, TaskState::Failed),
         ];
-        assert_eq!(latest_ends(&tasks).unwrap(), Ends { total: 3, good: 1, failed: 1 });
+        assert_eq!(latest_ends(&tasks, 3).unwrap(), Ends { total: 3, good: 1, failed: 1 });
     }
 }

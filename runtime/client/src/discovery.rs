@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
+
 use crate::address::Address;
 use crate::clusters::{self, Auth, Entry, Tls, Written};
 use crate::error::{Code, Error};
@@ -29,8 +31,8 @@ pub struct Connection {
         long,
         env = "AURORA_RETRY_FOR",
         value_name = "TIME",
-        default_value = "10m",
-        value_parser = time,
+        default_value = RETRY_FOR,
+        value_parser = retry_time,
         global = true
     )]
     pub retry_for: Duration,
@@ -48,7 +50,13 @@ pub struct Connection {
     )]
     pub request_timeout: Duration,
     /// The file of clusters (.json or .toml) to read instead of the usual ones.
-    #[arg(long, env = "AURORA_CLUSTERS", value_name = "FILE", global = true)]
+    #[arg(
+        long,
+        env = "AURORA_CLUSTERS",
+        value_name = "FILE",
+        value_parser = OsStringValueParser::new().map(PathBuf::from),
+        global = true
+    )]
     pub clusters: Option<PathBuf>,
     /// Whether the scheduler that is asked is to answer by itself, whether or not it leads.
     #[arg(skip)]
@@ -57,6 +65,14 @@ pub struct Connection {
 
 /// The longest time that may be given.
 const MAX_TIME: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// How long is usual.
+const RETRY_FOR: &str = "10m";
+
+/// A variable that is set to nothing gives none.
+fn retry_time(text: &str) -> Result<Duration, String> {
+    time(if text.is_empty() { RETRY_FOR } else { text })
+}
 
 fn time(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().map(Duration::from_secs);
@@ -219,16 +235,18 @@ impl Connection {
         if let Some(address) = self.given_address() {
             return Ok(Cluster::at(Address::parse(address)?, name, Origin::Given));
         }
-        let clusters = clusters::read(self.clusters.as_deref())?;
+        let file = self.clusters_file();
+        let clusters = clusters::read(file)?;
         if let Some(written) = clusters.get(name) {
             return Cluster::of_entry(name, written);
         }
-        let running = running()?;
+        // Who names a file means what it says, and no other cluster of the same name.
+        let running = if file.is_some() { Vec::new() } else { running()? };
         let named: Vec<_> =
             running.iter().filter(|up| up.clusters.iter().any(|known| known == name)).collect();
         match named.as_slice() {
             [one] => Ok(Cluster::at(Address::parse(&one.scheduler)?, name, Origin::Up(one.pid))),
-            [] => Err(unknown(name, &clusters, &running)),
+            [] => Err(unknown(name, file, &clusters, &running)),
             several => {
                 let lines: Vec<String> = several
                     .iter()
@@ -247,6 +265,11 @@ impl Connection {
         }
     }
 
+    /// The file of clusters that is named; a variable that is set to nothing names none.
+    pub fn clusters_file(&self) -> Option<&Path> {
+        self.clusters.as_deref().filter(|file| !file.as_os_str().is_empty())
+    }
+
     /// A variable that is set to nothing gives none.
     fn given_address(&self) -> Option<&str> {
         self.scheduler.as_deref().filter(|address| !address.is_empty())
@@ -261,7 +284,7 @@ impl Connection {
 
     /// What a file says of a cluster. One that was found otherwise has its name and the scheduler's address.
     pub fn entry(&self, cluster: &str) -> Result<serde_json::Value, Error> {
-        if let Some(written) = clusters::read(self.clusters.as_deref())?.remove(cluster) {
+        if let Some(written) = clusters::read(self.clusters_file())?.remove(cluster) {
             return Ok(written.value);
         }
         let found = self.find(cluster)?;
@@ -271,8 +294,10 @@ impl Connection {
     /// The names of all that can be found.
     pub fn names(&self) -> Result<Vec<String>, Error> {
         let mut names: BTreeSet<String> =
-            clusters::read(self.clusters.as_deref())?.into_keys().collect();
-        names.extend(running()?.into_iter().flat_map(|up| up.clusters));
+            clusters::read(self.clusters_file())?.into_keys().collect();
+        if self.clusters_file().is_none() {
+            names.extend(running()?.into_iter().flat_map(|up| up.clusters));
+        }
         Ok(names.into_iter().collect())
     }
 }
@@ -295,7 +320,7 @@ pub struct AgentFolders {
 impl Connection {
     /// Where the agents of a cluster have their sandboxes: `slave_root` and `slave_run_directory` of its entry.
     pub fn agent_folders(&self, cluster: &str) -> Result<AgentFolders, Error> {
-        let clusters = clusters::read(self.clusters.as_deref())?;
+        let clusters = clusters::read(self.clusters_file())?;
         let entry = clusters.get(cluster);
         let text = |name: &str| {
             let value = entry.and_then(|written| written.value.get(name)?.as_str());
@@ -308,6 +333,7 @@ impl Connection {
 
 fn unknown(
     cluster: &str,
+    file: Option<&Path>,
     clusters: &BTreeMap<String, Written>,
     running: &[registry::Registered],
 ) -> Error {
@@ -320,13 +346,16 @@ fn unknown(
     } else {
         format!("known are {}", known.join(", "))
     };
-    let files = clusters::files();
+    let start = match file {
+        Some(_) => "Name",
+        None => "Start one on this machine with `aurora up FILE`, name",
+    };
+    let files = file.map_or_else(clusters::files, |file| vec![file.to_owned()]);
     let files: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
     Error::new(
         Code::InvalidConfiguration,
         format!(
-            "unknown cluster {cluster}: {known}. Start one on this machine with `aurora up FILE`, \
-             name the scheduler with --scheduler URL, or add the cluster to {}",
+            "unknown cluster {cluster}: {known}. {start} the scheduler with --scheduler URL, or add the cluster to {}",
             files.join(" or ")
         ),
     )
@@ -395,6 +424,7 @@ mod tests {
         assert_eq!(time("90"), Ok(Duration::from_secs(90)));
         assert_eq!(time("1m30s"), Ok(Duration::from_secs(90)));
         assert_eq!(time("0"), Ok(Duration::ZERO));
+        assert_eq!(retry_time(""), Ok(Duration::from_secs(600)));
         for wrong in ["", "-1", "x", "2years"] {
             assert!(time(wrong).is_err(), "{wrong}");
         }

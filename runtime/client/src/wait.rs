@@ -178,6 +178,12 @@ impl Latest {
     fn of_job(is_whole_job: bool) -> Self {
         Self { is_whole_job, ..Self::default() }
     }
+
+    /// The state of each instance's latest run.
+    pub(crate) fn states(&self) -> impl Iterator<Item = (u32, TaskState)> {
+        self.runs.iter().map(|(instance, run)| (*instance, run.state))
+    }
+
     pub(crate) fn take(
         &mut self,
         task: &ScheduledTask,

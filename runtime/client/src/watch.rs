@@ -6,10 +6,13 @@ use aurora_api::v1;
 use tonic::{Status, Streaming};
 
 use crate::error::{Code, Error};
-use crate::scheduler::{Scheduler, is_unreachable};
+use crate::scheduler::{Pauses, Scheduler, is_unreachable};
 
 /// How long a scheduler may be out of reach meanwhile: another one may be about to take over.
 pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A watch that lived for so long was well, even if nothing was told over it.
+const WELL: Duration = Duration::from_secs(5);
 
 /// What is told of tasks.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,30 +34,40 @@ pub struct Tasks {
     query: v1::TaskQuery,
     stream: Option<Streaming<v1::WatchTasksResponse>>,
     is_new: bool,
-    /// When the connection was lost, while it is.
-    lost: Option<Instant>,
+    lost: Lost,
 }
 
 impl Tasks {
     /// Begins to watch.
     pub async fn open(scheduler: &Scheduler, query: v1::TaskQuery) -> Result<Self, Error> {
         let stream = Some(scheduler.watch(query.clone()).await?);
-        Ok(Self { scheduler: scheduler.clone(), query, stream, is_new: true, lost: None })
+        Ok(Self {
+            scheduler: scheduler.clone(),
+            query,
+            stream,
+            is_new: true,
+            lost: Lost::default(),
+        })
     }
 
     /// What is told next. Nothing is lost if this is given up and called again.
     pub async fn next(&mut self) -> Result<Seen, Error> {
         loop {
             let Some(stream) = &mut self.stream else {
-                let left = left(&mut self.lost);
+                let left = self.lost.pause().await?;
                 self.stream = Some(self.scheduler.patient(left).watch(self.query.clone()).await?);
-                (self.is_new, self.lost) = (true, None);
+                self.lost.opened = Some(Instant::now());
+                self.is_new = true;
                 continue;
             };
             if std::mem::take(&mut self.is_new) {
                 return Ok(Seen::Anew);
             }
-            match stream.message().await {
+            let message = stream.message().await;
+            if let Ok(Some(_)) = &message {
+                self.lost = Lost::default();
+            }
+            match message {
                 Ok(Some(message)) if message.synced => return Ok(Seen::All),
                 Ok(Some(v1::WatchTasksResponse {
                     task: Some(task),
@@ -86,7 +99,7 @@ pub struct Changes {
     scheduler: Scheduler,
     request: v1::WatchEventsRequest,
     stream: Option<Streaming<v1::WatchEventsResponse>>,
-    lost: Option<Instant>,
+    lost: Lost,
 }
 
 impl Changes {
@@ -102,20 +115,24 @@ impl Changes {
             ..v1::WatchEventsRequest::default()
         };
         let stream = Some(scheduler.watch_events(request.clone()).await?);
-        Ok(Self { scheduler: scheduler.clone(), request, stream, lost: None })
+        Ok(Self { scheduler: scheduler.clone(), request, stream, lost: Lost::default() })
     }
 
     /// Waits for a change. Nothing is lost if this is given up and called again.
     pub async fn next(&mut self) -> Result<(), Error> {
         loop {
             let Some(stream) = &mut self.stream else {
-                let left = left(&mut self.lost);
+                let left = self.lost.pause().await?;
                 let scheduler = self.scheduler.patient(left);
                 self.stream = Some(scheduler.watch_events(self.request.clone()).await?);
-                self.lost = None;
+                self.lost.opened = Some(Instant::now());
                 return Ok(());
             };
-            let ended = match stream.message().await {
+            let message = stream.message().await;
+            if let Ok(Some(_)) = &message {
+                self.lost = Lost::default();
+            }
+            let ended = match message {
                 Ok(Some(message)) => match message.message {
                     // It says how far the stream is.
                     Some(v1::watch_events_response::Message::Progress(_)) | None => continue,
@@ -132,9 +149,36 @@ impl Changes {
     }
 }
 
-/// How long the connection may still be lost.
-fn left(lost: &mut Option<Instant>) -> Duration {
-    PATIENCE.saturating_sub(lost.get_or_insert_with(Instant::now).elapsed())
+/// A connection that was lost and over which nothing was told since.
+#[derive(Debug, Default)]
+struct Lost {
+    since: Option<Instant>,
+    /// When it was made again last.
+    opened: Option<Instant>,
+    pauses: Pauses,
+}
+
+impl Lost {
+    /// Waits before it is made again, longer each time. Gives for how long it may still be lost; nothing is lost
+    /// if this is given up and called again.
+    async fn pause(&mut self) -> Result<Duration, Error> {
+        if self.opened.take().is_some_and(|opened| opened.elapsed() >= WELL) {
+            *self = Self::default();
+        }
+        let since = *self.since.get_or_insert_with(Instant::now);
+        let left = PATIENCE.saturating_sub(since.elapsed());
+        if left.is_zero() {
+            return Err(Error::new(
+                Code::Timeout,
+                format!(
+                    "the scheduler has ended every watch at once for {}",
+                    humantime::format_duration(PATIENCE)
+                ),
+            ));
+        }
+        tokio::time::sleep(self.pauses.next()).await;
+        Ok(left)
+    }
 }
 
 /// Whether a stream has ended so that it can be begun again: the scheduler drops those who are too slow, and it

@@ -1,6 +1,6 @@
 //! `aurora task run`.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::process::Stdio;
 use std::sync::LazyLock;
 
@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use super::super::{none, tasks};
 use super::{Place, not_started, places, quoted, words};
 use crate::failure::{Code, Failure};
+use crate::lines::clean;
 use crate::output::{print, warn};
 
 /// The most that is kept of each output of a host until it has finished, in bytes; the rest is let go.
@@ -100,8 +101,14 @@ async fn on_host(mut ssh: Command, place: Place) -> Result<bool, Failure> {
     let bytes = [out.kept, err.kept].concat();
     let text = String::from_utf8_lossy(&bytes);
     // A host that prints nothing has a line too, as the original's.
+    let is_terminal = io::stdout().is_terminal();
+    // What reads it instead of a terminal wants it as it was.
+    let shown = |line: &str| if is_terminal { clean(line) } else { line.to_owned() };
     let lines = text.trim_end_matches('\n').split('\n');
-    print(&lines.fold(String::new(), |all, line| format!("{all}{}:  {line}\n", place.host)))?;
+    print(&lines.fold(String::new(), |mut all, line| {
+        all.push_str(&format!("{}:  {}\n", place.host, shown(line)));
+        all
+    }))?;
     let (instance, host) = (place.instance, &place.host);
     for (name, lost) in [("output", out.lost), ("standard error", err.lost)] {
         if lost > 0 {

@@ -1,12 +1,14 @@
 //! `aurora task ssh`.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 
 use aurora_client::keys::InstancesKey;
 use aurora_client::{Connection, Scheduler};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use super::super::{none, tasks};
 use super::{Place, code, not_started, places, quoted, words};
@@ -104,14 +106,38 @@ impl SshArgs {
         let command = self.command.as_deref().unwrap_or("bash");
         ssh.arg(format!("{user}@{}", place.host))
             .arg(format!("cd {};{command}", quoted(&place.folder)?));
+        // Made first: without it nothing is started.
+        let pid_file = match &self.pid_file {
+            Some(path) => {
+                Some((path, File::create(path).map_err(|error| unwritten(path, &error))?))
+            }
+            None => None,
+        };
         let mut child = ssh.spawn().map_err(|error| not_started("ssh", &error))?;
-        if let (Some(file), Some(pid)) = (&self.pid_file, child.id()) {
-            std::fs::write(file, pid.to_string()).map_err(|error| {
-                let text = format!("failed to write the process id to {}: {error}", file.display());
-                Failure::new(Code::Error, text)
-            })?;
+        if let (Some((path, mut file)), Some(pid)) = (pid_file, child.id())
+            && let Err(error) = file.write_all(pid.to_string().as_bytes())
+        {
+            end(&mut child).await?;
+            return Err(unwritten(path, &error));
         }
         let status = child.wait().await.map_err(|error| not_started("ssh", &error))?;
         Ok(ExitCode::from(code(status)))
     }
+}
+
+fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
+    let text = format!("failed to write the process id to {}: {error}", path.display());
+    Failure::new(Code::Error, text)
+}
+
+/// Ends ssh so that it gives the terminal back as it was.
+async fn end(ssh: &mut Child) -> Result<(), Failure> {
+    let unended =
+        |error: &std::io::Error| Failure::new(Code::Error, format!("failed to end ssh: {error}"));
+    let pid = ssh.id().and_then(|pid| i32::try_from(pid).ok());
+    if let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) {
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)
+            .map_err(|error| unended(&error.into()))?;
+    }
+    ssh.wait().await.map(drop).map_err(|error| unended(&error))
 }

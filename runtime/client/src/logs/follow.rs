@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 use super::{Reading, Said, Wanted};
 use crate::error::{Code, Error};
 use crate::sandbox;
-use crate::scheduler::{Scheduler, is_unreachable, tasks_of};
+use crate::scheduler::{Scheduler, active_states, tasks_of};
+use crate::watch::{Seen, Tasks};
 
 /// How often it is looked for more.
 const LOOK: Duration = Duration::from_millis(300);
@@ -61,43 +62,28 @@ pub async fn follow(
         said,
         ends: BTreeMap::new(),
         readers: JoinSet::new(),
-        synced: false,
-        old: BTreeMap::new(),
+        has_begun: false,
+        told: None,
     };
-    let mut stream = scheduler.watch(query.clone()).await?;
+    let mut tasks = Tasks::open(scheduler, query.clone()).await?;
     loop {
-        let message = tokio::select! {
+        let seen = tokio::select! {
             // Nobody listens any more.
             () = following.said.closed() => return Ok(()),
-            message = stream.message() => message,
+            seen = tasks.next() => seen?,
         };
-        let message = match message {
-            Ok(Some(message)) => message,
-            Err(status) if status.code() != tonic::Code::Aborted && !is_unreachable(&status) => {
-                return Err(Error::new(
-                    Code::Api,
-                    format!(
-                        "the scheduler at {} has failed while it was watched: {}",
-                        scheduler.address(),
-                        status.message()
-                    ),
-                ));
+        let may_be_over = match seen {
+            Seen::Anew => {
+                following.told = Some(BTreeMap::new());
+                false
             }
-            // It drops those who are too slow, and may be started again.
-            Ok(None) | Err(_) => {
-                stream = scheduler.watch(query.clone()).await?;
-                continue;
-            }
+            Seen::Task(task, _) => following.take(*task).await?,
+            Seen::Gone(id) => following.forget(&id),
+            Seen::All => following.compare().await?,
         };
-        let mut may_be_over = message.synced && !following.synced;
-        if may_be_over {
-            following.begin().await?;
-        }
-        if let Some(task) = message.task.filter(|_| !message.deleted) {
-            may_be_over |= following.take(task).await?;
-        }
-        if following.synced && may_be_over && is_over(scheduler, &query).await? {
+        if following.has_begun && may_be_over && is_over(scheduler, &query).await? {
             // What is printed last is read before it ends.
+            following.ends.values().for_each(CancellationToken::cancel);
             while following.readers.join_next().await.is_some() {}
             return Ok(());
         }
@@ -106,9 +92,7 @@ pub async fn follow(
 
 /// An end and the task in its place are told one after the other; a look at all sees both.
 async fn is_over(scheduler: &Scheduler, query: &v1::TaskQuery) -> Result<bool, Error> {
-    let states = TaskState::ALL.into_iter().filter(|state| state.is_active());
-    let states = states.map(|state| v1::TaskState::from(state) as i32).collect();
-    let query = v1::TaskQuery { states, ..query.clone() };
+    let query = v1::TaskQuery { states: active_states(), ..query.clone() };
     Ok(scheduler.tasks(query).await?.tasks.is_empty())
 }
 
@@ -119,27 +103,50 @@ struct Following {
     /// What tells the reader of each task that the task has ended.
     ends: BTreeMap<String, CancellationToken>,
     readers: JoinSet<()>,
-    synced: bool,
-    /// The tasks that were there before this began.
-    old: BTreeMap<String, v1::ScheduledTask>,
+    /// Whether all tasks have been told once.
+    has_begun: bool,
+    /// While all tasks are told, those that were.
+    told: Option<BTreeMap<String, v1::ScheduledTask>>,
 }
 
 impl Following {
-    /// Reads the latest tasks of those that were there before.
-    async fn begin(&mut self) -> Result<(), Error> {
-        self.synced = true;
-        for task in latest(std::mem::take(&mut self.old).into_values().collect()) {
+    /// All tasks have been told. At first the latest of each instance is read; later those that were forgotten
+    /// while the scheduler was away have ended. Gives whether none may be left.
+    async fn compare(&mut self) -> Result<bool, Error> {
+        let told = self.told.take().unwrap_or_default();
+        if std::mem::replace(&mut self.has_begun, true) {
+            self.ends.retain(|id, end| {
+                let is_known = told.contains_key(id);
+                if !is_known {
+                    end.cancel();
+                }
+                is_known
+            });
+            return Ok(true);
+        }
+        let old: Vec<String> = told.keys().cloned().collect();
+        for task in latest(told.into_values().collect()) {
             self.read(task, self.wanted.clone()).await?;
         }
-        Ok(())
+        // The others have ended before anybody asked, and are not read when they are told again.
+        for id in old {
+            self.ends.entry(id).or_default();
+        }
+        Ok(true)
     }
 
     /// Takes in how a task is. Gives whether it has ended.
     async fn take(&mut self, task: v1::ScheduledTask) -> Result<bool, Error> {
-        let id =
-            task.assigned.as_ref().map(|assigned| assigned.task_id.clone()).unwrap_or_default();
-        if !self.synced {
-            self.old.insert(id, task);
+        let Some(assigned) = &task.assigned else { return Ok(false) };
+        // One that still waits for a place is told again when it has one.
+        if assigned.agent_id.is_empty() {
+            return Ok(state(&task)?.is_terminal());
+        }
+        let id = assigned.task_id.clone();
+        if let Some(told) = &mut self.told {
+            told.insert(id.clone(), task.clone());
+        }
+        if !self.has_begun {
             return Ok(false);
         }
         let state = state(&task)?;
@@ -147,7 +154,7 @@ impl Following {
             if state.is_terminal() {
                 end.cancel();
             }
-        } else if state != TaskState::Assigned || state.is_terminal() {
+        } else if state != TaskState::Assigned {
             // All of what a new task prints is wanted.
             let wanted = Wanted { tail: None, since_ms: None, ..self.wanted.clone() };
             self.read(task, wanted).await?;
@@ -155,17 +162,21 @@ impl Following {
         Ok(state.is_terminal())
     }
 
+    /// A task is not remembered any more, so it has ended.
+    fn forget(&mut self, id: &str) -> bool {
+        if let Some(end) = self.ends.remove(id) {
+            end.cancel();
+        }
+        true
+    }
+
     async fn read(&mut self, task: v1::ScheduledTask, wanted: Wanted) -> Result<(), Error> {
-        let Some(assigned) = task.assigned.clone().filter(|task| !task.agent_id.is_empty()) else {
-            return Ok(());
-        };
+        let Some(assigned) = task.assigned.clone() else { return Ok(()) };
         let end = CancellationToken::new();
         if state(&task)?.is_terminal() {
             end.cancel();
         }
-        if self.ends.insert(assigned.task_id, end.clone()).is_some() {
-            return Ok(());
-        }
+        self.ends.insert(assigned.task_id, end.clone());
         let (scheduler, said) = (self.scheduler.clone(), self.said.clone());
         self.readers.spawn(async move {
             if let Err(error) = read(&scheduler, &task, wanted, &said, &end).await {

@@ -1,7 +1,5 @@
 //! Backups of the scheduler's state, and going back to one.
 
-use std::time::Duration;
-
 use aurora_api::v1;
 use aurora_model::job::ScheduledTask;
 
@@ -76,8 +74,8 @@ impl Scheduler {
         let act = |mut to: Self| async move {
             to.backups.commit_recovery(v1::CommitRecoveryRequest {}).await
         };
-        let once = Self { retry_for: Duration::ZERO, ..self.clone() };
-        once.call(Code::Api, act).await.map(|_| ())
+        let look = "look with `aurora admin scheduler_list_backups` and at the jobs before it is tried again";
+        self.call_once(Code::Api, look, act).await.map(|_| ())
     }
 
     /// Forgets the backup that is staged.

@@ -161,18 +161,7 @@ impl Scheduler {
                 Ok(answer) => return Ok(answer),
                 Err(Missed::Failed(error)) => return Err(error),
                 Err(Missed::Led(leader)) => {
-                    redirects += 1;
-                    if redirects > MAX_REDIRECTS {
-                        return Err(Error::new(
-                            Code::Network,
-                            format!(
-                                "{} schedulers after each other say that another one leads, the \
-                                 last of them that it is {leader}",
-                                redirects
-                            ),
-                        ));
-                    }
-                    self.transport.redirect(&leader)?;
+                    self.follow(&leader, &mut redirects)?;
                     continue;
                 }
                 Err(Missed::Unreachable(reason)) => reason,
@@ -196,6 +185,54 @@ impl Scheduler {
             }
             tokio::time::sleep(pause).await;
         }
+    }
+
+    /// Makes a call that must not be made twice: it is sent on to who leads, for then nothing was done, and
+    /// otherwise not made again. Who is there is found out before it.
+    async fn call_once<T, F, Answering>(
+        &self,
+        refused: Code,
+        look: &str,
+        act: F,
+    ) -> Result<T, Error>
+    where
+        F: Fn(Self) -> Answering,
+        Answering: Future<Output = Result<Response<T>, Status>>,
+    {
+        self.info().await?;
+        let mut redirects = 0;
+        loop {
+            match self.try_once(refused, &act).await {
+                Ok(answer) => return Ok(answer),
+                Err(Missed::Failed(error)) => return Err(error),
+                Err(Missed::Led(leader)) => self.follow(&leader, &mut redirects)?,
+                Err(Missed::Unreachable(reason)) => {
+                    return Err(Error::new(
+                        Code::Network,
+                        format!(
+                            "failed to reach the scheduler at {}: {reason}; whether it was carried out is \
+                             not known: {look}",
+                            self.address()
+                        ),
+                    ));
+                }
+            }
+        }
+    }
+
+    /// From now on the one is asked that is said to lead, unless that has been said too often.
+    fn follow(&self, leader: &str, redirects: &mut u32) -> Result<(), Error> {
+        *redirects += 1;
+        if *redirects > MAX_REDIRECTS {
+            return Err(Error::new(
+                Code::Network,
+                format!(
+                    "{redirects} schedulers after each other say that another one leads, the last of \
+                     them that it is {leader}"
+                ),
+            ));
+        }
+        self.transport.redirect(leader)
     }
 
     /// Makes a call between the hooks that are on it. A scheduler of no cluster, as that of `aurora up` is to
@@ -223,12 +260,17 @@ impl Scheduler {
                 _ => Missed::Failed(error),
             });
         }
-        match act(self.clone()).await {
-            Ok(answer) => {
+        // The channel's own limit ends with the head of the answer.
+        match tokio::time::timeout(self.transport.longest_call(), act(self.clone())).await {
+            Ok(Ok(answer)) => {
                 self.transport.answered();
                 Ok(answer.into_inner())
             }
-            Err(status) => Err(self.missed(&status, refused)),
+            Ok(Err(status)) => Err(self.missed(&status, refused)),
+            Err(_) => {
+                let late = Status::deadline_exceeded("the answer did not end");
+                Err(Missed::Failed(self.failure(&late, refused)))
+            }
         }
     }
 
@@ -366,10 +408,10 @@ impl Scheduler {
 /// The pauses between tries: twice as long each time up to a bound, and never quite the same, so that many who
 /// wait do not come back together.
 #[derive(Debug, Default)]
-struct Pauses(Duration);
+pub(crate) struct Pauses(Duration);
 
 impl Pauses {
-    fn next(&mut self) -> Duration {
+    pub(crate) fn next(&mut self) -> Duration {
         self.0 = (self.0 * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
         let [random, ..] = *uuid::Uuid::new_v4().as_bytes();
         self.0.mul_f64(0.5 + f64::from(random) / 512.0)

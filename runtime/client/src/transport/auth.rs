@@ -1,7 +1,8 @@
 //! Who asks: a token, or a user with a password (`client.md` 12).
 //!
 //! A token is the cluster's, and goes to nobody but the schedulers that were found by what is configured. A
-//! password is a host's: that of the host that is asked, whoever sent us there.
+//! password is a host's: that of the host that is asked, whoever sent us there. The one for all other hosts goes
+//! only where the token goes.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,7 @@ pub(crate) fn of(
     let token = if is_found { token(cluster)? } else { None };
     let (what, value) = match token {
         Some(token) => ("token", format!("Bearer {token}")),
-        None => match password(cluster, address)? {
+        None => match password(cluster, address, is_found)? {
             Some(login) => ("password", format!("Basic {}", STANDARD.encode(login))),
             None => return Ok(None),
         },
@@ -68,7 +69,7 @@ fn token(cluster: &Cluster) -> Result<Option<String>, Error> {
 }
 
 /// `USER:PASSWORD` for a host.
-fn password(cluster: &Cluster, address: &Address) -> Result<Option<String>, Error> {
+fn password(cluster: &Cluster, address: &Address, is_found: bool) -> Result<Option<String>, Error> {
     let named = cluster.auth.netrc_file.clone();
     let usual = || {
         let named = std::env::var_os("NETRC").filter(|file| !file.is_empty()).map(PathBuf::from);
@@ -76,7 +77,7 @@ fn password(cluster: &Cluster, address: &Address) -> Result<Option<String>, Erro
     };
     let must_be = named.is_some();
     let Some(file) = named.or_else(usual) else { return Ok(None) };
-    Netrc::read(&file, must_be)?.login(&file, address.host())
+    Netrc::read(&file, must_be)?.login(&file, address.host(), is_found)
 }
 
 /// A whole file, if it is no longer than that.

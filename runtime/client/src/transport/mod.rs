@@ -83,6 +83,11 @@ impl Transport {
         &self.0.cluster
     }
 
+    /// How long one call may take, with the connection and the whole answer.
+    pub(crate) fn longest_call(&self) -> Duration {
+        CONNECT_TIMEOUT + self.0.call_timeout
+    }
+
     /// From now on whoever is asked is to answer by itself, whether or not it leads.
     pub(crate) fn be_direct(&self) {
         self.state().is_direct = true;
@@ -181,7 +186,22 @@ impl Transport {
     pub(crate) fn redirect(&self, leader: &str) -> Result<(), Error> {
         let leader = Address::parse(leader)?;
         tracing::debug!("{} says that {leader} leads", self.address());
-        if self.state().last.as_ref().is_some_and(|last| last.is_same_server(&leader)) {
+        let last = self.state().last.clone();
+        if let Some(last) = &last
+            && last.is_tls()
+            && !leader.is_tls()
+            && !self.0.cluster.auth.allow_plain_http
+        {
+            return Err(Error::new(
+                Code::Network,
+                format!(
+                    "the scheduler at {last} says that {leader} leads, where others can read what is sent: \
+                     it was not followed. Let the schedulers announce https://, or set \
+                     auth.allow_plain_http = true for the cluster if nobody can listen"
+                ),
+            ));
+        }
+        if last.is_some_and(|last| last.is_same_server(&leader)) {
             return Err(Error::new(
                 Code::Network,
                 format!("the scheduler at {leader} names itself as the one that leads instead"),

@@ -50,11 +50,22 @@ impl Netrc {
         Ok(Self { entries, is_open: mode & 0o077 != 0 })
     }
 
-    /// `USER:PASSWORD` of a host; an error if others could have read it.
-    pub(crate) fn login(&self, file: &Path, host: &str) -> Result<Option<String>, Error> {
-        let is_for =
-            |entry: &&Entry| entry.host.as_deref().is_none_or(|of| of.eq_ignore_ascii_case(host));
+    /// `USER:PASSWORD` of a host; an error if others could have read it. What is meant for all other hosts is
+    /// for one that was found only: anybody could name another.
+    pub(crate) fn login(
+        &self,
+        file: &Path,
+        host: &str,
+        is_found: bool,
+    ) -> Result<Option<String>, Error> {
+        let is_for = |entry: &&Entry| match &entry.host {
+            Some(of) => of.eq_ignore_ascii_case(host),
+            None => is_found,
+        };
         let Some(entry) = self.entries.iter().find(is_for) else { return Ok(None) };
+        if entry.login.is_empty() && entry.password.is_empty() {
+            return Ok(None);
+        }
         if self.is_open {
             let file = file.display();
             return Err(Error::new(
@@ -152,21 +163,26 @@ mod tests {
                     password \"two \\\" words\"\nmacdef init\ncd /\nmachine c\n\ndefault login any \
                     password #1\n";
         let netrc = Netrc { entries: parse(text).unwrap(), is_open: false };
-        let login = |host| netrc.login(Path::new("f"), host).unwrap().unwrap();
+        let login = |host| netrc.login(Path::new("f"), host, true).unwrap().unwrap();
         assert_eq!([login("a"), login("B"), login("c")], ["me:s3", "you:two \" words", "any:#1"]);
         assert!(!format!("{netrc:?}").contains("s3"));
+        // One that only a redirect names.
+        let sent = |host| netrc.login(Path::new("f"), host, false).unwrap();
+        assert_eq!((sent("a").as_deref(), sent("c")), (Some("me:s3"), None));
+        let netrc = Netrc { entries: parse("machine a\ndefault login x").unwrap(), is_open: false };
+        assert_eq!(netrc.login(Path::new("f"), "a", true).unwrap(), None);
     }
 
     #[test]
     fn what_others_may_read_is_not_used() {
         let entries = || parse("machine a login me password secret").unwrap();
         let open = Netrc { entries: entries(), is_open: true };
-        let refused = open.login(Path::new("/h/.netrc"), "a").unwrap_err().to_string();
+        let refused = open.login(Path::new("/h/.netrc"), "a", true).unwrap_err().to_string();
         assert!(
             refused.ends_with("chmod 600 /h/.netrc") && !refused.contains("secret"),
             "{refused}"
         );
-        assert_eq!(open.login(Path::new("f"), "b").unwrap(), None);
+        assert_eq!(open.login(Path::new("f"), "b", true).unwrap(), None);
     }
 
     #[test]
