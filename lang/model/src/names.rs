@@ -239,7 +239,7 @@ names! {
         "self": "{{self.field}}",
         /// The field or bound name of what is around the struct, the outermost first.
         "super": "{{super.field}}",
-        /// An image by its digest, for `Docker.image`: asked of the cluster's registry.
+        /// An image by its digest, for `Docker.image`. It is not looked up yet: write the digest.
         "docker.image": "{{docker.image[name][tag]}}",
     }
     "Lists that a file defines", false, "Read when the file has been evaluated." {

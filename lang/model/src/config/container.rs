@@ -28,9 +28,7 @@ declare! {
     /// A container of Docker's engine. The image must contain what the executor needs to run.
     #[derive(Eq)]
     pub struct Docker {
-        /// The image, as `docker pull` takes it. Where the client knows the cluster's registry,
-        /// `{{docker.image[name][tag]}}` names the image by its digest, so that every instance runs
-        /// the same one.
+        /// The image, as `docker pull` takes it. With a digest, every instance runs the same one.
         pub image: String,
         /// Parameters of the engine. Clusters take only those that they are set up to allow.
         pub parameters: Vec<Parameter> = Vec::<Parameter>::new(),

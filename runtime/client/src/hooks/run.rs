@@ -10,6 +10,8 @@ use tokio::process::Command;
 
 /// The most that is kept of each output, in bytes; what comes after it is let go.
 const MAX_OUTPUT: usize = 256 << 10;
+/// How long what a hook has left behind may hold its outputs open, once it has ended itself.
+const LEFT_OPEN: Duration = Duration::from_secs(1);
 /// How deep hooks may run commands that have hooks.
 const MAX_DEPTH: u32 = 4;
 /// By this name a hook's process knows how deep it is.
@@ -98,19 +100,36 @@ async fn talk(words: &[String], what: &impl Serialize) -> io::Result<Done> {
             let _ = input.write_all(&asked).await;
         }
     };
-    let ((), out, err) = tokio::join!(write, read(out), read(err));
-    let status = child.wait().await?;
-    Ok(Done { status: code(status), out: out?, err: err? })
+    let (mut said, mut moaned) = (Vec::new(), Vec::new());
+    let status = {
+        let talking = async { tokio::join!(write, read(out, &mut said), read(err, &mut moaned)) };
+        tokio::pin!(talking);
+        let heard = |((), out, err): ((), io::Result<()>, io::Result<()>)| out.and(err);
+        tokio::select! {
+            all = &mut talking => {
+                heard(all)?;
+                child.wait().await?
+            }
+            status = child.wait() => {
+                let status = status?;
+                if let Ok(all) = tokio::time::timeout(LEFT_OPEN, &mut talking).await {
+                    heard(all)?;
+                }
+                status
+            }
+        }
+    };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ok(Done { status: code(status), out: text(&said), err: text(&moaned) })
 }
 
-async fn read(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<String> {
-    let Some(mut pipe) = pipe else { return Ok(String::new()) };
-    let mut text = Vec::new();
+async fn read(pipe: Option<impl AsyncRead + Unpin>, text: &mut Vec<u8>) -> io::Result<()> {
+    let Some(mut pipe) = pipe else { return Ok(()) };
     let mut part = [0; 8192];
     loop {
         let count = pipe.read(&mut part).await?;
         if count == 0 {
-            return Ok(String::from_utf8_lossy(&text).into_owned());
+            return Ok(());
         }
         let room = MAX_OUTPUT.saturating_sub(text.len());
         text.extend_from_slice(&part[..count.min(room)]);
@@ -140,6 +159,19 @@ mod tests {
         let script = format!("exec <&-; head -c {} /dev/zero; kill -9 $$", MAX_OUTPUT * 2);
         let done = run(&sh(&script), Duration::from_secs(20), &vec![0; 100_000]).await.unwrap();
         assert_eq!((done.status, done.out.len()), (137, MAX_OUTPUT));
+    }
+
+    #[tokio::test]
+    async fn what_a_hook_leaves_behind_is_not_waited_for() {
+        let left = run(&sh("sleep 1000 & echo $!"), Duration::from_secs(20), &()).await.unwrap();
+        let pid: i32 = left.out.trim().parse().unwrap();
+        kill(pid);
+        assert_eq!(left.status, 0);
+    }
+
+    fn kill(pid: i32) {
+        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     }
 
     #[tokio::test]

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use aurora_model::job::TaskState;
 
+/// What is said of an instance that is not begun anew.
+pub(super) const ENDED: &str = "it has ended and does not begin anew";
+
 /// A task as it is told.
 #[derive(Debug, Clone)]
 pub(super) struct Told<'a> {
@@ -23,14 +26,16 @@ pub(super) struct Batch {
     /// For so long an instance must run to count as well.
     watch: Duration,
     instances: BTreeMap<u32, Instance>,
-    /// The runs that were to end, and those before them.
-    old: BTreeSet<String>,
+    /// The runs that were to end, and those before them: whose they are, and whether they have ended.
+    old: BTreeMap<String, (u32, bool)>,
     /// The runs after them, and whose they are.
     new: BTreeMap<String, u32>,
     /// What was told since all was told anew.
     told: BTreeSet<String>,
     /// Whether all has been told once.
     is_whole: bool,
+    /// The instances that have been given out as doubtful.
+    doubted: BTreeSet<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,10 +54,11 @@ impl Batch {
         Self {
             watch,
             instances: instances.iter().map(|instance| (*instance, Instance::Waits)).collect(),
-            old: BTreeSet::new(),
+            old: BTreeMap::new(),
             new: BTreeMap::new(),
             told: BTreeSet::new(),
             is_whole: false,
+            doubted: BTreeSet::new(),
         }
     }
 
@@ -64,6 +70,7 @@ impl Batch {
     /// All of them have been told: those that were not are no more.
     pub(super) fn end(&mut self) {
         self.is_whole = true;
+        self.old.retain(|id, _| self.told.contains(id));
         let missing: Vec<String> =
             self.new.keys().filter(|id| !self.told.contains(*id)).cloned().collect();
         for id in missing {
@@ -73,6 +80,7 @@ impl Batch {
 
     /// A task is no longer known.
     pub(super) fn gone(&mut self, task_id: &str) {
+        self.old.remove(task_id);
         if let Some(instance) = self.new.remove(task_id) {
             self.fail(instance, "it is no more".to_owned());
         }
@@ -83,7 +91,7 @@ impl Batch {
         self.told.insert(task.task_id.to_owned());
         let is_known = self.new.contains_key(task.task_id);
         if !is_known && self.is_old(task) {
-            self.old.insert(task.task_id.to_owned());
+            self.old.insert(task.task_id.to_owned(), (task.instance, task.state.is_terminal()));
             return;
         }
         self.new.insert(task.task_id.to_owned(), task.instance);
@@ -114,7 +122,31 @@ impl Batch {
     fn is_old(&self, task: &Told<'_>) -> bool {
         let ends = task.state.is_terminal()
             || matches!(task.state, TaskState::Restarting | TaskState::Killing);
-        self.old.contains(task.task_id) || (!self.is_whole && ends)
+        self.old.contains_key(task.task_id) || (!self.is_whole && ends)
+    }
+
+    /// The instances whose runs have ended without another after them, each once: somebody may have killed them
+    /// meanwhile, or the run after them is about to be told.
+    pub(super) fn doubtful(&mut self) -> Vec<u32> {
+        if !self.is_whole {
+            return Vec::new();
+        }
+        let lives = |instance: u32| {
+            self.new.values().any(|of| *of == instance)
+                || self.old.values().any(|(of, has_ended)| *of == instance && !has_ended)
+        };
+        let waiting = self.instances.iter().filter(|(_, state)| **state == Instance::Waits);
+        let doubtful: Vec<u32> = waiting
+            .map(|(instance, _)| *instance)
+            .filter(|instance| !self.doubted.contains(instance) && !lives(*instance))
+            .collect();
+        self.doubted.extend(&doubtful);
+        doubtful
+    }
+
+    /// An instance has no run, and gets none.
+    pub(super) fn is_no_more(&mut self, instance: u32) {
+        self.fail(instance, ENDED.to_owned());
     }
 
     fn fail(&mut self, instance: u32, why: String) {
@@ -257,6 +289,27 @@ mod tests {
             assert!(batch.is_done());
             assert_eq!(failed(&batch).len(), fails);
         }
+    }
+
+    #[test]
+    fn one_whose_run_has_ended_without_another_is_doubtful_once() {
+        let mut batch = begun(&[0, 1, 2]);
+        assert_eq!(batch.doubtful(), [0; 0]);
+        batch.see(at(1), &told(0, "old-0", Killed));
+        assert_eq!(batch.doubtful(), [0]);
+        assert_eq!(batch.doubtful(), [0; 0]);
+        batch.see(at(1), &told(0, "new-0", Running));
+        // One that somebody has killed, and one that is forgotten.
+        batch.gone("old-1");
+        batch.begin();
+        batch.see(at(2), &told(0, "new-0", Running));
+        batch.end();
+        assert_eq!(batch.doubtful(), [1, 2]);
+        batch.is_no_more(1);
+        batch.is_no_more(2);
+        assert_eq!(failed(&batch), [1, 2]);
+        batch.tick(at(31));
+        assert!(batch.is_done());
     }
 
     #[test]

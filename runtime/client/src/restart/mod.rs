@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 pub use queue::{Limits, Outcome};
 
-use self::batch::{Batch, Told};
+use self::batch::{Batch, ENDED, Told};
 use self::queue::Queue;
 use crate::error::{Code, Error};
 use crate::scheduler::{Scheduler, instances_of, tasks_of};
@@ -89,7 +89,7 @@ impl<'a> Restart<'a> {
         }
         let active = instances_of(&self.scheduler.active(self.job).await?);
         for instance in again.into_iter().filter(|instance| !active.contains(instance)) {
-            self.queue.give_up(instance, "it has ended and does not begin anew".to_owned());
+            self.queue.give_up(instance, ENDED.to_owned());
         }
         Ok(())
     }
@@ -113,6 +113,13 @@ impl<'a> Restart<'a> {
             };
             if let Some(seen) = seen {
                 take(&mut batch, begin.elapsed(), seen?)?;
+            }
+            let doubtful = batch.doubtful();
+            if !doubtful.is_empty() {
+                let active = instances_of(&self.scheduler.active(self.job).await?);
+                for instance in doubtful.into_iter().filter(|instance| !active.contains(instance)) {
+                    batch.is_no_more(instance);
+                }
             }
             batch.tick(begin.elapsed());
             for (instance, end) in batch.ends() {

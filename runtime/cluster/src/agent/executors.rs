@@ -1,13 +1,15 @@
-//! The executors of an agent, their tasks (`container`), and the updates on their way to the
-//! frameworks (`updates`).
+//! The executors of an agent, their tasks (`container`), what they ask of it (`asked`), the updates on their way
+//! to the frameworks (`updates`), and what the rest of the agent looks at (`looks`).
 //!
 //! An update is on disk before the executor is told that it has been taken, and is sent to the
 //! master again and again, one at a time for each task, until its framework has acknowledged it.
 
+mod asked;
 mod container;
+mod looks;
 mod updates;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,20 +18,21 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use aurora_daemon::beneath;
 use aurora_daemon::text::{LAST_LINES, last_lines};
 use aurora_mesos::v1;
-use aurora_mesos::v1::executor::{Call, Event, event};
+use aurora_mesos::v1::executor::{Event, event};
 use bytes::Bytes;
 use prost::Message;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub(crate) use self::asked::CallRefused;
 use self::container::{Doom, Executor, Task};
+pub(crate) use self::looks::Inside;
 use super::cgroup;
 use super::checkpoint::{self, Folders};
 use super::fetch;
 use super::launch::{self, Process, Surroundings};
 use super::leftovers;
-use crate::api::Events;
 use crate::proto::{self, AgentMessage, Container, Register, Running, agent_message::Kind};
 
 pub(crate) type Link = mpsc::UnboundedSender<AgentMessage>;
@@ -41,20 +44,6 @@ pub(crate) struct Times {
     pub(crate) reregistration: Duration,
     pub(crate) shutdown_grace: Duration,
     pub(crate) recovery: Duration,
-}
-
-/// Why a call of an executor is refused, in Mesos's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum CallRefused {
-    #[error("Framework cannot be found")]
-    UnknownFramework,
-    #[error("Executor cannot be found")]
-    Unknown,
-    #[error("Executor is not subscribed")]
-    NotSubscribed,
-    /// Not in Mesos's words: it ends itself then.
-    #[error("The agent cannot write the update down")]
-    NotWritten,
 }
 
 /// All executors. Cheap to clone.
@@ -633,64 +622,6 @@ impl Executors {
         }
     }
 
-    /// The id by which the master knows this agent, once it does.
-    pub(crate) fn agent_id(&self) -> Option<String> {
-        self.lock().agent.id.as_ref().map(|id| id.value.clone())
-    }
-
-    /// The containers whose executors run: framework, executor and container.
-    pub(crate) fn running_containers(&self) -> Vec<(String, String, String)> {
-        let inner = self.lock();
-        let running = inner.executors.iter().filter(|(_, executor)| executor.is_running());
-        let named = running.map(|((framework, id), executor)| {
-            (framework.clone(), id.clone(), executor.container.clone())
-        });
-        named.collect()
-    }
-
-    /// What a command needs to know that is to run in a container; nothing of one that does not run.
-    pub(crate) fn inside(&self, container: &str) -> Option<Inside> {
-        let inner = self.lock();
-        let agent_id = inner.agent.id.as_ref().map(|id| id.value.clone()).unwrap_or_default();
-        let mut all = inner.executors.values();
-        let executor =
-            all.find(|executor| executor.container == container && executor.is_running())?;
-        let surroundings = self.surroundings(agent_id);
-        Some(Inside {
-            sandbox: executor.sandbox.clone(),
-            cgroup: executor.cgroup.clone(),
-            is_running: executor.has_begun(),
-            environment: launch::environment(
-                &executor.framework,
-                &executor.info,
-                &executor.sandbox,
-                &surroundings,
-            ),
-        })
-    }
-
-    /// Containers that have ended although that is not written down: when, and whether a task of theirs failed.
-    pub(crate) fn unwritten(&self) -> BTreeMap<String, (i64, bool)> {
-        self.lock().unwritten.clone()
-    }
-
-    /// The containers that this agent still has to do with: they run, or somebody is still to be told
-    /// of their end.
-    pub(crate) fn containers(&self) -> BTreeSet<String> {
-        self.lock().executors.values().map(|executor| executor.container.clone()).collect()
-    }
-
-    /// Takes in that nothing is left of a container.
-    pub(crate) fn collected(&self, container: &str) {
-        self.lock().unwritten.remove(container);
-    }
-
-    /// Does something while no container is made.
-    pub(crate) fn undisturbed<T>(&self, act: impl FnOnce() -> T) -> T {
-        let _inner = self.lock();
-        act()
-    }
-
     /// Has all executors end, with this much time to do so, and starts none from here on.
     pub(crate) fn shut_down_all(&self, grace: Duration) {
         let deadline = Instant::now() + grace;
@@ -706,127 +637,6 @@ impl Executors {
         for executor in self.lock().executors.values() {
             executor.kill();
         }
-    }
-
-    fn unknown(inner: &Inner, key: &ExecutorKey) -> CallRefused {
-        let is_framework = |(known, executor): (&ExecutorKey, &Executor)| {
-            known.0 == key.0 && executor.ended_ms == 0
-        };
-        match inner.executors.iter().any(is_framework) {
-            true => CallRefused::Unknown,
-            false => CallRefused::UnknownFramework,
-        }
-    }
-
-    /// How many executors there are.
-    pub(crate) fn running(&self) -> usize {
-        self.lock().executors.values().filter(|executor| executor.ended_ms == 0).count()
-    }
-
-    /// How many updates no framework has acknowledged.
-    pub(crate) fn unacknowledged(&self) -> usize {
-        self.lock()
-            .executors
-            .values()
-            .flat_map(|executor| executor.tasks.values())
-            .map(|task| task.pending.len())
-            .sum()
-    }
-
-    /// Takes an executor's subscription.
-    pub(crate) fn subscribe(&self, call: Call, events: Events) -> Result<(), CallRefused> {
-        let key = (call.framework_id.value, call.executor_id.value);
-        let mut inner = self.lock();
-        let agent = inner.agent.clone();
-        let unknown = Self::unknown(&inner, &key);
-        let executor = inner
-            .executors
-            .get_mut(&key)
-            .filter(|executor| executor.ended_ms == 0)
-            .ok_or(unknown)?;
-        if let Some(old) = executor.events.replace(events) {
-            old.end();
-        }
-        executor.subscribed = true;
-        if let Some((_, Doom::NeverSubscribed | Doom::NeverCameBack)) = executor.deadline {
-            executor.deadline = None;
-        }
-        executor.send(&Event {
-            r#type: Some(event::Type::Subscribed as i32),
-            subscribed: Some(event::Subscribed {
-                executor_info: executor.info.clone(),
-                framework_info: executor.framework.clone(),
-                agent_info: agent,
-                container_id: Some(v1::ContainerId {
-                    value: executor.container.clone(),
-                    ..Default::default()
-                }),
-            }),
-            ..Event::default()
-        });
-        let subscribe = call.subscribe.unwrap_or_default();
-        let told: Vec<String> =
-            subscribe.unacknowledged_tasks.iter().map(|task| task.task_id.value.clone()).collect();
-        for update in subscribe.unacknowledged_updates {
-            if let Err(refused) = inner.take_update(&key, update.status) {
-                // It has to come again, and say it again.
-                if let Some(executor) = inner.executors.get_mut(&key) {
-                    executor.events = None;
-                }
-                return Err(refused);
-            }
-        }
-        // A task that was sent, but of which the executor knows nothing, never arrived.
-        let lost: Vec<String> = inner
-            .executors
-            .get(&key)
-            .into_iter()
-            .flat_map(|executor| &executor.tasks)
-            .filter(|(id, task)| task.delivered && task.latest.is_none() && !told.contains(id))
-            .map(|(id, _)| id.clone())
-            .collect();
-        for task in lost {
-            inner.make_update(
-                &key,
-                &task,
-                v1::TaskState::TaskDropped,
-                "The executor never received the task",
-                v1::task_status::Reason::AgentRestarted,
-            );
-        }
-        if let Some(executor) = inner.executors.get_mut(&key) {
-            for (id, task) in &mut executor.tasks {
-                task.delivered |= told.contains(id);
-            }
-            executor.deliver();
-        }
-        Ok(())
-    }
-
-    /// Takes in that an executor's stream has ended, if it is still the executor's.
-    pub(crate) fn stream_closed(&self, key: &ExecutorKey, events: &Events) {
-        let mut inner = self.lock();
-        if let Some(executor) = inner.executors.get_mut(key)
-            && executor.events.as_ref().is_some_and(|known| known.is(events))
-        {
-            executor.events = None;
-        }
-    }
-
-    /// Takes an executor's update.
-    pub(crate) fn update(&self, call: Call) -> Result<(), CallRefused> {
-        let key = (call.framework_id.value, call.executor_id.value);
-        let mut inner = self.lock();
-        inner.check(&key)?;
-        match call.update {
-            Some(update) => inner.take_update(&key, update.status),
-            None => Ok(()),
-        }
-    }
-
-    /// Whether an executor is known, and whether it has ever subscribed.
-    pub(crate) fn check(&self, framework: &str, executor: &str) -> Result<(), CallRefused> {
-        self.lock().check(&(framework.to_owned(), executor.to_owned()))
     }
 
     /// Lets time pass: executors whose time is over are killed, updates are sent again.
@@ -850,16 +660,6 @@ impl Executors {
     }
 }
 
-/// Where a command is to run.
-#[derive(Debug)]
-pub(crate) struct Inside {
-    pub(crate) sandbox: PathBuf,
-    pub(crate) cgroup: Option<PathBuf>,
-    /// Whether the executor has said of a task that it runs.
-    pub(crate) is_running: bool,
-    pub(crate) environment: Vec<(&'static str, String)>,
-}
-
 /// All that the start of an executor needs.
 struct Start {
     framework: v1::FrameworkInfo,
@@ -876,14 +676,6 @@ impl Inner {
         if !executor.written {
             let ended = (executor.ended_ms, executor.failed);
             self.unwritten.insert(executor.container, ended);
-        }
-    }
-
-    fn check(&self, key: &ExecutorKey) -> Result<(), CallRefused> {
-        match self.executors.get(key) {
-            Some(executor) if executor.ended_ms == 0 && executor.subscribed => Ok(()),
-            Some(executor) if executor.ended_ms == 0 => Err(CallRefused::NotSubscribed),
-            _ => Err(Executors::unknown(self, key)),
         }
     }
 
