@@ -1,6 +1,7 @@
 //! What commands tell beside their results (`client.md` 2): lines on standard error, as the original's.
 
 use std::fmt;
+use std::io;
 
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -9,6 +10,8 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::live::above;
 
 /// From now on lines are told: those of how calls do, or with `is_verbose` of each of them.
 pub(crate) fn init(is_verbose: bool) {
@@ -22,9 +25,24 @@ pub(crate) fn init(is_verbose: bool) {
         .with_target("aurora_client", ours)
         .with_target("aurora_zookeeper", zookeeper)
         .with_default(others);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).event_format(Lines);
+    let lines = tracing_subscriber::fmt::layer().with_writer(|| Beside).event_format(Lines);
     // Nobody has set logs up before: this is called once, by commands that do not.
     let _ = tracing_subscriber::registry().with(targets).with(lines).try_init();
+}
+
+/// The standard error, above whatever view is drawn there.
+struct Beside;
+
+impl io::Write for Beside {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut written = Ok(());
+        above(|| written = io::stderr().lock().write_all(bytes));
+        written.map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().lock().flush()
+    }
 }
 
 /// ` WARN] text`.

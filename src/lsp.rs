@@ -8,10 +8,7 @@ use std::sync::Arc;
 
 use aurora_api::convert::task_state;
 use aurora_api::v1;
-use aurora_client::{
-    Scheduler,
-    discovery::{self, Connection},
-};
+use aurora_client::{Connection, Scheduler};
 use aurora_eval::ReadyJob;
 use aurora_lsp::{Asking, Place, Role, Roles, Trouble};
 use aurora_model::job::MilliCpus;
@@ -54,8 +51,8 @@ impl Args {
             program,
             inspect: describe,
             clusters: |named| {
-                let file = named.map(PathBuf::from).or_else(named_clusters);
-                discovery::names(file.as_deref())
+                let connection = of(named.map(PathBuf::from));
+                connection.names().map_err(|error| error.to_string())
             },
             schedulers: Arc::new(Schedulers),
         };
@@ -79,17 +76,15 @@ impl aurora_lsp::Schedulers for Schedulers {
     }
 }
 
-/// The clusters.json that the client's commands read instead of the usual ones, if one is named.
-fn named_clusters() -> Option<PathBuf> {
-    std::env::var_os("AURORA_CLUSTERS").filter(|path| !path.is_empty()).map(PathBuf::from)
+/// As the environment says, but for a file of clusters that is named.
+fn of(clusters: Option<PathBuf>) -> Connection {
+    let said = Connection::of_environment();
+    Connection { clusters: clusters.or(said.clusters), ..said }
 }
 
 async fn scheduler(place: Place) -> Result<Scheduler, Failure> {
     let Place { cluster, clusters } = place;
-    let scheduler = std::env::var("AURORA_SCHEDULER").ok().filter(|address| !address.is_empty());
-    let clusters = clusters.or_else(named_clusters);
-    let connection = Connection::once(scheduler, clusters);
-    Ok(Scheduler::of_cluster(&cluster, &connection).await?)
+    Ok(Scheduler::of_cluster(&cluster, &of(clusters)).await?)
 }
 
 async fn look(place: Place, roles: BTreeSet<String>) -> Result<Roles, Failure> {

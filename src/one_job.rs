@@ -13,7 +13,7 @@ pub(crate) struct OneJob {
     #[arg(value_name = "JOB")]
     pub(crate) key: ClusterJobKey,
     #[command(flatten)]
-    connection: Connection,
+    pub(crate) connection: Connection,
     #[command(flatten)]
     pub(crate) output: Output,
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Serialize;
 
 use crate::failure::{Code, Failure};
+use crate::live::above;
 
 /// The form of a command's result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -100,7 +101,7 @@ pub(crate) fn note(text: &str) {
         return;
     }
     // Without a stderr nobody listens.
-    let _ = writeln!(anstream::stderr().lock(), "{text}");
+    above(|| drop(writeln!(anstream::stderr().lock(), "{text}")));
 }
 
 /// Warns of something.

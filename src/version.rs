@@ -12,7 +12,7 @@ pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The cluster whose scheduler is asked too.
+    /// The cluster whose scheduler is asked too [default: that of a running `aurora up`].
     #[arg(value_name = "CLUSTER")]
     cluster: Option<String>,
     #[command(flatten)]
@@ -27,7 +27,7 @@ impl Args {
             let Self { cluster, connection, output } = self;
             let scheduler = match &cluster {
                 Some(cluster) => Some(Scheduler::of_cluster(cluster, &connection).await?),
-                None => connection.given()?,
+                None => connection.given_or_here()?,
             };
             let mut server = None;
             if let Some(scheduler) = &scheduler {

@@ -79,7 +79,7 @@ pub(crate) enum Command {
 
 impl Command {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
-        runtime::block_on(async {
+        runtime::block_on_until_interrupted(async {
             match self {
                 Self::Query(args) => args.run().await,
                 Self::PruneTasks(args) => args.run().await,

@@ -4,10 +4,9 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::Write;
-use std::path::Path;
 use std::time::Duration;
 
-use aurora_client::{Connection, Scheduler, discovery};
+use aurora_client::{Connection, Scheduler};
 use aurora_eval::{Disk, Engine};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::{Bash, CompleteEnv, EnvCompleter, Fish, Zsh};
@@ -126,8 +125,7 @@ fn clusters(typed: &OsStr) -> Vec<CompletionCandidate> {
 
 /// The names of all clusters.
 fn names() -> Vec<String> {
-    let named = std::env::var_os("AURORA_CLUSTERS");
-    discovery::names(named.as_deref().map(Path::new)).unwrap_or_default()
+    Connection::of_environment().names().unwrap_or_default()
 }
 
 /// Of the keys that begin as typed, what comes up to the slash after it, or the key.
@@ -143,10 +141,7 @@ fn steps(typed: &str, keys: BTreeSet<String>) -> BTreeSet<String> {
 
 /// The roles of a cluster, or the jobs of a role of it.
 fn running(cluster: &str, role: Option<&str>) -> Result<Vec<String>, Failure> {
-    let connection = Connection::once(
-        std::env::var("AURORA_SCHEDULER").ok().filter(|address| !address.is_empty()),
-        std::env::var_os("AURORA_CLUSTERS").map(Into::into),
-    );
+    let connection = Connection::of_environment();
     crate::runtime::block_on(async {
         let asking = async {
             let scheduler = Scheduler::of_cluster(cluster, &connection).await?;

@@ -129,12 +129,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("man", "aurora man /usr/local/share/man/man1"),
 ];
 
-/// The tree of commands with their examples.
-pub(super) fn with_examples(command: clap::Command) -> clap::Command {
-    below(command, "")
-}
-
-fn below(command: clap::Command, path: &str) -> clap::Command {
+/// A command, whose words are given, and those below it with their examples.
+pub(super) fn with_examples(command: clap::Command, path: &str) -> clap::Command {
     let example = EXAMPLES.iter().find(|(of, _)| *of == path).map(|(_, example)| *example);
     let command = match example {
         // What a command says by itself stays.
@@ -144,9 +140,8 @@ fn below(command: clap::Command, path: &str) -> clap::Command {
         _ => command,
     };
     command.mut_subcommands(|command| {
-        let name = command.get_name();
-        let path = if path.is_empty() { name.to_owned() } else { format!("{path} {name}") };
-        below(command, &path)
+        let path = format!("{path} {}", command.get_name());
+        with_examples(command, &path)
     })
 }
 
@@ -170,7 +165,8 @@ mod tests {
     fn every_command_has_an_example_that_can_be_typed() {
         // Daemons are started by machines; docs/operations.md shows how.
         let daemons = ["scheduler", "master", "agent", "observer", "executor"];
-        let tree = super::super::command();
+        let mut tree = super::super::command().disable_help_subcommand(true);
+        tree.build();
         let mut all = Vec::new();
         verbs(&tree, "", &mut all);
         let without: Vec<_> = all

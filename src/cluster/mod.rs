@@ -20,7 +20,7 @@ pub(crate) enum Command {
 
 impl Command {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        runtime::block_on(async {
+        runtime::block_on_until_interrupted(async {
             match self {
                 Self::List(args) => args.run().await,
                 Self::Show(args) => args.run().await,

@@ -28,7 +28,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let job = self.file.job(&self.key)?;
+        let job = self.file.job(&self.key, &self.connection).await?;
         if job.request.cron_schedule.is_none() {
             return Err(Failure::new(
                 Code::CommandFailure,

@@ -23,7 +23,7 @@ pub(crate) struct Args {
 impl Args {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let Self { of, checked, open_browser } = self;
-        checked.check(&of.key)?;
+        checked.check(&of.key, &of.connection).await?;
         let scheduler = of.scheduler().await?;
         run(&of, &scheduler).await?;
         if open_browser.is_wanted() {

@@ -42,9 +42,9 @@ pub(super) enum Outcome<T> {
 /// Follows to whichever end comes first.
 pub(super) async fn accompany<T>(
     limits: &Limits,
+    signals: &mut Signals,
     followed: impl Future<Output = Result<T, Failure>>,
 ) -> Result<Outcome<T>, Failure> {
-    let mut signals = Signals::listen()?;
     tokio::pin!(followed);
     let deadline = async {
         match limits.timeout {
@@ -90,14 +90,17 @@ fn read(line: &str) -> Option<Choice> {
     }
 }
 
-/// Ctrl-C, and what ends a step of a pipeline.
-struct Signals {
+/// Ctrl-C, and what ends a step of a pipeline, from the beginning of a deployment on.
+#[derive(Debug)]
+pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    /// Somebody has interrupted while it could not be heeded.
+    is_due: bool,
 }
 
 impl Signals {
-    fn listen() -> Result<Self, Failure> {
+    pub(super) fn listen() -> Result<Self, Failure> {
         let listen = |kind| {
             signal(kind).map_err(|error| {
                 Failure::new(Code::Error, format!("failed to listen for signals: {error}"))
@@ -106,13 +109,51 @@ impl Signals {
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
+            is_due: false,
         })
     }
 
     async fn next(&mut self) {
+        if std::mem::take(&mut self.is_due) {
+            return;
+        }
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+        }
+    }
+
+    /// Does what changes nothing, unless somebody interrupts.
+    pub(super) async fn unless_interrupted<T>(
+        &mut self,
+        command: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            result = command => result,
+            () = self.next() => {
+                Err(Failure::new(Code::Interrupted, "interrupted before anything was begun"))
+            }
+        }
+    }
+
+    /// Begins something: only the answer tells whether it has begun, so an interruption is heeded once that is known.
+    /// Whoever interrupts again does not want to know.
+    pub(super) async fn begin<T>(
+        &mut self,
+        begin: impl Future<Output = Result<T, Failure>>,
+        unknown: impl FnOnce() -> String,
+    ) -> Result<T, Failure> {
+        tokio::pin!(begin);
+        tokio::select! {
+            result = &mut begin => return result,
+            () = self.next() => note("It is being asked for: interrupt again not to wait for the answer"),
+        }
+        tokio::select! {
+            result = begin => {
+                self.is_due = true;
+                result
+            }
+            () = self.next() => Err(Failure::new(Code::Interrupted, unknown())),
         }
     }
 }

@@ -7,7 +7,7 @@ use aurora_client::{Change, Scheduler, wait};
 use aurora_model::key::ClusterJobKey;
 use aurora_model::update::UpdateStatus;
 
-use super::accompany::{Choice, Limits, Outcome, accompany};
+use super::accompany::{Choice, Limits, Outcome, Signals, accompany};
 use super::summary::Summary;
 use crate::failure::{Code, Failure};
 use crate::output::note;
@@ -34,16 +34,21 @@ pub(super) enum Followed {
 
 impl Course<'_> {
     /// Follows it, and says how it went.
-    pub(super) async fn run(&self, limits: &Limits, summary: &mut Summary) -> Result<(), Failure> {
+    pub(super) async fn run(
+        &self,
+        limits: &Limits,
+        signals: &mut Signals,
+        summary: &mut Summary,
+    ) -> Result<(), Failure> {
         match &self.followed {
             Followed::Update(key) => {
                 let followed = follow(self.scheduler, key, summary);
-                match accompany(limits, followed).await? {
+                match accompany(limits, signals, followed).await? {
                     Outcome::Ended(status) => self.updated(key, status, summary).await,
                     other => self.left(other, limits, summary).await,
                 }
             }
-            Followed::Batch(count) => match accompany(limits, self.batch(*count)).await? {
+            Followed::Batch(count) => match accompany(limits, signals, self.batch(*count)).await? {
                 Outcome::Ended(ends) => ended(self.job, ends, summary),
                 other => self.left(other, limits, summary).await,
             },

@@ -22,7 +22,7 @@ use crate::failure::{Code, Failure};
 use crate::job::{File, ask_plan, plan_text};
 use crate::output::{Output, note, print, warn};
 use crate::update::request;
-use accompany::Choice;
+use accompany::{Choice, Signals};
 use course::{Course, Followed};
 use summary::Summary;
 
@@ -118,10 +118,58 @@ impl Args {
     }
 
     async fn deploy(&self, summary: &mut Summary) -> Result<(), Failure> {
-        let job = self.file.job_to_update(&self.key)?;
+        let job = self.file.job_to_update(&self.key, &self.connection).await?;
+        let mut signals = Signals::listen()?;
+        let ready = signals.unless_interrupted(self.prepare(&job, summary)).await?;
+        let Some(Ready { scheduler, deployment, step }) = ready else { return Ok(()) };
+        let begun = match step {
+            Step::Nothing | Step::Refused(_) => None,
+            Step::Join(update) => Some(Followed::Update(update)),
+            Step::Schedule => {
+                let begin = async {
+                    let job = v1::JobConfiguration::from(&job.request);
+                    Ok(scheduler.schedule_cron(job).await?)
+                };
+                signals.begin(begin, || self.unknown("cron show")).await?;
+                summary.result("scheduled");
+                None
+            }
+            Step::Create => {
+                let begin = self.create(&scheduler, &job, &deployment);
+                Some(signals.begin(begin, || self.unknown("job status")).await?)
+            }
+            Step::Update => {
+                let begin = self.update(&scheduler, &job, &deployment, summary);
+                signals.begin(begin, || self.unknown("update list")).await?
+            }
+        };
+        let Some(followed) = begun else { return Ok(()) };
+        if let Followed::Update(update) = &followed {
+            summary.update_id = Some(update.id.clone());
+        }
+        if self.no_wait {
+            summary.result("started");
+            return Ok(());
+        }
+        let limits = accompany::Limits {
+            timeout: self.timeout,
+            on_timeout: self.on_timeout,
+            on_interrupt: self.on_interrupt,
+            can_ask: self.can_ask(),
+        };
+        let course = Course { scheduler: &scheduler, job: &self.key, followed };
+        course.run(&limits, &mut signals, summary).await
+    }
+
+    /// Everything before the deployment: the plan, and whether it is wanted. Nothing if there is nothing to do.
+    async fn prepare(
+        &self,
+        job: &ReadyJob,
+        summary: &mut Summary,
+    ) -> Result<Option<Ready>, Failure> {
         let scheduler = Scheduler::of_cluster(&self.key.cluster, &self.connection).await?;
         let key = InstancesKey { job: self.key.clone(), instances: None };
-        let plan = ask_plan(&scheduler, &job, &key, true).await?;
+        let plan = ask_plan(&scheduler, job, &key, true).await?;
         let scheduler = scheduler.patient(PATIENCE);
         self.show(&plan)?;
         let deployment = Deployment::new(&plan, self.idempotency_key.as_deref());
@@ -134,30 +182,30 @@ impl Args {
         {
             plan.check(planned).inspect_err(|_| summary.result("refused"))?;
         }
-        match step {
+        match &step {
             Step::Nothing => {
                 summary.result("unchanged");
-                return Ok(());
+                return Ok(None);
             }
-            Step::Refused(why) => return Err(refused(summary, &self.key, &why)),
+            Step::Refused(why) => return Err(refused(summary, &self.key, why)),
             Step::Join(update) => {
                 note(&format!("This deployment goes on already, as update {}", update.id));
-                return self.finish(&scheduler, update, summary).await;
             }
-            Step::Create | Step::Update | Step::Schedule => {}
-        }
-        if !self.yes && !is_agreed("Deploy this? [y/N] ").await? {
-            return Err(refused(summary, &self.key, "nobody said yes"));
-        }
-        match step {
-            Step::Schedule => {
-                scheduler.schedule_cron(v1::JobConfiguration::from(&job.request)).await?;
-                summary.result("scheduled");
-                Ok(())
+            Step::Create | Step::Update | Step::Schedule => {
+                if !self.yes && !is_agreed("Deploy this? [y/N] ").await? {
+                    return Err(refused(summary, &self.key, "nobody said yes"));
+                }
             }
-            Step::Create => self.run_batch(&scheduler, &job, &deployment, summary).await,
-            _ => self.update(&scheduler, &job, &deployment, summary).await,
         }
+        Ok(Some(Ready { scheduler, deployment, step }))
+    }
+
+    /// Whoever does not wait for the answer is told how to find out.
+    fn unknown(&self, look: &str) -> String {
+        let job = &self.key;
+        format!(
+            "interrupted: whether the deployment has begun is not known; `aurora {look} {job}` tells"
+        )
     }
 
     fn show(&self, plan: &Plan) -> Result<(), Failure> {
@@ -169,14 +217,15 @@ impl Args {
         print(&text)
     }
 
-    /// Starts an update and follows it. If another process of this deployment was faster, its update is followed.
+    /// Starts an update. If another process of this deployment was faster, its update is the one to follow. Nothing if
+    /// there is nothing to update.
     async fn update(
         &self,
         scheduler: &Scheduler,
         job: &ReadyJob,
         deployment: &Deployment,
         summary: &mut Summary,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<Followed>, Failure> {
         let id = uuid::Uuid::new_v4().to_string();
         let mut update = request(job, None, &id)?;
         deployment.mark(&mut update);
@@ -185,7 +234,7 @@ impl Args {
             Ok(Some(key)) => key,
             Ok(None) => {
                 summary.result("unchanged");
-                return Ok(());
+                return Ok(None);
             }
             Err(error) => match active(scheduler, &self.key.job).await? {
                 Some(faster) => match deployment.beside(&faster) {
@@ -196,28 +245,16 @@ impl Args {
             },
         };
         note(&format!("Update {} has started", key.id));
-        self.finish(scheduler, key, summary).await
+        Ok(Some(Followed::Update(key)))
     }
 
-    async fn finish(
-        &self,
-        scheduler: &Scheduler,
-        update: v1::UpdateKey,
-        summary: &mut Summary,
-    ) -> Result<(), Failure> {
-        summary.update_id = Some(update.id.clone());
-        let course = Course { scheduler, job: &self.key, followed: Followed::Update(update) };
-        self.follow(course, summary).await
-    }
-
-    /// Creates a batch job and waits for the end of its instances.
-    async fn run_batch(
+    /// Creates a batch job.
+    async fn create(
         &self,
         scheduler: &Scheduler,
         job: &ReadyJob,
         deployment: &Deployment,
-        summary: &mut Summary,
-    ) -> Result<(), Failure> {
+    ) -> Result<Followed, Failure> {
         let wanted = v1::JobConfiguration::from(&job.request);
         match &self.idempotency_key {
             // Only what the caller says is the same deployment is.
@@ -229,24 +266,15 @@ impl Args {
             }
         }
         note(&format!("{} has been created", self.key));
-        let followed = Followed::Batch(job.request.instance_count);
-        let course = Course { scheduler, job: &self.key, followed };
-        self.follow(course, summary).await
+        Ok(Followed::Batch(job.request.instance_count))
     }
+}
 
-    async fn follow(&self, course: Course<'_>, summary: &mut Summary) -> Result<(), Failure> {
-        if self.no_wait {
-            summary.result("started");
-            return Ok(());
-        }
-        let limits = accompany::Limits {
-            timeout: self.timeout,
-            on_timeout: self.on_timeout,
-            on_interrupt: self.on_interrupt,
-            can_ask: self.can_ask(),
-        };
-        course.run(&limits, summary).await
-    }
+/// A deployment that can begin.
+struct Ready {
+    scheduler: Scheduler,
+    deployment: Deployment,
+    step: Step,
 }
 
 fn refused(summary: &mut Summary, key: &ClusterJobKey, why: &str) -> Failure {

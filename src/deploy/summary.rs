@@ -90,6 +90,9 @@ impl Summary {
         self.duration_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         if let Err(failure) = ended {
             self.exit_code = failure.code as u8;
+            if failure.code == Code::Interrupted {
+                self.result = "interrupted";
+            }
             self.message = Some(failure.to_string());
         }
     }

@@ -36,7 +36,7 @@ pub(crate) struct Args {
 impl Args {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let InstanceKey { job: key, instance } = &self.like;
-        self.checked.check(key)?;
+        self.checked.check(key, &self.connection).await?;
         let scheduler = Scheduler::of_cluster(&key.cluster, &self.connection).await?;
         let active = scheduler.active(&key.job).await?;
         if !instances_of(&active).contains(instance) {

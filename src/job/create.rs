@@ -61,7 +61,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let job = self.file.job(&self.key)?;
+        let job = self.file.job(&self.key, &self.connection).await?;
         if let Some(schedule) = &job.request.cron_schedule {
             return Err(Failure::new(
                 Code::CommandFailure,

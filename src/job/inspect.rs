@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use aurora_client::Connection;
 use aurora_model::config::Job;
 use aurora_model::key::ClusterJobKey;
 
@@ -28,8 +29,8 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub(crate) fn run(self) -> Result<(), Failure> {
-        let job = self.file.job(&self.key)?;
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let job = self.file.job(&self.key, &Connection::of_environment()).await?;
         if self.raw {
             return print_json(&job.request);
         }

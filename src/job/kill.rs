@@ -98,7 +98,7 @@ impl How {
         named: Option<BTreeSet<u32>>,
         verb: &str,
     ) -> Result<(), Failure> {
-        self.checked.check(key)?;
+        self.checked.check(key, &self.connection).await?;
         let scheduler = Scheduler::of_cluster(&key.cluster, &self.connection).await?;
         let active = scheduler.active(&key.job).await?;
         if let Some(warning) = named.as_ref().and_then(|_| unadjusted_sla(&active)) {

@@ -4,6 +4,7 @@ mod add;
 mod compare;
 mod create;
 mod diff;
+mod images;
 mod inspect;
 mod kill;
 mod list;
@@ -28,6 +29,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use aurora_api::v1;
+use aurora_client::Connection;
 use aurora_eval::{Config, Engine, EvaluatedJob, ReadyJob, Severity};
 use aurora_model::key::ClusterJobKey;
 
@@ -70,10 +72,6 @@ pub(crate) enum Command {
 
 impl Command {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
-        // Needs no runtime, and is waited for by people.
-        if let Self::Inspect(args) = self {
-            return args.run().map(|()| ExitCode::SUCCESS);
-        }
         runtime::block_on_until_interrupted(async {
             match self {
                 Self::Create(args) => args.run().await,
@@ -86,7 +84,7 @@ impl Command {
                 Self::List(args) => args.run().await,
                 Self::Why(args) => args.tell().await,
                 Self::Open(args) => args.run().await,
-                Self::Inspect(args) => args.run(),
+                Self::Inspect(args) => args.run().await,
                 Self::Diff(args) => return args.run().await,
                 Self::Plan(args) => return args.run().await,
             }
@@ -118,28 +116,52 @@ impl File {
     }
 
     /// The job of a key, ready to be submitted. Warnings have been told.
-    pub(crate) fn job(&self, key: &ClusterJobKey) -> Result<ReadyJob, Failure> {
-        self.checked(key, |_, _| Ok(()))
+    pub(crate) async fn job(
+        &self,
+        key: &ClusterJobKey,
+        connection: &Connection,
+    ) -> Result<ReadyJob, Failure> {
+        self.checked(key, connection, |_, _| Ok(())).await
     }
 
     /// The same of a job that may be updated: if it is a service, what its update sends is right, too.
-    pub(crate) fn job_to_update(&self, key: &ClusterJobKey) -> Result<ReadyJob, Failure> {
-        self.checked(key, |job, ready| match ready.config.service {
-            true => job.check_update().map_err(Failure::report),
-            false => Ok(()),
-        })
-    }
-
-    fn checked(
+    pub(crate) async fn job_to_update(
         &self,
         key: &ClusterJobKey,
+        connection: &Connection,
+    ) -> Result<ReadyJob, Failure> {
+        let check = |job: &EvaluatedJob, ready: &ReadyJob| match ready.config.service {
+            true => job.check_update().map_err(Failure::report),
+            false => Ok(()),
+        };
+        self.checked(key, connection, check).await
+    }
+
+    async fn checked(
+        &self,
+        key: &ClusterJobKey,
+        connection: &Connection,
         check: impl FnOnce(&EvaluatedJob, &ReadyJob) -> Result<(), Failure>,
     ) -> Result<ReadyJob, Failure> {
         let config = self.evaluate()?;
         let found = config.find(key).map_err(Failure::report)?;
         let owner = owner()?;
-        let job = found.ready(&owner).map_err(Failure::report)?;
-        check(found, &job)?;
+        let job = match found.ready(&owner) {
+            Ok(job) => {
+                check(found, &job)?;
+                job
+            }
+            Err(report) => {
+                let images = found.images();
+                if images.is_empty() {
+                    return Err(Failure::report(report));
+                }
+                let found = found.bound(&images::look_up(images, &key.cluster, connection).await?);
+                let job = found.ready(&owner).map_err(Failure::report)?;
+                check(&found, &job)?;
+                job
+            }
+        };
         tell_doubts(&config, &owner, Some(key));
         Ok(job)
     }
@@ -159,10 +181,14 @@ pub(crate) struct Checked {
 }
 
 impl Checked {
-    pub(crate) fn check(&self, key: &ClusterJobKey) -> Result<(), Failure> {
+    pub(crate) async fn check(
+        &self,
+        key: &ClusterJobKey,
+        connection: &Connection,
+    ) -> Result<(), Failure> {
         let Some(path) = self.config.clone() else { return Ok(()) };
         let (read_json, outside) = (self.read_json, self.outside.clone());
-        File { path, read_json, outside }.job(key).map(drop)
+        File { path, read_json, outside }.job(key, connection).await.map(drop)
     }
 }
 

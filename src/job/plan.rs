@@ -35,7 +35,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) async fn run(self) -> Result<ExitCode, Failure> {
         let key = &self.key.job;
-        let job = self.file.job_to_update(key)?;
+        let job = self.file.job_to_update(key, &self.connection).await?;
         let scheduler = Scheduler::of_cluster(&key.cluster, &self.connection).await?;
         let plan = ask(&scheduler, &job, &self.key, true).await?;
         show(&plan, key, &job.warnings, self.output)?;

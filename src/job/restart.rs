@@ -67,7 +67,7 @@ impl Args {
         if self.healthcheck_interval_seconds.is_some() {
             warn_ignored("--healthcheck-interval-seconds", "changes are told when they happen");
         }
-        self.checked.check(key)?;
+        self.checked.check(key, &self.connection).await?;
         let scheduler = Scheduler::of_cluster(&key.cluster, &self.connection).await?;
         // That the scheduler does not say is no mistake of who asked (`client.md` 15, 54).
         let active = scheduler.active(&key.job).await.map_err(|error| match error.code {

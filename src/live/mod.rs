@@ -13,7 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
 pub(crate) use line::{Bar, Line, bar};
-pub(crate) use screen::{Screen, Size};
+pub(crate) use screen::{Screen, Size, above};
 
 /// How often a view is drawn that changes all the time.
 const BUSY: Duration = Duration::from_millis(100);

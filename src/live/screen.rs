@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::termios::tcgetwinsize;
 
@@ -23,27 +24,11 @@ enum Stream {
     Stderr,
 }
 
-/// A part of a terminal.
-#[derive(Debug)]
-pub(crate) struct Screen {
-    stream: Stream,
-    /// How wide the lines are that were drawn last.
-    drawn: Vec<usize>,
-}
-
-impl Screen {
-    pub(super) fn stdout() -> Self {
-        Self { stream: Stream::Stdout, drawn: Vec::new() }
-    }
-
-    pub(super) fn stderr() -> Self {
-        Self { stream: Stream::Stderr, drawn: Vec::new() }
-    }
-
-    fn size(&self) -> Size {
-        let found = match self.stream {
-            Stream::Stdout => tcgetwinsize(std::io::stdout()),
-            Stream::Stderr => tcgetwinsize(std::io::stderr()),
+impl Stream {
+    fn size(self) -> Size {
+        let found = match self {
+            Self::Stdout => tcgetwinsize(std::io::stdout()),
+            Self::Stderr => tcgetwinsize(std::io::stderr()),
         };
         match found {
             Ok(size) if size.ws_col > 0 && size.ws_row > 0 => {
@@ -53,46 +38,95 @@ impl Screen {
         }
     }
 
-    pub(super) fn draw(&mut self, lines: &mut impl FnMut(Size) -> Vec<Line>) {
-        let size = self.size();
-        // The cursor stands below the last line.
-        let room = Size { rows: size.rows.saturating_sub(1).max(1), ..size };
-        let text = frame(&mut self.drawn, lines(room), room);
-        self.write(&text);
-    }
-
-    pub(super) fn clear(&mut self) {
-        let size = self.size();
-        let text = frame(&mut self.drawn, Vec::new(), size);
-        self.write(&text);
-    }
-
-    fn write(&self, text: &str) {
+    fn write(self, text: &str) {
         // Who has closed the terminal sees nothing anyway; what is waited for goes on.
-        let _ = match self.stream {
-            Stream::Stdout => {
+        let _ = match self {
+            Self::Stdout => {
                 let mut out = std::io::stdout().lock();
                 out.write_all(text.as_bytes()).and_then(|()| out.flush())
             }
-            Stream::Stderr => std::io::stderr().lock().write_all(text.as_bytes()),
+            Self::Stderr => std::io::stderr().lock().write_all(text.as_bytes()),
         };
     }
 }
 
-/// What draws lines over those that were drawn before, whose widths are known.
-fn frame(drawn: &mut Vec<usize>, lines: Vec<Line>, room: Size) -> String {
+/// The lines that stand on the terminal now. A program shows one view at a time; whoever writes anything else there
+/// meanwhile has to know of it.
+static SHOWN: Mutex<Option<Shown>> = Mutex::new(None);
+
+#[derive(Debug)]
+struct Shown {
+    stream: Stream,
+    lines: Vec<Line>,
+}
+
+/// They are replaced as a whole, and hold after a panic too.
+fn shown() -> MutexGuard<'static, Option<Shown>> {
+    SHOWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Writes on the standard error, above the view if one stands there.
+pub(crate) fn above(write: impl FnOnce()) {
+    let mut shown = shown();
+    let Some(Shown { stream, lines }) = shown.as_mut() else { return write() };
+    let size = stream.size();
+    stream.write(&frame(lines, &[], size));
+    write();
+    stream.write(&frame(&[], lines, size));
+}
+
+/// A part of a terminal.
+#[derive(Debug)]
+pub(crate) struct Screen(Stream);
+
+impl Screen {
+    pub(super) fn stdout() -> Self {
+        Self(Stream::Stdout)
+    }
+
+    pub(super) fn stderr() -> Self {
+        Self(Stream::Stderr)
+    }
+
+    pub(super) fn draw(&mut self, lines: &mut impl FnMut(Size) -> Vec<Line>) {
+        let size = self.0.size();
+        // The cursor stands below the last line.
+        let room = Size { rows: size.rows.saturating_sub(1).max(1), ..size };
+        let mut lines = lines(room);
+        lines.truncate(room.rows);
+        let lines: Vec<Line> = lines.into_iter().map(|line| line.cut(room.columns)).collect();
+        let mut shown = shown();
+        let before = shown.take().map(|shown| shown.lines).unwrap_or_default();
+        self.0.write(&frame(&before, &lines, room));
+        *shown = Some(Shown { stream: self.0, lines });
+    }
+
+    /// Takes away what is drawn.
+    pub(super) fn clear(&mut self) {
+        if let Some(before) = shown().take() {
+            self.0.write(&frame(&before.lines, &[], self.0.size()));
+        }
+    }
+}
+
+/// What was drawn last stays where it is, and is no view any more.
+impl Drop for Screen {
+    fn drop(&mut self) {
+        shown().take();
+    }
+}
+
+/// What draws lines, which have room, over those that were drawn before.
+fn frame(before: &[Line], lines: &[Line], room: Size) -> String {
     // In a window that has become narrower a line takes several rows.
-    let rows: usize = drawn.iter().map(|width| width.div_ceil(room.columns).max(1)).sum();
+    let rows: usize = before.iter().map(|line| line.width().div_ceil(room.columns).max(1)).sum();
     let rows = rows.min(room.rows);
     let mut text = String::new();
     // Writing to a string cannot fail.
     if rows > 0 {
         let _ = write!(text, "\x1b[{rows}A\r");
     }
-    drawn.clear();
-    for line in lines.into_iter().take(room.rows) {
-        let line = line.cut(room.columns);
-        drawn.push(line.width());
+    for line in lines {
         let _ = write!(text, "{line}\x1b[K\r\n");
     }
     text.push_str("\x1b[J");
@@ -107,20 +141,13 @@ mod tests {
     fn a_frame_is_drawn_over_the_one_before() {
         let room = Size { columns: 6, rows: 3 };
         let lines = |texts: &[&str]| texts.iter().map(Line::new).collect::<Vec<_>>();
-        let mut drawn = Vec::new();
-        assert_eq!(
-            frame(&mut drawn, lines(&["ab", "cdefgh!"]), room),
-            "ab\x1b[K\r\ncdefgh\x1b[K\r\n\x1b[J"
-        );
-        assert_eq!(frame(&mut drawn, lines(&["x"]), room), "\x1b[2A\rx\x1b[K\r\n\x1b[J");
-        // No more than there is room for.
-        frame(&mut drawn, lines(&["1", "2", "3", "4"]), room);
-        assert_eq!(drawn.len(), 3);
-        assert_eq!(frame(&mut drawn, Vec::new(), room), "\x1b[3A\r\x1b[J");
-        assert_eq!(frame(&mut drawn, Vec::new(), room), "\x1b[J");
+        let drawn = lines(&["ab", "cdefgh"]);
+        assert_eq!(frame(&[], &drawn, room), "ab\x1b[K\r\ncdefgh\x1b[K\r\n\x1b[J");
+        assert_eq!(frame(&drawn, &lines(&["x"]), room), "\x1b[2A\rx\x1b[K\r\n\x1b[J");
+        assert_eq!(frame(&drawn, &[], room), "\x1b[2A\r\x1b[J");
+        assert_eq!(frame(&[], &[], room), "\x1b[J");
         // Narrower than it was.
-        frame(&mut drawn, lines(&["123456"]), room);
         let narrow = Size { columns: 3, rows: 9 };
-        assert_eq!(frame(&mut drawn, Vec::new(), narrow), "\x1b[2A\r\x1b[J");
+        assert_eq!(frame(&lines(&["123456"]), &[], narrow), "\x1b[2A\r\x1b[J");
     }
 }

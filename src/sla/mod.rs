@@ -23,7 +23,7 @@ pub(crate) enum Command {
 
 impl Command {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
-        runtime::block_on(async {
+        runtime::block_on_until_interrupted(async {
             match self {
                 Self::GetTaskUpCount(args) => args.run().await,
                 Self::GetJobUptime(args) => args.run().await,

@@ -63,7 +63,7 @@ impl Args {
         if self.healthcheck_interval_seconds.is_some() {
             warn_ignored("--healthcheck-interval-seconds", "the scheduler watches the instances");
         }
-        let job = self.file.job_to_update(key)?;
+        let job = self.file.job_to_update(key, &self.connection).await?;
         if let Some(schedule) = &job.request.cron_schedule {
             return Err(Failure::new(
                 Code::CommandFailure,

@@ -1,10 +1,13 @@
 //! `aurora deploy`: from a pipeline and from a terminal, repeated, interrupted, and without a scheduler for a while.
 
+use std::time::Duration;
+
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::support::cluster::Cluster;
 use crate::support::process::Process;
+use crate::support::proxy::{Fault, Proxy};
 use crate::support::tmux::Terminal;
 use crate::support::{Ran, role, service, wait_for};
 
@@ -238,6 +241,54 @@ fn a_deployment_is_left_paused_or_aborted_when_its_time_is_over_or_it_is_interru
         assert_eq!(process.ended(), 130, "{:?}", process.lines());
         assert_eq!(status(), after);
     }
+}
+
+/// What is interrupted before it begins has changed nothing; what was asked for is heard of first, unless whoever
+/// interrupts does not want to wait for that.
+#[test]
+fn an_interruption_is_heeded_when_it_is_known_what_has_begun() {
+    let cluster = Cluster::start();
+    write(&cluster, 1, "exec sleep 1000", 600);
+    let proxy = Proxy::before(&cluster.scheduler_address());
+    let address = proxy.address();
+    let path = cluster.home.path().join("summary.json");
+    let (file, key) = (cluster.home.path().join("web.aurora"), key("web"));
+    let words = ["deploy", &key, file.to_str().unwrap(), "--yes", "--scheduler", &address];
+    let words = [&words[..], &["--summary", path.to_str().unwrap()]].concat();
+    let deploy = || Process::start(&mut cluster.home.aurora(&words));
+    let asked = |method: &str, times: usize| {
+        wait_for(method, || (proxy.calls(method) >= times).then_some(()));
+    };
+
+    proxy.plan("ListUpdates", 1, Fault::Silent);
+    let mut process = deploy();
+    asked("ListUpdates", 1);
+    process.signal(Signal::SIGTERM);
+    process.expect("interrupted before anything was begun");
+    assert_eq!(process.ended(), 130);
+    assert_eq!(summary(&cluster)["result"], "interrupted");
+    assert!(statuses(&cluster).is_empty());
+
+    proxy.plan("StartUpdate", 1, Fault::Silent);
+    let mut process = deploy();
+    asked("StartUpdate", 1);
+    process.signal(Signal::SIGTERM);
+    process.expect("interrupt again not to wait for the answer");
+    process.signal(Signal::SIGINT);
+    process.expect("whether the deployment has begun is not known; `aurora update list ");
+    assert_eq!(process.ended(), 130);
+    assert!(statuses(&cluster).is_empty());
+
+    proxy.plan("StartUpdate", 1, Fault::Late(Duration::from_secs(2)));
+    let mut process = deploy();
+    asked("StartUpdate", 2);
+    process.signal(Signal::SIGTERM);
+    process.expect("interrupt again not to wait for the answer");
+    process.expect("goes on by itself");
+    assert_eq!(process.ended(), 130);
+    assert_eq!(summary(&cluster)["result"], "interrupted");
+    assert!(summary(&cluster)["update_id"].is_string(), "{}", summary(&cluster));
+    assert_eq!(statuses(&cluster), ["ROLLING_FORWARD"]);
 }
 
 #[test]

@@ -150,6 +150,8 @@ fn c11_unknown_nouns_and_verbs_are_told_what_was_meant() {
     let home = Home::new();
     for (words, wanted) in [
         (&["jobs", "list", "x"][..], "job"),
+        (&["jbo", "list", "x"], "job"),
+        (&["-v", "job", "lsit", "x"], "list"),
         (&["job", "lis", "x"], "list"),
         (&["job", "create", "--wait-untl", "RUNNING"], "--wait-until"),
     ] {

@@ -23,6 +23,7 @@ mod diff;
 mod editors;
 mod help;
 mod hooks;
+mod images;
 mod inspect;
 mod job;
 mod lenses;

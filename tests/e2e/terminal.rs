@@ -143,28 +143,78 @@ fn age(screen: &[String]) -> u64 {
     parts.map_while(|part| humantime::parse_duration(part).ok()).sum::<Duration>().as_secs()
 }
 
-/// A thousand instances, none of which has room, are shown for less than 5 % of a core.
-#[test]
-fn a_view_of_a_thousand_instances_costs_little() {
-    let cluster = Cluster::start();
-    let large = key("large");
-    let text = service(&role(), "large", 1000, "true").replace("cpu = 0.01", "cpu = 1000");
-    let file = cluster.home.file("large.aurora", &text);
-    cluster.run(&["job", "create", &large, file.to_str().unwrap()]).expect(0);
-    let words = cluster.words(&["job", "status", &large, "--watch"]);
-    let terminal = Terminal::start(&cluster.home, &words, 120, 30);
-    terminal.expect("1000 instances: 1000 PENDING");
+/// For how many seconds an update is shown to go on.
+fn update_age(screen: &[String]) -> u64 {
+    let line = screen.iter().find(|line| line.starts_with("  all ")).unwrap();
+    let (_, age) = line.rsplit_once("  ").unwrap();
+    humantime::parse_duration(age).unwrap().as_secs()
+}
+
+/// What a view costs to go on being drawn, not to begin: less than 5 % of a core. `age` is what the view shows of the
+/// time that goes by, in seconds.
+#[track_caller]
+fn assert_costs_little(cluster: &Cluster, terminal: &Terminal, age: fn(&[String]) -> u64) {
     let pid = crate::support::process::processes_of(cluster.home.path())
         .into_iter()
         .find(|(_, command)| command.contains(" --watch") && !command.contains("sh -c"))
         .map(|(pid, _)| pid)
         .unwrap();
-    // What it costs to go on, not to begin.
     let (begin, before) = (Instant::now(), cpu_time(pid));
     let shown = age(&terminal.screen());
     wait_for("four seconds to be drawn", || (age(&terminal.screen()) >= shown + 4).then_some(()));
     let (took, used) = (begin.elapsed(), cpu_time(pid) - before);
     assert!(used.as_secs_f64() < 0.05 * took.as_secs_f64(), "{used:?} of {took:?}");
+    terminal.press("C-c");
+    terminal.expect("status 130");
+}
+
+/// A thousand instances, none of which has room.
+#[test]
+fn views_of_a_thousand_instances_cost_little() {
+    let cluster = Cluster::start();
+    let large = key("large");
+    let text = |command| {
+        let update = "environment = 'prod', update_config = UpdateConfig(update_strategy = \
+                      BatchUpdateStrategy(batch_size = 10))";
+        service(&role(), "large", 1000, command)
+            .replace("cpu = 0.01", "cpu = 1000")
+            .replace("environment = 'prod'", update)
+    };
+    let file = cluster.home.file("large.aurora", &text("true"));
+    let file = file.to_str().unwrap();
+    cluster.run(&["job", "create", &large, file]).expect(0);
+    let words = cluster.words(&["job", "status", &large, "--watch"]);
+    let terminal = Terminal::start(&cluster.home, &words, 120, 30);
+    terminal.expect("1000 instances: 1000 PENDING");
+    assert_costs_little(&cluster, &terminal, age);
+
+    cluster.home.file("large.aurora", &text("false"));
+    cluster.run(&["update", "start", &large, file]).expect(0);
+    let words = cluster.words(&["update", "info", &large, "--watch"]);
+    let terminal = Terminal::start(&cluster.home, &words, 120, 30);
+    terminal.expect("  of 100 batches");
+    assert_costs_little(&cluster, &terminal, update_age);
+}
+
+/// What is told beside a view stands above it, whole, and the view is drawn once.
+#[test]
+fn lines_beside_a_view_are_told_above_it() {
+    let mut cluster = Cluster::start();
+    let web = create(&cluster, "web", 3, "exec sleep 1000");
+    let words = cluster.words(&["job", "status", &web, "--watch"]);
+    let terminal = Terminal::start(&cluster.home, &words, 150, 40);
+    terminal.expect("3 instances: 3 RUNNING");
+    cluster.scheduler.kill();
+    let screen = wait_for("the view below a warning", || {
+        let screen = terminal.screen();
+        let warned = screen.iter().position(|line| line.starts_with(" WARN] "))?;
+        let below = screen[warned..].iter().any(|line| line.contains("3 instances: 3 RUNNING"));
+        below.then_some(screen)
+    });
+    for once in ["3 instances:", &format!("{web}/1")] {
+        let shown = screen.iter().filter(|line| line.contains(once)).count();
+        assert_eq!(shown, 1, "{once}: {screen:#?}");
+    }
     terminal.press("C-c");
     terminal.expect("status 130");
 }

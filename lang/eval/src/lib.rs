@@ -44,8 +44,8 @@ pub use engine::{Engine, Options, evaluate, evaluate_text};
 pub use export::{ExportOptions, export};
 pub use globals::{global_names, is_global, refused};
 pub use job::{
-    Binding, BindingError, Config, EvaluatedJob, ReadyJob, Stage, UpdateSettings, UpdateStrategy,
-    WrittenValue, evaluate_json,
+    Binding, BindingError, Config, EvaluatedJob, ReadyJob, Stage, UnboundImage, UpdateSettings,
+    UpdateStrategy, WrittenValue, evaluate_json,
 };
 pub use load::{Disk, Loader, MAX_FILE_LEN, text_of};
 pub use project::Project;

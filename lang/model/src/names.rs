@@ -239,7 +239,8 @@ names! {
         "self": "{{self.field}}",
         /// The field or bound name of what is around the struct, the outermost first.
         "super": "{{super.field}}",
-        /// An image by its digest, for `Docker.image`. It is not looked up yet: write the digest.
+        /// The image of this name and tag by its digest, for `Docker.image`. Commands that show or submit a job look
+        /// it up in the registry of its cluster, unless it is bound: `--bind 'docker.image[name][tag]=name@sha256:…'`.
         "docker.image": "{{docker.image[name][tag]}}",
     }
     "Lists that a file defines", false, "Read when the file has been evaluated." {

@@ -16,18 +16,25 @@ pub fn slips(name: &str, candidate: &str) -> Option<usize> {
     (distance <= 1 + shorter / 4 && distance < shorter.max(1)).then_some(distance)
 }
 
-/// Levenshtein's distance, for short names.
+/// How many letters are to be added, left out, changed, or swapped with their neighbour to come from one short name to
+/// another; each of them once at most (the optimal string alignment distance).
 fn edit_distance(a: &str, b: &str) -> usize {
+    let a: Vec<char> = a.chars().take(64).collect();
     let b: Vec<char> = b.chars().take(64).collect();
+    let mut above: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().take(64).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
+    for (i, x) in a.iter().enumerate() {
+        let mut next = Vec::with_capacity(row.len());
+        next.push(i + 1);
         for (j, y) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+            let changed = row[j] + usize::from(x != y);
+            let mut least = changed.min(row[j + 1] + 1).min(next[j] + 1);
+            if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == *y {
+                least = least.min(above[j - 1] + 1);
+            }
+            next.push(least);
         }
+        above = std::mem::replace(&mut row, next);
     }
     row[b.len()]
 }
@@ -42,7 +49,8 @@ mod tests {
         for (name, meant) in [
             ("instancs", Some("instances")),
             ("instence", Some("instances")),
-            ("rma", None),
+            ("rma", Some("ram")),
+            ("mar", None),
             ("rams", Some("ram")),
             ("y", None),
             ("gpu", Some("cpu")),

@@ -56,6 +56,11 @@ impl Address {
         &self.host
     }
 
+    /// Host and port, as written.
+    pub(crate) fn authority(&self) -> &str {
+        self.uri.authority().map_or(self.host.as_str(), |authority| authority.as_str())
+    }
+
     /// The port.
     pub fn port(&self) -> u16 {
         self.port

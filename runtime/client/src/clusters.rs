@@ -130,16 +130,13 @@ fn read_file(path: &Path, must_be: bool) -> Result<Vec<(String, Value)>, Error> 
             format!("failed to read {}: {reason}", path.display()),
         )
     };
-    match std::fs::metadata(path) {
-        Ok(found) if found.len() > MAX_LEN => {
-            return Err(wrong(format!("it is longer than {MAX_LEN} bytes")));
-        }
+    let text = match crate::file::read_text(path, MAX_LEN) {
+        Ok((text, _)) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_be => {
             return Ok(Vec::new());
         }
-        Ok(_) | Err(_) => {}
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+        Err(error) => return Err(wrong(error.to_string())),
+    };
     if path.extension().is_some_and(|extension| extension == "toml") {
         from_toml(&text).map_err(wrong)
     } else {

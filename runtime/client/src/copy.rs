@@ -60,19 +60,23 @@ impl Below {
     }
 }
 
-/// Writes a file of a sandbox.
+/// Writes a file of a sandbox, as long as it is at the beginning: what is written into it meanwhile may never end.
 ///
 /// # Errors
 /// There is none, or it cannot be read or written.
 pub async fn write_to(sandbox: &Sandbox, from: &Below, to: &mut impl Write) -> Result<u64, Error> {
     let mut offset = 0;
+    let mut end = None;
     loop {
         let Some(part) = sandbox.read(&from.0, offset, MAX_READ).await? else {
             return Err(absent(sandbox, from));
         };
-        to.write_all(&part.bytes).map_err(|error| failed("write what was read", &error))?;
-        offset += part.bytes.len() as u64;
-        if part.bytes.is_empty() || offset >= part.size {
+        let end = *end.get_or_insert(part.size);
+        let left = usize::try_from(end - offset).unwrap_or(usize::MAX);
+        let bytes = &part.bytes[..part.bytes.len().min(left)];
+        to.write_all(bytes).map_err(|error| failed("write what was read", &error))?;
+        offset += bytes.len() as u64;
+        if bytes.is_empty() || offset >= end {
             to.flush().map_err(|error| failed("write what was read", &error))?;
             return Ok(offset);
         }

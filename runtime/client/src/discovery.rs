@@ -225,6 +225,12 @@ impl Connection {
         Self { scheduler, retry_for, no_retry: true, request_timeout, clusters, is_direct: false }
     }
 
+    /// The same, as the environment names it: `$AURORA_SCHEDULER` and `$AURORA_CLUSTERS`.
+    pub fn of_environment() -> Self {
+        let scheduler = std::env::var("AURORA_SCHEDULER").ok();
+        Self::once(scheduler, std::env::var_os("AURORA_CLUSTERS").map(PathBuf::from))
+    }
+
     /// How long an unreachable scheduler is tried again.
     pub(crate) fn patience(&self) -> Duration {
         if self.no_retry { Duration::ZERO } else { self.retry_for }
@@ -282,6 +288,18 @@ impl Connection {
         Ok(Some(Scheduler::of(cluster, self.patience(), self.request_timeout)))
     }
 
+    /// The scheduler whose address is given; else that of the cluster of this machine, if `aurora up` runs one here
+    /// and no file of clusters is named.
+    pub fn given_or_here(&self) -> Result<Option<Scheduler>, Error> {
+        if let Some(given) = self.given()? {
+            return Ok(Some(given));
+        }
+        let running = if self.clusters_file().is_some() { Vec::new() } else { running()? };
+        let [one] = running.as_slice() else { return Ok(None) };
+        let cluster = Cluster::at(Address::parse(&one.scheduler)?, "", Origin::Up(one.pid));
+        Ok(Some(Scheduler::of(cluster, self.patience(), self.request_timeout)))
+    }
+
     /// What a file says of a cluster. One that was found otherwise has its name and the scheduler's address.
     pub fn entry(&self, cluster: &str) -> Result<serde_json::Value, Error> {
         if let Some(written) = clusters::read(self.clusters_file())?.remove(cluster) {
@@ -291,7 +309,7 @@ impl Connection {
         Ok(serde_json::json!({ "name": cluster, "scheduler_uri": found.place() }))
     }
 
-    /// The names of all that can be found.
+    /// The names of all that can be found: in files and, if none is named, among running `aurora up`.
     pub fn names(&self) -> Result<Vec<String>, Error> {
         let mut names: BTreeSet<String> =
             clusters::read(self.clusters_file())?.into_keys().collect();
@@ -318,6 +336,17 @@ pub struct AgentFolders {
 }
 
 impl Connection {
+    /// The registry of the images of a cluster, if its entry names one (`docker_registry`).
+    ///
+    /// # Errors
+    /// A file of clusters cannot be read.
+    pub fn docker_registry(&self, cluster: &str) -> Result<Option<String>, Error> {
+        let clusters = clusters::read(self.clusters_file())?;
+        let entry = clusters.get(cluster);
+        let named = entry.and_then(|written| written.value.get("docker_registry")?.as_str());
+        Ok(named.map(ToOwned::to_owned))
+    }
+
     /// Where the agents of a cluster have their sandboxes: `slave_root` and `slave_run_directory` of its entry.
     pub fn agent_folders(&self, cluster: &str) -> Result<AgentFolders, Error> {
         let clusters = clusters::read(self.clusters_file())?;
@@ -359,19 +388,6 @@ fn unknown(
             files.join(" or ")
         ),
     )
-}
-
-/// The names of the clusters of a file; without one, of those that are read and of running
-/// `aurora up`.
-pub fn names(file: Option<&Path>) -> Result<Vec<String>, String> {
-    let clusters = clusters::read(file).map_err(|failure| failure.to_string())?;
-    let mut names: BTreeSet<String> = clusters.into_keys().collect();
-    if file.is_none() {
-        // What cannot be looked for offers nothing.
-        let running = registry::running().unwrap_or_default();
-        names.extend(running.into_iter().flat_map(|up| up.clusters));
-    }
-    Ok(names.into_iter().collect())
 }
 
 #[cfg(test)]

@@ -52,17 +52,8 @@ pub fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 /// # Errors
 /// Why it cannot be read.
 pub fn bounded(path: &Path) -> Result<String, String> {
-    use std::io::Read;
-
-    let mut text = String::new();
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
-    // One more tells a file that is too long, whatever its size is said to be.
-    let read = file.take(MAX_FILE + 1).read_to_string(&mut text);
-    read.map_err(|error| error.to_string())?;
-    if text.len() as u64 > MAX_FILE {
-        return Err(format!("it is longer than {MAX_FILE} bytes"));
-    }
-    Ok(text)
+    let read = crate::file::read_text(path, MAX_FILE);
+    read.map(|(text, _)| text).map_err(|error| error.to_string())
 }
 
 /// Which hosts go together.

@@ -10,6 +10,8 @@ use aurora_api::v1;
 use aurora_mesos::CallError;
 use aurora_mesos::agent::Agent;
 use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::stream;
 
 use crate::error::{Code, Error};
 use crate::scheduler::Scheduler;
@@ -18,6 +20,8 @@ use crate::scheduler::Scheduler;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Agents that the scheduler is asked for at once.
 const MAX_AGENTS: usize = 1000;
+/// Agents that are reached at once.
+const MAX_AT_ONCE: usize = 32;
 /// The most of a file that is asked for at once, in bytes.
 pub const MAX_READ: u64 = 64 << 10;
 
@@ -91,10 +95,13 @@ pub async fn of_tasks(
     for some in places.chunks(MAX_AGENTS) {
         let located = scheduler.locate_agents(some).await?;
         framework_id = located.framework_id;
-        for place in located.agents {
-            let reached = reach(&place).await;
-            agents.insert((place.agent_id, place.host), reached);
-        }
+        let reached = stream::iter(located.agents)
+            .map(|place| async move {
+                let reached = reach(&place).await;
+                ((place.agent_id, place.host), reached)
+            })
+            .buffer_unordered(MAX_AT_ONCE);
+        agents.extend(reached.collect::<Vec<_>>().await);
     }
     let sandbox = |task: v1::AssignedTask| {
         let instance = task.instance;

@@ -122,6 +122,14 @@ fn a42_help_is_on_standard_output() {
     }
     let with_dashes = operator.out(&["help", "host-drain"]);
     assert_eq!(with_dashes, operator.out(&["help", "host_drain"]));
+    for words in [&["query", "--help"][..], &["help", "query"]] {
+        assert!(operator.out(words).contains("Usage: aurora_admin query "), "{words:?}");
+    }
+    let refused = operator.refused(&["host_drain"], 2);
+    assert!(refused.contains("Usage: aurora_admin host_drain "), "{refused}");
+    let refused = operator.refused(&["qurey"], 2);
+    assert!(refused.contains("'query'") && !refused.contains("admin admin"), "{refused}");
+    assert!(operator.out(&["--version"]).starts_with("aurora "));
     operator.run(&["help", "nope"]).expect(2);
     operator.run(&["help", "query", "prune_tasks"]).expect(2);
 }

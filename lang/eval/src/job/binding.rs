@@ -3,9 +3,9 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use aurora_template::Address;
 use aurora_template::environment::Environment;
 use aurora_template::object::{Bound, Scope};
+use aurora_template::{Address, Component};
 
 /// A value bound from outside: `name=value`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,33 @@ pub struct Binding {
     pub address: Address,
     /// The text.
     pub value: String,
+}
+
+/// An image that a job names by its tag: `{{docker.image[name][tag]}}`, which nobody has bound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnboundImage {
+    /// What is to be bound to the image.
+    pub address: Address,
+    /// Its name in the registry.
+    pub name: String,
+    /// Its tag.
+    pub tag: String,
+}
+
+impl UnboundImage {
+    /// The image that an address stands for, if it is one.
+    pub(crate) fn of(address: &Address) -> Option<Self> {
+        use Component::{Index, Name};
+        match address.components() {
+            [Name(docker), Name(image), Index(name), Index(tag)]
+                if docker == "docker" && image == "image" =>
+            {
+                let (name, tag) = (name.clone(), tag.clone());
+                Some(Self { address: address.clone(), name, tag })
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A text that is no binding.

@@ -198,7 +198,12 @@ impl Examined {
 
     /// The references that are still open, if all could be interpolated.
     pub(crate) fn unbound(&self) -> Option<BTreeSet<String>> {
-        self.first_sound().map(|first| first.unbound.iter().map(ToString::to_string).collect())
+        self.open().map(|open| open.map(ToString::to_string).collect())
+    }
+
+    /// The same as addresses.
+    pub(crate) fn open(&self) -> Option<impl Iterator<Item = &Address>> {
+        self.first_sound().map(|first| first.unbound.iter())
     }
 
     fn first_sound(&self) -> Option<&Resolved> {

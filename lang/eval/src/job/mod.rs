@@ -29,7 +29,7 @@ use aurora_template::object::{Kind, Object, Origin};
 use aurora_template::scope::resolve_field;
 use aurora_template::types::Plain;
 
-pub use binding::{Binding, BindingError};
+pub use binding::{Binding, BindingError, UnboundImage};
 use examine::examine;
 pub(crate) use examine::{Converted, Examined};
 pub use file::evaluate_json;
@@ -224,6 +224,29 @@ impl EvaluatedJob {
             Content::Job(object) => Some(object),
             Content::Other(_) => None,
         }
+    }
+
+    /// The images that the job names by their tags and nobody has bound: the client looks them up (`client.md` 11.6).
+    /// None if the job cannot be interpolated.
+    pub fn images(&self) -> Vec<UnboundImage> {
+        let found = on_large_stack(|| {
+            let examined = self.examined().ok();
+            let open = examined.as_ref().and_then(Examined::open);
+            Ok(open.into_iter().flatten().filter_map(UnboundImage::of).collect())
+        });
+        // What is too deep to be looked at is told by whoever makes it ready.
+        found.unwrap_or_default()
+    }
+
+    /// The same job with more bound from outside.
+    #[must_use]
+    pub fn bound(&self, bindings: &[Binding]) -> Self {
+        let content = match &self.content {
+            Content::Job(object) => Content::Job(object.bound(vec![Binding::scope(bindings)])),
+            Content::Other(other) => Content::Other(other.clone()),
+        };
+        let (sources, place) = (self.sources.clone(), self.place.clone());
+        Self { content, sources, place, key: OnceLock::new() }
     }
 
     /// Takes the job through all steps; [`None`] if it is no job.

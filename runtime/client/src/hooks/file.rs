@@ -38,8 +38,8 @@ pub(super) fn read(path: &Path) -> Result<Vec<Hook>, Error> {
         let message = format!("failed to read {}: {why}", path.display());
         Error::new(Code::InvalidConfiguration, message)
     };
-    let found = match std::fs::metadata(path) {
-        Ok(found) => found,
+    let (text, found) = match crate::file::read_text(path, MAX_LEN) {
+        Ok(read) => read,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(wrong(error.to_string())),
     };
@@ -52,10 +52,6 @@ pub(super) fn read(path: &Path) -> Result<Vec<Hook>, Error> {
                 .to_owned(),
         ));
     }
-    if found.len() > MAX_LEN {
-        return Err(wrong(format!("it is longer than {MAX_LEN} bytes")));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     parse(&text).map_err(wrong)
 }
 

@@ -295,7 +295,8 @@ fn old_files<'a>(files: &'a [Entry], name: &str) -> Vec<(u32, &'a Entry)> {
     old
 }
 
-/// Passes on a file from an offset to its end. Gives where it ended.
+/// Passes on a file from an offset to where its end is at the beginning: what is written meanwhile may never end, and is
+/// seen by the next look. Gives how far it was read.
 async fn read(
     sandbox: &Sandbox,
     path: &str,
@@ -304,8 +305,10 @@ async fn read(
     source: &Source,
     said: &Sender<Said>,
 ) -> Result<u64, Error> {
+    let mut end = None;
     loop {
         let Some(part) = sandbox.read(path, offset, MAX_READ).await? else { return Ok(offset) };
+        let end = *end.get_or_insert(part.size);
         if part.bytes.is_empty() {
             return Ok(offset);
         }
@@ -314,7 +317,7 @@ async fn read(
         if !whole.is_empty() {
             say(said, source, whole).await;
         }
-        if offset >= part.size {
+        if offset >= end {
             return Ok(offset);
         }
     }

@@ -4,8 +4,7 @@
 //! password is a host's: that of the host that is asked, whoever sent us there. The one for all other hosts goes
 //! only where the token goes.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -60,8 +59,8 @@ fn token(cluster: &Cluster) -> Result<Option<String>, Error> {
         let (name, file) = (&cluster.name, file.display());
         wrong(format!("failed to read the token of cluster {name} from {file}: {why}"))
     };
-    let text = read_bounded(file, MAX_TOKEN_LEN).map_err(|error| failed(&error.to_string()))?;
-    let text = String::from_utf8(text).map_err(|_| failed("it is no text"))?;
+    let read = crate::file::read_text(file, MAX_TOKEN_LEN);
+    let (text, _) = read.map_err(|error| failed(&error.to_string()))?;
     match text.trim() {
         "" => Err(failed("it is empty")),
         token => Ok(Some(token.to_owned())),
@@ -78,16 +77,6 @@ fn password(cluster: &Cluster, address: &Address, is_found: bool) -> Result<Opti
     let must_be = named.is_some();
     let Some(file) = named.or_else(usual) else { return Ok(None) };
     Netrc::read(&file, must_be)?.login(&file, address.host(), is_found)
-}
-
-/// A whole file, if it is no longer than that.
-pub(super) fn read_bounded(file: &Path, max_len: u64) -> std::io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    std::fs::File::open(file)?.take(max_len + 1).read_to_end(&mut text)?;
-    if text.len() as u64 > max_len {
-        return Err(std::io::Error::other(format!("it is longer than {max_len} bytes")));
-    }
-    Ok(text)
 }
 
 fn wrong(message: String) -> Error {

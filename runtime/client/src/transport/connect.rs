@@ -29,7 +29,17 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
+    /// For gRPC.
     pub(crate) fn new(address: &Address, with: &Tls) -> Result<Self, Error> {
+        Self::speaking(b"h2", address, with)
+    }
+
+    /// For plain HTTP.
+    pub(crate) fn http1(address: &Address, with: &Tls) -> Result<Self, Error> {
+        Self::speaking(b"http/1.1", address, with)
+    }
+
+    fn speaking(protocol: &[u8], address: &Address, with: &Tls) -> Result<Self, Error> {
         let tls = if address.is_tls() {
             let name = with.server_name.as_deref().unwrap_or(address.host());
             let name = ServerName::try_from(name.to_owned()).map_err(|_| {
@@ -38,14 +48,14 @@ impl Connector {
                     format!("{name:?} is no name that a certificate can have: set tls.server_name"),
                 )
             })?;
-            Some((tokio_rustls::TlsConnector::from(Arc::new(tls::config(with)?)), name))
+            Some((tokio_rustls::TlsConnector::from(Arc::new(tls::config(with, protocol)?)), name))
         } else {
             None
         };
         Ok(Self { host: address.host().to_owned(), port: address.port(), tls })
     }
 
-    async fn connect(self) -> io::Result<Box<dyn Stream>> {
+    pub(crate) async fn connect(self) -> io::Result<Box<dyn Stream>> {
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
         stream.set_nodelay(true)?;
         match self.tls {

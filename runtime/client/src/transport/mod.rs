@@ -9,6 +9,8 @@ mod connect;
 mod netrc;
 mod tls;
 
+pub(crate) use connect::Connector;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};

@@ -38,14 +38,14 @@ impl Netrc {
             let message = format!("failed to read {}: {why}", file.display());
             Error::new(Code::InvalidConfiguration, message)
         };
-        let text = match super::auth::read_bounded(file, MAX_LEN) {
-            Ok(text) => String::from_utf8(text).map_err(|_| wrong(&"it is no text"))?,
+        let (text, known) = match crate::file::read_text(file, MAX_LEN) {
+            Ok(read) => read,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_be => {
                 return Ok(Self::default());
             }
             Err(error) => return Err(wrong(&error)),
         };
-        let mode = std::fs::metadata(file).map_err(|error| wrong(&error))?.permissions().mode();
+        let mode = known.permissions().mode();
         let entries = parse(&text).map_err(|why| wrong(&why))?;
         Ok(Self { entries, is_open: mode & 0o077 != 0 })
     }

@@ -13,8 +13,8 @@ use crate::error::{Code, Error};
 /// The longest file of certificates or keys, in bytes.
 const MAX_LEN: u64 = 4 << 20;
 
-/// How TLS is spoken with a cluster.
-pub(crate) fn config(tls: &Tls) -> Result<ClientConfig, Error> {
+/// How TLS is spoken with a cluster, for a protocol upon it.
+pub(crate) fn config(tls: &Tls, protocol: &[u8]) -> Result<ClientConfig, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -35,7 +35,7 @@ pub(crate) fn config(tls: &Tls) -> Result<ClientConfig, Error> {
         (Some(_), None) => return Err(wrong("tls.cert_file needs tls.key_file".to_owned())),
         (None, Some(_)) => return Err(wrong("tls.key_file needs tls.cert_file".to_owned())),
     };
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![protocol.to_vec()];
     Ok(config)
 }
 
@@ -76,7 +76,8 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Error> {
-    super::auth::read_bounded(file, MAX_LEN)
+    crate::file::read(file, MAX_LEN)
+        .map(|(bytes, _)| bytes)
         .map_err(|error| wrong(format!("failed to read {}: {error}", file.display())))
 }
 
