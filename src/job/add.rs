@@ -51,7 +51,15 @@ impl Args {
         let added = scheduler.add_instances(&key.job, *instance, self.count).await?;
         if let Some(until) = self.wait_until.until() {
             let wait = wait::Wait { timeout: self.timeout.timeout, ..until.into() };
-            wait::wait(&scheduler, &key.job, Some(&added.iter().copied().collect()), wait).await?;
+            let new = added.iter().copied().collect();
+            let waited = wait::wait(&scheduler, &key.job, Some(&new), wait).await;
+            // Whoever reads that it failed would add them once more.
+            waited.map_err(|error| {
+                Failure::new(
+                    error.code,
+                    format!("instances {added:?} were added to {key}; {error}"),
+                )
+            })?;
         }
         if self.open_browser.is_wanted() {
             self.open_browser.show(&scheduler.page_of(&key.job).await);

@@ -90,7 +90,11 @@ impl Args {
         let created = scheduler.create(v1::JobConfiguration::from(&job.request)).await?;
         if let Some(until) = self.wait_until.until() {
             let wait = wait::Wait { timeout: self.timeout.timeout, ..until.into() };
-            wait::wait(&scheduler, &job.request.key, None, wait).await?;
+            let waited = wait::wait(&scheduler, &job.request.key, None, wait).await;
+            // Whoever reads that it failed would create it once more.
+            waited.map_err(|error| {
+                Failure::new(error.code, format!("{} was created; {error}", self.key))
+            })?;
         }
         let page = scheduler.page_of(&job.request.key).await;
         self.open_browser.show(&page);

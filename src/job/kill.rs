@@ -10,7 +10,7 @@ use aurora_client::{
     scheduler::{Scheduler, instances_of},
     wait,
 };
-use aurora_model::key::{ClusterJobKey, JobKey};
+use aurora_model::key::ClusterJobKey;
 use serde_json::json;
 
 use super::{Checked, unadjusted_sla};
@@ -18,9 +18,10 @@ use crate::browser::OpenBrowser;
 use crate::dry_run::{DryRun, would};
 use crate::failure::{Code, Failure};
 use crate::output::{Output, note, print};
+use crate::timeout::{duration, words};
 
-/// How long the instances of a batch may take to end.
-const PATIENCE: Duration = Duration::from_secs(254);
+/// How long the instances of a batch may take to end, unless it is said: as long as the original waits.
+const PATIENCE: &str = "254s";
 
 /// How instances are killed.
 #[derive(Debug, clap::Args)]
@@ -34,6 +35,9 @@ struct How {
     /// Kill all instances at once.
     #[arg(long)]
     no_batching: bool,
+    /// The instances of a batch may take so long to end, such as 90s, 5m or 1h30m.
+    #[arg(long, value_name = "TIME", default_value = PATIENCE, value_parser = duration)]
+    timeout: Duration,
     /// Fail unless there is something to kill, and every named instance is active.
     #[arg(long)]
     strict: bool,
@@ -133,18 +137,20 @@ impl How {
             note(&format!("{key} has no active tasks to kill{near}"));
         }
         let size = if self.no_batching { wanted.len().max(1) } else { self.batch_size as usize };
+        let is_all = named.is_none() && self.no_batching;
         let (mut killed, mut late) = (Vec::new(), Vec::new());
         let mut failures = 0;
         for batch in wanted.chunks(size) {
-            if self.kill_batch(&scheduler, &key.job, batch).await? {
-                killed.extend_from_slice(batch);
+            let (batch, has_ended) = self.kill_batch(&scheduler, key, batch, is_all).await?;
+            if has_ended {
+                killed.extend_from_slice(&batch);
                 if !self.output.is_data() {
                     print(&format!("Successfully killed instances {batch:?}\n"))?;
                 }
                 continue;
             }
             note(&format!("Instances {batch:?} were not killed in time"));
-            late.extend_from_slice(batch);
+            late.extend_from_slice(&batch);
             failures += 1;
             if failures > self.max_total_failures {
                 break;
@@ -163,27 +169,36 @@ impl How {
             return Err(Failure::new(
                 code,
                 format!(
-                    "instances {late:?} of {key} have not ended within {} s",
-                    PATIENCE.as_secs()
+                    "instances {late:?} of {key} have not ended within {}",
+                    words(self.timeout)
                 ),
             ));
         }
         if self.output.is_data() { Ok(()) } else { print(&format!("Job {verb} succeeded\n")) }
     }
 
-    /// Kills a batch and waits. Gives whether it ended in time.
+    /// Kills a batch and waits. Gives the instances that were told to end, and whether they did in time.
     async fn kill_batch(
         &self,
         scheduler: &Scheduler,
-        job: &JobKey,
+        key: &ClusterJobKey,
         batch: &[u32],
-    ) -> Result<bool, Failure> {
-        scheduler.kill(job, batch.to_vec(), self.message.clone()).await?;
-        let batch: BTreeSet<u32> = batch.iter().copied().collect();
-        let waiting = wait::wait(scheduler, job, Some(&batch), wait::Until::Ended);
-        match tokio::time::timeout(PATIENCE, waiting).await {
-            Ok(ended) => Ok(ended.map(|()| true)?),
-            Err(_) => Ok(false),
-        }
+        is_all: bool,
+    ) -> Result<(Vec<u32>, bool), Failure> {
+        // Whoever means all means those too that were added since they were counted.
+        let named = if is_all { Vec::new() } else { batch.to_vec() };
+        let told = scheduler.kill(&key.job, named, self.message.clone()).await?;
+        let batch: BTreeSet<u32> = batch.iter().copied().chain(told).collect();
+        let waiting = wait::wait(scheduler, &key.job, Some(&batch), wait::Until::Ended);
+        let has_ended = match tokio::time::timeout(self.timeout, waiting).await {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                let batch = Vec::from_iter(batch);
+                let what = format!("instances {batch:?} of {key} were told to end; {error}");
+                return Err(Failure::new(error.code, what));
+            }
+            Err(_) => false,
+        };
+        Ok((batch.into_iter().collect(), has_ended))
     }
 }

@@ -17,7 +17,7 @@ fn program(home: &Home, name: &str, script: &str) -> String {
 }
 
 /// The hooks of the user: name, script, events.
-fn write(home: &Home, hooks: &[(&str, &str, &[&str])]) {
+pub(crate) fn write(home: &Home, hooks: &[(&str, &str, &[&str])]) {
     let mut text = String::new();
     for (name, script, on) in hooks {
         let run = program(home, &format!("hook-{name}"), script);

@@ -11,14 +11,14 @@ use crate::support::proxy::{Fault, Proxy};
 use crate::support::{Home, Ran, role, service, wait_for};
 
 /// A scheduler behind a proxy, and a browser that writes down what it is shown.
-struct World {
-    cluster: Cluster,
-    proxy: Proxy,
+pub(crate) struct World {
+    pub(crate) cluster: Cluster,
+    pub(crate) proxy: Proxy,
     browser: PathBuf,
 }
 
 impl World {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let cluster = Cluster::start();
         let proxy = Proxy::before(&cluster.scheduler_address());
         let browser = cluster.home.path().join("browser");
@@ -29,24 +29,24 @@ impl World {
     }
 
     /// Creates a job and waits until it runs. Gives its key.
-    fn create(&self, name: &str, instances: u32, command: &str) -> String {
+    pub(crate) fn create(&self, name: &str, instances: u32, command: &str) -> String {
         self.create_from(name, &service(&role(), name, instances, command))
     }
 
-    fn create_from(&self, name: &str, text: &str) -> String {
+    pub(crate) fn create_from(&self, name: &str, text: &str) -> String {
         let key = key(name);
         let file = self.file(name, text);
         self.cluster.run(&["job", "create", &key, &file, "--wait-until", "RUNNING"]).expect(0);
         key
     }
 
-    fn file(&self, name: &str, text: &str) -> String {
+    pub(crate) fn file(&self, name: &str, text: &str) -> String {
         let path = self.cluster.home.file(&format!("{name}.aurora"), text);
         path.to_str().unwrap().to_owned()
     }
 
     /// Runs a command through the proxy, which has forgotten all before.
-    fn run(&self, words: &[&str]) -> Ran {
+    pub(crate) fn run(&self, words: &[&str]) -> Ran {
         self.proxy.forget();
         let proxy = self.proxy.address();
         let words = [words, &["--scheduler", &proxy]].concat();
@@ -55,12 +55,13 @@ impl World {
     }
 
     /// The instances of each call of a method that was made by the last command.
-    fn killed(&self) -> Vec<Vec<u32>> {
+    pub(crate) fn killed(&self) -> Vec<Vec<u32>> {
         let sent: Vec<v1::KillTasksRequest> = self.proxy.sent("KillTasks");
         sent.into_iter().map(|call| call.instances).collect()
     }
 
-    fn restarted(&self) -> Vec<Vec<u32>> {
+    /// The same of restarts.
+    pub(crate) fn restarted(&self) -> Vec<Vec<u32>> {
         let sent: Vec<v1::RestartTasksRequest> = self.proxy.sent("RestartTasks");
         sent.into_iter().map(|call| call.instances).collect()
     }
@@ -78,23 +79,24 @@ impl World {
         format!("{}/scheduler{path}", self.cluster.scheduler_address())
     }
 
-    fn instances(&self, key: &str) -> Vec<u64> {
+    /// The numbers of a job's active instances.
+    pub(crate) fn instances(&self, key: &str) -> Vec<u64> {
         let instance = |task: &serde_json::Value| task["assignedTask"]["instanceId"].as_u64();
         self.cluster.active(key).iter().map(|task| instance(task).unwrap()).collect()
     }
 }
 
-fn key(name: &str) -> String {
+pub(crate) fn key(name: &str) -> String {
     format!("test/{}/prod/{name}", role())
 }
 
 #[track_caller]
-fn assert_says(text: &str, wanted: &str) {
+pub(crate) fn assert_says(text: &str, wanted: &str) {
     assert!(text.contains(wanted), "{wanted:?} is not in:\n{text}");
 }
 
 #[test]
-fn instances_are_added() {
+fn c48_c49_c50_c57_c135_instances_are_added() {
     let world = World::start();
     let web = world.create("web", 2, "exec sleep 1000");
     let (first, second) = (format!("{web}/0"), format!("{web}/1"));
@@ -137,7 +139,7 @@ fn instances_are_added() {
 }
 
 #[test]
-fn instances_are_killed() {
+fn c31_to_c46_c135_to_c138_instances_are_killed() {
     let world = World::start();
     let web = world.create("web", 8, "exec sleep 1000");
     let these = |instances: &str| format!("{web}/{instances}");
@@ -189,13 +191,16 @@ fn instances_are_killed() {
     // c137, D24: what cannot be seen is not taken for an end.
     world.proxy.plan("WatchTasks", 1, Fault::refuse(Code::InvalidArgument, "look away"));
     let unseen = world.run(&["job", "kill", &these("5")]).expect(10);
-    assert_says(&unseen.err(), "look away");
+    assert_says(
+        &unseen.err(),
+        &format!("error: instances [5] of {web} were told to end; look away"),
+    );
     assert_eq!(unseen.out(), "");
     // c32, c44 and c136
     world.proxy.plan("KillTasks", 1, Fault::refuse(Code::InvalidArgument, "no"));
     world.run(&["job", "killall", &web, "--no-batching"]).expect(10);
     world.run(&["job", "killall", &web, "--no-batching"]).expect(0);
-    assert_eq!(world.killed().len(), 1);
+    assert_eq!(world.killed(), [Vec::<u32>::new()], "all, whichever there are by now");
     assert!(world.instances(&web).is_empty());
     // c37 and c138, D2
     let none = world.run(&["job", "killall", &web]).expect(0);
@@ -227,7 +232,7 @@ fn c47_the_number_in_an_sla_policy_is_told_to_stay() {
 }
 
 #[test]
-fn instances_are_restarted() {
+fn c51_to_c59_c62_c135_instances_are_restarted() {
     let world = World::start();
     let marker = world.cluster.home.file("well", "");
     let command = format!("test -e {} || exit 3; exec sleep 1000", marker.display());
@@ -299,7 +304,7 @@ fn instances_are_restarted() {
         (&1.into(), &serde_json::json!([]))
     );
 
-    // D4: one that never comes back is waited for as long as is said.
+    // c62, D4: one that never comes back is waited for as long as is said.
     let large = service(&role(), "large", 1, "exec sleep 1000").replace("cpu = 0.01", "cpu = 1000");
     let file = world.file("large", &large);
     world.cluster.run(&["job", "create", &key("large"), &file]).expect(0);
@@ -314,7 +319,7 @@ fn instances_are_restarted() {
 }
 
 #[test]
-fn pages_are_shown() {
+fn c12_c17_c57_c74_pages_are_shown() {
     let world = World::start();
     let owner = role();
     let file = world.file("web", &service(&owner, "web", 1, "exec sleep 1000"));
@@ -328,7 +333,7 @@ fn pages_are_shown() {
         let other = world.proxy.all().into_iter().find(|call| !call.path.ends_with("/GetInfo"));
         assert!(other.is_none(), "{other:?}");
     }
-    // c12, and more parts than there are.
+    // c12, and c74 of more parts than there are.
     world.run(&["job", "open"]).expect(2);
     world.run(&["job", "open", &format!("{web}/0")]).expect(2);
     world.run(&["job", "open", "nocluster/a"]).expect(3);
@@ -359,7 +364,7 @@ fn pages_are_shown() {
 }
 
 #[test]
-fn a_job_is_created_once_and_what_is_waited_for_is_seen() {
+fn c15_c18_a_job_is_created_once_and_what_is_waited_for_is_seen() {
     let world = World::start();
     let file = world.file("web", &service(&role(), "web", 2, "exec sleep 1000"));
     let web = key("web");

@@ -71,6 +71,10 @@ impl From<Until> for Wait {
 
 /// Waits for the latest task of each instance, as the scheduler tells what happens. Instances that there are
 /// not are not waited for; nor, unless they are named, those that were told to end while others run.
+///
+/// # Errors
+/// They can never come there, it takes too long, or it cannot be seen how they are, which is no mistake of who
+/// waits.
 pub async fn wait(
     scheduler: &Scheduler,
     job: &JobKey,
@@ -140,7 +144,7 @@ async fn watch(
         }
         // An end and the run that replaces it are told one after the other; a look at all tasks sees both.
         let mut now = Latest::of_job(latest.is_whole_job);
-        for task in &scheduler.tasks(query.clone()).await?.tasks {
+        for task in &look(scheduler, query).await?.tasks {
             now.take(task, None)?;
         }
         match now.verdict(wait.until) {
@@ -155,6 +159,17 @@ async fn watch(
             Verdict::NotYet => since = None,
         }
     }
+}
+
+/// How the tasks are. That the scheduler does not say is no mistake of who waits.
+async fn look(
+    scheduler: &Scheduler,
+    query: &v1::TaskQuery,
+) -> Result<v1::ListTasksResponse, Error> {
+    scheduler.tasks(query.clone()).await.map_err(|error| match error.code {
+        Code::InvalidParameter => Error::new(Code::Api, error.to_string()),
+        _ => error,
+    })
 }
 
 /// Of each instance, its latest run.
