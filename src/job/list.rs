@@ -10,7 +10,7 @@ use crate::output::{Output, print};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Which jobs: cluster[/role[/environment[/name]]], with * ? [a-z] in the parts after the
-    /// cluster.
+    /// cluster; * alone in place of the cluster means all that are known.
     #[arg(value_name = "PATTERN")]
     pattern: JobPattern,
     #[command(flatten)]
@@ -21,14 +21,18 @@ pub(crate) struct Args {
 
 impl Args {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let scheduler = Scheduler::of_cluster(&self.pattern.cluster, &self.connection).await?;
-        let found = matching(&scheduler, &self.pattern).await?;
+        let mut found = Vec::new();
+        for (cluster, scheduler) in schedulers(&self.pattern, &self.connection).await? {
+            for (key, job) in matching(&scheduler, &self.pattern).await? {
+                found.push((format!("{cluster}/{key}"), job));
+            }
+        }
         if self.output.is_data() {
             let jobs: Vec<_> = found
                 .iter()
                 .map(|(key, job)| {
                     json!({
-                        "job": format!("{}/{key}", self.pattern.cluster),
+                        "job": key,
                         "service": job.is_service,
                         "pending": job.pending,
                         "active": job.active,
@@ -39,10 +43,30 @@ impl Args {
                 .collect();
             return self.output.print(&jobs);
         }
-        print(&found.iter().fold(String::new(), |text, (key, _)| {
-            text + &format!("{}/{key}\n", self.pattern.cluster)
-        }))
+        print(&found.iter().fold(String::new(), |text, (key, _)| text + &format!("{key}\n")))
     }
+}
+
+/// The schedulers that a pattern is for, with the names of their clusters.
+pub(super) async fn schedulers(
+    pattern: &JobPattern,
+    connection: &Connection,
+) -> Result<Vec<(String, Scheduler)>, Failure> {
+    if !pattern.is_of_all_clusters() {
+        let name = pattern.cluster.clone();
+        let scheduler = Scheduler::of_cluster(&name, connection).await?;
+        return Ok(vec![(name, scheduler)]);
+    }
+    // One that is given is the only one that is meant, whatever its cluster is called.
+    if let Some(scheduler) = connection.given()? {
+        return Ok(vec![(scheduler.info().await?.cluster, scheduler)]);
+    }
+    let mut found = Vec::new();
+    for name in connection.names()? {
+        let scheduler = Scheduler::of_cluster(&name, connection).await?;
+        found.push((name, scheduler));
+    }
+    Ok(found)
 }
 
 /// The jobs of a pattern, by key.

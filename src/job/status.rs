@@ -10,10 +10,11 @@ use aurora_client::{
     scheduler::{Scheduler, tasks_of},
 };
 use aurora_model::job::{Constraint, ConstraintRule, ScheduledTask};
+use aurora_model::key::JobKey;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
-use super::list::matching;
+use super::list::{matching, schedulers};
 use super::watch;
 use crate::failure::{Code, Failure};
 use crate::lines::clean;
@@ -23,7 +24,7 @@ use crate::output::{Format, Output, print};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Which jobs: cluster[/role[/environment[/name]]], with * ? [a-z] in the parts after the
-    /// cluster.
+    /// cluster; * alone in place of the cluster means all that are known.
     #[arg(value_name = "PATTERN")]
     pattern: JobPattern,
     /// The same as --output json.
@@ -49,24 +50,18 @@ struct Tasks {
 
 impl Args {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let scheduler = Scheduler::of_cluster(&self.pattern.cluster, &self.connection).await?;
+        let schedulers = schedulers(&self.pattern, &self.connection).await?;
         if self.watch {
-            return self.watch(&scheduler).await;
+            let [(cluster, scheduler)] = schedulers.as_slice() else {
+                return Err(Failure::new(Code::Usage, "--watch shows one cluster: name it"));
+            };
+            return self.watch(cluster, scheduler).await;
         }
         let mut found = Vec::new();
-        for (key, _) in matching(&scheduler, &self.pattern).await? {
-            let answer = scheduler.tasks(tasks_of(&key)).await?;
-            let mut tasks = answer
-                .tasks
-                .into_iter()
-                .map(ScheduledTask::try_from)
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(|error| Failure::new(Code::Api, error.to_string()))?;
-            tasks.sort_by_key(|task| task.assigned.instance);
-            let reasons =
-                answer.pending_reasons.into_iter().map(|why| (why.task_id, why.reason)).collect();
-            let key = format!("{}/{key}", self.pattern.cluster);
-            found.push(Tasks { key, tasks, reasons });
+        for (cluster, scheduler) in &schedulers {
+            for (key, _) in matching(scheduler, &self.pattern).await? {
+                found.push(Tasks::of(cluster, scheduler, &key).await?);
+            }
         }
         found.retain(|job| !job.tasks.is_empty());
         let is_data = self.write_json || self.output.is_data();
@@ -77,7 +72,7 @@ impl Args {
                     "error": "No matching jobs found",
                 }));
             }
-            return Err(Failure::new(Code::InvalidParameter, self.none(&scheduler).await));
+            return Err(Failure::new(Code::InvalidParameter, self.none(&schedulers).await));
         }
         if is_data {
             let jobs: Vec<Value> = found.iter().map(Tasks::json).collect();
@@ -96,15 +91,15 @@ impl Args {
 
 impl Args {
     /// That nothing matches, and which job may have been meant.
-    async fn none(&self, scheduler: &Scheduler) -> String {
-        let near = match self.pattern.literal() {
-            Some(job) => near::hint(scheduler, &self.pattern.cluster, &job).await,
-            None => String::new(),
+    async fn none(&self, schedulers: &[(String, Scheduler)]) -> String {
+        let near = match (self.pattern.literal(), schedulers) {
+            (Some(job), [(cluster, scheduler)]) => near::hint(scheduler, cluster, &job).await,
+            _ => String::new(),
         };
         format!("found no jobs matching {}{near}", self.pattern)
     }
 
-    async fn watch(&self, scheduler: &Scheduler) -> Result<(), Failure> {
+    async fn watch(&self, cluster: &str, scheduler: &Scheduler) -> Result<(), Failure> {
         if self.output.output == Format::Yaml {
             return Err(Failure::new(
                 Code::Usage,
@@ -114,15 +109,30 @@ impl Args {
         let jobs: Vec<_> =
             matching(scheduler, &self.pattern).await?.into_iter().map(|(key, _)| key).collect();
         if jobs.is_empty() {
-            return Err(Failure::new(Code::InvalidParameter, self.none(scheduler).await));
+            let one = [(cluster.to_owned(), scheduler.clone())];
+            return Err(Failure::new(Code::InvalidParameter, self.none(&one).await));
         }
         let is_data = self.write_json || self.output.is_data();
         let live = if is_data { Live::off() } else { self.progress.on_stdout() };
-        watch::watch(scheduler, &self.pattern.cluster, jobs, live, is_data).await
+        watch::watch(scheduler, cluster, jobs, live, is_data).await
     }
 }
 
 impl Tasks {
+    async fn of(cluster: &str, scheduler: &Scheduler, key: &JobKey) -> Result<Self, Failure> {
+        let answer = scheduler.tasks(tasks_of(key)).await?;
+        let mut tasks = answer
+            .tasks
+            .into_iter()
+            .map(ScheduledTask::try_from)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| Failure::new(Code::Api, error.to_string()))?;
+        tasks.sort_by_key(|task| task.assigned.instance);
+        let reasons =
+            answer.pending_reasons.into_iter().map(|why| (why.task_id, why.reason)).collect();
+        Ok(Self { key: format!("{cluster}/{key}"), tasks, reasons })
+    }
+
     fn split(&self) -> (Vec<&ScheduledTask>, Vec<&ScheduledTask>) {
         self.tasks.iter().partition(|task| task.state.is_active())
     }

@@ -37,6 +37,7 @@ mod plan;
 mod quota;
 mod schemas;
 mod sla;
+mod status;
 mod support;
 mod task;
 mod terminal;

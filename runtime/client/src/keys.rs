@@ -131,7 +131,7 @@ impl std::fmt::Display for ClusterRole {
 /// `cluster[/role[/environment[/name]]]`; the parts after the cluster may hold `*`, `?` and `[…]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobPattern {
-    /// The cluster, written out.
+    /// The cluster, written out; or `*` for all.
     pub cluster: String,
     parts: [Part; 3],
 }
@@ -167,6 +167,11 @@ impl FromStr for JobPattern {
 }
 
 impl JobPattern {
+    /// Whether jobs of every cluster are meant.
+    pub fn is_of_all_clusters(&self) -> bool {
+        self.cluster == "*"
+    }
+
     /// The role, if it is written out.
     pub fn role(&self) -> Option<&str> {
         match &self.parts[0] {
@@ -353,6 +358,9 @@ mod tests {
         assert!(matches("c/*/prod/[g-i]ello", "www-data/prod/hello"));
         assert!(!matches("c/*/prod/[!g-i]ello", "www-data/prod/hello"));
         assert!(!matches("c/w", "www/prod/x"));
+        for (pattern, is_of_all) in [("*", true), ("*/r", true), ("c*", false), ("?", false)] {
+            assert_eq!(pattern.parse::<JobPattern>().unwrap().is_of_all_clusters(), is_of_all);
+        }
         for wrong in ["", "c//e", "c/r/e/n/0", "c/r/[e", "c/a b"] {
             assert!(wrong.parse::<JobPattern>().is_err(), "{wrong:?} was taken");
         }
