@@ -162,6 +162,17 @@ fn c11_unknown_nouns_and_verbs_are_told_what_was_meant() {
 }
 
 #[test]
+fn c13_the_version_is_told_by_the_program_and_by_none_of_its_commands() {
+    let home = Home::new();
+    let told = home.run(&["--version"]).expect(0);
+    assert_eq!(told.out(), concat!("aurora ", env!("CARGO_PKG_VERSION"), "\n"));
+    assert_eq!(told.err(), "");
+    for words in [["job", "--version"], ["config", "--version"]] {
+        home.run(&words).expect(2);
+    }
+}
+
+#[test]
 fn jobs_that_are_not_there_are_told_which_may_be_meant() {
     let cluster = Cluster::start();
     let user = role();

@@ -95,7 +95,7 @@ fn c83_c84_c152_c153_what_cannot_be_submitted_ends_with_3() {
 }
 
 #[test]
-fn c21_c22_c23_c27_c28_c84_a_file_is_found_bound_and_searched() {
+fn c7_c21_c22_c23_c27_c28_c84_a_file_is_found_bound_and_searched() {
     let inspect = &["inspect", KEY, "FILE"];
     refused("jobs = [", inspect, "syntax-error");
     refused("jobs = []\n", inspect, "no jobs");
@@ -120,6 +120,7 @@ fn c21_c22_c23_c27_c28_c84_a_file_is_found_bound_and_searched() {
     let bound = on(&open, &bound).expect(0).json();
     assert_eq!((&bound["contact"], &bound["metadata"][0]["value"]), (&json!("-x=y="), &json!("1")));
     assert!(!bound.to_string().contains("{{profile"), "{bound}");
+    // 7
     on(&open, &["inspect", KEY, "FILE", "--bind", "nope"]).expect(2);
     on(&open, &["inspect", KEY, "FILE", "--bind", "1x=nope"]).expect(2);
     // A file that is not there.

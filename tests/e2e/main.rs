@@ -35,6 +35,7 @@ mod mesos;
 mod pipelines;
 mod plan;
 mod quota;
+mod restart;
 mod schemas;
 mod sla;
 mod status;

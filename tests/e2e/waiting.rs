@@ -81,7 +81,7 @@ fn a_condition_is_waited_for() {
 }
 
 #[test]
-fn a_wait_is_ended_by_ctrl_c_and_nothing_is_undone() {
+fn c25_c154_a_wait_is_ended_by_ctrl_c_and_nothing_is_undone() {
     let cluster = Cluster::start();
     let large = service(&role(), "large", 1, "true").replace("cpu = 0.01", "cpu = 1000");
     let large = file(&cluster, "large", &large);
