@@ -108,6 +108,10 @@ fn zsh_completes(home: &Home, bin: &Path, at: &str, cases: &[(&str, String)]) {
             screen().lines().any(|shown| shown.trim_end() == line).then_some(())
         });
         tmux(&["send-keys", "C-c"]);
+        // An interrupt throws away what was typed after it and not read yet.
+        wait_for("the next prompt of zsh", || {
+            screen().trim_end().ends_with("\nready>").then_some(())
+        });
         tmux(&["send-keys", "C-l"]);
         wait_for("an empty line", || {
             let shown = screen();
