@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal::SIGINT;
 use serde_json::json;
+use tonic::Code;
 
 use crate::job::{World, assert_says};
 use crate::support::cluster::task_id;
@@ -12,7 +13,7 @@ use crate::support::proxy::Fault;
 use crate::support::wait_for;
 
 #[test]
-fn c60_c61_c63_c64_a_restart_watches_each_instance() {
+fn c54_c60_c61_c63_c64_a_restart_watches_each_instance() {
     let world = World::start();
     let well = |instance: u32| world.cluster.home.path().join(format!("well-{instance}"));
     for instance in 0..3 {
@@ -56,6 +57,14 @@ fn c60_c61_c63_c64_a_restart_watches_each_instance() {
     assert_eq!(result["failed"].as_array().unwrap().len(), 1, "{result}");
     assert_eq!(result["failed"][0]["instance"], 1);
     assert_says(result["failed"][0]["reason"].as_str().unwrap(), "it has ended as FAILED");
+    // 54, of a look on the way: the first is answered, the one before the next try is not.
+    world.proxy.plan("ListTasks", 1, Fault::Late(Duration::ZERO));
+    world.proxy.plan("ListTasks", 1, Fault::refuse(Code::InvalidArgument, "no questions"));
+    let second = format!("{web}/1");
+    let words = ["job", "restart", &second, "--max-per-instance-failures", "1"];
+    let refused = world.run(&words).expect(10);
+    assert_says(&refused.err(), "error: no questions");
+    assert_eq!((refused.out(), world.restarted()), (String::new(), vec![vec![1]]));
     std::fs::write(well(1), "").unwrap();
     world.cluster.wait_running(&web, 3);
 

@@ -6,6 +6,7 @@
 mod batch;
 mod queue;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aurora_api::convert::task_state;
@@ -80,6 +81,17 @@ impl<'a> Restart<'a> {
         self.queue.outcome()
     }
 
+    /// The instances that have a run. That the scheduler does not say is no mistake of who restarts.
+    async fn active(&self) -> Result<BTreeSet<u32>, Error> {
+        match self.scheduler.active(self.job).await {
+            Ok(tasks) => Ok(instances_of(&tasks)),
+            Err(error) if error.code == Code::InvalidParameter => {
+                Err(Error::new(Code::Api, error.to_string()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Those that have failed and are not started anew by the scheduler have nothing to restart.
     async fn drop_ended(&mut self) -> Result<(), Error> {
         let again: Vec<u32> =
@@ -87,7 +99,7 @@ impl<'a> Restart<'a> {
         if again.is_empty() {
             return Ok(());
         }
-        let active = instances_of(&self.scheduler.active(self.job).await?);
+        let active = self.active().await?;
         for instance in again.into_iter().filter(|instance| !active.contains(instance)) {
             self.queue.give_up(instance, ENDED.to_owned());
         }
@@ -116,7 +128,7 @@ impl<'a> Restart<'a> {
             }
             let doubtful = batch.doubtful();
             if !doubtful.is_empty() {
-                let active = instances_of(&self.scheduler.active(self.job).await?);
+                let active = self.active().await?;
                 for instance in doubtful.into_iter().filter(|instance| !active.contains(instance)) {
                     batch.is_no_more(instance);
                 }
