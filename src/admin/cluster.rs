@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use super::target::Target;
-use crate::failure::Failure;
-use crate::output::print;
+use crate::cluster::Answer;
+use crate::failure::{Code, Failure};
+use crate::output::{Format, Output, print};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConfigArgs {
@@ -16,11 +17,25 @@ pub(crate) struct ConfigArgs {
     /// With --sh: with `export` before each.
     #[arg(long)]
     export: bool,
+    /// The form of the result on standard output: text is JSON in one line, as Apache Aurora's client prints it,
+    /// or with --sh an assignment on each line.
+    #[arg(long, short = 'o', value_enum, default_value_t, value_name = "FORM")]
+    output: Format,
 }
 
 impl ConfigArgs {
     pub(super) fn run(self) -> Result<(), Failure> {
+        let output = Output { output: self.output };
+        if self.sh && output.is_data() {
+            return Err(Failure::new(
+                Code::Usage,
+                "--sh is a form by itself: it cannot be used with --output json or yaml",
+            ));
+        }
         let entry = self.target.connection.entry(&self.target.name)?;
+        if output.is_data() {
+            return output.print(&entry);
+        }
         if !self.sh {
             return print(&entry.to_string());
         }
@@ -74,14 +89,17 @@ fn quoted(text: &str) -> String {
 pub(crate) struct SchedulerArgs {
     #[command(flatten)]
     target: Target,
+    #[command(flatten)]
+    output: Output,
 }
 
 impl SchedulerArgs {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let scheduler = self.target.scheduler().await?;
-        // Which of several leads, only an answer tells.
-        scheduler.info().await?;
-        print(&format!("Found leading scheduler at: {}\n", scheduler.address()))
+        let found = Answer::of(&self.target.scheduler().await?).await?;
+        if self.output.is_data() {
+            return self.output.print(&found.json());
+        }
+        print(&format!("Found leading scheduler at: {}\n", found.address))
     }
 }
 

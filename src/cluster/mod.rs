@@ -30,15 +30,26 @@ impl Command {
 }
 
 /// What a scheduler says of itself.
-struct Answer {
-    address: String,
+pub(crate) struct Answer {
+    pub(crate) address: String,
     cluster: String,
     version: String,
     registered: bool,
 }
 
 impl Answer {
-    fn json(&self) -> Value {
+    pub(crate) async fn of(scheduler: &Scheduler) -> Result<Self, Error> {
+        let info = scheduler.info().await?;
+        Ok(Self {
+            // Which of several leads, only an answer tells.
+            address: scheduler.address(),
+            cluster: info.cluster,
+            version: info.version,
+            registered: info.registered,
+        })
+    }
+
+    pub(crate) fn json(&self) -> Value {
         json!({
             "address": self.address,
             "cluster": self.cluster,
@@ -51,11 +62,5 @@ impl Answer {
 /// Asks the scheduler of a cluster once.
 async fn ask(cluster: Cluster, connection: &Connection) -> Result<Answer, Error> {
     let scheduler = Scheduler::of(cluster, std::time::Duration::ZERO, connection.request_timeout);
-    let info = scheduler.info().await?;
-    Ok(Answer {
-        address: scheduler.address(),
-        cluster: info.cluster,
-        version: info.version,
-        registered: info.registered,
-    })
+    Answer::of(&scheduler).await
 }

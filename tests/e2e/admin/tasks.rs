@@ -39,9 +39,11 @@ fn a1_to_a8_a11_a12_a34_a35_e6_e21_tasks_and_quotas_are_seen_to_by_hand() {
     prunes(&cluster, &proxy, &operator, &owner);
     forced_states(&cluster, &operator, &key);
 
-    // a11, e21: by the name of the cluster.
-    let entry = format!("[{{\"name\": \"here\", \"scheduler_uri\": \"{}\"}}]", proxy.address());
-    cluster.home.file("clusters.json", &entry);
+    // a11, e21: by the name of the cluster, not where its pages are.
+    let entry = serde_json::json!([{
+        "name": "here", "scheduler_uri": proxy.address(), "proxy_url": "http://pages.example.com",
+    }]);
+    cluster.home.file("clusters.json", &entry.to_string());
     let found = Operator::alone(&cluster.home).out(&["get_scheduler", "here"]);
     assert_eq!(found, format!("Found leading scheduler at: {}\n", proxy.address()));
 

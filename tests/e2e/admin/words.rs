@@ -166,6 +166,14 @@ fn a36_a38_clusters_are_found_by_their_names() {
     assert_eq!(lines(&["get_cluster_config", "--sh", "--export", "devcluster"]), exported);
     let alone = operator.run(&["get_cluster_config", "--export", "devcluster"]).expect(0);
     assert_eq!(alone.out(), shown.out());
+    assert_eq!(operator.out(&["get_cluster_config", "devcluster", "-o", "text"]), shown.out());
+    let json = operator.run(&["get_cluster_config", "devcluster", "-o", "json"]).expect(0);
+    assert_eq!(json.json(), shown.json());
+    assert!(json.out().ends_with("\n}\n"), "{}", json.out());
+    let yaml = operator.out(&["get_cluster_config", "devcluster", "-o", "yaml"]);
+    assert!(yaml.contains("docker:\n  registry: a b\n"), "{yaml}");
+    let both = operator.refused(&["get_cluster_config", "devcluster", "--sh", "-o", "yaml"], 2);
+    assert!(both.contains("--sh is a form by itself"), "{both}");
 
     for words in [
         &["get_scheduler", "nowhere"][..],
