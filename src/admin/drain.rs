@@ -84,16 +84,19 @@ impl Args {
             let (found, unknown) = scheduler.hosts(&hosts).await?;
             if self.consent.dry_run {
                 let known = found.into_iter().map(|host| host.name);
-                let mut would = Vec::new();
+                let (mut would, mut unsafe_hosts) = (BTreeSet::new(), BTreeSet::new());
                 for group in self.grouping.groups(known) {
                     let judged = judge(&scheduler, &group, terms).await?;
                     for (host, prediction) in &judged.unsafe_hosts {
                         note(&format!("unsafe: {}", row(&self.target.name, host, prediction)));
                     }
+                    unsafe_hosts.extend(judged.unsafe_hosts.into_iter().map(|(host, _)| host));
                     would.extend(judged.safe);
                 }
                 if self.output.is_data() {
-                    self.output.print(&would)?;
+                    self.output.print(&json!({
+                        "wouldDrain": would, "unsafe": unsafe_hosts, "unknown": unknown,
+                    }))?;
                 } else {
                     print(&would.iter().fold(String::new(), |text, host| {
                         text + &format!("Would drain {host}\n")

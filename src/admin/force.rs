@@ -42,7 +42,10 @@ impl Args {
             if self.consent.dry_run {
                 if self.output.is_data() {
                     return self.output.print(&json!({
-                        "task": task.as_str(), "from": now.state.name(), "to": state.name(),
+                        "task": task.as_str(),
+                        "from": now.state.name(),
+                        "to": state.name(),
+                        "dryRun": true,
                     }));
                 }
                 return print(&format!("Would have {task} go from {} to {state}\n", now.state));
@@ -52,7 +55,10 @@ impl Args {
         let (from, to) = scheduler.force_state(task, *state).await?;
         if self.output.is_data() {
             return self.output.print(&json!({
-                "task": task.as_str(), "from": from.name(), "to": to.map(TaskState::name),
+                "task": task.as_str(),
+                "from": from.name(),
+                "to": to.map(TaskState::name),
+                "dryRun": false,
             }));
         }
         let to = to.map_or("not remembered any more", TaskState::name);

@@ -50,7 +50,12 @@ pub(super) fn document(task: &ScheduledTask) -> Value {
     let config = &task.assigned.task;
     let more = json!({
         "container": container(&config.container),
-        "mesosFetcherUris": config.fetcher_uris,
+        "mesosFetcherUris": config.fetcher_uris.iter().map(|uri| json!({
+            "value": uri.value,
+            "extract": uri.extract,
+            "cache": uri.cache,
+            "outputFile": uri.output_file,
+        })).collect::<Vec<_>>(),
         "partitionPolicy": config.partition_policy.as_ref().map(|policy| json!({
             "reschedule": policy.reschedule,
             "delaySecs": policy.delay_secs,
