@@ -191,6 +191,9 @@ fn modes(home: &Home, proxy: &Proxy, operator: &Operator<'_>) {
     let hushed = ["host_drain", "-q", "--hosts=h7", "test"];
     let hushed = operator.run(&hushed).expect(6);
     assert_eq!(hushed.err().lines().count(), 1, "only why it has failed: {}", hushed.err());
+    let told = operator.run(&["host_status", "-v", "--hosts=h3", "test"]).expect(0);
+    assert!(told.err().contains("DEBUG] "), "calls are told: {}", told.err());
+    assert!(told.err().contains("GetHosts"), "{}", told.err());
 
     let listed = |mode: &str| {
         let shown = operator.out(&["host_list", "test", "--mode", mode]);

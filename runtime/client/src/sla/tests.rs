@@ -134,7 +134,7 @@ fn a16_what_is_left_without_a_host() {
 }
 
 #[test]
-fn a17_only_large_production_jobs_count_and_groups_go_as_a_whole() {
+fn a17_a23_only_large_production_jobs_count_and_groups_go_as_a_whole() {
     let web = |i: u32, host: &str, up| task("www/prod/web", i, host, up, true);
     let racks = [web(0, "a1", 100), web(1, "a2", 200), web(2, "b1", 100), web(3, "b2", 200)];
     let fleet = Fleet::of(&racks, 4, NOW);
