@@ -128,6 +128,7 @@ impl Args {
             all.drained.extend(outcome.drained);
             all.unsafe_hosts.extend(outcome.unsafe_hosts);
             all.late.extend(outcome.late);
+            all.called_off.extend(outcome.called_off);
         }
         self.show(&all, &started.unknown, &failed_scripts)?;
         or_unknown(verdict(&all, failed_scripts.len()), &started.unknown)
@@ -188,7 +189,11 @@ impl Args {
                 duration::shown(self.timeout)
             ));
         }
-        let left: BTreeSet<&String> = all.unsafe_hosts.union(&all.late).collect();
+        for host in &all.called_off {
+            warn(&format!("{host} is not drained: that was called off meanwhile"));
+        }
+        let left: BTreeSet<&String> =
+            all.unsafe_hosts.iter().chain(&all.late).chain(&all.called_off).collect();
         let lines: String = left.iter().map(|host| format!("{host}\n")).collect();
         if let Some(file) = self.unsafe_hosts_file.as_ref().filter(|_| !left.is_empty())
             && let Err(error) = std::fs::write(file, &lines)
@@ -200,6 +205,7 @@ impl Args {
                 "drained": all.drained,
                 "unsafe": all.unsafe_hosts,
                 "late": all.late,
+                "calledOff": all.called_off,
                 "unknown": unknown,
                 "failedScripts": failed,
             }));
@@ -210,7 +216,7 @@ impl Args {
 
 /// Fails unless all hosts are drained and the program has not failed.
 fn verdict(all: &Outcome, failed_scripts: usize) -> Result<(), Failure> {
-    let left = all.unsafe_hosts.len() + all.late.len();
+    let left = all.unsafe_hosts.len() + all.late.len() + all.called_off.len();
     let message = match (left, failed_scripts) {
         (0, 0) => return Ok(()),
         (0, failed) => {

@@ -1,6 +1,6 @@
 //! Emptying hosts a group at a time, as far as the jobs on them can bear it (`admin.md` 5 and 6).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aurora_model::maintenance::MaintenanceMode;
@@ -46,8 +46,10 @@ pub struct Outcome {
     pub drained: BTreeSet<String>,
     /// Those that would have broken what jobs must keep.
     pub unsafe_hosts: BTreeSet<String>,
-    /// Those that are not empty in time.
+    /// Those that are not empty in time, and are being emptied still.
     pub late: BTreeSet<String>,
+    /// Those that are not empty, and are not being emptied any more: somebody has called it off.
+    pub called_off: BTreeSet<String>,
 }
 
 /// Which hosts of a group may be emptied at once.
@@ -82,12 +84,26 @@ pub async fn drain_group(
     let changed = scheduler.change_hosts(&HostChange::Drain, &safe).await?;
     // A host without tasks is empty at once.
     let is_empty = |mode: MaintenanceMode| mode == MaintenanceMode::Drained;
-    let late = if changed.unknown.is_empty()
-        && changed.modes.iter().all(|(_, mode)| is_empty(*mode))
-    {
-        BTreeSet::new()
-    } else {
-        scheduler.wait_drained(&safe, Some(terms.patience), |host| tell(Told::Host(host))).await?
-    };
-    Ok(Outcome { drained: safe.difference(&late).cloned().collect(), unsafe_hosts, late })
+    if changed.unknown.is_empty() && changed.modes.iter().all(|(_, mode)| is_empty(*mode)) {
+        return Ok(Outcome { drained: safe, unsafe_hosts, ..Outcome::default() });
+    }
+    let told = |host: &Host| tell(Told::Host(host));
+    let mut late = scheduler.wait_drained(&safe, Some(terms.patience), told).await?;
+    let mut called_off = BTreeSet::new();
+    if !late.is_empty() {
+        let modes: BTreeMap<String, MaintenanceMode> =
+            scheduler.hosts(&late).await?.0.into_iter().map(mode_of).collect();
+        // What has become empty since is.
+        late.retain(|host| modes.get(host) != Some(&MaintenanceMode::Drained));
+        called_off = late
+            .extract_if(.., |host| modes.get(host) != Some(&MaintenanceMode::Draining))
+            .collect();
+    }
+    let is_left = |host: &&String| late.contains(*host) || called_off.contains(*host);
+    let drained = safe.iter().filter(|host| !is_left(host)).cloned().collect();
+    Ok(Outcome { drained, unsafe_hosts, late, called_off })
+}
+
+fn mode_of(host: Host) -> (String, MaintenanceMode) {
+    (host.name, host.maintenance.mode)
 }

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use aurora_api::v1;
+use nix::sys::signal::Signal;
 
 use super::Operator;
 use crate::support::cluster::{Cluster, Flags};
@@ -114,8 +115,8 @@ fn a14_a15_a16_a17_what_jobs_lose_with_hosts() {
 }
 
 #[test]
-fn a18_to_a32_hosts_are_drained_from_here() {
-    let (cluster, _agents) = fleet();
+fn a18_to_a33_a39_hosts_are_drained_from_here() {
+    let (cluster, agents) = fleet();
     let proxy = Proxy::before(&cluster.scheduler_address());
     let operator = Operator::behind(&proxy, &cluster);
     let alpha = "tier = 'preferred', constraints = {'host': '127.0.0.1'}";
@@ -159,6 +160,18 @@ fn a18_to_a32_hosts_are_drained_from_here() {
     assert_eq!(asked[0].hosts, ["h2", "h3", "h4"]);
     assert!(asked[1..].iter().all(|asked| asked.hosts == ["h2"]), "{asked:?}");
     assert!(drained.err().ends_with("h2: DRAINED\n"), "{}", drained.err());
+
+    // a39: somebody calls it off while the host, whose agent stands still, is waited for.
+    operator.out(&["host_activate", "--hosts", "h2,h3,h4", "test"]);
+    cluster.wait_running(&slow, 1);
+    agents[0].signal(Signal::SIGSTOP);
+    let words = ["host_drain", "--hosts=h2,h3", "--grouping=none", "test", "-o", "json"];
+    let mut called_off = Process::start(&mut operator.command(&words));
+    called_off.expect("h2: DRAINING, 1 tasks left");
+    operator.out(&["host_activate", "--hosts=h2", "test"]);
+    assert_eq!(called_off.ended(), 4);
+    called_off.expect("h2 is not drained: that was called off meanwhile");
+    called_off.expect_last("1 of 2 hosts are not drained");
 }
 
 /// a18, a27, a31, and the list of hosts.

@@ -225,7 +225,10 @@ fn hosts(operator: &mut Operator<'_>, web: &str) {
     operator.run_like("host-modes", &["host_activate", "test", "--hosts", HOST]);
     let drained = operator.run(&["host_drain", "test", "--hosts", HOST]);
     assert_eq!(drained["drained"][0], HOST);
-    operator.run_like("host-modes", &["host_activate", "test", "--hosts", HOST]);
+    let drain = ["host_drain", "test", "--hosts", "h2,h7", "--post-drain-script", "/bin/false"];
+    let failed = operator.fails(&drain, 4);
+    assert_eq!((&failed["failedScripts"][0], &failed["unknown"][0]), (&"h2".into(), &"h7".into()));
+    operator.run_like("host-modes", &["host_activate", "test", "--hosts", "127.0.0.1,h2"]);
     operator.cluster.wait_running(web, 2);
 }
 
