@@ -204,10 +204,20 @@ fn e18_what_mesos_maintains_is_left_when_it_is_time_and_not_before() {
     )
     .unwrap();
     on.post("/maintenance/schedule", &window(now + 25).to_string());
+    let host = || {
+        let hosts = on.run(&["admin", "host_list", "devcluster", "-o", "json"]).expect(0).json();
+        hosts[0].clone()
+    };
+    wait_for("it to be told to operators", || {
+        let host = host();
+        host["unavailableFrom"].is_string().then(|| assert_eq!(host["mode"], "NONE", "{host}"))
+    });
     assert_eq!(on.states(key), ["RUNNING"], "it is not time yet");
     wait_for("the task to leave", || (on.states(key) == ["PENDING"]).then_some(()));
     let left = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     assert!(left.as_secs() as i64 >= now + 14, "it has left before its time");
+    let left = host();
+    assert_eq!((&left["cause"], &left["tasks"]), (&"mesos".into(), &0.into()), "{left}");
     on.post("/maintenance/schedule", "{}");
     wait_for("the task to come back", || (on.states(key) == ["RUNNING"]).then_some(()));
     on.run(&["job", "killall", key, "--no-batching"]).expect(0);
