@@ -80,7 +80,7 @@ enum Command {
     /// Look at the clusters that are known.
     #[command(subcommand)]
     Cluster(Later<cluster::Command>),
-    /// Show the version of this program and, with a cluster, that of its scheduler.
+    /// Show the version of this program, and that of a scheduler.
     Version(Later<version::Args>),
     /// Run tasks by themselves, and look at the tasks of this machine, whoever runs them.
     Thermos(Later<thermos::Args>),

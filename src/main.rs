@@ -7,6 +7,7 @@
 )]
 
 mod admin;
+mod ask;
 mod browser;
 mod cli;
 mod cluster;

@@ -1,10 +1,10 @@
 //! `aurora version`.
 
-use aurora_client::{Connection, Scheduler};
+use aurora_client::{Connection, Error, Scheduler};
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::output::{Output, print};
+use crate::output::{Output, print, warn};
 use crate::runtime::block_on;
 
 /// Of this program.
@@ -21,19 +21,36 @@ pub(crate) struct Args {
     output: Output,
 }
 
+/// What a scheduler says of itself.
+type Server = (String, String, String);
+
+async fn ask(scheduler: &Scheduler) -> Result<Server, Error> {
+    let info = scheduler.info().await?;
+    Ok((info.version, info.cluster, scheduler.address()))
+}
+
+fn tell(error: Error) -> Option<Server> {
+    warn(&error.to_string());
+    None
+}
+
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         block_on(async {
             let Self { cluster, connection, output } = self;
-            let scheduler = match &cluster {
+            let named = match &cluster {
                 Some(cluster) => Some(Scheduler::of_cluster(cluster, &connection).await?),
-                None => connection.given_or_here()?,
+                None => connection.given()?,
             };
-            let mut server = None;
-            if let Some(scheduler) = &scheduler {
-                let info = scheduler.info().await?;
-                server = Some((info.version, info.cluster, scheduler.address()));
-            }
+            let server = match &named {
+                Some(scheduler) => Some(ask(scheduler).await?),
+                // Nobody has asked for that one: it may be away, and this program has a version all the same.
+                None => match connection.here() {
+                    Ok(None) => None,
+                    Ok(Some(scheduler)) => ask(&scheduler).await.map(Some).unwrap_or_else(tell),
+                    Err(error) => tell(error),
+                },
+            };
             if output.is_data() {
                 let server = server.map(|(version, cluster, address)| {
                     json!({ "version": version, "cluster": cluster, "address": address })

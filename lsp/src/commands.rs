@@ -191,7 +191,7 @@ impl Asked {
         let loader = aurora_ide::evaluated::Overlay::new(&view.world, &Disk);
         let config = Engine::default().evaluate(self.file.path(), &loader, &options)?;
         let job = self.key.as_ref().map_or_else(|| config.only(), |key| config.find(key))?;
-        job.ready(&user)
+        job.ready_by_tags(&user)
     }
 
     /// A file of the job whose text on the screen is not what other programs read on disk.

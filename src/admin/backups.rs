@@ -181,7 +181,7 @@ impl CommitArgs {
             self.consent.ask(&format!(
                 "This replaces {of}. All that came after the backup is lost, and tasks that it does \
                  not know are killed."
-            ))?;
+            )).await?;
         }
         scheduler.commit_staged().await?;
         let text =

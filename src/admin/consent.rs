@@ -1,7 +1,8 @@
 //! Asking before harm is done (`admin.md` 9).
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::IsTerminal;
 
+use crate::ask::{answer, is_yes};
 use crate::failure::{Code, Failure};
 
 /// Whether to ask, and whether to do anything.
@@ -22,20 +23,13 @@ impl Consent {
     }
 
     /// Asks whether to do what is told, if there is anybody to ask.
-    pub(super) fn ask(self, what: &str) -> Result<(), Failure> {
+    pub(super) async fn ask(self, what: &str) -> Result<(), Failure> {
         if !self.asks() {
             return Ok(());
         }
-        // A question is seen even by who wants to be told nothing.
-        let _ = writeln!(anstream::stderr().lock(), "{what} Go on? [y/N]");
-        let mut answer = String::new();
-        let read = std::io::stdin().lock().read_line(&mut answer);
-        read.map_err(|error| {
-            Failure::new(Code::Error, format!("failed to read the answer: {error}"))
-        })?;
-        match answer.trim().to_ascii_lowercase().as_str() {
-            "y" | "yes" => Ok(()),
-            _ => Err(Failure::new(Code::CommandFailure, "not confirmed; nothing was done")),
+        if is_yes(&answer(&format!("{what} Go on? [y/N]\n")).await?) {
+            return Ok(());
         }
+        Err(Failure::new(Code::CommandFailure, "not confirmed; nothing was done"))
     }
 }

@@ -105,11 +105,13 @@ impl Args {
                 return all_known(&unknown);
             }
             let tasks: u64 = found.iter().map(|host| u64::from(host.tasks)).sum();
-            self.consent.ask(&format!(
-                "This moves up to {tasks} tasks away from {} hosts of {}.",
-                found.len(),
-                self.target.name
-            ))?;
+            self.consent
+                .ask(&format!(
+                    "This moves up to {tasks} tasks away from {} hosts of {}.",
+                    found.len(),
+                    self.target.name
+                ))
+                .await?;
         }
         // No task moves from one of the hosts to another.
         let started = scheduler.change_hosts(&HostChange::Start, &hosts).await?;

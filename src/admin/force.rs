@@ -50,7 +50,7 @@ impl Args {
                 }
                 return print(&format!("Would have {task} go from {} to {state}\n", now.state));
             }
-            self.consent.ask(&format!("This has {task} go from {} to {state}.", now.state))?;
+            self.consent.ask(&format!("This has {task} go from {} to {state}.", now.state)).await?;
         }
         let (from, to) = scheduler.force_state(task, *state).await?;
         if self.output.is_data() {

@@ -47,7 +47,7 @@ impl Args {
                 return self.show(&would);
             }
             let cluster = &self.target.name;
-            self.consent.ask(&format!("This forgets {} of {cluster}.", would.words()))?;
+            self.consent.ask(&format!("This forgets {} of {cluster}.", would.words())).await?;
         }
         let pruned = scheduler.prune(query, limit).await?;
         if self.output.is_data() {

@@ -108,11 +108,13 @@ impl Amounts {
             (v1::ResourceAggregate::from(&before), v1::ResourceAggregate::from(&after));
         let words = |amounts| shown(amounts).join(", ");
         if !self.consent.dry_run {
-            self.consent.ask(&format!(
-                "The quota of {role} is {}; this makes it {}.",
-                words(&before),
-                words(&after)
-            ))?;
+            self.consent
+                .ask(&format!(
+                    "The quota of {role} is {}; this makes it {}.",
+                    words(&before),
+                    words(&after)
+                ))
+                .await?;
             scheduler.set_quota(role, after).await?;
         }
         if self.output.is_data() {

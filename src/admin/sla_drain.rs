@@ -66,11 +66,13 @@ impl Args {
                 return all_known(&unknown);
             }
             let tasks: u64 = found.iter().map(|host| u64::from(host.tasks)).sum();
-            self.consent.ask(&format!(
-                "This moves {tasks} tasks away from {} hosts of {}.",
-                found.len(),
-                self.target.name
-            ))?;
+            self.consent
+                .ask(&format!(
+                    "This moves {tasks} tasks away from {} hosts of {}.",
+                    found.len(),
+                    self.target.name
+                ))
+                .await?;
         }
         let changed = scheduler.change_hosts(&self.change(), &names).await?;
         let known: BTreeSet<String> = changed.modes.iter().map(|(host, _)| host.clone()).collect();

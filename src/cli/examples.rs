@@ -129,19 +129,23 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("man", "aurora man /usr/local/share/man/man1"),
 ];
 
-/// A command, whose words are given, and those below it with their examples.
-pub(super) fn with_examples(command: clap::Command, path: &str) -> clap::Command {
+/// A command, whose words are given, and those below it with their examples; `called` is the name by which it is called.
+pub(super) fn with_examples(command: clap::Command, path: &str, called: &str) -> clap::Command {
     let example = EXAMPLES.iter().find(|(of, _)| *of == path).map(|(_, example)| *example);
     let command = match example {
         // What a command says by itself stays.
         Some(example) if command.get_after_help().is_none() => {
+            let example = match called {
+                "aurora_admin" => example.replace("aurora admin", called),
+                _ => example.to_owned(),
+            };
             command.after_help(format!("Example:\n  {example}"))
         }
         _ => command,
     };
     command.mut_subcommands(|command| {
         let path = format!("{path} {}", command.get_name());
-        with_examples(command, &path)
+        with_examples(command, &path, called)
     })
 }
 

@@ -3,7 +3,7 @@
 use clap::error::Error;
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
-use super::{NOT_OF_CLUSTERS, examples};
+use super::{NOT_OF_CLUSTERS, examples, original};
 
 /// The arguments of a command of the first level, or the commands below it.
 #[derive(Debug)]
@@ -73,7 +73,9 @@ fn dressed(command: Command, augment: fn(Command) -> Command) -> Command {
             _ => argument,
         });
     }
-    examples::with_examples(with_prefixes(command), &name)
+    // By the name of the original its examples are of that name, too.
+    let noun = original(name.as_ref()).unwrap_or(&name);
+    examples::with_examples(with_prefixes(command), noun, &name)
 }
 
 /// Long options may be cut as long as only one is meant, and the last one of several counts, as with the original's

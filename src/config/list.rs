@@ -36,7 +36,7 @@ impl Args {
         let keys = match &config {
             Ok(config) => {
                 if let Some(job) = config.jobs().iter().find(|job| !job.has_key()) {
-                    job.ready(&user).map_err(Failure::report)?;
+                    job.ready_by_tags(&user).map_err(Failure::report)?;
                     return Err(Failure::new(
                         Code::InvalidConfiguration,
                         format!("{}: a part of the key is not known", job.key_text()),

@@ -1,10 +1,11 @@
 //! Following something that goes on by itself, until it ends, the time is over, or somebody interrupts.
 
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::answer;
+use crate::ask::answer;
 use crate::failure::{Code, Failure};
 use crate::output::note;
 
@@ -63,7 +64,6 @@ pub(super) async fn accompany<T>(
     if !limits.can_ask {
         return Ok(Outcome::Interrupted(Choice::Leave));
     }
-    note("");
     loop {
         let question = "It goes on by itself. Shall it be [l]eft, [p]aused or [a]borted? ";
         tokio::select! {
@@ -120,6 +120,10 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+        }
+        // Behind what the terminal shows of the key, and maybe behind a question.
+        if std::io::stderr().is_terminal() {
+            note("");
         }
     }
 

@@ -4,7 +4,7 @@ mod accompany;
 mod course;
 mod summary;
 
-use std::io::{BufRead as _, IsTerminal as _};
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use aurora_client::{Connection, Scheduler};
 use aurora_eval::ReadyJob;
 use aurora_model::key::ClusterJobKey;
 
+use crate::ask::{answer, is_yes};
 use crate::config::is_stdin;
 use crate::failure::{Code, Failure};
 use crate::job::{File, ask_plan, plan_text};
@@ -118,8 +119,9 @@ impl Args {
     }
 
     async fn deploy(&self, summary: &mut Summary) -> Result<(), Failure> {
-        let job = self.file.job_to_update(&self.key, &self.connection).await?;
         let mut signals = Signals::listen()?;
+        let job = self.file.job_to_update(&self.key, &self.connection);
+        let job = signals.unless_interrupted(job).await?;
         let ready = signals.unless_interrupted(self.prepare(&job, summary)).await?;
         let Some(Ready { scheduler, deployment, step }) = ready else { return Ok(()) };
         let begun = match step {
@@ -192,7 +194,7 @@ impl Args {
                 note(&format!("This deployment goes on already, as update {}", update.id));
             }
             Step::Create | Step::Update | Step::Schedule => {
-                if !self.yes && !is_agreed("Deploy this? [y/N] ").await? {
+                if !self.yes && !is_yes(&answer("Deploy this? [y/N] ").await?) {
                     return Err(refused(summary, &self.key, "nobody said yes"));
                 }
             }
@@ -280,24 +282,4 @@ struct Ready {
 fn refused(summary: &mut Summary, key: &ClusterJobKey, why: &str) -> Failure {
     summary.result("refused");
     Failure::new(Code::CommandFailure, format!("{key} was not deployed: {why}"))
-}
-
-/// Asks on the terminal.
-async fn is_agreed(question: &str) -> Result<bool, Failure> {
-    let answer = answer(question).await?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
-}
-
-/// The line that somebody types after a question; empty at the end of the input.
-async fn answer(question: &str) -> Result<String, Failure> {
-    let failed = |error: &dyn std::fmt::Display| {
-        Failure::new(Code::Error, format!("failed to read from the terminal: {error}"))
-    };
-    // A terminal shows it though no line has ended.
-    anstream::eprint!("{question}");
-    let read = tokio::task::spawn_blocking(|| {
-        let mut line = String::new();
-        std::io::stdin().lock().read_line(&mut line).map(|_| line)
-    });
-    read.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
 }

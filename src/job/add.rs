@@ -53,12 +53,8 @@ impl Args {
             let wait = wait::Wait { timeout: self.timeout.timeout, ..until.into() };
             let new = added.iter().copied().collect();
             let waited = wait::wait(&scheduler, &key.job, Some(&new), wait).await;
-            // Whoever reads that it failed would add them once more.
             waited.map_err(|error| {
-                Failure::new(
-                    error.code,
-                    format!("instances {added:?} were added to {key}; {error}"),
-                )
+                error.after(format_args!("instances {added:?} were added to {key}"))
             })?;
         }
         if self.open_browser.is_wanted() {

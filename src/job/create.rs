@@ -91,10 +91,7 @@ impl Args {
         if let Some(until) = self.wait_until.until() {
             let wait = wait::Wait { timeout: self.timeout.timeout, ..until.into() };
             let waited = wait::wait(&scheduler, &job.request.key, None, wait).await;
-            // Whoever reads that it failed would create it once more.
-            waited.map_err(|error| {
-                Failure::new(error.code, format!("{} was created; {error}", self.key))
-            })?;
+            waited.map_err(|error| error.after(format_args!("{} was created", self.key)))?;
         }
         let page = scheduler.page_of(&job.request.key).await;
         self.open_browser.show(&page);

@@ -194,8 +194,8 @@ impl How {
             Ok(Ok(())) => true,
             Ok(Err(error)) => {
                 let batch = Vec::from_iter(batch);
-                let what = format!("instances {batch:?} of {key} were told to end; {error}");
-                return Err(Failure::new(error.code, what));
+                let told = format_args!("instances {batch:?} of {key} were told to end");
+                return Err(error.after(told).into());
             }
             Err(_) => false,
         };

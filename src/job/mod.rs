@@ -4,7 +4,7 @@ mod add;
 mod compare;
 mod create;
 mod diff;
-mod images;
+pub(crate) mod images;
 mod inspect;
 mod kill;
 mod list;
@@ -146,22 +146,8 @@ impl File {
         let config = self.evaluate()?;
         let found = config.find(key).map_err(Failure::report)?;
         let owner = owner()?;
-        let job = match found.ready(&owner) {
-            Ok(job) => {
-                check(found, &job)?;
-                job
-            }
-            Err(report) => {
-                let images = found.images();
-                if images.is_empty() {
-                    return Err(Failure::report(report));
-                }
-                let found = found.bound(&images::look_up(images, &key.cluster, connection).await?);
-                let job = found.ready(&owner).map_err(Failure::report)?;
-                check(&found, &job)?;
-                job
-            }
-        };
+        let (bound, job) = images::ready(found, &owner, connection).await?;
+        check(bound.as_ref().unwrap_or(found), &job)?;
         tell_doubts(&config, &owner, Some(key));
         Ok(job)
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aurora_client::{
-    Connection, Scheduler,
+    Connection, Error, Scheduler,
     keys::InstancesKey,
     restart::{Limits, Outcome, Restart, Step},
     scheduler::instances_of,
@@ -70,10 +70,7 @@ impl Args {
         self.checked.check(key, &self.connection).await?;
         let scheduler = Scheduler::of_cluster(&key.cluster, &self.connection).await?;
         // That the scheduler does not say is no mistake of who asked (`client.md` 15, 54).
-        let active = scheduler.active(&key.job).await.map_err(|error| match error.code {
-            Code::InvalidParameter => Failure::new(Code::Api, error.to_string()),
-            _ => error.into(),
-        })?;
+        let active = scheduler.active(&key.job).await.map_err(Error::on_the_way)?;
         let active = instances_of(&active);
         let named = self.key.instances.as_ref();
         let missing: Vec<u32> =

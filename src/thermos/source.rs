@@ -98,7 +98,7 @@ impl Source {
             Err(report) => return Err(Failure::report(report)),
         };
         let job = self.pick(&config)?;
-        let ready = job.ready(user).map_err(Failure::report)?;
+        let ready = job.ready_by_tags(user).map_err(Failure::report)?;
         for warning in &ready.warnings {
             note(warning);
         }

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use aurora_api::v1;
+use aurora_client::Connection;
 use aurora_client::scheduler::{Scheduler, active_states, tasks_of};
 use aurora_client::wait;
 use aurora_eval::ReadyJob;
@@ -12,8 +13,9 @@ use aurora_model::job::{JobConfiguration, ScheduledTask, TaskState};
 use aurora_model::key::JobKey;
 
 use crate::failure::{Code, Failure};
-use crate::job::{File, owner, tell_doubts};
+use crate::job::{File, images, owner, tell_doubts};
 use crate::output::{note, warn};
+use crate::runtime::block_on;
 
 /// The jobs of a file, all of which must be fit to run.
 pub(super) fn read(file: &File) -> Result<Vec<ReadyJob>, Failure> {
@@ -22,7 +24,7 @@ pub(super) fn read(file: &File) -> Result<Vec<ReadyJob>, Failure> {
     let mut keys = BTreeSet::new();
     let config = file.evaluate()?;
     for job in config.jobs() {
-        let job = job.ready(&owner).map_err(Failure::report)?;
+        let (_, job) = block_on(images::ready(job, &owner, &Connection::of_environment()))?;
         if job.config.announce.is_some() {
             warn(&format!(
                 "job {:?}: its instances are not announced, as this cluster has no ZooKeeper",

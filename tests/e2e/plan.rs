@@ -9,7 +9,9 @@ use crate::support::{Ran, role, service};
 
 /// A service of this many instances, with more fields of its job.
 fn job(name: &str, instances: u32, command: &str, more: &str) -> String {
-    let with = format!("environment = 'prod', {more}");
+    // Nothing here is about how long instances are watched.
+    let with =
+        format!("environment = 'prod', update_config = UpdateConfig(watch_secs = 0), {more}");
     service(&role(), name, instances, command).replace("environment = 'prod',", &with)
 }
 

@@ -66,6 +66,9 @@ pub struct Connection {
 /// The longest time that may be given.
 const MAX_TIME: Duration = Duration::from_secs(365 * 24 * 3600);
 
+/// How long a scheduler of this machine may take to answer somebody who has not named it.
+const BRIEFLY: Duration = Duration::from_secs(3);
+
 /// How long is usual.
 const RETRY_FOR: &str = "10m";
 
@@ -288,16 +291,13 @@ impl Connection {
         Ok(Some(Scheduler::of(cluster, self.patience(), self.request_timeout)))
     }
 
-    /// The scheduler whose address is given; else that of the cluster of this machine, if `aurora up` runs one here
-    /// and no file of clusters is named.
-    pub fn given_or_here(&self) -> Result<Option<Scheduler>, Error> {
-        if let Some(given) = self.given()? {
-            return Ok(Some(given));
-        }
+    /// The scheduler of this machine, to be asked once and briefly: if one `aurora up` runs here, and no file of
+    /// clusters is named.
+    pub fn here(&self) -> Result<Option<Scheduler>, Error> {
         let running = if self.clusters_file().is_some() { Vec::new() } else { running()? };
         let [one] = running.as_slice() else { return Ok(None) };
         let cluster = Cluster::at(Address::parse(&one.scheduler)?, "", Origin::Up(one.pid));
-        Ok(Some(Scheduler::of(cluster, self.patience(), self.request_timeout)))
+        Ok(Some(Scheduler::of(cluster, Duration::ZERO, self.request_timeout.min(BRIEFLY))))
     }
 
     /// What a file says of a cluster. One that was found otherwise has its name and the scheduler's address.
@@ -314,7 +314,11 @@ impl Connection {
         let mut names: BTreeSet<String> =
             clusters::read(self.clusters_file())?.into_keys().collect();
         if self.clusters_file().is_none() {
-            names.extend(running()?.into_iter().flat_map(|up| up.clusters));
+            match running() {
+                Ok(running) => names.extend(running.into_iter().flat_map(|up| up.clusters)),
+                // Those of the files are there all the same.
+                Err(error) => tracing::warn!("{error}"),
+            }
         }
         Ok(names.into_iter().collect())
     }

@@ -70,6 +70,20 @@ impl Error {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }
+
+    /// The same of a question that was asked on the way: that it is refused is no mistake of who has given the
+    /// command.
+    #[must_use]
+    pub fn on_the_way(self) -> Self {
+        let code = if self.code == Code::InvalidParameter { Code::Api } else { self.code };
+        Self { code, ..self }
+    }
+
+    /// The same after something was done that is not undone: whoever reads only that it failed would do it again.
+    #[must_use]
+    pub fn after(self, done: impl std::fmt::Display) -> Self {
+        Self { message: format!("{done}; {}", self.message), ..self }
+    }
 }
 
 #[cfg(test)]

@@ -50,21 +50,19 @@ impl std::fmt::Display for Image {
 /// # Errors
 /// The registry cannot be asked, has no such image, or wants a login.
 pub async fn look_up(registry: Option<&str>, image: &Image) -> Result<String, Error> {
-    let at = registry.unwrap_or(DEFAULT_REGISTRY);
-    let found = match Registry::new(at) {
-        Ok(registry) => registry.digest(image).await.map(|digest| (registry, digest)),
-        Err(why) => Err(why),
+    let failed = |at: &str, why: &str| {
+        let text = format!("failed to look up the image {image}{at}: {why}");
+        Error::new(Code::InvalidConfiguration, text)
     };
-    let (found, digest) = found.map_err(|why| {
-        Error::new(
-            Code::InvalidConfiguration,
-            format!("failed to look up the image {image} at {at}: {why}"),
-        )
-    })?;
+    // What is wrong with it is not shown: it may hold a password.
+    let at = Registry::new(registry.unwrap_or(DEFAULT_REGISTRY))
+        .ok_or_else(|| failed("", "write docker_registry as https://registry.example.com:5000"))?;
+    let digest = at.digest(image).await;
+    let digest = digest.map_err(|why| failed(&format!(" at {}", at.address), &why))?;
     let name = &image.name;
     Ok(match registry {
         None => format!("{name}@{digest}"),
-        Some(_) => format!("{}/{name}@{digest}", found.address.authority()),
+        Some(_) => format!("{}/{name}@{digest}", at.address.authority()),
     })
 }
 
@@ -80,12 +78,11 @@ struct Said {
 }
 
 impl Registry {
-    fn new(url: &str) -> Result<Self, String> {
-        let wrong = || "write it as https://registry.example.com:5000".to_owned();
-        if !url.contains("://") {
-            return Err(wrong());
-        }
-        Ok(Self { address: Address::parse(url).map_err(|_| wrong())? })
+    /// A scheme, a host and maybe a port; nothing else.
+    fn new(url: &str) -> Option<Self> {
+        let address = Address::parse(url).ok()?;
+        let (_, rest) = url.split_once("://")?;
+        (rest.trim_end_matches('/') == address.authority()).then_some(Self { address })
     }
 
     async fn digest(&self, image: &Image) -> Result<String, String> {
@@ -151,18 +148,19 @@ impl Registry {
     /// What whoever is named in a challenge gives to everybody.
     async fn token(&self, challenge: &str, scope: &str) -> Result<String, String> {
         let parameters = bearer(challenge).ok_or_else(|| {
-            format!("it wants a login that is not known here: {}", printable(challenge))
+            format!("it wants a login that is not known here: {}", shown(challenge))
         })?;
         let of = |name: &str| {
             parameters.iter().find(|(of, _)| of == name).map(|(_, value)| value.as_str())
         };
         let realm = of("realm").ok_or("it does not say where a token is had")?;
         let wrong =
-            || format!("it says that a token is had at {}, which is no place", printable(realm));
+            || format!("it says that a token is had at {}, which is no place", shown(realm));
         let address = Address::parse(realm).map_err(|_| wrong())?;
         let uri: Uri = realm.parse().map_err(|_| wrong())?;
+        let place = shown(realm);
         if self.address.is_tls() && !address.is_tls() {
-            return Err(format!("a token is had at {realm}, where others can read it"));
+            return Err(format!("a token is had at {place}, where others can read it"));
         }
         let mut query: Vec<String> = uri.query().map(ToOwned::to_owned).into_iter().collect();
         for (name, value) in
@@ -177,11 +175,11 @@ impl Registry {
         let path = format!("{}?{}", uri.path(), query.join("&"));
         let said = send(&address, Method::GET, &path, None).await?;
         if said.status != StatusCode::OK {
-            return Err(format!("{realm} gives no token, but {}", said.status));
+            return Err(format!("{place} gives no token, but {}", said.status));
         }
         let given: Token =
-            serde_json::from_slice(&said.body).map_err(|_| format!("{realm} gives no token"))?;
-        given.token.or(given.access_token).ok_or_else(|| format!("{realm} gives no token"))
+            serde_json::from_slice(&said.body).map_err(|_| format!("{place} gives no token"))?;
+        given.token.or(given.access_token).ok_or_else(|| format!("{place} gives no token"))
     }
 }
 
@@ -256,8 +254,8 @@ fn bearer(challenge: &str) -> Option<Vec<(String, String)>> {
     }
 }
 
-/// What somebody else has said, for a terminal.
-fn printable(text: &str) -> String {
+/// What somebody else has said, for people: as much as can be read.
+fn shown(text: &str) -> String {
     text.chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

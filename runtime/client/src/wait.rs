@@ -144,7 +144,8 @@ async fn watch(
         }
         // An end and the run that replaces it are told one after the other; a look at all tasks sees both.
         let mut now = Latest::of_job(latest.is_whole_job);
-        for task in &look(scheduler, query).await?.tasks {
+        let looked = scheduler.tasks(query.clone()).await.map_err(Error::on_the_way)?;
+        for task in &looked.tasks {
             now.take(task, None)?;
         }
         match now.verdict(wait.until) {
@@ -159,17 +160,6 @@ async fn watch(
             Verdict::NotYet => since = None,
         }
     }
-}
-
-/// How the tasks are. That the scheduler does not say is no mistake of who waits.
-async fn look(
-    scheduler: &Scheduler,
-    query: &v1::TaskQuery,
-) -> Result<v1::ListTasksResponse, Error> {
-    scheduler.tasks(query.clone()).await.map_err(|error| match error.code {
-        Code::InvalidParameter => Error::new(Code::Api, error.to_string()),
-        _ => error,
-    })
 }
 
 /// Of each instance, its latest run.

@@ -218,6 +218,7 @@ fn hosts(operator: &mut Operator<'_>, web: &str) {
     assert_eq!(operator.run_like("host-modes", &drain)[0]["mode"], "DRAINING");
     let status = wait_for("it to be told to wait", || {
         let status = operator.run(&["host_status", "test", "--hosts", HOST]);
+        eprintln!("{status}");
         (status[0]["waiting"].as_array().unwrap().len() == 1).then_some(status)
     });
     assert!(status[0]["forcedAt"].is_string(), "{status}");

@@ -35,7 +35,7 @@ impl Config {
             }
         };
         for job in &jobs {
-            match job.ready_here(owner) {
+            match job.ready_by_tags_here(owner) {
                 Ok(ready) => {
                     let warnings =
                         job.object().map(|object| warnings::of_job(object, &job.sources, &ready));

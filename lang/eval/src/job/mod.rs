@@ -229,13 +229,35 @@ impl EvaluatedJob {
     /// The images that the job names by their tags and nobody has bound: the client looks them up (`client.md` 11.6).
     /// None if the job cannot be interpolated.
     pub fn images(&self) -> Vec<UnboundImage> {
-        let found = on_large_stack(|| {
-            let examined = self.examined().ok();
-            let open = examined.as_ref().and_then(Examined::open);
-            Ok(open.into_iter().flatten().filter_map(UnboundImage::of).collect())
-        });
         // What is too deep to be looked at is told by whoever makes it ready.
-        found.unwrap_or_default()
+        on_large_stack(|| Ok(self.images_here())).unwrap_or_default()
+    }
+
+    fn images_here(&self) -> Vec<UnboundImage> {
+        let examined = self.examined().ok();
+        let open = examined.as_ref().and_then(Examined::open);
+        open.into_iter().flatten().filter_map(UnboundImage::of).collect()
+    }
+
+    /// The same as [`Self::ready`] for those who look nothing up: images that are named by their tags stay so.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn ready_by_tags(&self, owner: &str) -> Result<ReadyJob, Report> {
+        on_large_stack(|| self.ready_by_tags_here(owner))
+    }
+
+    fn ready_by_tags_here(&self, owner: &str) -> Result<ReadyJob, Report> {
+        self.ready_here(owner).or_else(|report| {
+            let images = self.images_here().into_iter();
+            let tags: Vec<Binding> = images
+                .map(|UnboundImage { address, name, tag }| Binding {
+                    address,
+                    value: format!("{name}:{tag}"),
+                })
+                .collect();
+            if tags.is_empty() { Err(report) } else { self.bound(&tags).ready_here(owner) }
+        })
     }
 
     /// The same job with more bound from outside.

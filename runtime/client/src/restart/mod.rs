@@ -81,15 +81,10 @@ impl<'a> Restart<'a> {
         self.queue.outcome()
     }
 
-    /// The instances that have a run. That the scheduler does not say is no mistake of who restarts.
+    /// The instances that have a run.
     async fn active(&self) -> Result<BTreeSet<u32>, Error> {
-        match self.scheduler.active(self.job).await {
-            Ok(tasks) => Ok(instances_of(&tasks)),
-            Err(error) if error.code == Code::InvalidParameter => {
-                Err(Error::new(Code::Api, error.to_string()))
-            }
-            Err(error) => Err(error),
-        }
+        let tasks = self.scheduler.active(self.job).await.map_err(Error::on_the_way)?;
+        Ok(instances_of(&tasks))
     }
 
     /// Those that have failed and are not started anew by the scheduler have nothing to restart.
