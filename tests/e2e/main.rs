@@ -47,5 +47,6 @@ mod transport;
 mod tutorial;
 mod up;
 mod update;
+mod updates_answers;
 mod waiting;
 mod why;

@@ -42,6 +42,8 @@ type Body = UnsyncBoxBody<Bytes, hyper::Error>;
 pub(crate) enum Fault {
     /// The scheduler is not asked; this is the answer, with these headers.
     Refuse(Code, String, Vec<(&'static str, String)>),
+    /// The scheduler is not asked; this message is the answer, encoded.
+    Answer(Bytes),
     /// The scheduler is not asked; this HTTP status is the answer, with this `location` if there is one.
     Http(u16, Option<String>),
     /// The connection is lost before the scheduler hears of the call.
@@ -58,6 +60,11 @@ impl Fault {
     /// The scheduler is not asked; this is the answer.
     pub(crate) fn refuse(code: Code, message: &str) -> Self {
         Self::Refuse(code, message.to_owned(), Vec::new())
+    }
+
+    /// The scheduler is not asked; this is the answer.
+    pub(crate) fn answer(message: &impl Message) -> Self {
+        Self::Answer(message.encode_to_vec().into())
     }
 }
 
@@ -278,6 +285,7 @@ async fn answer(
     };
     match &fault {
         Some(Fault::Refuse(code, message, headers)) => return refusal(*code, message, headers),
+        Some(Fault::Answer(message)) => return answer_of(message),
         Some(Fault::Http(status, location)) => {
             let mut answer = http(StatusCode::from_u16(*status).unwrap());
             if let Some(location) = location {
@@ -315,6 +323,19 @@ async fn answer(
 fn http(status: StatusCode) -> Response<Body> {
     let mut answer = Response::new(Empty::new().map_err(|never| match never {}).boxed_unsync());
     *answer.status_mut() = status;
+    answer
+}
+
+/// A call's only answer, as gRPC has it.
+fn answer_of(message: &[u8]) -> Response<Body> {
+    let mut framed = vec![0];
+    framed.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
+    framed.extend(message);
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    let body = Full::new(Bytes::from(framed)).with_trailers(async { Some(Ok(trailers)) });
+    let mut answer = Response::new(body.map_err(|never| match never {}).boxed_unsync());
+    answer.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
     answer
 }
 
