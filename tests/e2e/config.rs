@@ -71,13 +71,27 @@ fn comments_allow_warnings() {
 }
 
 #[test]
-fn jobs_are_listed_and_things_explained() {
+fn c106_jobs_are_listed_and_things_explained() {
     let home = Home::new();
     let good = home.file("good.aurora", GOOD);
     let parts = home.file("parts.aurora", "X = 1\n");
     let list = |file: &std::path::Path| home.run(&["config", "list", file.to_str().unwrap()]);
     assert_eq!(list(&good).expect(0).out(), "jobs=[c/www/prod/hello]\n");
     assert_eq!(list(&parts).expect(0).out(), "jobs=[]\n");
+    // In the order of the file, with what is bound; none, and what cannot be read.
+    let several = GOOD.replace("jobs = [", "other = ").replace(")]\n", ")\n")
+        + "jobs = [other(name = 'z'), other(name = 'a'), other(name = '{{third}}')]\n";
+    let several = home.file("several.aurora", &several);
+    let words = ["config", "list", several.to_str().unwrap(), "--bind", "third=m"];
+    let listed = home.run(&words).expect(0).out();
+    assert_eq!(listed, "jobs=[c/www/prod/z, c/www/prod/a, c/www/prod/m]\n");
+    assert_eq!(list(&home.file("none.aurora", "jobs = []\n")).expect(0).out(), "jobs=[]\n");
+    for (text, why) in [("jobs = [", "syntax-error"), ("jobs = [x]\n", "unknown-name")] {
+        let broken = list(&home.file("broken.aurora", text)).expect(3);
+        assert!(broken.err().contains(why) && broken.out().is_empty(), "{}", broken.err());
+    }
+    let missing = list(&home.path().join("missing.aurora")).expect(3).err();
+    assert!(missing.contains("cannot read"), "{missing}");
     let nameless = home.file("nameless.aurora", &GOOD.replace("environment = 'prod', ", ""));
     list(&nameless).expect(3);
     for name in ["Job", "instances", "unknown-field"] {

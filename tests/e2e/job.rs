@@ -394,17 +394,25 @@ fn c15_c18_a_job_is_created_once_and_what_is_waited_for_is_seen() {
 
 /// The key and the instances are looked at before anything else.
 #[test]
-fn keys_are_refused_before_anything_is_asked() {
+fn c1_to_c6_keys_are_refused_before_anything_is_asked() {
     let home = Home::new();
     for words in [
         // c1
         &["job", "kill", "c/r/e/n/3-0"][..],
+        &["job", "restart", "c/r/e/n/0,3-0"],
+        &["update", "start", "c/r/e/n/x", "none"],
         // c2
         &["job", "kill", ""],
+        &["job", "restart", ""],
+        // c3
+        &["job", "add", "c/r/e/n", "1"],
+        &["job", "add", "c/r/e/n/0-1", "1"],
         // c4 and c5
         &["job", "killall", "c/r"],
         &["job", "killall", "c/r/e"],
         &["job", "killall", "c/r/e/n/0"],
+        &["update", "pause", "c/r/e"],
+        &["cron", "start", "c/r/e/n/0"],
         &["job", "killall", "c/r r/e/n"],
         // c6
         &["job", "list", "c/r/e/n/0"],

@@ -225,7 +225,7 @@ fn json_is_read_wherever_a_file_is() {
 }
 
 #[test]
-fn c24_c30_c77_c151_what_the_scheduler_says_while_a_job_is_submitted() {
+fn c24_c30_c77_c100_c151_what_the_scheduler_says_while_a_job_is_submitted() {
     let cluster = Cluster::start();
     let home = &cluster.home;
     let key = format!("test/{}/prod/web", role());
@@ -251,11 +251,12 @@ fn c24_c30_c77_c151_what_the_scheduler_says_while_a_job_is_submitted() {
     let unknown = file(&text("tier = 'nonsense'"));
     let said = cluster.run(&["plan", &key, &unknown]).expect(3).err();
     assert!(said.contains("nonsense"), "{said}");
-    // 24
+    // 24 and 100
     let cron = text("cron_schedule = '0 3 * * *'").replace("Service(", "Job(");
     let cron = file(&cron);
     let said = cluster.run(&["job", "create", &key, &cron]).expect(4).err();
     assert!(said.contains("aurora cron schedule"), "{said}");
-    let said = cluster.run(&["update", "start", &key, &cron]).expect(4).err();
+    let said = proxy.run(home, &["update", "start", &key, &cron]).expect(4).err();
+    assert_eq!(proxy.calls("StartUpdate"), 0);
     assert!(said.contains("aurora cron schedule"), "{said}");
 }

@@ -1,8 +1,10 @@
 //! Quotas: from the job that is refused to the one that runs.
 
 use serde_json::json;
+use tonic::Code;
 
 use crate::support::cluster::Cluster;
+use crate::support::proxy::{Fault, Proxy};
 use crate::support::{get, role, service};
 
 /// A service of the tier that counts against the quota.
@@ -12,7 +14,7 @@ fn production(name: &str, instances: u32) -> String {
 }
 
 #[test]
-fn a_role_gets_what_its_quota_grants_and_no_more() {
+fn c104_a_role_gets_what_its_quota_grants_and_no_more() {
     let mut cluster = Cluster::start();
     let owner = format!("test/{}", role());
     let (web, more) = (format!("{owner}/prod/web"), format!("{owner}/prod/more"));
@@ -79,6 +81,14 @@ fn a_role_gets_what_its_quota_grants_and_no_more() {
     let refused = cluster.run(&["quota", "set", &owner, "0.01", "1GB", "1GB"]).expect(4).err();
     assert!(refused.contains("cannot be less than what its production tasks use"), "{refused}");
     cluster.run(&["job", "killall", &web]).expect(0);
+    // What the scheduler refuses to tell is no quota of nothing.
+    let proxy = Proxy::before(&cluster.scheduler_address());
+    for words in [&["quota", "get", &owner][..], &["quota", "get", &owner, "--write-json"]] {
+        proxy.plan("GetQuota", 1, Fault::refuse(Code::InvalidArgument, "not today"));
+        let refused = proxy.run(&cluster.home, words).expect(10);
+        assert!(refused.err().contains("not today"), "{}", refused.err());
+        assert_eq!(refused.out(), "");
+    }
     let none = cluster.run(&["quota", "set", &owner, "0", "0m", "0m", "-o", "json"]).expect(0);
     assert_eq!(none.json(), json!({ "role": owner, "quota": amounts(0.0, 0) }));
     cluster.run(&["job", "create", &more, more_file]).expect(4);

@@ -76,14 +76,18 @@ fn c10_c105_c142_c143_d17_uptimes_of_a_job() {
 }
 
 #[test]
-fn c10_lists_that_make_no_sense_are_refused() {
+fn c8_c9_lists_that_make_no_sense_are_refused() {
     let home = Home::new();
     let nobody = format!("http://127.0.0.1:{}", free_port());
     for (words, wanted) in [
+        // 9
+        (["get-task-up-count", "--durations=1x"], "such as 1h30m"),
         (["get-task-up-count", "--durations=5"], "such as 1h30m"),
         (["get-task-up-count", "--durations=1h,,"], "such as 1h30m"),
-        (["get-job-uptime", "--percentiles=0"], "between 0 and 100"),
+        // 8
+        (["get-job-uptime", "--percentiles=50,101"], "between 0 and 100"),
         (["get-job-uptime", "--percentiles=100"], "between 0 and 100"),
+        (["get-job-uptime", "--percentiles=0"], "between 0 and 100"),
         (["get-job-uptime", "--percentiles=x"], "between 0 and 100"),
     ] {
         let words = ["sla", words[0], words[1], "c/r/e/n", "--scheduler", &nobody];

@@ -27,7 +27,7 @@ fn updates(cluster: &Cluster, states: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn a_job_comes_to_a_version_and_goes_back_from_one_that_is_no_good() {
+fn c86_c91_c92_c99_a_job_comes_to_a_version_and_goes_back_from_one_that_is_no_good() {
     let cluster = Cluster::start();
     let job = job();
     let good = version(&cluster.home, "good.aurora", 2, "exec sleep 1000", 0);
@@ -69,7 +69,7 @@ fn a_job_comes_to_a_version_and_goes_back_from_one_that_is_no_good() {
 }
 
 #[test]
-fn an_update_is_paused_resumed_rolled_back_and_given_up() {
+fn c87_c95_c96_an_update_is_paused_resumed_rolled_back_and_given_up() {
     let cluster = Cluster::start();
     let job = job();
     let first = version(&cluster.home, "first.aurora", 1, "exec sleep 1000", 0);
@@ -119,7 +119,7 @@ fn an_update_is_paused_resumed_rolled_back_and_given_up() {
 }
 
 #[test]
-fn only_the_instances_that_are_named_are_updated() {
+fn c93_only_the_instances_that_are_named_are_updated() {
     let cluster = Cluster::start();
     let job = job();
     let first = version(&cluster.home, "first.aurora", 3, "exec sleep 1000", 0);

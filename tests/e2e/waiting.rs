@@ -122,7 +122,7 @@ fn c25_c154_a_wait_is_ended_by_ctrl_c_and_nothing_is_undone() {
 }
 
 #[test]
-fn an_update_is_waited_for_as_long_as_is_said() {
+fn c95_c97_an_update_is_waited_for_as_long_as_is_said() {
     let cluster = Cluster::start();
     let web = key("web");
     let update = "update_config = UpdateConfig(watch_secs = 0), environment = 'prod'";
