@@ -5,8 +5,9 @@ use serde_json::Value;
 use crate::support::cluster::{Cluster, task_id};
 use crate::support::{Home, Ran, request, role, wait_for};
 
-/// A server that is well once it has answered so often, each second; or never.
-fn server(cluster: &str, role: &str, cpu: &str, batch: u32, health: &str) -> String {
+/// A server that is well once it has answered so often, each second; or never. It cannot be asked by HTTP to
+/// end, so nobody waits long for that.
+fn server(cluster: &str, role: &str, cpu: &str, update: &str, health: &str) -> String {
     format!(
         r#"
 class Profile(Struct):
@@ -20,31 +21,89 @@ jobs = [Service(
   cluster = "{cluster}", role = "{role}", environment = "test", name = "http_example",
   instances = "{{{{profile.instances}}}}",
   task = Task(processes = [server], resources = Resources(cpu = {cpu}, ram = 32 * MB, disk = 64 * MB)),
-  update_config = UpdateConfig(watch_secs = 0, batch_size = {batch}),
+  update_config = UpdateConfig({update}),
   health_check_config = HealthCheckConfig(interval_secs = 1, initial_interval_secs = 20, {health}),
+  lifecycle = LifecycleConfig(http = HttpLifecycleConfig(graceful_shutdown_wait_secs = 1, shutdown_wait_secs = 1)),
 ).bind(profile = Profile())]
 "#
     )
 }
 
-/// E-9 to E-12 on some cluster, with the kills of E-4.
+/// In what the jobs of E-4 differ.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Variant {
+    /// The settings of its updates.
+    update: &'static str,
+    /// For how long a restart watches it.
+    watch: &'static str,
+    /// Looks at the update that adds two instances to the first one.
+    check: fn(&Value),
+}
+
+/// Two instances at a time.
+pub(crate) const BASE: Variant = Variant {
+    update: "watch_secs = 0, batch_size = 2",
+    watch: "--watch-secs=10",
+    check: |update| {
+        let [one, two] = [1, 2].map(|instance| course(update, instance));
+        assert!(two.0 <= one.1, "not both at once: {update:#}");
+    },
+};
+
+/// Each instance runs for a while before it counts as good.
+const WATCHED: Variant = Variant {
+    update: "watch_secs = 2, batch_size = 2",
+    watch: "--watch-secs=1",
+    check: |update| {
+        for (began, ended) in [1, 2].map(|instance| course(update, instance)) {
+            assert!(ended - began >= 2_000, "it was not watched: {update:#}");
+        }
+    },
+};
+
+/// One instance, then two at a time.
+const BATCHES: Variant = Variant {
+    update: "watch_secs = 0, update_strategy = VariableBatchUpdateStrategy(batch_sizes = [1, 2])",
+    watch: "--watch-secs=1",
+    check: |update| {
+        let [one, two] = [1, 2].map(|instance| course(update, instance));
+        assert!(one.1 <= two.0, "both at once: {update:#}");
+    },
+};
+
+/// When an instance was taken up by an update, and when it was good, in milliseconds.
+fn course(update: &Value, instance: u64) -> (i64, i64) {
+    let at = |action: &str| {
+        let mut events = update["instance_update_events"].as_array().unwrap().iter();
+        let is = |event: &&Value| event["instance"] == instance && event["action"] == action;
+        events.find(is).unwrap_or_else(|| panic!("{action} of {instance}: {update:#}"))["timestamp"]
+            .as_i64()
+            .unwrap()
+    };
+    (at("INSTANCE_UPDATING"), at("INSTANCE_UPDATED"))
+}
+
+/// E-9 to E-12 on some cluster, in their place in E-4.
 pub(crate) fn life_cycle(
     home: &Home,
     cluster: &str,
     role: &str,
+    variant: Variant,
     run: &dyn Fn(&[&str]) -> Ran,
     restart_scheduler: &mut dyn FnMut(),
 ) {
     let key = format!("{cluster}/{role}/test/http_example");
     let file = |name: &str, text: &str| home.file(name, text).to_str().unwrap().to_owned();
-    let base =
-        file("base.aurora", &server(cluster, role, "0.05", 2, "min_consecutive_successes = 1"));
-    let updated = server(cluster, role, "0.04", 3, "min_consecutive_successes = 6");
-    let updated = file("updated.aurora", &updated);
+    let base = server(cluster, role, "0.05", variant.update, "min_consecutive_successes = 1");
+    let base = file("base.aurora", &base);
+    let three = "watch_secs = 0, batch_size = 3";
+    let slow = |cpu: &str| server(cluster, role, cpu, three, "min_consecutive_successes = 6");
+    let updated = file("updated.aurora", &slow("0.04"));
+    let again = file("again.aurora", &slow("0.03"));
     // It is never well, and twice wrong is enough.
     let bad = "health_checker = HealthCheckerConfig(shell = ShellHealthChecker(shell_command = 'exit 1')), \
                max_consecutive_failures = 1";
-    let bad = server(cluster, role, "0.05", 2, bad)
+    let bad = server(cluster, role, "0.05", "watch_secs = 0, batch_size = 2", bad)
         .replace("initial_interval_secs = 20", "initial_interval_secs = 1");
     let bad = file("bad.aurora", &bad);
     let status = |id: &str| {
@@ -62,13 +121,19 @@ pub(crate) fn life_cycle(
         run(&words).expect(0).json()["id"].as_str().unwrap().to_owned()
     };
 
+    // E-4: what is in the file, of which no scheduler is asked, then what has become of it.
+    assert_eq!(home.run(&["config", "list", &base]).expect(0).out(), format!("jobs=[{key}]\n"));
+    let inspected = home.run(&["job", "inspect", &key, &base, "--bind", "profile.instances=1"]);
+    let inspected = inspected.expect(0).out();
+    assert!(inspected.contains("  name:       'http_example'\n"), "{inspected}");
     run(&["job", "create", &key, &base, "--wait-until", "RUNNING"]).expect(0);
-    assert!(
-        run(&["job", "list", &format!("{cluster}/{role}/test")]).expect(0).out().contains(&key)
-    );
+    let listed = run(&["job", "list", &format!("{cluster}/{role}/test")]).expect(0).out();
+    assert!(listed.lines().any(|line| line == key), "{listed}");
+    let shown = run(&["job", "status", &key]).expect(0).out();
+    assert!(shown.contains("name: http_example, instance: 0, status: RUNNING on "), "{shown}");
     let before = task_id(&active()[0]);
     // E-9
-    run(&["job", "restart", "--batch-size=2", "--watch-secs=10", &key]).expect(0);
+    run(&["job", "restart", "--batch-size=2", variant.watch, &key]).expect(0);
     assert_ne!(task_id(&active()[0]), before);
 
     // E-10: instances are added and taken away, and what stays is left alone.
@@ -77,6 +142,10 @@ pub(crate) fn life_cycle(
         let id = start(&base, &["--bind", &format!("profile.instances={instances}")]);
         run(&["update", "wait", &key, &id]).expect(0);
         assert_eq!(status(&id), "ROLLED_FORWARD");
+        if count == 3 {
+            let info = run(&["update", "info", &key, &id, "--write-json"]).expect(0);
+            (variant.check)(&info.json());
+        }
         run(&["job", "wait", &key, "--for", "update"]).expect(0);
         let tasks = active();
         assert_eq!(tasks.len(), count, "{tasks:#?}");
@@ -85,16 +154,20 @@ pub(crate) fn life_cycle(
     }
 
     // E-11: an update outlives the scheduler, and is paused and resumed.
-    let id = start(&updated, &["--bind", "profile.instances=3"]);
-    assert_eq!(status(&id), "ROLLING_FORWARD");
-    restart_scheduler();
-    assert_eq!(status(&id), "ROLLING_FORWARD");
-    run(&["update", "pause", &key, "--message=a look"]).expect(0);
-    assert_eq!(status(&id), "ROLL_FORWARD_PAUSED");
-    run(&["update", "resume", &key]).expect(0);
-    assert_eq!(status(&id), "ROLLING_FORWARD");
-    run(&["update", "wait", &key, &id]).expect(0);
-    assert_eq!(status(&id), "ROLLED_FORWARD");
+    let mut interrupted = |file: &str| {
+        let id = start(file, &["--bind", "profile.instances=3"]);
+        assert_eq!(status(&id), "ROLLING_FORWARD");
+        run(&["admin", "scheduler_snapshot", cluster]).expect(0);
+        restart_scheduler();
+        assert_eq!(status(&id), "ROLLING_FORWARD");
+        run(&["update", "pause", &key, "--message=a look"]).expect(0);
+        assert_eq!(status(&id), "ROLL_FORWARD_PAUSED");
+        run(&["update", "resume", &key]).expect(0);
+        assert_eq!(status(&id), "ROLLING_FORWARD");
+        run(&["update", "wait", &key, &id]).expect(0);
+        assert_eq!(status(&id), "ROLLED_FORWARD");
+    };
+    interrupted(&updated);
 
     // E-12: one that is no good is undone.
     let id = start(&bad, &["--bind", "profile.instances=2"]);
@@ -102,6 +175,8 @@ pub(crate) fn life_cycle(
     assert_eq!(status(&id), "ROLLED_BACK");
     let why = run(&["why", &key]).expect(0).out();
     assert!(why.contains(&format!("Update {id} is ROLLED_BACK")), "{why}");
+    // E-11 again: what was undone is in nobody's way.
+    interrupted(&again);
 
     run(&["job", "kill", &format!("{key}/1")]).expect(0);
     run(&["job", "killall", &key]).expect(0);
@@ -111,8 +186,8 @@ pub(crate) fn life_cycle(
     run(&["quota", "get", &format!("{cluster}/{role}")]).expect(0);
 }
 
-#[test]
-fn e9_e10_e11_e12_a_service_is_restarted_resized_updated_and_brought_back() {
+/// The whole life of a variant on daemons of its own.
+fn live(variant: Variant) {
     let cluster = std::cell::RefCell::new(Cluster::start());
     let home = Home::new();
     let run = |words: &[&str]| cluster.borrow().run(words);
@@ -122,7 +197,29 @@ fn e9_e10_e11_e12_a_service_is_restarted_resized_updated_and_brought_back() {
         cluster.restart_scheduler();
         cluster.wait_registered();
     };
-    life_cycle(&home, "test", &role(), &run, &mut restart);
+    life_cycle(&home, "test", &role(), variant, &run, &mut restart);
+}
+
+#[test]
+fn e3_the_version_is_that_of_the_program() {
+    let home = Home::new();
+    let told = home.run(&["--version"]).expect(0);
+    assert_eq!(told.out() + &told.err(), format!("aurora {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn e4_e9_e10_e11_e12_a_service_is_restarted_resized_updated_and_brought_back() {
+    live(BASE);
+}
+
+#[test]
+fn e4_e9_e10_e11_e12_so_is_one_whose_instances_are_watched() {
+    live(WATCHED);
+}
+
+#[test]
+fn e4_e9_e10_e11_e12_so_is_one_that_is_updated_in_batches() {
+    live(BATCHES);
 }
 
 /// Creates a job and waits until it runs and the observer shows it.

@@ -8,7 +8,7 @@ use aurora_zookeeper::testing::Server;
 use aurora_zookeeper::{Ensemble, NodePath, View};
 use serde_json::Value;
 
-use crate::life::life_cycle;
+use crate::life::{BASE, life_cycle};
 use crate::support::files::FileServer;
 use crate::support::process::{Process, end_all};
 use crate::support::{Home, PATIENCE, free_port, request, skip, wait_for};
@@ -257,7 +257,7 @@ fn an_executor_that_is_fetched_asks_and_announces_its_task() {
 }
 
 #[test]
-fn e9_e10_e11_e12_hold_on_a_real_mesos() {
+fn e4_e9_e10_e11_e12_hold_on_a_real_mesos() {
     let Some(mesos) = Mesos::start() else { return };
     let port = free_port();
     let address = format!("http://127.0.0.1:{port}");
@@ -271,5 +271,5 @@ fn e9_e10_e11_e12_hold_on_a_real_mesos() {
         running = scheduler(&mesos, port, executor, "", &[]);
         running.expect("registered");
     };
-    life_cycle(&mesos.home, "devcluster", "www-data", &run, &mut restart);
+    life_cycle(&mesos.home, "devcluster", "www-data", BASE, &run, &mut restart);
 }

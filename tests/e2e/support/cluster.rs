@@ -10,6 +10,10 @@ use super::{Home, Ran, free_port, request, wait_for};
 /// Seconds that processes have to end when they are told to.
 const STOP_TIMEOUT: u64 = 3;
 
+/// How many ports an agent has for tasks. Agents of tests that run at the same time hardly ever have the same
+/// ones, as they do not know of each other.
+const PORTS: u16 = 50;
+
 /// Scheduler, master, agent and observer.
 #[derive(Debug)]
 pub(crate) struct Cluster {
@@ -193,6 +197,7 @@ fn master(home: &Home, ports: &[u16; 4], flags: &[String]) -> Process {
 
 fn agent(home: &Home, ports: &[u16; 4], work_dir: &str, flags: &[String]) -> Process {
     let (master, port) = (format!("127.0.0.1:{}", ports[1]), ports[2].to_string());
+    let first = 31_000 + ports[2] % (1_000 / PORTS) * PORTS;
     let mut all = words(&[
         "agent",
         "--master",
@@ -202,7 +207,7 @@ fn agent(home: &Home, ports: &[u16; 4], work_dir: &str, flags: &[String]) -> Pro
         "--work-dir",
         &folder(home, work_dir),
         "--resources",
-        "cpus:16;mem:16384;disk:20000;ports:[31000-32000]",
+        &format!("cpus:16;mem:16384;disk:20000;ports:[{first}-{}]", first + PORTS - 1),
     ]);
     all.extend_from_slice(flags);
     start(home, &all)
