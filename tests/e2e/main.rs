@@ -11,6 +11,7 @@
 
 mod acceptance;
 mod admin;
+mod announce;
 mod bad_input;
 mod clusters;
 mod collection;
