@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::mesos::{Mesos, executor, scheduler};
 use crate::support::cluster::{Cluster, Flags, task_id};
-use crate::support::{free_port, get, request, role, service, wait_for};
+use crate::support::{free_port, get, request, role, service, skip, wait_for};
 
 /// The states of a job's active instances, by instance.
 fn states(cluster: &Cluster, job: &str) -> Vec<String> {
@@ -79,6 +79,48 @@ fn e5_e6_e17_pages_of_a_running_job_and_its_task_are_there() {
     });
 }
 
+/// Creates a job, looks at it as the observer shows it, and kills it as the original's scripts do.
+fn create_see_and_kill(cluster: &Cluster, name: &str, text: &str) {
+    let file = cluster.home.file(&format!("{name}.aurora"), text);
+    let key = format!("test/{}/prod/{name}", role());
+    cluster.run(&["job", "create", &key, file.to_str().unwrap()]).expect(0);
+    let task = cluster.running_task(&key);
+    wait_for("the observer's page of the task", || {
+        let page = request(&cluster.observer_address(), "GET", &format!("/task/{task}"), "", "")?;
+        (page.status == 200).then_some(())
+    });
+    // The first is not there, and that is no failure.
+    cluster.run(&["job", "kill", &format!("{key}/1"), "-m", "not needed"]).expect(0);
+    cluster.run(&["job", "killall", &key, "-m", "no more needed"]).expect(0);
+    let ended = cluster.run(&["job", "status", &key, "-o", "json"]).expect(0).json();
+    let events = ended[0]["inactive"][0]["taskEvents"].as_array().unwrap();
+    let killing = events.iter().find(|event| event["status"] == "KILLING").unwrap();
+    assert!(
+        killing["message"].as_str().unwrap().contains("no more needed"),
+        "why is not told: {killing}"
+    );
+}
+
+#[test]
+fn e19_a_revocable_job_takes_what_its_cluster_has_for_it() {
+    let text = service(&role(), "spare", 1, "exec sleep 1000")
+        .replace("environment = 'prod'", "environment = 'prod', tier = 'revocable'");
+    let flags = ["--enable-revocable-cpus", "false"];
+    let cluster = Cluster::start_with(Flags { scheduler: &flags, ..Flags::default() });
+    create_see_and_kill(&cluster, "spare", &text);
+
+    skip("the embedded agent lends nothing that it may take back: only that is said is tried");
+    let cluster = Cluster::start();
+    let file = cluster.home.file("spare.aurora", &text);
+    let key = format!("test/{}/prod/spare", role());
+    cluster.run(&["job", "create", &key, file.to_str().unwrap()]).expect(0);
+    wait_for("the reason", || {
+        let why = cluster.run(&["why", &key]).expect(0).out();
+        why.contains("Insufficient: CPU (asks for 0.02, 0.0 free)").then_some(())
+    });
+    cluster.run(&["job", "killall", &key]).expect(0);
+}
+
 #[test]
 fn e19_jobs_of_other_kinds_run_and_end_for_a_reason() {
     let cluster = Cluster::start_with(Flags {
@@ -91,25 +133,7 @@ fn e19_jobs_of_other_kinds_run_and_end_for_a_reason() {
     let gpu =
         service(&user, "gpu", 1, "exec sleep 1000").replace("cpu = 0.01", "cpu = 0.01, gpu = 1");
     for (name, text) in [("plain", plain), ("gpu", gpu)] {
-        let file = cluster.home.file(&format!("{name}.aurora"), &text);
-        let key = format!("test/{user}/prod/{name}");
-        cluster.run(&["job", "create", &key, file.to_str().unwrap()]).expect(0);
-        let task = cluster.running_task(&key);
-        wait_for("the observer's page of the task", || {
-            let page =
-                request(&cluster.observer_address(), "GET", &format!("/task/{task}"), "", "")?;
-            (page.status == 200).then_some(())
-        });
-        // As the original's scripts do: the first is not there, and that is no failure.
-        cluster.run(&["job", "kill", &format!("{key}/1"), "-m", "not needed"]).expect(0);
-        cluster.run(&["job", "killall", &key, "-m", "no more needed"]).expect(0);
-        let ended = cluster.run(&["job", "status", &key, "-o", "json"]).expect(0).json();
-        let events = ended[0]["inactive"][0]["taskEvents"].as_array().unwrap();
-        let killing = events.iter().find(|event| event["status"] == "KILLING").unwrap();
-        assert!(
-            killing["message"].as_str().unwrap().contains("no more needed"),
-            "why is not told: {killing}"
-        );
+        create_see_and_kill(&cluster, name, &text);
     }
 }
 

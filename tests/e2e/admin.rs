@@ -1,5 +1,6 @@
 //! `aurora_admin` (`admin.md` 10; `client.md` 16) against real daemons, called by its name.
 
+mod access;
 mod backups;
 mod drains;
 mod fleet;
