@@ -1,5 +1,6 @@
 //! `aurora deploy`: from a pipeline and from a terminal, repeated, interrupted, and without a scheduler for a while.
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -260,6 +261,28 @@ fn an_interruption_is_heeded_when_it_is_known_what_has_begun() {
         wait_for(method, || (proxy.calls(method) >= times).then_some(()));
     };
 
+    // A registry that says nothing is asked for an image before anything else.
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let entry = format!(
+        "[{{\"name\": \"test\", \"scheduler_uri\": \"{address}\", \"docker_registry\": \"http://{}\"}}]",
+        silent.local_addr().unwrap()
+    );
+    let clusters = cluster.home.file("registry.json", &entry);
+    let image = ", container = Docker(image = '{{docker.image[a][1]}}')";
+    let text = service(&role(), "web", 1, "true")
+        .replace("environment = 'prod'", &format!("environment = 'prod'{image}"));
+    let boxed = cluster.home.file("boxed.aurora", &text);
+    let words = ["deploy", &key, boxed.to_str().unwrap(), "--yes", "--clusters"];
+    let summary_file = ["--summary", path.to_str().unwrap()];
+    let words = [&words[..], &[clusters.to_str().unwrap()], &summary_file].concat();
+    let mut process = Process::start(&mut cluster.home.aurora(&words));
+    process.expect("Looking up the image a:1");
+    let _asked = silent.accept().unwrap();
+    process.signal(Signal::SIGINT);
+    process.expect("interrupted before anything was begun");
+    assert_eq!(process.ended(), 130);
+    assert_eq!(summary(&cluster)["result"], "interrupted");
+
     proxy.plan("ListUpdates", 1, Fault::Silent);
     let mut process = deploy();
     asked("ListUpdates", 1);
@@ -279,7 +302,7 @@ fn an_interruption_is_heeded_when_it_is_known_what_has_begun() {
     assert_eq!(process.ended(), 130);
     assert!(statuses(&cluster).is_empty());
 
-    proxy.plan("StartUpdate", 1, Fault::Late(Duration::from_secs(2)));
+    proxy.plan("StartUpdate", 1, Fault::Late(Duration::from_secs(10)));
     let mut process = deploy();
     asked("StartUpdate", 2);
     process.signal(Signal::SIGTERM);

@@ -4,7 +4,11 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use crate::support::{Home, Ran};
+use aurora_api::v1;
+
+use crate::support::cluster::Cluster;
+use crate::support::proxy::Proxy;
+use crate::support::{Home, Ran, role, service};
 
 const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
@@ -107,6 +111,36 @@ fn inspect(registry: &str, image: &str, more: &[&str]) -> Ran {
     Ran(command.env("AURORA_CLUSTERS", clusters).output().unwrap())
 }
 
+/// What is sent has the digest, whichever command sends it; the scheduler runs no such containers.
+#[test]
+fn c129_images_are_sent_by_their_digests() {
+    let cluster = Cluster::start();
+    let proxy = Proxy::before(&cluster.scheduler_address());
+    let registry = Registry::start(|_, asked| found(asked));
+    let entry = format!(
+        "[{{\"name\": \"test\", \"scheduler_uri\": \"{}\", \"docker_registry\": \"http://{}\"}}]",
+        proxy.address(),
+        registry.address
+    );
+    let clusters = cluster.home.file("registry.json", &entry);
+    let key = format!("test/{}/prod/boxed", role());
+    let boxed = format!("environment = 'prod', container = Docker(image = '{IMAGE}')");
+    let text = service(&role(), "boxed", 1, "true").replace("environment = 'prod'", &boxed);
+    let file = cluster.home.file("boxed.aurora", &text);
+    let words = ["job", "create", &key, file.to_str().unwrap(), "--clusters"];
+    let words = [&words[..], &[clusters.to_str().unwrap()]].concat();
+    let refused = cluster.home.run(&words).expect(4).err();
+    assert!(refused.contains("container type DOCKER is not allowed here"), "{refused}");
+    let sent: Vec<v1::CreateJobRequest> = proxy.sent("CreateJob");
+    let wanted = format!("{}/lib/app@{DIGEST}", registry.address);
+    assert!(format!("{:?}", sent[0]).contains(&wanted), "{sent:?}");
+
+    // Whoever only looks at the file needs no registry.
+    registry.asked();
+    cluster.home.run(&["config", "check", file.to_str().unwrap()]).expect(0);
+    assert!(registry.asked().is_empty());
+}
+
 const IMAGE: &str = "{{docker.image[lib/app][7]}}";
 
 #[test]
@@ -199,6 +233,11 @@ fn c129_images_that_are_not_found_are_errors_of_the_configuration() {
     }
     let nobody = inspect("http://127.0.0.1:1", IMAGE, &[]).expect(3).err();
     assert!(nobody.contains("cannot be asked"), "{nobody}");
-    let wrong = inspect("127.0.0.1:1", IMAGE, &[]).expect(3).err();
-    assert!(wrong.contains("write it as https://"), "{wrong}");
+    for wrong in
+        ["127.0.0.1:1", "https://me:secret@127.0.0.1:1", "http://127.0.0.1:1/v2", "ftp://h"]
+    {
+        let told = inspect(wrong, IMAGE, &[]).expect(3).err();
+        assert!(told.contains("write docker_registry as https://"), "{told}");
+        assert!(!told.contains("secret"), "{told}");
+    }
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::cluster::Cluster;
+use crate::support::proxy::Proxy;
 use crate::support::tmux::Terminal;
 use crate::support::{role, service, wait_for};
 
@@ -150,18 +151,20 @@ fn update_age(screen: &[String]) -> u64 {
     humantime::parse_duration(age).unwrap().as_secs()
 }
 
-/// What a view costs to go on being drawn, not to begin: less than 5 % of a core. `age` is what the view shows of the
-/// time that goes by, in seconds.
+/// What a view costs to go on being drawn, not to begin: less than 5 % of a core. `shown_age` is what the view shows of
+/// the time that goes by, in seconds.
 #[track_caller]
-fn assert_costs_little(cluster: &Cluster, terminal: &Terminal, age: fn(&[String]) -> u64) {
+fn assert_costs_little(cluster: &Cluster, terminal: &Terminal, shown_age: fn(&[String]) -> u64) {
     let pid = crate::support::process::processes_of(cluster.home.path())
         .into_iter()
         .find(|(_, command)| command.contains(" --watch") && !command.contains("sh -c"))
         .map(|(pid, _)| pid)
         .unwrap();
     let (begin, before) = (Instant::now(), cpu_time(pid));
-    let shown = age(&terminal.screen());
-    wait_for("four seconds to be drawn", || (age(&terminal.screen()) >= shown + 4).then_some(()));
+    let shown = shown_age(&terminal.screen());
+    wait_for("four seconds to be drawn", || {
+        (shown_age(&terminal.screen()) >= shown + 4).then_some(())
+    });
     let (took, used) = (begin.elapsed(), cpu_time(pid) - before);
     assert!(used.as_secs_f64() < 0.05 * took.as_secs_f64(), "{used:?} of {took:?}");
     terminal.press("C-c");
@@ -194,6 +197,22 @@ fn views_of_a_thousand_instances_cost_little() {
     let terminal = Terminal::start(&cluster.home, &words, 120, 30);
     terminal.expect("  of 100 batches");
     assert_costs_little(&cluster, &terminal, update_age);
+}
+
+/// Nobody waits for an answer who does not want to give one.
+#[test]
+fn a_question_is_ended_by_ctrl_c() {
+    let cluster = Cluster::start();
+    let proxy = Proxy::before(&cluster.scheduler_address());
+    let address = proxy.address();
+    let words = ["admin", "set_quota", "test", "other", "1", "1g", "1g", "--scheduler", &address];
+    let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    let terminal = Terminal::start(&cluster.home, &words, 120, 12);
+    terminal.expect("Go on? [y/N]");
+    terminal.press("C-c");
+    terminal.expect("error: interrupted");
+    terminal.expect("status 130");
+    assert_eq!(proxy.calls("SetQuota"), 0);
 }
 
 /// What is told beside a view stands above it, whole, and the view is drawn once.
