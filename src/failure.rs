@@ -49,6 +49,16 @@ impl Failure {
         Self { code: Code::InvalidConfiguration, words, status: None }
     }
 
+    /// The same after something was done that is not undone: whoever reads only that it failed would do it again.
+    pub(crate) fn after(self, done: impl std::fmt::Display) -> Self {
+        match self.words {
+            Words::Message(message) => {
+                Self { words: Words::Message(format!("{done}; {message}")), ..self }
+            }
+            words => Self { words, ..self },
+        }
+    }
+
     /// A failure whose reason is on the screen already.
     pub(crate) fn said(code: Code) -> Self {
         Self { code, words: Words::Said, status: None }

@@ -140,8 +140,15 @@ impl How {
         let is_all = named.is_none() && self.no_batching;
         let (mut killed, mut late) = (Vec::new(), Vec::new());
         let mut failures = 0;
+        let mut refused = None;
         for batch in wanted.chunks(size) {
-            let (batch, has_ended) = self.kill_batch(&scheduler, key, batch, is_all).await?;
+            let (batch, has_ended) = match self.kill_batch(&scheduler, key, batch, is_all).await {
+                Ok(done) => done,
+                Err(failure) => {
+                    refused = Some(failure);
+                    break;
+                }
+            };
             if has_ended {
                 killed.extend_from_slice(&batch);
                 if !self.output.is_data() {
@@ -159,10 +166,15 @@ impl How {
         if self.open_browser.is_wanted() {
             self.open_browser.show(&scheduler.page_of(&key.job).await);
         }
-        if self.output.is_data() {
+        let is_begun = !killed.is_empty() || !late.is_empty();
+        if self.output.is_data() && (is_begun || refused.is_none()) {
             self.output.print(
                 &json!({ "job": key.to_string(), "killed": killed, "not_killed_in_time": late }),
             )?;
+        }
+        if let Some(failure) = refused {
+            let told = format_args!("instances {killed:?} of {key} were killed before that");
+            return Err(if is_begun { failure.after(told) } else { failure });
         }
         if failures > 0 {
             let code = if self.no_batching { Code::Timeout } else { Code::CommandFailure };

@@ -93,13 +93,26 @@ impl Args {
         let mut restart = Restart::new(&scheduler, &key.job, instances, limits, watch);
         let running = restart.run(tell);
         let is_late = match self.timeout.timeout {
-            None => running.await.map(|()| false)?,
+            None => running.await.map(|()| false),
             Some(timeout) => match tokio::time::timeout(timeout, running).await {
-                Ok(ended) => ended.map(|()| false)?,
-                Err(_) => true,
+                Ok(ended) => ended.map(|()| false),
+                Err(_) => Ok(true),
             },
         };
         let outcome = restart.outcome();
+        let is_late = match is_late {
+            Ok(is_late) => is_late,
+            Err(failure) if outcome.restarted.is_empty() && outcome.failed.is_empty() => {
+                return Err(failure);
+            }
+            Err(failure) => {
+                self.print(&outcome)?;
+                let done = &outcome.restarted;
+                return Err(
+                    failure.after(format_args!("instances {done:?} of {key} were restarted"))
+                );
+            }
+        };
         if self.open_browser.is_wanted() {
             self.open_browser.show(&scheduler.page_of(&key.job).await);
         }
@@ -128,19 +141,26 @@ impl Args {
         })
     }
 
+    /// Prints the result for programs, if it is for them.
+    fn print(&self, outcome: &Outcome) -> Result<(), Failure> {
+        let Outcome { restarted, failed, left, .. } = outcome;
+        if !self.output.is_data() {
+            return Ok(());
+        }
+        self.output.print(&json!({
+            "job": self.key.job.to_string(),
+            "restarted": restarted,
+            "failed": failed.iter()
+                .map(|(instance, why)| json!({ "instance": instance, "reason": why }))
+                .collect::<Vec<_>>(),
+            "left": left,
+        }))
+    }
+
     fn end(&self, outcome: &Outcome, is_late: bool) -> Result<(), Failure> {
         let key = &self.key.job;
-        let Outcome { restarted, failed, left, is_enough } = outcome;
-        if self.output.is_data() {
-            self.output.print(&json!({
-                "job": key.to_string(),
-                "restarted": restarted,
-                "failed": failed.iter()
-                    .map(|(instance, why)| json!({ "instance": instance, "reason": why }))
-                    .collect::<Vec<_>>(),
-                "left": left,
-            }))?;
-        }
+        let Outcome { failed, left, is_enough, .. } = outcome;
+        self.print(outcome)?;
         let failures: Vec<u32> = failed.keys().copied().collect();
         if *is_enough {
             let rest = if left.is_empty() {

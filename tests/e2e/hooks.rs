@@ -136,7 +136,7 @@ fn calls_are_told_and_refused_whatever_command_makes_them() {
         ],
     );
     let refused = proxy.run(home, &create).expect(1);
-    let wanted = "hook no refuses create_job: ask ops; nothing was done";
+    let wanted = "hook no refuses create_job: ask ops; this was not asked for";
     assert!(refused.err().contains(wanted), "{}", refused.err());
     assert_eq!((proxy.calls("CreateJob"), told(home).len()), (0, 1));
     let first = &told(home)[0];
@@ -202,6 +202,19 @@ fn calls_are_told_and_refused_whatever_command_makes_them() {
     }
     let made = ["KillTasks", "AddInstances", "RestartTasks", "StartUpdate", "StartCronJob"];
     assert_eq!(made.map(|method| proxy.calls(method)), [0; 5]);
+    assert_eq!(cluster.active(&key).len(), 1);
+
+    // One that is refused after others were made undoes none of them, and they are told.
+    std::fs::remove_file(home.path().join(".aurora/hooks.toml")).unwrap();
+    proxy.run(home, &["job", "add", &one, "1"]).expect(0);
+    let once = home.path().join("once");
+    let once = format!("[ ! -e {0} ] || exit 1; touch {0}", once.display());
+    write(home, &[("once", &once, &["pre-call kill_job"])]);
+    let refused = proxy.run(home, &["job", "killall", &key, "-o", "json"]).expect(1);
+    assert_eq!(refused.json()["killed"], json!([2]));
+    let wanted =
+        format!("instances [2] of {key} were killed before that; hook once refuses kill_job");
+    assert!(refused.err().contains(&wanted), "{}", refused.err());
     assert_eq!(cluster.active(&key).len(), 1);
 }
 

@@ -91,7 +91,7 @@ pub(crate) async fn around<T>(
         }
     }
     if !refusals.is_empty() {
-        return Err(Error::new(Code::Error, refusals.join("; ") + "; nothing was done"));
+        return Err(Error::new(Code::Error, refusals.join("; ") + "; this was not asked for"));
     }
     let result = call.await;
     let event = match &result {
