@@ -183,6 +183,10 @@ fn c94_c131_to_c134_what_an_update_sends_is_checked_when_one_is_meant() {
     for (config, why) in [
         ("pulse_interval_secs = 30", "pulse_interval_secs"),
         ("batch_size = 0", "batch_size"),
+        (
+            "update_strategy = VariableBatchUpdateStrategy(batch_sizes = [])",
+            "there must be a size for batches",
+        ),
         ("batch_size = 3, update_strategy = QueueUpdateStrategy(batch_size = 2)", "batch_size"),
         (
             "wait_for_batch_completion = True, update_strategy = QueueUpdateStrategy(batch_size = 2)",
@@ -198,8 +202,9 @@ fn c94_c131_to_c134_what_an_update_sends_is_checked_when_one_is_meant() {
         ] {
             refused(&text, words, why);
         }
-        // It can be looked at.
+        // It can be looked at; and a check of the file finds it.
         on(&text, &["inspect", KEY, "FILE"]).expect(0);
+        refused(&text, &["config", "check", "FILE"], why);
     }
 }
 

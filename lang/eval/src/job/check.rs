@@ -40,6 +40,12 @@ impl Config {
                     let warnings =
                         job.object().map(|object| warnings::of_job(object, &job.sources, &ready));
                     reports.extend(warnings.into_iter().flatten());
+                    // A service that runs is brought to another version some day.
+                    if ready.config.service
+                        && let Err(report) = job.check_update_here()
+                    {
+                        reports.extend(report.apart());
+                    }
                 }
                 Err(report) => reports.extend(report.apart()),
             }

@@ -300,13 +300,15 @@ impl EvaluatedJob {
     /// # Errors
     /// Everything that is wrong with it, each with its place.
     pub fn check_update(&self) -> Result<(), Report> {
-        on_large_stack(|| {
-            let examined = self.examined().map_err(|fault| self.report(&fault))?;
-            match examined.update_settings() {
-                Ok(_) => Ok(()),
-                Err(faults) => self.all_of(&faults).map_or(Ok(()), Err),
-            }
-        })
+        on_large_stack(|| self.check_update_here())
+    }
+
+    fn check_update_here(&self) -> Result<(), Report> {
+        let examined = self.examined().map_err(|fault| self.report(&fault))?;
+        match examined.update_settings() {
+            Ok(_) => Ok(()),
+            Err(faults) => self.all_of(&faults).map_or(Ok(()), Err),
+        }
     }
 
     fn ready_here(&self, owner: &str) -> Result<ReadyJob, Report> {

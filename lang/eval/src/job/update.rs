@@ -289,11 +289,16 @@ fn strategy(given: &Object, faults: &mut Vec<Fault>) -> Option<UpdateStrategy> {
         Some(UpdateStrategy::Queue { group_size } | UpdateStrategy::Batch { group_size, .. }) => {
             *group_size > 0
         }
-        Some(UpdateStrategy::VarBatch { .. }) => true,
+        Some(UpdateStrategy::VarBatch { group_sizes, .. }) => {
+            !group_sizes.is_empty() && group_sizes.iter().all(|size| *size > 0)
+        }
         None => false,
     };
     if !positive && faults.is_empty() {
-        faults.push(bad(place, "the sizes of batches must be numbers more than 0"));
+        faults.push(bad(
+            place,
+            "there must be a size for batches, and each must be a number more than 0",
+        ));
     }
     strategy
 }
