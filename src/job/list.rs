@@ -1,11 +1,14 @@
 //! `aurora job list`.
 
+use std::time::Duration;
+
+use aurora_api::v1::JobSummary;
 use aurora_client::{Connection, Scheduler, keys::JobPattern};
 use aurora_model::key::JobKey;
 use serde_json::json;
 
 use crate::failure::{Code, Failure};
-use crate::output::{Output, print};
+use crate::output::{Output, print, warn};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -21,12 +24,16 @@ pub(crate) struct Args {
 
 impl Args {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let mut found = Vec::new();
-        for (cluster, scheduler) in schedulers(&self.pattern, &self.connection).await? {
-            for (key, job) in matching(&scheduler, &self.pattern).await? {
-                found.push((format!("{cluster}/{key}"), job));
-            }
-        }
+        let jobs = async |cluster: &str, scheduler: &Scheduler| {
+            let found = matching(scheduler, &self.pattern).await?.into_iter();
+            Ok(found.map(|(key, job)| (format!("{cluster}/{key}"), job)).collect())
+        };
+        let (found, missed) = of_each(&self.pattern, &self.connection, jobs).await?;
+        self.show(&found)?;
+        missed.map_or(Ok(()), Err)
+    }
+
+    fn show(&self, found: &[(String, JobSummary)]) -> Result<(), Failure> {
         if self.output.is_data() {
             let jobs: Vec<_> = found
                 .iter()
@@ -47,33 +54,61 @@ impl Args {
     }
 }
 
-/// The schedulers that a pattern is for, with the names of their clusters.
-pub(super) async fn schedulers(
+/// The only scheduler that a pattern is for, with the name of its cluster; none if it may be for several.
+pub(super) async fn only(
     pattern: &JobPattern,
     connection: &Connection,
-) -> Result<Vec<(String, Scheduler)>, Failure> {
+) -> Result<Option<(String, Scheduler)>, Failure> {
     if !pattern.is_of_all_clusters() {
         let name = pattern.cluster.clone();
         let scheduler = Scheduler::of_cluster(&name, connection).await?;
-        return Ok(vec![(name, scheduler)]);
+        return Ok(Some((name, scheduler)));
     }
     // One that is given is the only one that is meant, whatever its cluster is called.
-    if let Some(scheduler) = connection.given()? {
-        return Ok(vec![(scheduler.info().await?.cluster, scheduler)]);
+    match connection.given()? {
+        Some(scheduler) => Ok(Some((scheduler.info().await?.cluster, scheduler))),
+        None => Ok(None),
     }
-    let mut found = Vec::new();
+}
+
+/// Asks each scheduler that a pattern is for. Where these are all that are known, one that cannot be asked keeps nobody
+/// from seeing what the others say: it is told, and the command fails in the end.
+pub(super) async fn of_each<T>(
+    pattern: &JobPattern,
+    connection: &Connection,
+    ask: impl AsyncFn(&str, &Scheduler) -> Result<Vec<T>, Failure>,
+) -> Result<(Vec<T>, Option<Failure>), Failure> {
+    if let Some((cluster, scheduler)) = only(pattern, connection).await? {
+        return Ok((ask(&cluster, &scheduler).await?, None));
+    }
+    let (mut found, mut missed, mut code) = (Vec::new(), Vec::new(), None);
     for name in connection.names()? {
-        let scheduler = Scheduler::of_cluster(&name, connection).await?;
-        found.push((name, scheduler));
+        let asked = async {
+            // Once: it is one of many.
+            let cluster = connection.find(&name)?;
+            let scheduler = Scheduler::of(cluster, Duration::ZERO, connection.request_timeout);
+            ask(&name, &scheduler).await
+        };
+        match asked.await {
+            Ok(some) => found.extend(some),
+            Err(failure) => {
+                warn(&format!("cluster {name} could not be asked: {failure}"));
+                code.get_or_insert(failure.code);
+                missed.push(name);
+            }
+        }
     }
-    Ok(found)
+    let failure = |code| {
+        Failure::new(code, format!("not all is shown: of {} nothing is known", missed.join(", ")))
+    };
+    Ok((found, code.map(failure)))
 }
 
 /// The jobs of a pattern, by key.
 pub(super) async fn matching(
     scheduler: &Scheduler,
     pattern: &JobPattern,
-) -> Result<Vec<(JobKey, aurora_api::v1::JobSummary)>, Failure> {
+) -> Result<Vec<(JobKey, JobSummary)>, Failure> {
     let mut found = Vec::new();
     for job in scheduler.list(pattern.role().unwrap_or_default()).await? {
         let key = job.key.as_ref().map(JobKey::try_from);

@@ -14,7 +14,7 @@ use aurora_model::key::JobKey;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
-use super::list::{matching, schedulers};
+use super::list::{matching, of_each, only};
 use super::watch;
 use crate::failure::{Code, Failure};
 use crate::lines::clean;
@@ -50,20 +50,32 @@ struct Tasks {
 
 impl Args {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let schedulers = schedulers(&self.pattern, &self.connection).await?;
         if self.watch {
-            let [(cluster, scheduler)] = schedulers.as_slice() else {
-                return Err(Failure::new(Code::Usage, "--watch shows one cluster: name it"));
-            };
-            return self.watch(cluster, scheduler).await;
+            let only = only(&self.pattern, &self.connection).await?;
+            let (cluster, scheduler) = only
+                .ok_or_else(|| Failure::new(Code::Usage, "--watch shows one cluster: name it"))?;
+            return self.watch(&cluster, &scheduler).await;
         }
-        let mut found = Vec::new();
-        for (cluster, scheduler) in &schedulers {
+        let tasks = async |cluster: &str, scheduler: &Scheduler| {
+            let mut found = Vec::new();
             for (key, _) in matching(scheduler, &self.pattern).await? {
                 found.push(Tasks::of(cluster, scheduler, &key).await?);
             }
-        }
+            Ok(found)
+        };
+        let (mut found, missed) = of_each(&self.pattern, &self.connection, tasks).await?;
         found.retain(|job| !job.tasks.is_empty());
+        match missed {
+            // That there are none is not known then.
+            Some(failure) if found.is_empty() => Err(failure),
+            missed => {
+                self.show(&found).await?;
+                missed.map_or(Ok(()), Err)
+            }
+        }
+    }
+
+    async fn show(&self, found: &[Tasks]) -> Result<(), Failure> {
         let is_data = self.write_json || self.output.is_data();
         if found.is_empty() {
             if is_data {
@@ -72,7 +84,8 @@ impl Args {
                     "error": "No matching jobs found",
                 }));
             }
-            return Err(Failure::new(Code::InvalidParameter, self.none(&schedulers).await));
+            let only = only(&self.pattern, &self.connection).await?;
+            return Err(Failure::new(Code::InvalidParameter, self.none(only.as_ref()).await));
         }
         if is_data {
             let jobs: Vec<Value> = found.iter().map(Tasks::json).collect();
@@ -91,9 +104,9 @@ impl Args {
 
 impl Args {
     /// That nothing matches, and which job may have been meant.
-    async fn none(&self, schedulers: &[(String, Scheduler)]) -> String {
-        let near = match (self.pattern.literal(), schedulers) {
-            (Some(job), [(cluster, scheduler)]) => near::hint(scheduler, cluster, &job).await,
+    async fn none(&self, only: Option<&(String, Scheduler)>) -> String {
+        let near = match (self.pattern.literal(), only) {
+            (Some(job), Some((cluster, scheduler))) => near::hint(scheduler, cluster, &job).await,
             _ => String::new(),
         };
         format!("found no jobs matching {}{near}", self.pattern)
@@ -109,8 +122,8 @@ impl Args {
         let jobs: Vec<_> =
             matching(scheduler, &self.pattern).await?.into_iter().map(|(key, _)| key).collect();
         if jobs.is_empty() {
-            let one = [(cluster.to_owned(), scheduler.clone())];
-            return Err(Failure::new(Code::InvalidParameter, self.none(&one).await));
+            let only = (cluster.to_owned(), scheduler.clone());
+            return Err(Failure::new(Code::InvalidParameter, self.none(Some(&only)).await));
         }
         let is_data = self.write_json || self.output.is_data();
         let live = if is_data { Live::off() } else { self.progress.on_stdout() };

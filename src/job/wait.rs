@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::failure::{Code, Failure};
 use crate::live::Progress;
 use crate::output::{Output, print};
-use crate::timeout::{Timeout, duration};
+use crate::timeout::{Timeout, duration, words};
 use crate::update;
 
 /// What is waited for.
@@ -74,6 +74,17 @@ impl Args {
             Condition::Healthy => self.stable_for,
             _ => Duration::ZERO,
         };
+        if let Some(timeout) = self.timeout.timeout.filter(|timeout| *timeout < stable) {
+            return Err(Failure::new(
+                Code::Usage,
+                format!(
+                    "--timeout {} is over before anything has been well for {}: give a longer one, or a shorter \
+                     --stable-for",
+                    words(timeout),
+                    words(stable)
+                ),
+            ));
+        }
         let wait = Wait { until, stable, timeout: self.timeout.timeout };
         wait::wait(&scheduler, &key.job, self.key.instances.as_ref(), wait).await?;
         let condition = clap::ValueEnum::to_possible_value(&self.condition);

@@ -235,9 +235,19 @@ fn c73_every_cluster_or_one_and_no_pattern_of_clusters() {
     let keys = |shown: &Value| -> Vec<Value> {
         shown.as_array().unwrap().iter().map(|job| job["job"].clone()).collect()
     };
-    assert_eq!(keys(&shown), [east, west]);
+    assert_eq!(keys(&shown), [east.clone(), west.clone()]);
     assert_says(&run(&["job", "status", "*/nobody"]).expect(6).err(), "matching */nobody/*/*");
     assert_says(&run(&["job", "status", "*", "--watch"]).expect(2).err(), "one cluster");
+    // One that is away hides none of the others.
+    let away = "{\"name\": \"away\", \"scheduler_uri\": \"http://127.0.0.1:1\"}".to_owned();
+    let entries = [&[away], &entries[..]].concat();
+    world.cluster.home.file("clusters.json", &format!("[{}]", entries.join(", ")));
+    for words in [&["job", "list", "*"][..], &["job", "status", "*", "-o", "json"]] {
+        let some = run(words).expect(7);
+        assert!(some.out().contains(&east) && some.out().contains(&west), "{}", some.out());
+        assert_says(&some.err(), "not all is shown: of away nothing is known");
+    }
+    assert_says(&run(&["job", "status", "*/nobody"]).expect(7).err(), "of away");
     // One that is given is the only one.
     assert_eq!(world.run(&["job", "list", "*"]).expect(0).out(), format!("{web}\n"));
 }

@@ -71,3 +71,19 @@ fn tree_of_40_files_unchanged(bencher: Bencher<'_, '_>) {
     engine.evaluate(&path, &Disk, &Options::default()).unwrap();
     bencher.bench(|| engine.evaluate(&path, &Disk, &Options::default()).unwrap());
 }
+
+/// As `aurora inspect` of one job of many.
+#[divan::bench]
+fn one_job_of_500(bencher: Bencher<'_, '_>) {
+    let writer = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../benches/big_file.py");
+    let written = std::process::Command::new("python3").arg(writer).output().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("big.aurora");
+    std::fs::write(&path, written.stdout).unwrap();
+    bencher.bench(|| {
+        let config = evaluate(&path, &Disk, &Options::default()).unwrap();
+        let key = "c1/team301/devel/job-301".parse().unwrap();
+        let ready = config.find(&key).unwrap().ready("me").unwrap();
+        (config.check("me", Some(&key)).len(), ready)
+    });
+}

@@ -218,11 +218,12 @@ impl Latest {
     }
 
     /// The runs that count: an instance that was told to end, as one that a job was scaled down by, is not to
-    /// run.
+    /// run, nor to finish.
     fn counted(&self, until: Until) -> impl Iterator<Item = (&u32, &Run)> {
         let lives = |run: &Run| run.state != TaskState::Killed;
         let is_some_left = self.runs.values().any(lives);
-        let all = !self.is_whole_job || until != Until::Running || !is_some_left;
+        let is_of_those_left = matches!(until, Until::Running | Until::Finished);
+        let all = !self.is_whole_job || !is_of_those_left || !is_some_left;
         self.runs.iter().filter(move |(_, run)| all || lives(run))
     }
 

@@ -64,8 +64,32 @@ pub struct EvaluatedJob {
     sources: Arc<Sources>,
     /// The file, and which element of its list `jobs` this is.
     place: (Arc<str>, usize),
-    /// Cluster, role, environment and name, each as far as it is known.
-    key: OnceLock<[Option<String>; 4]>,
+    /// Cluster, role, environment and name, each as far as it is known, once it was asked for: of the jobs of a large file
+    /// most are not the one that is meant, which one part tells.
+    key: [OnceLock<Option<String>>; 4],
+}
+
+/// A part of a job's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Cluster,
+    Role,
+    Environment,
+    Name,
+}
+
+impl Part {
+    /// In the order of a key.
+    const ALL: [Self; 4] = [Self::Cluster, Self::Role, Self::Environment, Self::Name];
+
+    const fn field(self) -> &'static str {
+        match self {
+            Self::Cluster => "cluster",
+            Self::Role => "role",
+            Self::Environment => "environment",
+            Self::Name => "name",
+        }
+    }
 }
 
 /// An element of the list of jobs.
@@ -133,7 +157,7 @@ impl Config {
                     content: file::content(index, item, bindings, sources, &file)?,
                     sources: sources.clone(),
                     place: (file.clone(), index),
-                    key: OnceLock::new(),
+                    key: Default::default(),
                 })
             })
             .collect::<Result<_, _>>()?;
@@ -162,20 +186,23 @@ impl Config {
 }
 
 impl EvaluatedJob {
-    /// The parts of the key as far as they are known; only the first interpolation counts.
-    fn key(&self) -> &[Option<String>; 4] {
-        self.key.get_or_init(|| match &self.content {
-            Content::Job(object) => ["cluster", "role", "environment", "name"].map(|name| {
-                let resolved = resolve_field(object, name)?;
-                resolved.problems.is_empty().then(|| text_of(&resolved.object)).flatten()
-            }),
-            Content::Other(_) => Default::default(),
-        })
+    /// A part of the key, if it is known; only the first interpolation counts.
+    fn part(&self, part: Part) -> Option<&str> {
+        let known = self.key[part as usize].get_or_init(|| {
+            let resolved = resolve_field(self.object()?, part.field())?;
+            resolved.problems.is_empty().then(|| text_of(&resolved.object)).flatten()
+        });
+        known.as_deref()
+    }
+
+    /// The parts of the key as far as they are known.
+    fn key(&self) -> [Option<&str>; 4] {
+        Part::ALL.map(|part| self.part(part))
     }
 
     /// The job's full name, with `?` for what is not known.
     pub fn key_text(&self) -> String {
-        self.key().each_ref().map(|part| part.as_deref().unwrap_or("?")).join("/")
+        self.key().map(|part| part.unwrap_or("?")).join("/")
     }
 
     /// Whether every part of the key is known.
@@ -191,12 +218,12 @@ impl EvaluatedJob {
 
     /// The cluster the job is meant for.
     pub fn cluster(&self) -> Option<&str> {
-        self.key()[0].as_deref()
+        self.part(Part::Cluster)
     }
 
     /// The job's name, as far as it is known.
     pub fn name(&self) -> Option<&str> {
-        self.key()[3].as_deref()
+        self.part(Part::Name)
     }
 
     /// The name of its task, as far as it is known.
@@ -268,7 +295,7 @@ impl EvaluatedJob {
             Content::Other(other) => Content::Other(other.clone()),
         };
         let (sources, place) = (self.sources.clone(), self.place.clone());
-        Self { content, sources, place, key: OnceLock::new() }
+        Self { content, sources, place, key: Default::default() }
     }
 
     /// Takes the job through all steps; [`None`] if it is no job.

@@ -3,7 +3,7 @@
 use aurora_model::key::ClusterJobKey;
 use aurora_template::types::slips;
 
-use super::{Config, EvaluatedJob, Stage};
+use super::{Config, EvaluatedJob, Part, Stage};
 use crate::codes::Code;
 use crate::limits::on_large_stack;
 use crate::report::{MAX_REPORTS, Report};
@@ -46,8 +46,13 @@ impl Config {
             ));
         };
         let wanted = [*cluster, *role, *environment, *name];
+        // The name first: it is what most jobs differ by.
         let mut matching = self.jobs.iter().filter(|job| {
-            job.key().iter().zip(wanted).all(|(have, part)| have.as_deref() == Some(part))
+            Part::ALL
+                .into_iter()
+                .zip(wanted)
+                .rev()
+                .all(|(part, wanted)| job.part(part) == Some(wanted))
         });
         match (matching.next(), matching.next()) {
             (Some(job), None) => Ok(job),
@@ -69,7 +74,7 @@ impl Config {
             .iter()
             .filter_map(|job| {
                 let parts = wanted.iter().zip(job.key());
-                let slips = parts.map(|(wanted, known)| match known.as_deref() {
+                let slips = parts.map(|(wanted, known)| match known {
                     Some(known) if known == *wanted => Some(0),
                     known => slips(wanted, known?),
                 });
