@@ -83,7 +83,7 @@ fn transient() -> Fault {
 }
 
 #[test]
-fn calls_are_made_again_for_so_long_and_no_longer() {
+fn c14_c115_to_c118_c120_c124_c125_c145_calls_are_made_again_for_so_long_and_no_longer() {
     let setting = Setting::start();
     let Setting { cluster, proxy, key } = &setting;
     let again = ["--retry-for", "1m"];
@@ -96,6 +96,14 @@ fn calls_are_made_again_for_so_long_and_no_longer() {
     let told = " WARN] scheduler unreachable, trying again for ";
     assert_eq!(ran.err().matches(told).count(), 1, "{}", ran.err());
     assert!(ran.err().contains("the storage is not ready"), "{}", ran.err());
+
+    // 118: and one whose connection is lost, before or after the scheduler has heard of it.
+    for fault in [Fault::LostBefore, Fault::LostAfter] {
+        proxy.forget();
+        proxy.plan("GetQuota", 1, fault);
+        setting.run(&[&quota[..], &again].concat()).expect(0);
+        assert_eq!(proxy.calls("GetQuota"), 2);
+    }
 
     // 116: a write, whose connection is lost besides. 145: a 503 is no other thing. All are one request.
     proxy.plan("SetQuota", 1, transient());

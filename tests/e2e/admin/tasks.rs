@@ -90,7 +90,7 @@ fn queries(cluster: &Cluster, proxy: &Proxy, operator: &Operator<'_>, owner: &st
     assert_eq!(data[1]["assignedTask"]["instanceId"], 1);
     assert!(data[1]["assignedTask"]["task"]["container"]["mesos"].is_object(), "{data}");
 
-    // a35
+    // a35; 121 of the client's.
     proxy.forget();
     let direct = operator.out(&["query", "--bypass-leader-redirect", "test", owner, "web"]);
     let is_direct = |call: &Call| {
