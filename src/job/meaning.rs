@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Result, Write};
 
 use aurora_eval::ReadyJob;
-use aurora_model::config::{HealthCheckConfig, Job, Task, UpdateConfig, UpdateStrategy};
+use aurora_model::config::{Job, SlaPolicy, Task, UpdateConfig, UpdateStrategy};
 use aurora_model::plan::Plan;
 use serde_json::Value;
 
@@ -22,7 +22,8 @@ fn write_all(text: &mut String, job: &ReadyJob) -> Result {
     write_order(text, &config.task)?;
     write_resources(text, job)?;
     write_ports(text, job)?;
-    write_health(text, &config.health_check_config)?;
+    write_health(text, job)?;
+    write_place(text, config)?;
     if config.service
         && let Some(update) = &config.update_config
     {
@@ -81,9 +82,22 @@ fn write_ports(text: &mut String, job: &ReadyJob) -> Result {
     writeln!(text)
 }
 
-fn write_health(text: &mut String, health: &HealthCheckConfig) -> Result {
+/// A check of a port that the task does not have is none.
+fn write_health(text: &mut String, job: &ReadyJob) -> Result {
+    let health = &job.config.health_check_config;
     let checker = &health.health_checker;
-    writeln!(text, "Health check, if there is such a port")?;
+    let port = match (&checker.shell, &checker.grpc, &checker.tcp) {
+        (Some(_), ..) => None,
+        (None, Some(grpc), _) => Some(grpc.port.as_str()),
+        (None, None, Some(tcp)) => Some(tcp.port.as_str()),
+        (None, None, None) => Some("health"),
+    };
+    let announced = job.config.announce.iter().flat_map(|announce| announce.portmap.keys());
+    let mut ports = job.request.task.resources.ports.iter().chain(announced);
+    if port.is_some_and(|port| !ports.any(|known| known == port)) {
+        return Ok(());
+    }
+    writeln!(text, "Health check")?;
     let asks = if let Some(shell) = &checker.shell {
         format!("command: {}", shell.shell_command.trim())
     } else if let Some(grpc) = &checker.grpc {
@@ -105,6 +119,41 @@ fn write_health(text: &mut String, health: &HealthCheckConfig) -> Result {
         health.max_consecutive_failures.saturating_add(1),
         health.timeout_secs
     )?;
+    writeln!(text)
+}
+
+/// How the cluster treats the job among others.
+fn write_place(text: &mut String, job: &Job) -> Result {
+    let mut lines = Vec::new();
+    lines.extend(job.tier.as_ref().map(|tier| format!("tier: {tier}")));
+    if job.priority != 0 {
+        lines.push(format!("priority: {}", job.priority));
+    }
+    lines.extend(job.sla_policy.as_ref().map(|policy| match policy {
+        SlaPolicy::Coordinator(policy) => {
+            format!(
+                "instances are stopped as {} says by {:?}",
+                policy.coordinator_url, policy.status_key
+            )
+        }
+        SlaPolicy::Count(policy) => format!(
+            "{} instances must have run for {} s when one is stopped",
+            policy.count, policy.duration_secs
+        ),
+        SlaPolicy::Percentage(policy) => format!(
+            "{} % of the instances must have run for {} s when one is stopped",
+            policy.percentage, policy.duration_secs
+        ),
+    }));
+    let metadata = job.metadata.iter().flatten();
+    lines.extend(metadata.map(|pair| format!("metadata: {} = {}", pair.key, pair.value)));
+    if lines.is_empty() {
+        return Ok(());
+    }
+    writeln!(text, "In the cluster")?;
+    for line in lines {
+        writeln!(text, "  {line}")?;
+    }
     writeln!(text)
 }
 

@@ -36,7 +36,9 @@ fn c81_c82_a_job_is_shown_in_the_originals_words_and_then_with_more() {
          farewell: when the others have ended\n",
         "\nResources of each instance\n  cpu:  0.1 core(s)\n  ram:  64 MB\n  disk: 32 MB\n",
         "\nPorts\n  http: given by the agent\n  aurora: the same as http\n  health: the same as http\n",
-        "\n  GET /health on port health, expects \"ok\"\n  every 5 s, from 20 s after the start on; ",
+        "\nIn the cluster\n  tier: preferred\n",
+        "\n  metadata: documentation = https://example.com/shop\n",
+        "\nHealth check\n  GET /health on port health, expects \"ok\"\n  every 5 s, from 20 s after the start on; ",
         "\nUpdates\n  in batches of 1, 2; each is good after 60 s of running\n",
         "\n  {{thermos.ports[http]}}: a port, from the agent; in task.processes[serve].cmdline\n",
     ] {
@@ -56,6 +58,8 @@ fn c81_c82_a_job_is_shown_in_the_originals_words_and_then_with_more() {
     assert!(text.contains("\n  cron:\n    schedule: '"), "{text}");
     assert!(text.contains("\n    policy:   '"), "{text}");
     assert!(!text.contains("\nUpdates\n"), "a cron job is not updated: {text}");
+
+    assert!(!text.contains("Health check"), "it has no port for one: {text}");
 
     // For programs: the job, the same on one line, the request.
     let json = home.run(&[&shop[..], &["-o", "json"]].concat()).expect(0).json();
