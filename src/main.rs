@@ -23,6 +23,7 @@ mod lines;
 mod live;
 mod logs;
 mod lsp;
+mod number;
 mod one_job;
 mod output;
 mod plugin;

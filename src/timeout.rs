@@ -6,7 +6,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Timeout {
     /// Wait no longer than this, such as 90s, 5m or 1h30m; then the status is 9. Without it there is no limit.
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
 }
 
@@ -15,8 +15,9 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.parse::<u32>() {
         return Ok(Duration::from_secs(seconds.into()));
     }
+    // What the parser says of a text is about its letters, not about what was to be written.
     humantime::parse_duration(text)
-        .map_err(|error| format!("{error}; write something like 90s, 5m or 1h30m"))
+        .map_err(|_| "give seconds, or a time such as 90s, 5m or 1h30m".to_owned())
 }
 
 /// A time as people write it, in whole seconds if it is not shorter than one.
@@ -36,7 +37,8 @@ mod tests {
             assert_eq!(duration(text), Ok(Duration::from_secs(secs)), "{text}");
         }
         for wrong in ["", "-1", "5 parsecs", "m"] {
-            assert!(duration(wrong).is_err(), "{wrong:?} was taken");
+            let told = duration(wrong).unwrap_err();
+            assert_eq!(told, "give seconds, or a time such as 90s, 5m or 1h30m", "{wrong:?}");
         }
     }
 }

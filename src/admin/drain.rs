@@ -16,6 +16,7 @@ use super::hosts::{Hosts, all_known, or_unknown, tell_progress};
 use super::safety::{percentage, row};
 use super::target::Target;
 use crate::failure::{Code, Failure};
+use crate::number;
 use crate::output::{Output, note, print, warn};
 
 /// What jobs must keep if nothing else is said.
@@ -60,10 +61,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     unsafe_hosts_file: Option<PathBuf>,
     /// Jobs with fewer production instances are not looked at.
-    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, allow_negative_numbers = true, value_parser = number::from::<usize>(0))]
     min_job_instance_count: usize,
     /// How long a group may take.
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = crate::timeout::duration)]
+    #[arg(long, value_name = "TIME", default_value = "5m", allow_negative_numbers = true, value_parser = crate::timeout::duration)]
     timeout: Duration,
     /// This command always waits; taken as sla_host_drain's is.
     #[arg(long, hide = true)]

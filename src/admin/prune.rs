@@ -12,6 +12,7 @@ use super::consent::Consent;
 use super::target::Target;
 use super::{task_state, wire};
 use crate::failure::Failure;
+use crate::number;
 use crate::output::{Output, print};
 
 #[derive(Debug, clap::Args)]
@@ -28,7 +29,7 @@ pub(crate) struct Args {
     #[arg(long, visible_alias = "environment", value_name = "NAME")]
     env: Option<String>,
     /// At most so many; 0 is no limit.
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, allow_negative_numbers = true, value_parser = number::from::<u32>(0))]
     limit: u32,
     #[command(flatten)]
     consent: Consent,

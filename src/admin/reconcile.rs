@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::target::Target;
 use crate::failure::Failure;
+use crate::number;
 use crate::output::{Output, print, warn};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -26,7 +27,8 @@ pub(crate) struct Args {
         long,
         short = 'b',
         value_name = "NUMBER",
-        value_parser = clap::value_parser!(u32).range(1..)
+        allow_negative_numbers = true,
+        value_parser = number::from::<u32>(1)
     )]
     batch_size: Option<u32>,
     #[command(flatten)]

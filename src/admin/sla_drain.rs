@@ -39,7 +39,7 @@ pub(crate) struct Args {
     #[arg(long)]
     wait: bool,
     /// How long to wait; without it, as long as it takes.
-    #[arg(long, value_name = "TIME", requires = "wait", value_parser = crate::timeout::duration)]
+    #[arg(long, value_name = "TIME", requires = "wait", allow_negative_numbers = true, value_parser = crate::timeout::duration)]
     timeout: Option<Duration>,
     #[command(flatten)]
     consent: Consent,

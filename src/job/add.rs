@@ -7,6 +7,7 @@ use super::create::WaitUntil;
 use super::{Checked, unadjusted_sla};
 use crate::browser::OpenBrowser;
 use crate::failure::{Code, Failure};
+use crate::number;
 use crate::output::{Output, note};
 use crate::timeout::Timeout;
 
@@ -16,7 +17,7 @@ pub(crate) struct Args {
     #[arg(value_name = "JOB/INSTANCE")]
     like: InstanceKey,
     /// How many are added.
-    #[arg(value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(value_name = "COUNT", allow_negative_numbers = true, value_parser = number::from::<u32>(1))]
     count: u32,
     /// Wait until every new instance is this far.
     #[arg(long, value_enum, ignore_case = true, default_value = "PENDING", value_name = "STATE")]

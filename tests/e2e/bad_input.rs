@@ -97,6 +97,37 @@ fn wrong_command_lines_end_with_status_2() {
 }
 
 #[test]
+fn what_is_no_number_or_time_is_told_what_is_expected() {
+    let home = Home::new();
+    let (of, one) = ("c/r/e/n", "c/r/e/n/0");
+    for (words, option, wrong, expected) in [
+        (&["task", "logs", of][..], "--tail", &["x", "-5"][..], "give a number from 0 on"),
+        (&["job", "kill", one], "--batch-size", &["x", "-1", "0"], "give a number from 1 on"),
+        (&["job", "killall", of], "--max-total-failures", &["x", "-1"], "give a number from 0 on"),
+        (&["job", "restart", of], "--watch-secs", &["x", "-1", "1.5"], "give a number from 0 on"),
+        (&["job", "restart", of], "--max-total-failures", &["x"], "give a number from 0 on"),
+        (&["job", "restart", of], "--batch-size", &["4294967296"], "it is too great a number"),
+        (&["task", "run", of, "true"], "--threads", &["x", "0", "-1"], "a number from 1 to 256"),
+        (&["job", "killall", of], "--timeout", &["abc", "-5"], "such as 90s, 5m or 1h30m"),
+        (&["job", "restart", of], "--timeout", &["abc", "-5"], "such as 90s, 5m or 1h30m"),
+        (&["job", "status", of], "--retry-for", &["abc", "-5"], "such as 90s or 1h30m"),
+        (&["task", "logs", of], "--since", &["abc", "-5"], "such as 10m or 1h30m"),
+        (&["thermos", "gc"], "--max-age", &["abc", "-5"], "such as 12h or 2d5h"),
+        (&["thermos", "gc"], "--max-tasks", &["abc", "-5"], "give a number from 0 on"),
+    ] {
+        for wrong in wrong {
+            let told = home.run(&[words, &[option, wrong]].concat()).expect(2).err();
+            assert!(told.contains(option) && told.contains(expected), "{words:?} {wrong}: {told}");
+            assert!(!told.contains("digit found") && !told.contains("use '--"), "{told}");
+        }
+    }
+    for wrong in ["x", "-1", "0"] {
+        let told = home.run(&["job", "add", one, wrong]).expect(2).err();
+        assert!(told.contains("<COUNT>") && told.contains("give a number from 1 on"), "{told}");
+    }
+}
+
+#[test]
 fn unknown_clusters_and_absent_schedulers_are_told_apart() {
     let home = Home::new();
     let file = "examples/hello_world.aurora";

@@ -33,6 +33,7 @@ pub struct Connection {
         value_name = "TIME",
         default_value = RETRY_FOR,
         value_parser = retry_time,
+        allow_negative_numbers = true,
         global = true
     )]
     pub retry_for: Duration,
@@ -46,6 +47,7 @@ pub struct Connection {
         value_name = "TIME",
         default_value = "1m",
         value_parser = time_above_zero,
+        allow_negative_numbers = true,
         global = true
     )]
     pub request_timeout: Duration,

@@ -15,6 +15,7 @@ use super::super::{none, tasks};
 use super::{Place, not_started, places, quoted, words};
 use crate::failure::{Code, Failure};
 use crate::lines::clean;
+use crate::number;
 use crate::output::{print, warn};
 
 /// The most that is kept of each output of a host until it has finished, in bytes; the rest is let go.
@@ -33,7 +34,7 @@ pub(crate) struct RunArgs {
     command: String,
     /// Run it on so many hosts at a time.
     #[arg(long, short = 't', value_name = "COUNT", default_value_t = 1,
-          value_parser = clap::value_parser!(u16).range(1..=256))]
+          allow_negative_numbers = true, value_parser = number::between::<u16>(1, 256))]
     threads: u16,
     /// The user to be there instead of the job's role.
     #[arg(long = "ssh-user", short = 'l', value_name = "USER")]

@@ -18,6 +18,7 @@ use aurora_thermos::{checkpoint, disk, takeover};
 use super::find::{Found, Ids, Roots, tasks};
 use super::times::plain;
 use crate::failure::{Code, Failure};
+use crate::number;
 use crate::output::{note, print};
 use plan::{Candidate, Policy, Reason, plan};
 
@@ -32,13 +33,13 @@ pub(super) struct Args {
     #[arg(value_name = "REGEX")]
     patterns: Vec<String>,
     /// Tasks older than this go, such as 2d5h.
-    #[arg(long, alias = "max_age", value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, alias = "max_age", value_name = "TIME", allow_negative_numbers = true, value_parser = age_limit)]
     max_age: Option<Duration>,
     /// The oldest go until the rest takes no more than this, such as 20G.
     #[arg(long, alias = "max_space", value_name = "SIZE", value_parser = bytes)]
     max_space: Option<u64>,
     /// The oldest go until there are no more than this.
-    #[arg(long, alias = "max_tasks", value_name = "NUMBER")]
+    #[arg(long, alias = "max_tasks", value_name = "NUMBER", allow_negative_numbers = true, value_parser = number::from::<usize>(0))]
     max_tasks: Option<usize>,
     /// Delete what processes printed, too.
     #[arg(long, overrides_with = "keep_logs")]
@@ -58,6 +59,11 @@ pub(super) struct Args {
     /// Only say what would go.
     #[arg(long, alias = "dry-run")]
     dryrun: bool,
+}
+
+/// An age above which tasks go.
+fn age_limit(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|_| "give a time such as 12h or 2d5h".to_owned())
 }
 
 /// A size in bytes: a number with K, M, G or T, or none.
