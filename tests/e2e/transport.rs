@@ -45,6 +45,18 @@ fn calls_that_went_wrong_are_counted_kept_and_made_again() {
     assert!(proxy.connections() >= 5, "{}", proxy.connections());
 }
 
+#[test]
+fn a_scheduler_without_tls_is_told_from_one_that_is_away() {
+    let cluster = Cluster::start();
+    let plain = cluster.scheduler_address();
+    let wrong = plain.replacen("http://", "https://", 1);
+    // At once: no later try would be answered otherwise.
+    let words = ["job", "list", "test", "--scheduler", &wrong, "--retry-for", "60"];
+    let refused = cluster.home.run(&words).expect(7).err();
+    let wanted = format!("the scheduler at {wrong} does not speak TLS there: try {plain}\n");
+    assert!(refused.ends_with(&wanted), "{refused}");
+}
+
 /// A cluster with a job, a proxy before it, and an entry that names the proxy.
 struct Setting {
     cluster: Cluster,

@@ -47,7 +47,14 @@ impl Address {
         if host.is_empty() {
             return Err(wrong("it names no host; write something like http://127.0.0.1:8081"));
         }
-        let port = authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        let written = authority.as_str().get(authority.host().len()..).unwrap_or_default();
+        let port = match written.trim_start_matches(':') {
+            "" if is_tls => 443,
+            "" => 80,
+            port => port.parse().map_err(|_| {
+                wrong(&format!("{port} is no port: a port is a number from 1 to 65535"))
+            })?,
+        };
         Ok(Self { host, port, is_tls, uri })
     }
 
@@ -126,6 +133,10 @@ mod tests {
         for text in ["", "ftp://h", "http://", "http://a b", "http://:1"] {
             let error = Address::parse(text).unwrap_err();
             assert_eq!(error.code, Code::InvalidConfiguration, "{text}");
+        }
+        for text in ["h:99999", "https://[::1]:99999"] {
+            let refused = Address::parse(text).unwrap_err().to_string();
+            assert!(refused.ends_with("99999 is no port: a port is a number from 1 to 65535"));
         }
         let refused = Address::parse("http://me:secret@h").unwrap_err().to_string();
         assert!(!refused.contains("secret") && refused.contains(".netrc"), "{refused}");

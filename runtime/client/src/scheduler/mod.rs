@@ -316,6 +316,13 @@ impl Scheduler {
                     reason(status)
                 ),
             ),
+            _ if is_plain(status) => Error::new(
+                Code::Network,
+                format!(
+                    "the scheduler at {address} does not speak TLS there: try {}",
+                    address.replacen("https://", "http://", 1)
+                ),
+            ),
             Grpc::DeadlineExceeded | Grpc::Cancelled => Error::new(
                 Code::Timeout,
                 format!("the scheduler at {address} did not answer in time"),
@@ -433,7 +440,8 @@ pub fn is_unreachable(status: &Status) -> bool {
     // What the scheduler itself says has no cause here; a broken connection has, whatever its code.
     let is_local = std::error::Error::source(status).is_some();
     let is_late = causes(status).any(|cause| cause.is::<TimeoutExpired>());
-    let is_final = is_late || is_distrusted(status) || is_client_refused(status);
+    let is_final =
+        is_late || is_distrusted(status) || is_client_refused(status) || is_plain(status);
     !is_final && (is_local || status.code() == Grpc::Unavailable)
 }
 
@@ -445,6 +453,14 @@ fn is_distrusted(status: &Status) -> bool {
             rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented
         )
     })
+}
+
+/// Whether what was answered to the beginning of TLS is none.
+fn is_plain(status: &Status) -> bool {
+    let what = rustls::InvalidMessage::InvalidContentType;
+    causes(status)
+        .filter_map(tls_error)
+        .any(|error| matches!(error, rustls::Error::InvalidMessage(found) if *found == what))
 }
 
 /// Whether the scheduler wants another certificate of who asks. It says so after the connection is made, and
