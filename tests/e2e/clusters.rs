@@ -70,7 +70,9 @@ fn c147_an_entry_that_cannot_be_used_says_what_to_do() {
          [kerberos]\nscheduler_uri = 'http://h'\nauth_mechanism = 'KERBEROS'\n\
          [pem]\nscheduler_uri = 'https://127.0.0.1:1'\ntls = { ca_file = 'ca.pem' }\n\
          [secret]\nscheduler_uri = 'http://192.0.2.1:1'\nauth = { token_file = 'token' }\n\
-         [typo]\nscheduler_uri = 'http://h'\nauth = { tokenfile = 'token' }\n",
+         [typo]\nscheduler_uri = 'http://h'\nauth = { tokenfile = 'token' }\n\
+         [slip]\nschedulr_uri = 'http://h'\n\
+         [port]\nscheduler_uri = 'http://127.0.0.1:99999'\n",
     );
     home.file(".aurora/token", "s3cret\n");
     for (cluster, wanted) in [
@@ -79,6 +81,9 @@ fn c147_an_entry_that_cannot_be_used_says_what_to_do() {
         ("pem", ".aurora/ca.pem: No such file"),
         ("secret", "where others can read it: use https://, or set auth.allow_plain_http"),
         ("typo", "unknown field `tokenfile`"),
+        ("slip", "schedulr_uri: did you mean scheduler_uri?"),
+        ("port", "99999 is no port: a port is a number from 1 to 65535"),
+        ("nonne", "unknown cluster nonne: did you mean none? Known are kerberos, none, "),
     ] {
         // D28: whichever command meets it.
         for words in [["job", "status", cluster], ["quota", "get", &format!("{cluster}/r")]] {

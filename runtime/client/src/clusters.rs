@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use aurora_template::types::nearest;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -20,6 +21,23 @@ pub struct Written {
     /// The entry.
     pub value: Value,
 }
+
+/// The keys of an entry that mean something here.
+const KEYS: [&str; 13] = [
+    "name",
+    "scheduler_uri",
+    "schedulers",
+    "zk",
+    "zk_port",
+    "scheduler_zk_path",
+    "proxy_url",
+    "auth_mechanism",
+    "tls",
+    "auth",
+    "docker_registry",
+    "slave_root",
+    "slave_run_directory",
+];
 
 /// What an entry says, as far as it means something here.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -67,7 +85,7 @@ impl Written {
             let file = self.file.display();
             Error::new(
                 Code::InvalidConfiguration,
-                format!("cluster {cluster} in {file} cannot be used: {error}"),
+                format!("cluster {cluster} in {file} cannot be used: {error}{}", self.slips()),
             )
         })?;
         let paths = [
@@ -81,6 +99,16 @@ impl Written {
             *path = self.absolute(path);
         }
         Ok(entry)
+    }
+
+    /// The end of a sentence about an entry that cannot be used: its keys that are like one that means something.
+    /// Others are kept for other programs, and no mistake.
+    pub(crate) fn slips(&self) -> String {
+        let keys = self.value.as_object().into_iter().flat_map(serde_json::Map::keys);
+        keys.filter(|key| !KEYS.contains(&key.as_str()))
+            .filter_map(|key| Some((key, nearest(key, KEYS.into_iter())?)))
+            .map(|(key, meant)| format!("; {key}: did you mean {meant}?"))
+            .collect()
     }
 
     fn absolute(&self, path: &Path) -> PathBuf {

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use aurora_template::types::nearest;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use crate::address::Address;
@@ -32,8 +33,8 @@ pub struct Connection {
         env = "AURORA_RETRY_FOR",
         value_name = "TIME",
         default_value = RETRY_FOR,
-        value_parser = retry_time,
         allow_negative_numbers = true,
+        value_parser = retry_time,
         global = true
     )]
     pub retry_for: Duration,
@@ -46,8 +47,8 @@ pub struct Connection {
         env = "AURORA_REQUEST_TIMEOUT",
         value_name = "TIME",
         default_value = "1m",
-        value_parser = time_above_zero,
         allow_negative_numbers = true,
+        value_parser = time_above_zero,
         global = true
     )]
     pub request_timeout: Duration,
@@ -166,7 +167,7 @@ impl Cluster {
             let file = written.file.display();
             Error::new(
                 Code::InvalidConfiguration,
-                format!("cluster {name} in {file} cannot be used: {reason}"),
+                format!("cluster {name} in {file} cannot be used: {reason}{}", written.slips()),
             )
         };
         match entry.auth_mechanism.as_deref() {
@@ -376,10 +377,11 @@ fn unknown(
     known.extend(running.iter().flat_map(|up| up.clusters.iter().map(String::as_str)));
     known.sort_unstable();
     known.dedup();
-    let known = if known.is_empty() {
-        "no cluster is known".to_owned()
-    } else {
-        format!("known are {}", known.join(", "))
+    let all = known.join(", ");
+    let known = match nearest(cluster, known.iter().copied()) {
+        Some(near) => format!("did you mean {near}? Known are {all}"),
+        None if known.is_empty() => "no cluster is known".to_owned(),
+        None => format!("known are {all}"),
     };
     let start = match file {
         Some(_) => "Name",
@@ -439,6 +441,35 @@ mod tests {
             let error = error.to_string();
             assert!(error.contains(wanted) && error.contains("cluster a in /etc"), "{error}");
         }
+    }
+
+    #[test]
+    fn what_is_nearly_known_is_named() {
+        let written = |file: &str| Written { file: file.into(), value: json!({}) };
+        let clusters = BTreeMap::from([
+            ("devcluster".to_owned(), written("/c.json")),
+            ("west".to_owned(), written("/c.json")),
+        ]);
+        let told = |name: &str| unknown(name, None, &clusters, &[]).to_string();
+        let near =
+            "unknown cluster devclustr: did you mean devcluster? Known are devcluster, west. ";
+        assert!(told("devclustr").starts_with(near), "{}", told("devclustr"));
+        assert!(told("x").starts_with("unknown cluster x: known are devcluster, west. "));
+
+        for (value, wanted) in [
+            (json!({ "schedulr_uri": "http://h" }), "; schedulr_uri: did you mean scheduler_uri?"),
+            (
+                json!({ "zk": "z", "scheduler_zk_pth": "/a" }),
+                "; scheduler_zk_pth: did you mean scheduler_zk_path?",
+            ),
+        ] {
+            let error = cluster(value).unwrap_err().to_string();
+            assert!(error.ends_with(wanted), "{error}");
+        }
+        // What another program keeps there is nobody's slip.
+        let other = json!({ "rack": 7, "zk": "z", "slave_root": "/x" });
+        let error = cluster(other).unwrap_err().to_string();
+        assert!(!error.contains("did you mean"), "{error}");
     }
 
     #[test]
