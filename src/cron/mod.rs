@@ -6,9 +6,11 @@ mod start;
 
 use std::process::ExitCode;
 
+use aurora_client::{Error, Scheduler, near};
+use aurora_model::key::ClusterJobKey;
 use serde_json::json;
 
-use crate::failure::Failure;
+use crate::failure::{Code, Failure};
 use crate::one_job::OneJob;
 use crate::output::{note, print, utc};
 use crate::runtime;
@@ -49,6 +51,18 @@ async fn deschedule(of: OneJob) -> Result<(), Failure> {
         note(&format!("{} was not scheduled", of.key));
     }
     print("Cron descheduling succeeded.\n")
+}
+
+/// A refusal of what was asked of a cron job, with which one may have been meant.
+async fn near_of(error: Error, scheduler: &Scheduler, key: &ClusterJobKey) -> Failure {
+    match error.code {
+        // All that a scheduler refuses; one that cannot be asked knows no other job either.
+        Code::Api | Code::InvalidParameter => {
+            let near = near::hint_of(scheduler, key).await;
+            Failure::new(error.code, format!("{error}{near}"))
+        }
+        _ => error.into(),
+    }
 }
 
 /// A time as people and programs read it: of UTC, in whole seconds.

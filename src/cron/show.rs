@@ -3,7 +3,7 @@
 use aurora_api::v1;
 use serde_json::json;
 
-use super::time;
+use super::{near_of, time};
 use crate::failure::{Code, Failure};
 use crate::one_job::OneJob;
 use crate::output::{note, print};
@@ -11,7 +11,10 @@ use crate::output::{note, print};
 /// Shows the schedule of a job.
 pub(super) async fn run(of: OneJob) -> Result<(), Failure> {
     let scheduler = of.scheduler().await?;
-    let job = scheduler.cron(&of.key.job).await?;
+    let job = match scheduler.cron(&of.key.job).await {
+        Ok(job) => job,
+        Err(error) => return Err(near_of(error, &scheduler, &of.key).await),
+    };
     let known = job.job.as_ref().and_then(|known| known.cron_schedule.as_deref());
     let schedule = known.ok_or_else(|| {
         Failure::new(Code::Api, format!("the scheduler gave no schedule of {}", of.key))

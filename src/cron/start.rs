@@ -4,6 +4,7 @@ use aurora_api::v1::cron_outcome::Kind;
 use aurora_client::Scheduler;
 use serde_json::json;
 
+use super::near_of;
 use crate::browser::OpenBrowser;
 use crate::failure::{Code, Failure};
 use crate::job::Checked;
@@ -35,7 +36,10 @@ impl Args {
 
 /// Makes a run of a job now.
 async fn run(of: &OneJob, scheduler: &Scheduler) -> Result<(), Failure> {
-    let outcome = scheduler.start_cron(&of.key.job).await?.and_then(|outcome| outcome.kind);
+    let outcome = match scheduler.start_cron(&of.key.job).await {
+        Ok(outcome) => outcome.and_then(|outcome| outcome.kind),
+        Err(error) => return Err(near_of(error, scheduler, &of.key).await),
+    };
     let (word, instances) = match outcome {
         Some(Kind::Skipped(skipped)) => {
             return Err(Failure::new(

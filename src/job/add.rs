@@ -4,7 +4,7 @@ use aurora_client::{Connection, Scheduler, keys::InstanceKey, scheduler::instanc
 use serde_json::json;
 
 use super::create::WaitUntil;
-use super::{Checked, unadjusted_sla};
+use super::{Checked, near_if, unadjusted_sla};
 use crate::browser::OpenBrowser;
 use crate::failure::{Code, Failure};
 use crate::number;
@@ -41,9 +41,10 @@ impl Args {
         let scheduler = Scheduler::of_cluster(&key.cluster, &self.connection).await?;
         let active = scheduler.active(&key.job).await?;
         if !instances_of(&active).contains(instance) {
+            let near = near_if(active.is_empty(), &scheduler, key).await;
             return Err(Failure::new(
                 Code::InvalidParameter,
-                format!("instance {instance} of {key} is not active: nothing was added"),
+                format!("instance {instance} of {key} is not active: nothing was added{near}"),
             ));
         }
         if let Some(warning) = unadjusted_sla(&active) {

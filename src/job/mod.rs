@@ -29,7 +29,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use aurora_api::v1;
-use aurora_client::Connection;
+use aurora_client::{Connection, Scheduler, near};
 use aurora_eval::{Config, Engine, EvaluatedJob, ReadyJob, Severity};
 use aurora_model::key::ClusterJobKey;
 
@@ -176,6 +176,11 @@ impl Checked {
         let (read_json, outside) = (self.read_json, self.outside.clone());
         File { path, read_json, outside }.job(key, connection).await.map(drop)
     }
+}
+
+/// The end of a sentence about instances that are not there: which job may have been meant if this one has none.
+async fn near_if(is_absent: bool, scheduler: &Scheduler, key: &ClusterJobKey) -> String {
+    if is_absent { near::hint_of(scheduler, key).await } else { String::new() }
 }
 
 /// Warns of an option that is taken for the sake of scripts of before.

@@ -5,17 +5,18 @@ use std::time::Duration;
 use aurora_client::{
     Connection, Error, Scheduler,
     keys::InstancesKey,
+    near,
     restart::{Limits, Outcome, Restart, Step},
     scheduler::instances_of,
 };
 use serde_json::json;
 
-use super::{Checked, warn_ignored};
+use super::{Checked, near_if, warn_ignored};
 use crate::browser::OpenBrowser;
 use crate::dry_run::{DryRun, would};
 use crate::failure::{Code, Failure};
-use crate::output::{Output, note, print};
 use crate::number;
+use crate::output::{Output, note, print};
 use crate::timeout::{Timeout, words};
 
 #[derive(Debug, clap::Args)]
@@ -79,7 +80,10 @@ impl Args {
         if self.strict && !missing.is_empty() {
             return Err(Failure::new(
                 Code::InvalidParameter,
-                format!("instances {missing:?} of {key} are not active: nothing was restarted"),
+                format!(
+                    "instances {missing:?} of {key} are not active: nothing was restarted{}",
+                    near_if(active.is_empty(), &scheduler, key).await
+                ),
             ));
         }
         let instances = named.unwrap_or(&active);
@@ -87,7 +91,8 @@ impl Args {
             return would("restart", key, &Vec::from_iter(instances.iter().copied()), self.output);
         }
         if instances.is_empty() {
-            note(&format!("{key} has no active tasks to restart"));
+            let near = near::hint_of(&scheduler, key).await;
+            note(&format!("{key} has no active tasks to restart{near}"));
         }
         let watch = Duration::from_secs(self.watch_secs.into());
         let instances = instances.iter().copied();

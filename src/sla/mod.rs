@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use aurora_client::duration;
 use aurora_client::sla::Uptimes;
+use aurora_client::{duration, near};
 use serde_json::json;
 
 use crate::failure::Failure;
 use crate::one_job::OneJob;
-use crate::output::print;
+use crate::output::{note, print};
 use crate::runtime;
 
 /// The commands.
@@ -88,7 +88,7 @@ fn shares(text: &str) -> Result<Shares, String> {
 
 impl CountArgs {
     async fn run(self) -> Result<(), Failure> {
-        let up = self.job.scheduler().await?.uptimes(&self.job.key.job).await?;
+        let up = uptimes(&self.job).await?;
         let counts = self.durations.0.iter().map(|time| (*time, up.percent_up(*time, up.len())));
         if self.job.output.is_data() {
             let row = |(time, percent): (Duration, f64)| json!({ "secs": time.as_secs(), "percent": percent });
@@ -105,7 +105,7 @@ impl CountArgs {
 
 impl UptimeArgs {
     async fn run(self) -> Result<(), Failure> {
-        let up = self.job.scheduler().await?.uptimes(&self.job.key.job).await?;
+        let up = uptimes(&self.job).await?;
         if self.job.output.is_data() {
             let row = |share: &f64| json!({ "percentile": share, "secs": up.percentile(*share) });
             return self.job.output.print(&json!({
@@ -116,6 +116,17 @@ impl UptimeArgs {
         }
         print(&self.percentiles.0.iter().map(|share| line(&up, *share)).collect::<String>())
     }
+}
+
+/// For how long the instances of a job have been up. As with the original, none is no failure.
+async fn uptimes(of: &OneJob) -> Result<Uptimes, Failure> {
+    let scheduler = of.scheduler().await?;
+    let up = scheduler.uptimes(&of.key.job).await?;
+    if up.is_empty() {
+        let near = near::hint_of(&scheduler, &of.key).await;
+        note(&format!("{} has no instances that run{near}", of.key));
+    }
+    Ok(up)
 }
 
 fn line(up: &Uptimes, share: f64) -> String {

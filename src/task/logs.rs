@@ -119,7 +119,7 @@ impl Args {
         let mut query = tasks_of(&job.job);
         query.instances = self.key.instances.iter().flatten().copied().collect();
         if scheduler.tasks(query).await?.tasks.is_empty() {
-            return Err(none(job, None, "has no tasks of these instances"));
+            return Err(none(scheduler, job, None, "has no tasks of these instances").await);
         }
         Ok(follow(scheduler, &job.job, self.key.instances.as_ref(), wanted, said).await?)
     }
@@ -141,10 +141,11 @@ impl Args {
             }
         };
         if found.is_empty() {
-            return Err(match &self.task {
-                Some(id) => none(job, None, &format!("has no task {id}")),
-                None => none(job, None, "has no tasks of these instances that have ever run"),
-            });
+            let what = match &self.task {
+                Some(id) => format!("has no task {id}"),
+                None => "has no tasks of these instances that have ever run".to_owned(),
+            };
+            return Err(none(scheduler, job, None, &what).await);
         }
         let sandboxes = sandbox::of_tasks(scheduler, &found).await?;
         for (task, sandbox) in found.iter().zip(sandboxes) {

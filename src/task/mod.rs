@@ -13,7 +13,7 @@ use aurora_api::v1;
 use aurora_client::keys::InstanceKey;
 use aurora_client::sandbox::{self, Sandbox};
 use aurora_client::scheduler::{active_states, tasks_of};
-use aurora_client::{Connection, Scheduler, logs::latest};
+use aurora_client::{Connection, Scheduler, logs::latest, near};
 use aurora_model::key::{ClusterJobKey, JobKey};
 
 use crate::failure::{Code, Failure};
@@ -74,7 +74,7 @@ async fn running(key: &InstanceKey, connection: &Connection) -> Result<Sandbox, 
     let scheduler = Scheduler::of_cluster(&key.job.cluster, connection).await?;
     let found = tasks(&scheduler, &key.job.job, Some(&[key.instance].into()), true).await?;
     if found.is_empty() {
-        return Err(none(&key.job, Some(key.instance), "has no task that runs"));
+        return Err(none(&scheduler, &key.job, Some(key.instance), "has no task that runs").await);
     }
     one(&scheduler, &found).await
 }
@@ -84,7 +84,8 @@ async fn any(key: &InstanceKey, connection: &Connection) -> Result<Sandbox, Fail
     let scheduler = Scheduler::of_cluster(&key.job.cluster, connection).await?;
     let found = tasks(&scheduler, &key.job.job, Some(&[key.instance].into()), false).await?;
     if found.is_empty() {
-        return Err(none(&key.job, Some(key.instance), "has no task that has ever run"));
+        let what = "has no task that has ever run";
+        return Err(none(&scheduler, &key.job, Some(key.instance), what).await);
     }
     one(&scheduler, &found).await
 }
@@ -94,10 +95,20 @@ async fn one(scheduler: &Scheduler, found: &[v1::ScheduledTask]) -> Result<Sandb
     Ok(sandbox.ok_or_else(|| Failure::new(Code::Api, "the scheduler named no agent"))??)
 }
 
-fn none(job: &ClusterJobKey, instance: Option<u32>, what: &str) -> Failure {
+/// Instances are not there; nor is their job, if another one is told of.
+async fn none(
+    scheduler: &Scheduler,
+    job: &ClusterJobKey,
+    instance: Option<u32>,
+    what: &str,
+) -> Failure {
+    let near = match scheduler.tasks(tasks_of(&job.job)).await {
+        Ok(found) if found.tasks.is_empty() => near::hint_of(scheduler, job).await,
+        _ => String::new(),
+    };
     let of = instance.map_or_else(|| job.to_string(), |instance| format!("{job}/{instance}"));
     Failure::new(
         Code::InvalidParameter,
-        format!("{of} {what}; `aurora job status {job}` tells which there are"),
+        format!("{of} {what}; `aurora job status {job}` tells which there are{near}"),
     )
 }

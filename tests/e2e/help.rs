@@ -183,7 +183,7 @@ fn jobs_that_are_not_there_are_told_which_may_be_meant() {
     let key = format!("test/{user}/prod/hello");
     let file = cluster.home.file("hello.aurora", &service(&user, "hello", 1, "exec sleep 1000"));
     cluster.run(&["job", "create", &key, file.to_str().unwrap()]).expect(0);
-    let meant = format!("did you mean {key}?");
+    let (meant, at) = (format!("did you mean {key}?"), cluster.scheduler_address());
     for wrong in [format!("test/{user}/prod/helo"), format!("test/{user}x/prod/hello")] {
         for words in [
             &["job", "status"][..],
@@ -194,15 +194,34 @@ fn jobs_that_are_not_there_are_told_which_may_be_meant() {
             let ran = cluster.run(&[words, &[&wrong]].concat()).expect(6);
             assert!(ran.err().contains(&meant), "{words:?}: {}", ran.err());
         }
-        let nothing = cluster.run(&["job", "killall", &wrong]).expect(0).err();
-        assert!(nothing.contains(&meant), "{nothing}");
+        cluster.run(&["task", "run", &wrong, "true"]).expect(6).says(&meant);
+        cluster.run(&["cron", "start", &wrong]).expect(10).says(&meant);
+        for words in [&["job", "killall"][..], &["job", "restart"], &["sla", "get-job-uptime"]] {
+            cluster.run(&[words, &[&wrong]].concat()).expect(0).says(&meant);
+        }
+        let instance = format!("{wrong}/0");
+        cluster.run(&["job", "restart", &instance, "--strict"]).expect(6).says(&meant);
+        cluster.run(&["job", "add", &instance, "1"]).expect(6).says(&meant);
+        cluster.run(&["task", "cp", &format!("{instance}:a"), "-"]).expect(6).says(&meant);
+        cluster
+            .home
+            .run(&["task", "exec", "--scheduler", &at, &instance, "--", "true"])
+            .expect(125)
+            .says(&meant);
     }
-    let far = cluster.run(&["job", "status", &format!("test/{user}/prod/quite-other")]).expect(6);
-    assert!(!far.err().contains("did you mean"), "{}", far.err());
+    // Most of a key that is the same makes no other name near, and a job that is there is meant itself.
+    for (far, words) in [("nope", &["job", "status"][..]), ("hello", &["cron", "show"])] {
+        let far = format!("test/{user}/prod/{far}");
+        let far = cluster.run(&[words, &[&far]].concat()).expect(6);
+        assert!(!far.err().contains("did you mean"), "{}", far.err());
+    }
 }
 
 #[test]
 fn help_has_an_example_and_goes_where_it_is_read() {
+            &["cron", "show"],
+            &["task", "logs"],
+            &["task", "logs", "--follow"],
     let home = Home::new();
     for words in [&["--help"][..], &["job", "--help"], &["job", "create", "--help"], &[]] {
         let shown = home.run(words).expect(0);

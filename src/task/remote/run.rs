@@ -56,7 +56,7 @@ impl RunArgs {
         let scheduler = Scheduler::of_cluster(&job.cluster, &self.connection).await?;
         let found = tasks(&scheduler, &job.job, self.key.instances.as_ref(), true).await?;
         if found.is_empty() {
-            return Err(none(job, None, "has no tasks that run"));
+            return Err(none(&scheduler, job, None, "has no tasks that run").await);
         }
         let places =
             places(&scheduler, &job.cluster, &self.connection, &found, self.executor_sandbox)

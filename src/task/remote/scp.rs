@@ -94,7 +94,7 @@ impl ScpArgs {
             places(&scheduler, &job.cluster, &self.connection, &found, self.executor_sandbox)
                 .await?;
         let Some(place) = places.first() else {
-            return Err(none(job, Some(key.instance), "has no task that runs"));
+            return Err(none(&scheduler, job, Some(key.instance), "has no task that runs").await);
         };
         let path = Path::new(&place.folder).join(path);
         Ok(format!("{}@{}:{}", place.role, place.host, path.display()))

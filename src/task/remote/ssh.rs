@@ -95,7 +95,7 @@ impl SshArgs {
             places(&scheduler, &job.cluster, &self.connection, &found, self.executor_sandbox)
                 .await?;
         let Some(place) = places.first() else {
-            return Err(none(job, None, "has no such task that runs"));
+            return Err(none(&scheduler, job, None, "has no such task that runs").await);
         };
         let mut ssh = Command::new("ssh");
         ssh.arg("-t").args(&options);

@@ -172,6 +172,12 @@ impl Ran {
         self
     }
 
+    /// Fails unless the standard error has this.
+    #[track_caller]
+    pub(crate) fn says(&self, text: &str) {
+        assert!(self.err().contains(text), "{text:?} is not in:\n{}", self.err());
+    }
+
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.0.stdout)
