@@ -518,6 +518,9 @@ fn files_are_copied_both_ways_and_stay_in_the_sandbox() {
 fn c107_to_c114_e8_e14_to_e16_ssh_and_scp_reach_the_sandboxes() {
     let cluster = Cluster::start();
     let Some(sshd) = Sshd::start(cluster.home.path()) else {
+    let absent = here.join("nosuch");
+    let refused = cluster.run(&["task", "cp", absent.to_str().unwrap(), &at("")]).expect(6).err();
+    assert!(refused.contains("here/nosuch: No such file"), "{refused}");
         skip("no sshd that lets others in: it needs openssh-server and root");
         return;
     };

@@ -173,9 +173,19 @@ async fn file(sandbox: &Sandbox, from: &Below, entry: &Entry, to: &Path) -> Resu
 ///
 /// # Errors
 /// It cannot be read, or not be written there.
-pub async fn send(sandbox: &Sandbox, from: &Path, to: &Below) -> Result<Vec<String>, Error> {
-    let unreadable = |error: &std::io::Error| failed(&format!("read {}", from.display()), error);
-    let from = fs::canonicalize(from).map_err(|error| unreadable(&error))?;
+pub async fn send(
+    sandbox: &Sandbox,
+    from: &Path,
+    to: &Below,
+    copied: &Copied,
+) -> Result<Vec<String>, Error> {
+    let from = fs::canonicalize(from).map_err(|error| {
+        let failed = failed(&format!("read {}", from.display()), &error);
+        match error.kind() {
+            std::io::ErrorKind::NotFound => Error::new(Code::InvalidParameter, failed.to_string()),
+            _ => failed,
+        }
+    })?;
     if !from.is_dir() && !from.is_file() {
         let text = format!("{} is neither a file nor a folder", from.display());
         return Err(Error::new(Code::InvalidParameter, text));

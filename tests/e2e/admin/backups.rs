@@ -34,7 +34,11 @@ fn a37_a40_a41_a_backup_is_staged_looked_at_changed_and_given_up() {
     let backup = backup.trim_end();
     assert!(backup.starts_with("scheduler-backup-"), "{backup}");
     assert_eq!(listed(&operator), [backup]);
-    operator.refused(&["scheduler_stage_recovery", "test", "scheduler-backup-none"], 10);
+    for absent in ["scheduler-backup-none", "scheduler-backup-2001-01-01-00-00"] {
+        let refused = operator.refused(&["scheduler_stage_recovery", "test", absent], 6);
+        assert!(refused.contains(absent), "{refused}");
+        assert!(refused.contains("`aurora admin scheduler_list_backups` tells which"), "{refused}");
+    }
     let staged = operator.out(&["scheduler_stage_recovery", "test", backup]);
     assert_eq!(staged, format!("{backup} is staged with 3 tasks; nothing has changed yet\n"));
     operator.refused(&["scheduler_stage_recovery", "test", backup], 10);

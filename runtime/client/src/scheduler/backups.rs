@@ -2,9 +2,15 @@
 
 use aurora_api::v1;
 use aurora_model::job::ScheduledTask;
+use tonic::{Code as Grpc, Response, Status};
 
 use super::{Scheduler, admin};
 use crate::error::{Code, Error};
+
+/// Whether a scheduler has no backup of a name, or none can have it.
+fn is_unnamed(status: &Status) -> bool {
+    matches!(status.code(), Grpc::NotFound | Grpc::InvalidArgument)
+}
 
 impl Scheduler {
     /// Writes a backup. Gives its name.
@@ -26,9 +32,21 @@ impl Scheduler {
     pub async fn stage(&self, backup: &str) -> Result<u64, Error> {
         let act = |mut to: Self| {
             let request = v1::StageRecoveryRequest { backup: backup.to_owned() };
-            async move { to.backups.stage_recovery(request).await }
+            async move {
+                match to.backups.stage_recovery(request).await {
+                    Ok(answer) => Ok(answer.map(|staged| Ok(staged.tasks))),
+                    // The one refusal that is about the name.
+                    Err(status) if is_unnamed(&status) => {
+                        Ok(Response::new(Err(status.message().to_owned())))
+                    }
+                    Err(status) => Err(status),
+                }
+            }
         };
-        Ok(self.call(Code::Api, act).await?.tasks)
+        self.call(Code::Api, act).await?.map_err(|message| {
+            let look = "`aurora admin scheduler_list_backups` tells which there are";
+            Error::new(Code::InvalidParameter, format!("{message}; {look}"))
+        })
     }
 
     /// Tasks of the backup that is staged, without what their executors are told; and its name.
