@@ -57,6 +57,13 @@ fn c16_c19_c26_what_goes_wrong_is_told_with_what_was_done() {
         &unseen.err(),
         &format!("error: instances [1, 2] were added to {}; look away", key("quick")),
     );
+    // What can be done with a job that is there is told.
+    let twice = create("quick", &[]).expect(4);
+    twice.says(&format!(
+        "Job already exists: {}/prod/quick; change it with `aurora deploy`",
+        role()
+    ));
+    twice.says("or end it first with `aurora job killall`");
 }
 
 #[test]

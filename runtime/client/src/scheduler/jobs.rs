@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use aurora_api::v1;
 use aurora_model::job::TaskState;
 use aurora_model::key::JobKey;
+use tonic::{Code as Grpc, Response};
 
 use super::{Scheduler, request_id, tasks_of};
 use crate::error::{Code, Error};
@@ -25,9 +26,24 @@ impl Scheduler {
         let request = v1::CreateJobRequest { request_id: Some(request_id), job: Some(job) };
         let act = |mut to: Self| {
             let request = request.clone();
-            async move { to.jobs.create_job(request).await }
+            async move {
+                match to.jobs.create_job(request).await {
+                    Ok(answer) => Ok(answer.map(Ok)),
+                    Err(status) if status.code() == Grpc::AlreadyExists => {
+                        Ok(Response::new(Err(status.message().to_owned())))
+                    }
+                    Err(status) => Err(status),
+                }
+            }
         };
-        self.hooked(Method::CreateJob, &request, self.call(Code::CommandFailure, act)).await
+        let call = async {
+            self.call(Code::CommandFailure, act).await?.map_err(|message| {
+                let next = "change it with `aurora deploy` or `aurora update start`, or end it first \
+                            with `aurora job killall`";
+                Error::new(Code::CommandFailure, format!("{message}; {next}"))
+            })
+        };
+        self.hooked(Method::CreateJob, &request, call).await
     }
 
     /// The job as the scheduler would keep it; a refusal fails with this code.
