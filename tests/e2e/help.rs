@@ -46,6 +46,13 @@ fn shells_complete_commands_options_and_the_keys_of_jobs() {
     home.file("broken.aurora", "jobs = [");
     home.file("clusters.json", "[{\"name\": \"test\"}]");
 
+    let next = home.file("next.aurora", &service(&user, "web", 1, "exec sleep 2000"));
+    cluster.run(&["update", "start", &key, next.to_str().unwrap()]).expect(0);
+    let updates = cluster.run(&["update", "list", "test", "-o", "json"]).expect(0).json();
+    let update = updates[0]["id"].as_str().unwrap().to_owned();
+    let hosts = cluster.run(&["admin", "host_list", "test", "-o", "json"]).expect(0).json();
+    let host = hosts[0]["host"].as_str().unwrap().to_owned();
+
     // What was typed, and what comes of it.
     let cases = [
         ("aurora jo", "job".to_owned()),
@@ -57,6 +64,12 @@ fn shells_complete_commands_options_and_the_keys_of_jobs() {
         // One that does not run yet is in a file of this folder.
         (&format!("aurora job create test/{user}/prod/f"), format!("test/{user}/prod/fresh")),
         ("aurora config list oth", "other.aurora".to_owned()),
+        // What depends on what is before it.
+        ("aurora update list --status succ", "succeeded".to_owned()),
+        (&format!("aurora update info {key} {}", &update[..8]), update.clone()),
+        (&format!("aurora task logs {key} mai"), "main".to_owned()),
+        (&format!("aurora admin host_status test --hosts {}", &host[..3]), host.clone()),
+        (&format!("aurora admin host_status test --hosts x,{}", &host[..3]), format!("x,{host}")),
     ];
     for (typed, wanted) in &cases {
         let script = format!(
@@ -190,6 +203,9 @@ fn jobs_that_are_not_there_are_told_which_may_be_meant() {
             &["why"],
             &["update", "pause"],
             &["job", "wait", "--for", "ended"],
+            &["cron", "show"],
+            &["task", "logs"],
+            &["task", "logs", "--follow"],
         ] {
             let ran = cluster.run(&[words, &[&wrong]].concat()).expect(6);
             assert!(ran.err().contains(&meant), "{words:?}: {}", ran.err());
@@ -219,9 +235,6 @@ fn jobs_that_are_not_there_are_told_which_may_be_meant() {
 
 #[test]
 fn help_has_an_example_and_goes_where_it_is_read() {
-            &["cron", "show"],
-            &["task", "logs"],
-            &["task", "logs", "--follow"],
     let home = Home::new();
     for words in [&["--help"][..], &["job", "--help"], &["job", "create", "--help"], &[]] {
         let shown = home.run(words).expect(0);
