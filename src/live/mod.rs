@@ -21,7 +21,7 @@ const BUSY: Duration = Duration::from_millis(100);
 const IDLE: Duration = Duration::from_secs(1);
 
 /// Whether views are drawn.
-#[derive(Debug, Clone, Copy, clap::Args)]
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(crate) struct Progress {
     /// Print lines, not a view that is drawn again in place; which is what is done anyway where the output is
     /// no terminal, and where CI, NO_COLOR or TERM=dumb is set.

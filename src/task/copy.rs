@@ -1,17 +1,22 @@
 //! `aurora task cp`.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use aurora_client::Connection;
-use aurora_client::copy::{Below, fetch, send, send_stream, write_to};
+use aurora_client::copy::{Below, Copied, fetch, send, send_stream, write_to};
 use aurora_client::keys::InstanceKey;
 
 use super::{any, running};
 use crate::failure::{Code, Failure};
 use crate::lines::clean;
+use crate::live::{Line, Progress};
 use crate::output::warn;
+
+/// How long a copy may take before it is shown how far it has come.
+const MOMENT: Duration = Duration::from_secs(1);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -56,22 +61,34 @@ impl Args {
         match (&self.source, &self.destination) {
             (Side::There(key, path), Side::Here(to)) => {
                 let sandbox = any(key, &self.connection).await?;
-                tell(&fetch(&sandbox, path, to).await?);
+                let copied = Copied::default();
+                tell(&shown(&copied, fetch(&sandbox, path, to, &copied)).await?);
                 Ok(())
             }
             (Side::There(key, path), Side::Stream) => {
                 let sandbox = any(key, &self.connection).await?;
-                write_to(&sandbox, path, &mut io::stdout().lock()).await?;
-                Ok(())
+                let copied = Copied::default();
+                let mut out = io::stdout().lock();
+                let writing = write_to(&sandbox, path, &mut out, &copied);
+                // What is printed is not to be mixed with anything.
+                let is_seen = io::stdout().is_terminal();
+                let written = if is_seen { writing.await } else { shown(&copied, writing).await };
+                Ok(written?)
             }
             (Side::Here(from), Side::There(key, path)) => {
                 let sandbox = running(key, &self.connection).await?;
-                tell(&send(&sandbox, from, path).await?);
+                let copied = Copied::default();
+                tell(&shown(&copied, send(&sandbox, from, path, &copied)).await?);
                 Ok(())
             }
             (Side::Stream, Side::There(key, path)) => {
                 let sandbox = running(key, &self.connection).await?;
-                Ok(send_stream(&sandbox, io::stdin(), path).await?)
+                let copied = Copied::default();
+                let sending = send_stream(&sandbox, io::stdin(), path, &copied);
+                // Nor is what is typed.
+                let is_typed = io::stdin().is_terminal();
+                let sent = if is_typed { sending.await } else { shown(&copied, sending).await };
+                Ok(sent?)
             }
             _ => Err(Failure::new(
                 Code::Usage,
@@ -82,8 +99,52 @@ impl Args {
     }
 }
 
+/// Shows on a terminal how far a copy has come, if it takes longer than a moment.
+async fn shown<T>(copied: &Copied, copying: impl Future<Output = T>) -> T {
+    tokio::pin!(copying);
+    if let Ok(done) = tokio::time::timeout(MOMENT, &mut copying).await {
+        return done;
+    }
+    let mut live = Progress::default().on_stderr();
+    let done = live.during(copying, |_| vec![Line::new(line(copied.bytes()))]).await;
+    // What is told of it begins where the line was.
+    live.clear();
+    done
+}
+
+/// In the largest unit of which there is one.
+fn line(bytes: u64) -> String {
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    match units.into_iter().find(|(shift, _)| bytes >> shift > 0) {
+        Some((shift, unit)) => {
+            let tenths = (u128::from(bytes) * 10) >> shift;
+            format!("{}.{} {unit} copied", tenths / 10, tenths % 10)
+        }
+        None => format!("{bytes} bytes copied"),
+    }
+}
+
 fn tell(left_out: &[String]) {
     for path in left_out {
         warn(&format!("{} is neither a file nor a folder, and was left out", clean(path)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_shown_in_the_largest_unit() {
+        for (bytes, wanted) in [
+            (0, "0 bytes copied"),
+            (1023, "1023 bytes copied"),
+            (1024, "1.0 KiB copied"),
+            (1_600_000, "1.5 MiB copied"),
+            (5 << 30, "5.0 GiB copied"),
+            (u64::MAX, "17179869183.9 GiB copied"),
+        ] {
+            assert_eq!(line(bytes), wanted);
+        }
     }
 }

@@ -8,6 +8,8 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use tokio::sync::mpsc::Sender;
@@ -60,11 +62,31 @@ impl Below {
     }
 }
 
+/// How many bytes of files have been copied, for who looks at it meanwhile.
+#[derive(Debug, Clone, Default)]
+pub struct Copied(Arc<AtomicU64>);
+
+impl Copied {
+    /// So many by now.
+    pub fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn add(&self, bytes: usize) {
+        self.0.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
+
 /// Writes a file of a sandbox, as long as it is at the beginning: what is written into it meanwhile may never end.
 ///
 /// # Errors
 /// There is none, or it cannot be read or written.
-pub async fn write_to(sandbox: &Sandbox, from: &Below, to: &mut impl Write) -> Result<u64, Error> {
+pub async fn write_to(
+    sandbox: &Sandbox,
+    from: &Below,
+    to: &mut impl Write,
+    copied: &Copied,
+) -> Result<(), Error> {
     let mut offset = 0;
     let mut end = None;
     loop {
@@ -76,9 +98,10 @@ pub async fn write_to(sandbox: &Sandbox, from: &Below, to: &mut impl Write) -> R
         let bytes = &part.bytes[..part.bytes.len().min(left)];
         to.write_all(bytes).map_err(|error| failed("write what was read", &error))?;
         offset += bytes.len() as u64;
+        copied.add(bytes.len());
         if bytes.is_empty() || offset >= end {
             to.flush().map_err(|error| failed("write what was read", &error))?;
-            return Ok(offset);
+            return Ok(());
         }
     }
 }
@@ -88,17 +111,22 @@ pub async fn write_to(sandbox: &Sandbox, from: &Below, to: &mut impl Write) -> R
 ///
 /// # Errors
 /// There is none, or it cannot be read or written.
-pub async fn fetch(sandbox: &Sandbox, from: &Below, to: &Path) -> Result<Vec<String>, Error> {
+pub async fn fetch(
+    sandbox: &Sandbox,
+    from: &Below,
+    to: &Path,
+    copied: &Copied,
+) -> Result<Vec<String>, Error> {
     let Some((parent, name)) = from.split() else {
         let name = to.is_dir().then(|| PathBuf::from(&sandbox.task_id));
         let to = name.map_or_else(|| to.to_owned(), |name| to.join(name));
-        return folder(sandbox, "", None, &to).await;
+        return folder(sandbox, "", None, &to, copied).await;
     };
     let entry = sandbox.find(parent, name).await?;
     let entry = entry.ok_or_else(|| absent(sandbox, from))?;
     let to = if to.is_dir() { to.join(name) } else { to.to_owned() };
     if entry.is_folder() {
-        return folder(sandbox, &from.0, Some(entry.mode), &to).await;
+        return folder(sandbox, &from.0, Some(entry.mode), &to, copied).await;
     }
     if !entry.is_file() {
         return Err(Error::new(
@@ -106,7 +134,7 @@ pub async fn fetch(sandbox: &Sandbox, from: &Below, to: &Path) -> Result<Vec<Str
             format!("{} of task {} is neither a file nor a folder", from.0, sandbox.task_id),
         ));
     }
-    file(sandbox, from, &entry, &to).await.map(|()| Vec::new())
+    file(sandbox, from, &entry, &to, copied).await.map(|()| Vec::new())
 }
 
 /// The sandbox itself has no entry that tells its mode: what it goes to is like any new folder.
@@ -115,6 +143,7 @@ async fn folder(
     below: &str,
     mode: Option<u32>,
     to: &Path,
+    copied: &Copied,
 ) -> Result<Vec<String>, Error> {
     let mut left_out = Vec::new();
     let mut modes = Vec::new();
@@ -134,7 +163,7 @@ async fn folder(
             if is_name && entry.is_folder() {
                 waiting.push((path, Some(entry.mode), to.join(name), depth + 1));
             } else if is_name && entry.is_file() {
-                file(sandbox, &Below(path), &entry, &to.join(name)).await?;
+                file(sandbox, &Below(path), &entry, &to.join(name), copied).await?;
             } else {
                 left_out.push(path);
             }
@@ -158,14 +187,20 @@ fn make_folder(to: &Path, is_private: bool) -> Result<(), Error> {
     }
 }
 
-async fn file(sandbox: &Sandbox, from: &Below, entry: &Entry, to: &Path) -> Result<(), Error> {
+async fn file(
+    sandbox: &Sandbox,
+    from: &Below,
+    entry: &Entry,
+    to: &Path,
+    copied: &Copied,
+) -> Result<(), Error> {
     let failed = |error: &std::io::Error| failed(&format!("write {}", to.display()), error);
     let mode = entry.mode & 0o777;
     let made = File::options().write(true).create(true).truncate(true).mode(mode).open(to);
     let mut made = made.map_err(|error| failed(&error))?;
     // That of one that was there is replaced too, before others may read in it what they should not.
     made.set_permissions(fs::Permissions::from_mode(mode)).map_err(|error| failed(&error))?;
-    write_to(sandbox, from, &mut made).await.map(drop)
+    write_to(sandbox, from, &mut made, copied).await
 }
 
 /// Copies a file or a folder of this machine into a sandbox: into `to` if that is a folder, otherwise to it.
@@ -195,7 +230,7 @@ pub async fn send(
     let into = format!("./{parent}");
     let words = ["tar", "-x", "-p", "-f", "-", "-C", &into, "--no-same-owner"].map(str::to_owned);
     let command = exec::start(sandbox, &words, None).await?;
-    let input = Sink(command.input.clone());
+    let input = Sink(command.input.clone(), copied.clone());
     let packing = tokio::task::spawn_blocking(move || {
         let packed = pack(&from, &name, input.clone());
         input.end();
@@ -213,12 +248,13 @@ pub async fn send_stream(
     sandbox: &Sandbox,
     mut from: impl std::io::Read + Send + 'static,
     to: &Below,
+    copied: &Copied,
 ) -> Result<(), Error> {
     let (parent, name) = destination(sandbox, to, None).await?;
     let path = if parent.is_empty() { format!("./{name}") } else { format!("./{parent}/{name}") };
     let words = ["bash", "-c", r#"cat > "$1""#, "bash", &path].map(str::to_owned);
     let command = exec::start(sandbox, &words, None).await?;
-    let mut input = Sink(command.input.clone());
+    let mut input = Sink(command.input.clone(), copied.clone());
     let copying = tokio::task::spawn_blocking(move || {
         let copied = std::io::copy(&mut from, &mut input);
         input.end();
@@ -357,9 +393,9 @@ fn naming(path: &Path, error: &std::io::Error) -> std::io::Error {
     std::io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
-/// The standard input of a command.
+/// The standard input of a command, and how much has gone into it.
 #[derive(Clone)]
-struct Sink(Sender<Input>);
+struct Sink(Sender<Input>, Copied);
 
 impl Sink {
     fn end(&self) {
@@ -376,6 +412,7 @@ impl Write for Sink {
         }
         let sent = self.0.blocking_send(Input::Bytes(Bytes::copy_from_slice(some)));
         sent.map_err(|_| std::io::Error::from(std::io::ErrorKind::BrokenPipe))?;
+        self.1.add(some.len());
         Ok(some.len())
     }
 

@@ -1,6 +1,6 @@
 //! A terminal: a pane of a tmux of its own, whose screen can be looked at, with keys that can be pressed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -28,6 +28,22 @@ impl Terminal {
         rows: u16,
         environment: &[(&str, &str)],
     ) -> Self {
+        Self::run(home, words, (columns, rows), environment, "")
+    }
+
+    /// The same with what a file has as its standard input.
+    pub(crate) fn start_reading(home: &Home, words: &[String], from: &Path) -> Self {
+        let from = format!(" < {}", quoted(from.to_str().unwrap()));
+        Self::run(home, words, (100, 20), &[], &from)
+    }
+
+    fn run(
+        home: &Home,
+        words: &[String],
+        (columns, rows): (u16, u16),
+        environment: &[(&str, &str)],
+        redirected: &str,
+    ) -> Self {
         let command = home.aurora(words);
         let mut line = "exec env -i TERM=screen-256color".to_owned();
         let set =
@@ -44,7 +60,7 @@ impl Terminal {
         }
         line.push_str(&format!(
             " sh -c {}",
-            quoted(&format!("trap : INT; {shown}; echo status $?; exec sleep 1000"))
+            quoted(&format!("trap : INT; {shown}{redirected}; echo status $?; exec sleep 1000"))
         ));
         let terminal = Self { folder: tempfile::tempdir_in(home.path()).unwrap() };
         let size = [columns.to_string(), rows.to_string()];
