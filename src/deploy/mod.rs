@@ -179,10 +179,14 @@ impl Args {
         summary.url = Some(scheduler.page_of(&self.key.job).await);
         let going_on = active(&scheduler, &self.key.job).await?;
         let step = deployment.step(&plan, going_on.as_ref());
-        if let Some(planned) = &self.check_plan
-            && !matches!(step, Step::Nothing | Step::Refused(_))
-        {
-            plan.check(planned).inspect_err(|_| summary.result("refused"))?;
+        if let Some(planned) = &self.check_plan {
+            let checked = match step {
+                Step::Nothing | Step::Refused(_) => Ok(()),
+                // What runs is being changed by this very deployment.
+                Step::Join(_) => plan.check_wanted(planned),
+                Step::Create | Step::Update | Step::Schedule => plan.check(planned),
+            };
+            checked.inspect_err(|_| summary.result("refused"))?;
         }
         match &step {
             Step::Nothing => {

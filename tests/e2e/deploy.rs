@@ -140,12 +140,26 @@ fn a_deployment_that_goes_on_is_joined_and_outlives_its_scheduler() {
     cluster.run(&["deploy", &key, &file, "--yes"]).expect(0);
 
     // It is not over before it has run for a while.
-    write(&cluster, 1, "exec sleep 2000", 8);
-    let mut first = start(&cluster, &["--idempotency-key", "commit-1"]);
+    let plan = || {
+        let plan = cluster.run(&["plan", &key, &file, "-o", "json"]).expect(0).json();
+        plan["id"].as_str().unwrap().to_owned()
+    };
+    write(&cluster, 1, "exec sleep 3000", 8);
+    let other_plan = plan();
+    write(&cluster, 1, "exec sleep 2000", 12);
+    let planned = plan();
+    let step = ["--idempotency-key", "commit-1", "--check-plan", &planned];
+    let mut first = start(&cluster, &step);
     first.expect("ROLLING_FORWARD: ");
+    // What was planned is not what runs any more, by this very deployment.
+    wait_for("another plan", || (plan() != planned).then_some(()));
     // A step that is repeated follows; without a key of its own, or with another, it is not the same.
-    let mut second = start(&cluster, &["--idempotency-key", "commit-1"]);
+    let mut second = start(&cluster, &step);
     second.expect("This deployment goes on already, as update ");
+    let words = ["deploy", &key, &file, "--yes", "--idempotency-key", "commit-1"];
+    let other = cluster.run(&[&words[..], &["--check-plan", &other_plan]].concat());
+    let other = other.expect(4).err();
+    assert!(other.contains("is not what was planned"), "{other}");
     let other = cluster.run(&["deploy", &key, &file, "--yes", "--idempotency-key", "commit-2"]);
     let other = other.expect(4).err();
     assert!(other.contains("with the idempotency key commit-1"), "{other}");

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 
 use crate::support::cluster::Cluster;
-use crate::support::{Ran, role, service};
+use crate::support::process::Process;
+use crate::support::{Ran, role, service, wait_for};
 
 fn key() -> String {
     format!("test/{}/prod/web", role())
@@ -163,12 +164,20 @@ fn the_github_action_plans_and_deploys() {
     assert!(!values.contains_key("steps.plan.outputs.changes"), "the check ends it: {values:?}");
 }
 
+fn file(cluster: &Cluster) -> PathBuf {
+    cluster.home.path().join("web.aurora")
+}
+
+fn plan_id(plan: &str) -> &str {
+    plan.lines().find_map(|line| line.strip_prefix("Plan id: ")).unwrap()
+}
+
 #[test]
 fn the_gitlab_jobs_plan_and_deploy() {
     let cluster = Cluster::start();
     let key = key();
     let pipeline = example("gitlab-ci.yml");
-    let run = |job: &str| {
+    let command = |job: &str| {
         let lines = pipeline[job]["script"].as_array().unwrap();
         let lines: Vec<&str> = lines.iter().map(|line| line.as_str().unwrap().trim()).collect();
         let mut command = bash(&cluster, &lines.join("\n"));
@@ -181,8 +190,9 @@ fn the_gitlab_jobs_plan_and_deploy() {
         ] {
             command.env(name, value);
         }
-        Ran(command.output().unwrap())
+        command
     };
+    let run = |job: &str| Ran(command(job).output().unwrap());
     for variable in pipeline["variables"].as_object().unwrap().keys() {
         assert!(["JOB", "FILE"].contains(&variable.as_str()), "{variable} is not set here");
     }
@@ -194,6 +204,18 @@ fn the_gitlab_jobs_plan_and_deploy() {
     let summary = std::fs::read(cluster.home.path().join("summary.json")).unwrap();
     let summary: Value = serde_json::from_slice(&summary).unwrap();
     assert_eq!((&summary["result"], &summary["job"]), (&"deployed".into(), &key.as_str().into()));
+    // A step that is repeated follows what goes on.
+    write(&cluster, "exec sleep 1500", 8);
+    let planned = run("plan").expect(0).out();
+    let mut lost = Process::start(&mut command("deploy"));
+    lost.expect("ROLLING_FORWARD: ");
+    wait_for("another plan", || {
+        let now = cluster.run(&["plan", &key, file(&cluster).to_str().unwrap()]).expect(0).out();
+        (plan_id(&now) != plan_id(&planned)).then_some(())
+    });
+    let again = run("deploy").expect(0).err();
+    assert!(again.contains("This deployment goes on already"), "{again}");
+    assert_eq!(lost.ended(), 0, "{:?}", lost.lines());
     // What was planned before the file changed is not deployed.
     run("plan").expect(0);
     write(&cluster, "exec sleep 2000", 0);

@@ -99,21 +99,33 @@ impl Plan {
 
     /// Nothing if this is still what a plan of that id has said.
     pub fn check(&self, planned: &PlanId) -> Result<(), Error> {
-        let what = if self.id.wanted != planned.wanted {
-            "what would be submitted is not what was planned: the file, what is bound, the instances \
-             named, or who submits it has changed"
-        } else if self.id.running != planned.running {
-            "what runs has changed since it was planned"
-        } else {
-            return Ok(());
-        };
-        Err(Error::new(
+        self.check_wanted(planned)?;
+        match self.id.running == planned.running {
+            true => Ok(()),
+            false => Err(self.other(planned, "what runs has changed since it was planned")),
+        }
+    }
+
+    /// Nothing if what is to be is still what a plan of that id has said, whatever runs by now.
+    pub fn check_wanted(&self, planned: &PlanId) -> Result<(), Error> {
+        match self.id.wanted == planned.wanted {
+            true => Ok(()),
+            false => Err(self.other(
+                planned,
+                "what would be submitted is not what was planned: the file, what is bound, the instances \
+                 named, or who submits it has changed",
+            )),
+        }
+    }
+
+    fn other(&self, planned: &PlanId, what: &str) -> Error {
+        Error::new(
             Code::CommandFailure,
             format!(
                 "{what}; nothing was done. Look at it again with `aurora plan`: its id is {} now, not {planned}",
                 self.id
             ),
-        ))
+        )
     }
 }
 
@@ -328,6 +340,8 @@ mod tests {
             let refused = changed.check(&id).unwrap_err();
             assert_eq!(refused.code, Code::CommandFailure);
             assert!(refused.to_string().starts_with(what), "{refused}");
+            let is_same = what.starts_with("what runs");
+            assert_eq!(changed.check_wanted(&id).is_ok(), is_same, "{refused}");
         }
     }
 
