@@ -2,7 +2,7 @@
 
 use aurora_api::v1;
 use aurora_client::deploy::{Ends, ends};
-use aurora_client::updates::{Following, why};
+use aurora_client::updates::{Following, before_turn, is_back, why};
 use aurora_client::{Change, Scheduler, wait};
 use aurora_model::key::ClusterJobKey;
 use aurora_model::update::UpdateStatus;
@@ -179,22 +179,38 @@ async fn follow(
 ) -> Result<UpdateStatus, Failure> {
     let mut following = Following::open(scheduler, key).await?;
     let mut told: Option<(UpdateStatus, v1::UpdateTally)> = None;
+    // How far it had come, once it has turned back.
+    let mut turned: Option<v1::UpdateTally> = None;
     loop {
         let update = following.next().await?;
-        let v1::UpdateTally { total, working, good, failed } = update.tally;
-        let now = (update.status, update.tally);
+        let status = update.status;
+        let may_have_turned =
+            is_back(status) || (status.is_terminal() && status != UpdateStatus::RolledForward);
+        if turned.is_none() && may_have_turned {
+            // How it ends counts for more than that.
+            let details = scheduler.update(key).await.ok();
+            turned = details.and_then(|details| before_turn(&details));
+        }
+        let has_turned = is_back(status) || turned.is_some();
+        let now = (status, update.tally);
         if told != Some(now) {
-            let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
-            note(&format!(
-                "{}: {good} of {total} done, {working} under way{failed}",
-                update.status
-            ));
+            note(&how_far(status, &update.tally, has_turned));
         }
         told = Some(now);
-        summary.status = Some(update.status.name());
-        summary.instances(total, good, failed);
-        if update.status.is_terminal() {
-            return Ok(update.status);
+        summary.status = Some(status.name());
+        if let Some(forward) = turned.or((!has_turned).then_some(update.tally)) {
+            summary.instances(forward.total, forward.good, forward.failed);
+        }
+        if status.is_terminal() {
+            return Ok(status);
         }
     }
+}
+
+/// A tally is of the way back once an update has turned.
+fn how_far(status: UpdateStatus, tally: &v1::UpdateTally, has_turned: bool) -> String {
+    let v1::UpdateTally { total, working, good, failed } = *tally;
+    let done = if has_turned { "rolled back" } else { "done" };
+    let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
+    format!("{status}: {good} of {total} {done}, {working} under way{failed}")
 }

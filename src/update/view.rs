@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use aurora_api::v1;
-use aurora_client::updates::{Update, batches};
+use aurora_client::updates::{Update, batches, is_back};
 use aurora_model::update::UpdateStatus;
 
 use crate::live::{Bar, Line, Size, bar};
@@ -119,16 +119,6 @@ impl View {
         }
         lines
     }
-}
-
-const fn is_back(status: UpdateStatus) -> bool {
-    matches!(
-        status,
-        UpdateStatus::RollingBack
-            | UpdateStatus::RollBackPaused
-            | UpdateStatus::RollBackAwaitingPulse
-            | UpdateStatus::RolledBack
-    )
 }
 
 fn style(status: UpdateStatus) -> Style {

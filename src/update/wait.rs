@@ -123,7 +123,7 @@ impl Told {
             }
         }
         if !is_shown && self.tally != update.tally && !update.status.is_terminal() {
-            note(&how_far(&update.tally));
+            note(&how_far(update.status, &update.tally));
         }
         self.status = Some(update.status);
         self.tally = update.tally;
@@ -132,10 +132,11 @@ impl Told {
 }
 
 /// How far an update has come.
-fn how_far(tally: &v1::UpdateTally) -> String {
+fn how_far(status: UpdateStatus, tally: &v1::UpdateTally) -> String {
     let v1::UpdateTally { total, working, good, failed } = *tally;
     let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
-    format!("{good} of {total} instances are done, {working} under way{failed}")
+    let done = if updates::is_back(status) { "rolled back" } else { "done" };
+    format!("{good} of {total} instances are {done}, {working} under way{failed}")
 }
 
 async fn end(
@@ -166,10 +167,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn progress_tells_of_failures_only_if_there_are_some() {
+    fn progress_tells_of_failures_only_if_there_are_some_and_which_way_it_goes() {
+        use UpdateStatus::{RollingBack, RollingForward};
         let mut tally = v1::UpdateTally { total: 10, working: 2, good: 3, failed: 0 };
-        assert_eq!(how_far(&tally), "3 of 10 instances are done, 2 under way");
+        assert_eq!(how_far(RollingForward, &tally), "3 of 10 instances are done, 2 under way");
+        assert_eq!(how_far(RollingBack, &tally), "3 of 10 instances are rolled back, 2 under way");
         tally.failed = 1;
-        assert_eq!(how_far(&tally), "3 of 10 instances are done, 2 under way, 1 failed");
+        assert_eq!(
+            how_far(RollingForward, &tally),
+            "3 of 10 instances are done, 2 under way, 1 failed"
+        );
     }
 }

@@ -115,6 +115,9 @@ fn a_service_is_deployed_again_and_again() {
         (&bad.json()["result"], &bad.json()["status"]),
         (&json!("rolled_back"), &json!("ROLLED_BACK"))
     );
+    // What it came to on the way there is told, not what became of the way back.
+    assert_eq!(bad.json()["instances"], json!({ "total": 2, "good": 0, "failed": 1 }));
+    assert!(bad.err().contains("ROLLED_BACK: 2 of 2 rolled back"), "{}", bad.err());
     assert!(
         bad.err().contains("is not what the file says: the update has ended as ROLLED_BACK"),
         "{}",

@@ -1,5 +1,6 @@
 //! Updates of jobs: which one is meant, following one to its end, and what its end means (`client.md` 7 and 13.4).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aurora_api::updates::update_status;
@@ -210,6 +211,39 @@ impl Aim {
     }
 }
 
+/// Whether it goes back to what was, stands on the way there, or has got there.
+pub const fn is_back(status: UpdateStatus) -> bool {
+    matches!(
+        status,
+        UpdateStatus::RollingBack
+            | UpdateStatus::RollBackPaused
+            | UpdateStatus::RollBackAwaitingPulse
+            | UpdateStatus::RolledBack
+    )
+}
+
+/// How far an update had come when it turned back; nothing if it has not. A scheduler's tally is of the way back then.
+pub fn before_turn(details: &v1::GetUpdateResponse) -> Option<v1::UpdateTally> {
+    let has_turned = |event: &v1::UpdateEvent| update_status(event.status).is_ok_and(is_back);
+    if !details.events.iter().any(has_turned) {
+        return None;
+    }
+    let of = |wanted: v1::InstanceAction| -> BTreeSet<u32> {
+        let events = details.instance_events.iter().filter(|event| event.action() == wanted);
+        events.map(|event| event.instance).collect()
+    };
+    let count = |set: usize| u32::try_from(set).unwrap_or(u32::MAX);
+    let failed = of(v1::InstanceAction::UpdateFailed);
+    let good = &of(v1::InstanceAction::Updated) - &failed;
+    let begun = of(v1::InstanceAction::Updating);
+    Some(v1::UpdateTally {
+        total: details.summary.as_ref().and_then(|summary| summary.tally).unwrap_or_default().total,
+        working: count((&(&begun - &failed) - &good).len()),
+        good: count(good.len()),
+        failed: count(failed.len()),
+    })
+}
+
 /// Why an update did not come to its end: what was said when it ended, or when it turned back.
 pub fn why(events: &[v1::UpdateEvent]) -> Option<String> {
     let is = |event: &&v1::UpdateEvent, wanted: fn(UpdateStatus) -> bool| {
@@ -310,6 +344,39 @@ mod tests {
             let events = [vec![begun.clone(), paused.clone()], rest].concat();
             assert_eq!(why(&events).as_deref(), expected);
         }
+    }
+
+    #[test]
+    fn what_had_come_about_before_the_turn_is_counted() {
+        use v1::InstanceAction::{RolledBack, UpdateFailed, Updated, Updating};
+        let event = |instance, action: v1::InstanceAction| v1::InstanceEvent {
+            instance,
+            action: action as i32,
+            ..v1::InstanceEvent::default()
+        };
+        let status = |status: UpdateStatus| v1::UpdateEvent {
+            status: v1::UpdateStatus::from(status) as i32,
+            ..v1::UpdateEvent::default()
+        };
+        let back = v1::UpdateTally { total: 4, working: 0, good: 3, failed: 0 };
+        let mut details = v1::GetUpdateResponse {
+            summary: Some(v1::UpdateSummary { tally: Some(back), ..Default::default() }),
+            events: vec![status(UpdateStatus::RollingForward)],
+            instance_events: vec![
+                event(0, Updating),
+                event(0, Updated),
+                event(1, Updating),
+                event(2, Updating),
+                event(1, UpdateFailed),
+                event(1, RolledBack),
+                event(0, RolledBack),
+            ],
+            ..v1::GetUpdateResponse::default()
+        };
+        assert_eq!(before_turn(&details), None);
+        details.events.extend([UpdateStatus::RollingBack, UpdateStatus::Aborted].map(status));
+        let forward = v1::UpdateTally { total: 4, working: 1, good: 1, failed: 1 };
+        assert_eq!(before_turn(&details), Some(forward));
     }
 
     #[test]
