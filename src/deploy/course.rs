@@ -2,7 +2,7 @@
 
 use aurora_api::v1;
 use aurora_client::deploy::{Ends, ends};
-use aurora_client::updates::{Following, before_turn, is_back, why};
+use aurora_client::updates::{self, Following, before_turn, is_back, why};
 use aurora_client::{Change, Scheduler, wait};
 use aurora_model::key::ClusterJobKey;
 use aurora_model::update::UpdateStatus;
@@ -104,7 +104,10 @@ impl Course<'_> {
             _ => (limits.on_timeout, Code::Timeout, "timed_out", TIMED_OUT),
         };
         summary.result(result);
-        let now = self.make(choice, message).await?;
+        let (now, status) = self.make(choice, message).await?;
+        if let Some(status) = status {
+            summary.status = Some(status.name());
+        }
         let begun = match code {
             Code::Timeout => {
                 let timeout = limits.timeout.unwrap_or_default();
@@ -115,13 +118,17 @@ impl Course<'_> {
         Err(Failure::new(code, format!("{begun}: {now}")))
     }
 
-    /// Makes what was chosen come true, and says what is now.
-    async fn make(&self, choice: Choice, message: &str) -> Result<String, Failure> {
+    /// Makes what was chosen come true. Says what is now, and where that has brought the update.
+    async fn make(
+        &self,
+        choice: Choice,
+        message: &str,
+    ) -> Result<(String, Option<UpdateStatus>), Failure> {
         let job = self.job;
         let key = match &self.followed {
             Followed::Update(key) => key,
             Followed::Batch(_) => {
-                return Ok(match choice {
+                let now = match choice {
                     Choice::Abort => {
                         let message = Some(message.to_owned());
                         self.scheduler.kill(&job.job, Vec::new(), message).await?;
@@ -130,26 +137,29 @@ impl Course<'_> {
                     Choice::Leave | Choice::Pause => {
                         format!("{job} goes on; `aurora job status {job}` shows it")
                     }
-                });
+                };
+                return Ok((now, None));
             }
         };
         let id = &key.id;
         let change = match choice {
             Choice::Leave => {
-                return Ok(format!(
+                let now = format!(
                     "update {id} goes on by itself; `aurora update wait {job} {id}` follows it"
-                ));
+                );
+                return Ok((now, None));
             }
             Choice::Pause => Change::Pause,
             Choice::Abort => Change::Abort,
         };
-        self.scheduler.change_update(change, key, Some(message.to_owned())).await?;
-        Ok(match choice {
+        let status = self.scheduler.change_update(change, key, Some(message.to_owned())).await?;
+        let now = match choice {
             Choice::Pause => {
                 format!("update {id} was paused; `aurora update resume {job}` lets it go on")
             }
             _ => format!("update {id} was aborted; {job} stays what it is at this moment"),
-        })
+        };
+        Ok((now, Some(updates::status(status)?)))
     }
 }
 

@@ -232,7 +232,12 @@ fn a_deployment_is_left_paused_or_aborted_when_its_time_is_over_or_it_is_interru
         );
         said
     };
-    let status = || statuses(&cluster)[0].clone();
+    // What was done of it last is what the summary tells.
+    let status = || {
+        let now = statuses(&cluster)[0].clone();
+        assert_eq!(summary(&cluster)["status"], json!(now));
+        now
+    };
     let said = timed_out(&[]);
     assert!(
         said.contains("it is not over after 1s: update ") && said.contains("goes on by itself"),
@@ -253,7 +258,8 @@ fn a_deployment_is_left_paused_or_aborted_when_its_time_is_over_or_it_is_interru
         (Signal::SIGTERM, &["--on-interrupt", "pause"], "ROLL_FORWARD_PAUSED"),
         (Signal::SIGINT, &["--on-interrupt", "abort"], "ABORTED"),
     ] {
-        let mut process = start(&cluster, more);
+        let more = [more, &["--summary", path.to_str().unwrap()]].concat();
+        let mut process = start(&cluster, &more);
         process.expect(": 0 of 1 done");
         process.signal(signal);
         assert_eq!(process.ended(), 130, "{:?}", process.lines());
