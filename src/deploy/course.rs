@@ -81,7 +81,8 @@ impl Course<'_> {
         // What is known of it says why, if it can still be had.
         let details = self.scheduler.update(key).await.ok();
         let why = details.and_then(|details| why(&details.events));
-        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+        // It may be a sentence, and the next one follows.
+        let why = why.map(|why| format!(": {}", why.trim_end_matches('.'))).unwrap_or_default();
         Err(Failure::new(
             code,
             format!(

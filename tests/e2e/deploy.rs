@@ -123,7 +123,8 @@ fn a_service_is_deployed_again_and_again() {
         "{}",
         bad.err()
     );
-    assert_eq!(bad.json()["message"].as_str().map(str::is_empty), Some(false));
+    let message = bad.json()["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("exited. `aurora update info "), "{message}");
     cluster.wait_running(&key, 2);
 
     // A file that cannot be used leaves a summary, too.
