@@ -42,7 +42,7 @@ impl Course<'_> {
     ) -> Result<(), Failure> {
         match &self.followed {
             Followed::Update(key) => {
-                let followed = follow(self.scheduler, key, summary);
+                let followed = follow(self.scheduler, self.job, key, summary);
                 match accompany(limits, signals, followed).await? {
                     Outcome::Ended(status) => self.updated(key, status, summary).await,
                     other => self.left(other, limits, summary).await,
@@ -185,6 +185,7 @@ fn ended(job: &ClusterJobKey, ends: Ends, summary: &mut Summary) -> Result<(), F
 /// Follows an update to its end, and tells on the way.
 async fn follow(
     scheduler: &Scheduler,
+    job: &ClusterJobKey,
     key: &v1::UpdateKey,
     summary: &mut Summary,
 ) -> Result<UpdateStatus, Failure> {
@@ -207,6 +208,9 @@ async fn follow(
         if told != Some(now) {
             note(&how_far(status, &update.tally, has_turned));
         }
+        if told.is_none_or(|(before, _)| before != status) {
+            note_pause(job, &key.id, status);
+        }
         told = Some(now);
         summary.status = Some(status.name());
         if let Some(forward) = turned.or((!has_turned).then_some(update.tally)) {
@@ -215,6 +219,13 @@ async fn follow(
         if status.is_terminal() {
             return Ok(status);
         }
+    }
+}
+
+/// Nothing goes on by itself while it is paused.
+pub(super) fn note_pause(job: &ClusterJobKey, id: &str, status: UpdateStatus) {
+    if matches!(status, UpdateStatus::RollForwardPaused | UpdateStatus::RollBackPaused) {
+        note(&format!("Update {id} is paused; `aurora update resume {job}` lets it go on"));
     }
 }
 

@@ -13,6 +13,7 @@ use aurora_api::v1;
 use aurora_client::deploy::{Deployment, Step, active};
 use aurora_client::keys::InstancesKey;
 use aurora_client::plan::{Plan, PlanId};
+use aurora_client::updates::status;
 use aurora_client::{Connection, Scheduler};
 use aurora_eval::ReadyJob;
 use aurora_model::key::ClusterJobKey;
@@ -24,7 +25,7 @@ use crate::job::{File, ask_plan, plan_text};
 use crate::output::{Output, note, print, warn};
 use crate::update::request;
 use accompany::{Choice, Signals};
-use course::{Course, Followed};
+use course::{Course, Followed, note_pause};
 use summary::Summary;
 
 /// How long a scheduler may be out of reach once it has answered: another one may be about to take over.
@@ -196,6 +197,10 @@ impl Args {
             Step::Refused(why) => return Err(refused(summary, &self.key, why)),
             Step::Join(update) => {
                 note(&format!("This deployment goes on already, as update {}", update.id));
+                // Who follows it is told on the way.
+                if let Some(going_on) = going_on.as_ref().filter(|_| self.no_wait) {
+                    note_pause(&self.key, &update.id, status(going_on.status)?);
+                }
             }
             Step::Create | Step::Update | Step::Schedule => {
                 if !self.yes && !is_yes(&answer("Deploy this? [y/N] ").await?) {

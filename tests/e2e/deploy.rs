@@ -248,7 +248,13 @@ fn a_deployment_is_left_paused_or_aborted_when_its_time_is_over_or_it_is_interru
     let said = timed_out(&["--on-timeout", "pause"]);
     assert!(said.contains("was paused; `aurora update resume"), "{said}");
     assert_eq!(status(), "ROLL_FORWARD_PAUSED");
+    // Who follows what is paused is told what lets it go on, as is who does not wait.
+    let resume = format!("is paused; `aurora update resume {key}` lets it go on");
+    let words = ["deploy", &key, &file, "--yes", "--no-wait"];
+    let joined = cluster.run(&words).expect(0).err();
+    assert_eq!(joined.matches(&resume).count(), 1, "{joined}");
     let said = timed_out(&["--on-timeout", "abort"]);
+    assert_eq!(said.matches(&resume).count(), 1, "{said}");
     assert!(said.contains("was aborted"), "{said}");
     assert_eq!(status(), "ABORTED");
 
