@@ -1,5 +1,6 @@
 //! How an update is shown while it goes on: a bar for all of it, and one for each batch.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
@@ -25,9 +26,10 @@ pub(super) struct View {
     update: Option<Update>,
 }
 
-/// When a batch was first seen under way, and first seen done.
+/// When a batch began, and when it was done, as far as that was seen or is told.
 #[derive(Debug, Clone, Copy, Default)]
 struct Times {
+    has_begun: bool,
     began_ms: Option<i64>,
     ended_ms: Option<i64>,
 }
@@ -42,26 +44,38 @@ impl View {
         self.sizes.is_none() && self.update.is_some()
     }
 
-    pub(super) fn instruct(&mut self, instructions: &v1::UpdateInstructions) {
-        let total = self.update.as_ref().map_or(0, |update| update.tally.total);
-        let sizes = batches(instructions, total);
-        self.times = vec![Times::default(); sizes.len()];
+    /// Tells of the batches, and of what has become of them before they were looked at.
+    pub(super) fn instruct(&mut self, details: &v1::GetUpdateResponse) {
+        // The events and the tally are of the same moment.
+        if let Some(Ok(update)) = details.summary.as_ref().map(Update::read) {
+            self.update = Some(update);
+        }
+        let tally = self.update.as_ref().map(|update| update.tally).unwrap_or_default();
+        let instructions = details.update.as_ref().and_then(|update| update.instructions.as_ref());
+        let sizes = instructions.map(|of| batches(of, tally.total)).unwrap_or_default();
         self.sizes = Some(sizes);
-    }
-
-    /// Nothing is known of its batches.
-    pub(super) fn has_no_batches(&mut self) {
-        self.sizes = Some(Vec::new());
+        let (begun, done) = moments(&details.instance_events, &tally);
+        let mut first = 0;
+        let times = self.bars().into_iter().map(|bar| {
+            let size = usize::try_from(bar.total).unwrap_or(usize::MAX);
+            let began_ms = begun.get(first).copied();
+            first += size;
+            let ended_ms = done.get(first - 1).copied();
+            Times { has_begun: bar.good + bar.working > 0, began_ms, ended_ms }
+        });
+        self.times = times.collect();
     }
 
     pub(super) fn take(&mut self, update: Update, now_ms: i64) {
         self.update = Some(update);
-        for (bar, times) in self.bars().into_iter().zip(0..) {
-            let Some(times) = self.times.get_mut(times) else { continue };
-            if bar.good + bar.working + bar.failed > 0 {
-                times.began_ms.get_or_insert(now_ms);
+        for (bar, times) in self.bars().into_iter().zip(&mut self.times) {
+            let is_done = bar.good == bar.total;
+            if !times.has_begun && bar.good + bar.working > 0 {
+                times.has_begun = true;
+                // Of one that is done at first sight the beginning was not seen.
+                times.began_ms = (!is_done).then_some(now_ms);
             }
-            if bar.good + bar.failed == bar.total {
+            if is_done {
                 times.ended_ms.get_or_insert(now_ms);
             }
         }
@@ -121,6 +135,38 @@ impl View {
     }
 }
 
+/// When instances were taken up, and when they were done with, each in the order of time: as batches are taken up one
+/// after the other, that is the order of the batches. Nothing if not all of the tally are told of, as those that needed
+/// nothing are not.
+fn moments(events: &[v1::InstanceEvent], tally: &v1::UpdateTally) -> (Vec<i64>, Vec<i64>) {
+    use v1::InstanceAction::{UpdateFailed, Updated, Updating};
+    let (mut begun, mut done) = (BTreeMap::new(), BTreeMap::new());
+    for event in events {
+        match event.action() {
+            Updating => {
+                begun.entry(event.instance).or_insert(event.timestamp_ms);
+            }
+            Updated | UpdateFailed => {
+                done.insert(event.instance, event.timestamp_ms);
+            }
+            _ => {}
+        }
+    }
+    let v1::UpdateTally { working, good, failed, .. } = *tally;
+    let is_told = |moments: &BTreeMap<u32, i64>, count: u32| {
+        u32::try_from(moments.len()).is_ok_and(|told| told == count)
+    };
+    if !is_told(&begun, good + working + failed) || !is_told(&done, good + failed) {
+        return (Vec::new(), Vec::new());
+    }
+    let sorted = |moments: BTreeMap<u32, i64>| {
+        let mut moments: Vec<i64> = moments.into_values().collect();
+        moments.sort_unstable();
+        moments
+    };
+    (sorted(begun), sorted(done))
+}
+
 fn style(status: UpdateStatus) -> Style {
     let color = match status {
         UpdateStatus::RolledForward => AnsiColor::Green,
@@ -140,32 +186,45 @@ fn span(ms: i64) -> String {
 mod tests {
     use super::*;
 
-    fn update(status: UpdateStatus, good: u32, working: u32, failed: u32) -> Update {
+    fn summary(status: UpdateStatus, good: u32, working: u32, failed: u32) -> v1::UpdateSummary {
         let job = v1::JobKey { role: "r".into(), environment: "e".into(), name: "n".into() };
-        let summary = v1::UpdateSummary {
+        v1::UpdateSummary {
             key: Some(v1::UpdateKey { job: Some(job), id: "u".into() }),
             status: v1::UpdateStatus::from(status) as i32,
             tally: Some(v1::UpdateTally { total: 7, working, good, failed }),
             created_ms: 1_000,
             modified_ms: 61_000,
             ..v1::UpdateSummary::default()
-        };
-        Update::read(&summary).unwrap()
+        }
     }
 
-    fn view() -> View {
+    fn update(status: UpdateStatus, good: u32, working: u32, failed: u32) -> Update {
+        Update::read(&summary(status, good, working, failed)).unwrap()
+    }
+
+    /// Three batches: of three, of three, and of one.
+    fn details() -> v1::GetUpdateResponse {
         let batch = v1::BatchStrategy { group_size: 3, autopause_after_batch: false };
         let settings = v1::UpdateSettings {
             strategy: Some(v1::update_settings::Strategy::Batch(batch)),
             ..v1::UpdateSettings::default()
         };
+        let instructions =
+            v1::UpdateInstructions { settings: Some(settings), ..Default::default() };
+        v1::GetUpdateResponse {
+            update: Some(v1::JobUpdate {
+                instructions: Some(instructions),
+                ..v1::JobUpdate::default()
+            }),
+            ..v1::GetUpdateResponse::default()
+        }
+    }
+
+    fn view() -> View {
         let mut view = View::new("c/r/e/n".into());
         view.take(update(UpdateStatus::RollingForward, 0, 0, 0), 1_000);
         assert!(view.wants_instructions());
-        view.instruct(&v1::UpdateInstructions {
-            settings: Some(settings),
-            ..v1::UpdateInstructions::default()
-        });
+        view.instruct(&details());
         view
     }
 
@@ -191,6 +250,48 @@ mod tests {
                 "  batch 3  [..........] 0/1",
             ]
         );
+    }
+
+    #[test]
+    fn what_was_not_seen_has_the_times_of_the_events_or_none() {
+        use v1::InstanceAction::{Updated, Updating};
+        let event = |instance, timestamp_ms, action: v1::InstanceAction| v1::InstanceEvent {
+            instance,
+            timestamp_ms,
+            action: action as i32,
+            ..v1::InstanceEvent::default()
+        };
+        let begun = [(0, 1_000), (1, 1_100), (2, 1_200), (3, 9_000), (4, 9_000), (5, 9_000)];
+        let mut events: Vec<_> = begun.map(|(instance, at)| event(instance, at, Updating)).into();
+        // Somebody was asked for leave to stop it.
+        events.push(event(2, 1_300, Updating));
+        let done = [(2, 6_000), (0, 7_000), (1, 8_000), (3, 19_000)];
+        events.extend(done.map(|(instance, at)| event(instance, at, Updated)));
+        for (events, first, second) in [
+            (events.clone(), "  batch 1  [##########] 3/3  7s", "  2 under way  11s"),
+            (events[1..].to_vec(), "  batch 1  [##########] 3/3", "  2 under way"),
+        ] {
+            let mut view = View::new("c/r/e/n".into());
+            view.take(update(UpdateStatus::RollingForward, 3, 3, 0), 18_000);
+            let summary = summary(UpdateStatus::RollingForward, 4, 2, 0);
+            view.instruct(&v1::GetUpdateResponse {
+                summary: Some(summary),
+                instance_events: events,
+                ..details()
+            });
+            view.take(update(UpdateStatus::RollingForward, 4, 2, 0), 20_000);
+            let lines = plain(&view.lines(SIZE, 20_000));
+            assert_eq!(lines[2], first);
+            assert!(lines[3].ends_with(second), "{lines:#?}");
+            // What is seen from its beginning on is not affected; what is over at first sight has no time.
+            view.take(update(UpdateStatus::RollingForward, 6, 1, 0), 30_000);
+            assert!(plain(&view.lines(SIZE, 34_000))[4].ends_with("  1 under way  4s"));
+        }
+        let mut view = view();
+        view.take(update(UpdateStatus::RollingForward, 4, 2, 0), 20_000);
+        let lines = plain(&view.lines(SIZE, 25_000));
+        assert_eq!(lines[2], "  batch 1  [##########] 3/3");
+        assert!(lines[3].ends_with("  5s"), "{lines:#?}");
     }
 
     #[test]

@@ -91,11 +91,7 @@ pub(super) async fn instruct(
     is_shown: bool,
 ) -> Result<(), Failure> {
     if is_shown && view.wants_instructions() {
-        let update = scheduler.update(key).await?.update;
-        match update.and_then(|update| update.instructions) {
-            Some(instructions) => view.instruct(&instructions),
-            None => view.has_no_batches(),
-        }
+        view.instruct(&scheduler.update(key).await?);
     }
     Ok(())
 }

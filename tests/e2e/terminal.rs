@@ -62,14 +62,16 @@ fn the_tasks_of_a_job_are_shown_as_they_change() {
 fn an_update_is_shown_batch_by_batch() {
     let cluster = Cluster::start();
     let web = key("web");
-    let version = |seconds: u32| {
-        let update = "update_config = UpdateConfig(watch_secs = 2, update_strategy = \
-                      BatchUpdateStrategy(batch_size = 2)), environment = 'prod'";
+    let version = |seconds: u32, watch_secs: u32| {
+        let update = format!(
+            "update_config = UpdateConfig(watch_secs = {watch_secs}, update_strategy = \
+             BatchUpdateStrategy(batch_size = 2)), environment = 'prod'"
+        );
         let text = service(&role(), "web", 5, &format!("exec sleep {seconds}"));
-        let text = text.replace("environment = 'prod'", update);
+        let text = text.replace("environment = 'prod'", &update);
         cluster.home.file("web.aurora", &text).to_str().unwrap().to_owned()
     };
-    let first = version(1000);
+    let first = version(1000, 2);
     let words = cluster.words(&["update", "start", &web, &first, "--wait"]);
     let terminal = Terminal::start(&cluster.home, &words, 120, 30);
     terminal.expect("Current state ROLLING_FORWARD");
@@ -84,6 +86,7 @@ fn an_update_is_shown_batch_by_batch() {
         (first && second).then_some(screen)
     });
     assert_eq!(screen.iter().filter(|line| line.contains("  batch 2")).count(), 1, "{screen:#?}");
+    assert!(age_of(&screen, "  batch 1 ") >= 2, "{screen:#?}");
     let screen = terminal.expect("status 0");
     // The last view stays, between the states and the prompt.
     let at = |text: &str| screen.iter().rposition(|line| line.contains(text)).unwrap();
@@ -94,11 +97,19 @@ fn an_update_is_shown_batch_by_batch() {
     drop(terminal);
 
     // `info --watch` shows the same; Ctrl-C ends the looking, not the update.
-    let second = version(2000);
+    // Batches that nobody saw have taken what they have taken.
+    let second = version(2000, 4);
     cluster.run(&["update", "start", &web, &second]).expect(0);
+    wait_for("the end of the first batch", || {
+        let info = cluster.run(&["update", "info", &web, "-o", "json"]).expect(0).json();
+        let events = info["instance_update_events"].as_array().unwrap();
+        let done = events.iter().filter(|event| event["action"] == "INSTANCE_UPDATED").count();
+        (done >= 2).then_some(())
+    });
     let words = cluster.words(&["update", "info", &web, "--watch"]);
     let terminal = Terminal::start(&cluster.home, &words, 120, 30);
-    terminal.expect("  batch 1");
+    let screen = terminal.expect("  batch 1");
+    assert!(age_of(&screen, "  batch 1 ") >= 4, "{screen:#?}");
     terminal.press("C-c");
     let screen = terminal.expect("status 130");
     assert!(screen.iter().any(|line| line.contains("error: interrupted")), "{screen:#?}");
@@ -146,9 +157,14 @@ fn age(screen: &[String]) -> u64 {
 
 /// For how many seconds an update is shown to go on.
 fn update_age(screen: &[String]) -> u64 {
-    let line = screen.iter().find(|line| line.starts_with("  all ")).unwrap();
+    age_of(screen, "  all ")
+}
+
+/// The seconds at the end of a line that begins so.
+fn age_of(screen: &[String], begin: &str) -> u64 {
+    let line = screen.iter().find(|line| line.starts_with(begin)).unwrap();
     let (_, age) = line.rsplit_once("  ").unwrap();
-    humantime::parse_duration(age).unwrap().as_secs()
+    humantime::parse_duration(age).unwrap_or_else(|_| panic!("{line:?} has no time")).as_secs()
 }
 
 /// What a view costs to go on being drawn, not to begin: less than 5 % of a core. `shown_age` is what the view shows of
