@@ -236,8 +236,10 @@ pub fn before_turn(details: &v1::GetUpdateResponse) -> Option<v1::UpdateTally> {
     let failed = of(v1::InstanceAction::UpdateFailed);
     let good = &of(v1::InstanceAction::Updated) - &failed;
     let begun = of(v1::InstanceAction::Updating);
+    let back = details.summary.as_ref().and_then(|summary| summary.tally).unwrap_or_default();
+    let instructions = details.update.as_ref().and_then(|update| update.instructions.as_ref());
     Some(v1::UpdateTally {
-        total: details.summary.as_ref().and_then(|summary| summary.tally).unwrap_or_default().total,
+        total: back.total.saturating_add(instructions.map_or(0, surge_of)),
         working: count((&(&begun - &failed) - &good).len()),
         good: count(good.len()),
         failed: count(failed.len()),
@@ -259,9 +261,7 @@ pub fn why(events: &[v1::UpdateEvent]) -> Option<String> {
 pub fn batches(instructions: &v1::UpdateInstructions, total: u32) -> Vec<u32> {
     use v1::update_settings::Strategy;
     let Some(settings) = &instructions.settings else { return Vec::new() };
-    let surge = instructions
-        .surge
-        .map_or(0, |surge| surge.last.saturating_sub(surge.first).saturating_add(1));
+    let surge = surge_of(instructions);
     let canary = settings.canary.map_or(0, |canary| canary.instances);
     let mut cut = Cut { left: total, sizes: Vec::new() };
     // Those that run beside the others, and those that go first, are batches of their own.
@@ -285,6 +285,11 @@ pub fn batches(instructions: &v1::UpdateInstructions, total: u32) -> Vec<u32> {
         Some(Strategy::Queue(_)) | None => return Vec::new(),
     }
     cut.sizes
+}
+
+/// How many instances run beside the others, which are there on the way forward only.
+fn surge_of(instructions: &v1::UpdateInstructions) -> u32 {
+    instructions.surge.map_or(0, |surge| surge.last.saturating_sub(surge.first).saturating_add(1))
 }
 
 struct Cut {
@@ -361,6 +366,13 @@ mod tests {
         let back = v1::UpdateTally { total: 4, working: 0, good: 3, failed: 0 };
         let mut details = v1::GetUpdateResponse {
             summary: Some(v1::UpdateSummary { tally: Some(back), ..Default::default() }),
+            update: Some(v1::JobUpdate {
+                instructions: Some(v1::UpdateInstructions {
+                    surge: Some(v1::InstanceRange { first: 4, last: 5 }),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            }),
             events: vec![status(UpdateStatus::RollingForward)],
             instance_events: vec![
                 event(0, Updating),
@@ -371,11 +383,10 @@ mod tests {
                 event(1, RolledBack),
                 event(0, RolledBack),
             ],
-            ..v1::GetUpdateResponse::default()
         };
         assert_eq!(before_turn(&details), None);
         details.events.extend([UpdateStatus::RollingBack, UpdateStatus::Aborted].map(status));
-        let forward = v1::UpdateTally { total: 4, working: 1, good: 1, failed: 1 };
+        let forward = v1::UpdateTally { total: 6, working: 1, good: 1, failed: 1 };
         assert_eq!(before_turn(&details), Some(forward));
     }
 
