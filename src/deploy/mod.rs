@@ -172,13 +172,17 @@ impl Args {
     ) -> Result<Option<Ready>, Failure> {
         let scheduler = Scheduler::of_cluster(&self.key.cluster, &self.connection).await?;
         let key = InstancesKey { job: self.key.clone(), instances: None };
-        let plan = ask_plan(&scheduler, job, &key, true).await?;
+        let mut plan = ask_plan(&scheduler, job, &key, true).await?;
         let scheduler = scheduler.patient(PATIENCE);
+        let going_on = active(&scheduler, &self.key.job).await?;
+        if going_on.is_none() && !plan.conflicts.is_empty() {
+            // What stood in the way may have been an update that has ended since then.
+            plan = ask_plan(&scheduler, job, &key, true).await?;
+        }
         self.show(&plan)?;
         let deployment = Deployment::new(&plan, self.idempotency_key.as_deref());
         summary.plan(&plan);
         summary.url = Some(scheduler.page_of(&self.key.job).await);
-        let going_on = active(&scheduler, &self.key.job).await?;
         let step = deployment.step(&plan, going_on.as_ref());
         if let Some(planned) = &self.check_plan {
             let checked = match step {

@@ -207,6 +207,33 @@ fn a_deployment_that_goes_on_is_joined_and_outlives_its_scheduler() {
     assert_eq!(statuses(&cluster).len(), 4);
 }
 
+/// One that ends while a repeated step makes up its mind has left nothing to do.
+#[test]
+fn a_deployment_may_end_while_it_is_repeated() {
+    let cluster = Cluster::start();
+    let key = key("web");
+    let file = write(&cluster, 2, "exec sleep 1000", 0);
+    cluster.run(&["deploy", &key, &file, "--yes"]).expect(0);
+    // The second instance is still what it was when the step is repeated.
+    write(&cluster, 2, "exec sleep 2000", 4);
+    let plan = cluster.run(&["plan", &key, &file, "-o", "json"]).expect(0).json();
+    let planned = plan["id"].as_str().unwrap();
+    let mut first = start(&cluster, &["--check-plan", planned]);
+    first.expect("ROLLING_FORWARD: ");
+    let proxy = Proxy::before(&cluster.scheduler_address());
+    let address = proxy.address();
+    proxy.plan("ListUpdates", 1, Fault::Late(Duration::from_secs(20)));
+    let words = ["deploy", &key, &file, "--yes", "--check-plan", planned, "--scheduler", &address];
+    let mut second = Process::start(&mut cluster.home.aurora(&words));
+    wait_for("the question", || (proxy.calls("ListUpdates") == 1).then_some(()));
+    assert_eq!(statuses(&cluster)[0], "ROLLING_FORWARD");
+    for process in [&mut first, &mut second] {
+        assert_eq!(process.ended(), 0, "{:?}", process.lines());
+    }
+    second.expect("there is nothing to deploy");
+    assert_eq!(statuses(&cluster).len(), 2);
+}
+
 #[test]
 fn a_deployment_is_left_paused_or_aborted_when_its_time_is_over_or_it_is_interrupted() {
     let cluster = Cluster::start();
