@@ -60,7 +60,7 @@ impl View {
             let size = usize::try_from(bar.total).unwrap_or(usize::MAX);
             let began_ms = begun.get(first).copied();
             first += size;
-            let ended_ms = done.get(first - 1).copied();
+            let ended_ms = first.checked_sub(1).and_then(|last| done.get(last)).copied();
             Times { has_begun: bar.good + bar.working > 0, began_ms, ended_ms }
         });
         self.times = times.collect();
