@@ -9,6 +9,7 @@ use boon::{Compiler, Schemas};
 use serde_json::Value;
 
 use crate::support::cluster::Cluster;
+use crate::support::process::Process;
 use crate::support::{Ran, role, service};
 
 fn folder() -> PathBuf {
@@ -170,6 +171,18 @@ fn each_command_prints_what_its_schema_says() {
     book.both("job-status", &cluster, &["job", "status", "test"]);
     book.both("job-status", &cluster, &["job", "status", "test/nobody"]);
     book.both("quota-get", &cluster, &["quota", "get", &format!("test/{role}")]);
+    // Lines that go on: of tasks, and of an update that is over.
+    let words = cluster.words(&["job", "status", &web, "--watch", "-o", "json"]);
+    let mut watching = Process::start(&mut cluster.home.aurora(&words));
+    let line = watching.expect("\"instance\":0");
+    book.check("job-status-watch", &serde_json::from_str(&line).unwrap());
+    watching.kill();
+    let words = ["update", "info", &web, &id, "--watch", "-o", "json"];
+    let lines = cluster.run(&words).expect(0).out();
+    assert!(lines.contains("INSTANCE_UPDATED") && lines.contains("ROLLED_FORWARD"), "{lines}");
+    for line in lines.lines() {
+        book.check("update-info-watch", &serde_json::from_str(line).unwrap());
+    }
     book.run("cron-schedule", &cluster, &["cron", "schedule", &key("cron"), &cron]);
     book.run("cron-start", &cluster, &["cron", "start", &key("cron")]);
     book.run("cron-show", &cluster, &["cron", "show", &key("cron")]);
