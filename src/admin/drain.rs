@@ -46,6 +46,7 @@ pub(crate) struct Args {
     #[arg(
         long,
         value_name = "TIME",
+        allow_negative_numbers = true,
         value_parser = duration::parse,
         requires_all = ["override_percentage", "override_reason"]
     )]

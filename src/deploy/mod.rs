@@ -57,7 +57,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["timeout", "on_timeout", "on_interrupt"])]
     no_wait: bool,
     /// Wait no longer than this, such as 90s, 5m or 1h30m; then the status is 9. Without it there is no limit.
-    #[arg(long, value_name = "TIME", value_parser = crate::timeout::duration)]
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = crate::timeout::duration)]
     timeout: Option<Duration>,
     /// What becomes of the deployment if the time is over.
     #[arg(long, value_enum, default_value = "leave", value_name = "WHAT")]
@@ -172,11 +172,12 @@ impl Args {
     ) -> Result<Option<Ready>, Failure> {
         let scheduler = Scheduler::of_cluster(&self.key.cluster, &self.connection).await?;
         let key = InstancesKey { job: self.key.clone(), instances: None };
+        let before = active(&scheduler, &self.key.job).await?;
         let mut plan = ask_plan(&scheduler, job, &key, true).await?;
         let scheduler = scheduler.patient(PATIENCE);
         let going_on = active(&scheduler, &self.key.job).await?;
-        if going_on.is_none() && !plan.conflicts.is_empty() {
-            // What stood in the way may have been an update that has ended since then.
+        if going_on.is_none() && (before.is_some() || !plan.conflicts.is_empty()) {
+            // An update has ended since then: it may have stood in the way, and has changed what runs.
             plan = ask_plan(&scheduler, job, &key, true).await?;
         }
         self.show(&plan)?;

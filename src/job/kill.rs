@@ -164,18 +164,25 @@ impl How {
                 break;
             }
         }
-        if self.open_browser.is_wanted() {
+        let is_begun = !killed.is_empty() || !late.is_empty();
+        if self.open_browser.is_wanted() && (is_begun || refused.is_none()) {
             self.open_browser.show(&scheduler.page_of(&key.job).await);
         }
-        let is_begun = !killed.is_empty() || !late.is_empty();
         if self.output.is_data() && (is_begun || refused.is_none()) {
             self.output.print(
                 &json!({ "job": key.to_string(), "killed": killed, "not_killed_in_time": late }),
             )?;
         }
         if let Some(failure) = refused {
-            let told = format_args!("instances {killed:?} of {key} were killed before that");
-            return Err(if is_begun { failure.after(told) } else { failure });
+            let done = match (killed.as_slice(), late.as_slice()) {
+                ([], []) => return Err(failure),
+                (killed, []) => format!("instances {killed:?} of {key} were killed before that"),
+                ([], late) => format!("instances {late:?} of {key} were told to end before that"),
+                (killed, late) => format!(
+                    "instances {killed:?} of {key} were killed before that, and {late:?} told to end"
+                ),
+            };
+            return Err(failure.after(done));
         }
         if failures > 0 {
             let code = if self.no_batching { Code::Timeout } else { Code::CommandFailure };

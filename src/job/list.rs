@@ -5,10 +5,14 @@ use std::time::Duration;
 use aurora_api::v1::JobSummary;
 use aurora_client::{Connection, Scheduler, keys::JobPattern};
 use aurora_model::key::JobKey;
+use futures::future::join_all;
 use serde_json::json;
 
 use crate::failure::{Code, Failure};
 use crate::output::{Output, print, warn};
+
+/// How long one of many clusters is tried again, at most.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -65,9 +69,12 @@ pub(super) async fn only(
         return Ok(Some((name, scheduler)));
     }
     // One that is given is the only one that is meant, whatever its cluster is called.
-    match connection.given()? {
-        Some(scheduler) => Ok(Some((scheduler.info().await?.cluster, scheduler))),
-        None => Ok(None),
+    if let Some(scheduler) = connection.given()? {
+        return Ok(Some((scheduler.info().await?.cluster, scheduler)));
+    }
+    match connection.names()?.as_slice() {
+        [name] => Ok(Some((name.clone(), Scheduler::of_cluster(name, connection).await?))),
+        _ => Ok(None),
     }
 }
 
@@ -81,15 +88,18 @@ pub(super) async fn of_each<T>(
     if let Some((cluster, scheduler)) = only(pattern, connection).await? {
         return Ok((ask(&cluster, &scheduler).await?, None));
     }
+    let names = connection.names()?;
+    let connection =
+        Connection { retry_for: connection.retry_for.min(PATIENCE), ..connection.clone() };
+    // All at the same time, and told in their order.
+    let asked = names.iter().map(async |name| {
+        let scheduler = Scheduler::of_cluster(name, &connection).await?;
+        ask(name, &scheduler).await
+    });
+    let asked: Vec<Result<Vec<T>, Failure>> = join_all(asked).await;
     let (mut found, mut missed, mut code) = (Vec::new(), Vec::new(), None);
-    for name in connection.names()? {
-        let asked = async {
-            // Once: it is one of many.
-            let cluster = connection.find(&name)?;
-            let scheduler = Scheduler::of(cluster, Duration::ZERO, connection.request_timeout);
-            ask(&name, &scheduler).await
-        };
-        match asked.await {
+    for (name, asked) in names.into_iter().zip(asked) {
+        match asked {
             Ok(some) => found.extend(some),
             Err(failure) => {
                 warn(&format!("cluster {name} could not be asked: {failure}"));

@@ -82,19 +82,14 @@ fn write_ports(text: &mut String, job: &ReadyJob) -> Result {
     writeln!(text)
 }
 
-/// A check of a port that the task does not have is none.
+/// One by HTTP is none without a port of that name; other checks must have theirs.
 fn write_health(text: &mut String, job: &ReadyJob) -> Result {
     let health = &job.config.health_check_config;
     let checker = &health.health_checker;
-    let port = match (&checker.shell, &checker.grpc, &checker.tcp) {
-        (Some(_), ..) => None,
-        (None, Some(grpc), _) => Some(grpc.port.as_str()),
-        (None, None, Some(tcp)) => Some(tcp.port.as_str()),
-        (None, None, None) => Some("health"),
-    };
+    let is_http = checker.shell.is_none() && checker.grpc.is_none() && checker.tcp.is_none();
     let announced = job.config.announce.iter().flat_map(|announce| announce.portmap.keys());
     let mut ports = job.request.task.resources.ports.iter().chain(announced);
-    if port.is_some_and(|port| !ports.any(|known| known == port)) {
+    if is_http && !ports.any(|port| port == "health") {
         return Ok(());
     }
     writeln!(text, "Health check")?;

@@ -108,15 +108,18 @@ impl Args {
         let outcome = restart.outcome();
         let is_late = match is_late {
             Ok(is_late) => is_late,
-            Err(failure) if outcome.restarted.is_empty() && outcome.failed.is_empty() => {
-                return Err(failure);
-            }
             Err(failure) => {
+                let failed: Vec<u32> = outcome.failed.keys().copied().collect();
+                let done = match (outcome.restarted.as_slice(), failed.as_slice()) {
+                    ([], []) => return Err(failure),
+                    (well, []) => format!("instances {well:?} of {key} were restarted"),
+                    ([], failed) => format!("instances {failed:?} of {key} have not come up well"),
+                    (well, failed) => format!(
+                        "instances {well:?} of {key} were restarted, and {failed:?} have not come up well"
+                    ),
+                };
                 self.print(&outcome)?;
-                let done = &outcome.restarted;
-                return Err(
-                    failure.after(format_args!("instances {done:?} of {key} were restarted"))
-                );
+                return Err(failure.after(done));
             }
         };
         if self.open_browser.is_wanted() {

@@ -45,7 +45,7 @@ pub(crate) struct Args {
     #[arg(long = "for", value_enum, ignore_case = true, value_name = "CONDITION")]
     condition: Condition,
     /// How long `healthy` must hold.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", allow_negative_numbers = true, value_parser = duration)]
     stable_for: Duration,
     #[command(flatten)]
     timeout: Timeout,
@@ -60,16 +60,6 @@ pub(crate) struct Args {
 impl Args {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let key = &self.key.job;
-        let scheduler = Scheduler::of_cluster(&key.cluster, &self.connection).await?;
-        let until = match self.condition {
-            Condition::Running | Condition::Healthy => Until::Running,
-            Condition::Finished => Until::Finished,
-            Condition::Ended | Condition::Gone => Until::Ended,
-            Condition::Update => return self.update(&scheduler).await,
-        };
-        if self.condition != Condition::Gone {
-            self.check_there(&scheduler).await?;
-        }
         let stable = match self.condition {
             Condition::Healthy => self.stable_for,
             _ => Duration::ZERO,
@@ -84,6 +74,16 @@ impl Args {
                     words(stable)
                 ),
             ));
+        }
+        let scheduler = Scheduler::of_cluster(&key.cluster, &self.connection).await?;
+        let until = match self.condition {
+            Condition::Running | Condition::Healthy => Until::Running,
+            Condition::Finished => Until::Finished,
+            Condition::Ended | Condition::Gone => Until::Ended,
+            Condition::Update => return self.update(&scheduler).await,
+        };
+        if self.condition != Condition::Gone {
+            self.check_there(&scheduler).await?;
         }
         let wait = Wait { until, stable, timeout: self.timeout.timeout };
         wait::wait(&scheduler, &key.job, self.key.instances.as_ref(), wait).await?;

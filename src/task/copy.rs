@@ -1,6 +1,7 @@
 //! `aurora task cp`.
 
-use std::io::{self, IsTerminal as _};
+use std::io;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use aurora_client::Connection;
 use aurora_client::copy::{Below, Copied, fetch, send, send_stream, write_to};
 use aurora_client::keys::InstanceKey;
+use rustix::fs::FileType;
 
 use super::{any, running};
 use crate::failure::{Code, Failure};
@@ -70,8 +72,8 @@ impl Args {
                 let copied = Copied::default();
                 let mut out = io::stdout().lock();
                 let writing = write_to(&sandbox, path, &mut out, &copied);
-                // What is printed is not to be mixed with anything.
-                let is_seen = io::stdout().is_terminal();
+                // What is printed, here or by whoever reads it, is not to be mixed with anything.
+                let is_seen = !is_file(&io::stdout());
                 let written = if is_seen { writing.await } else { shown(&copied, writing).await };
                 Ok(written?)
             }
@@ -85,8 +87,8 @@ impl Args {
                 let sandbox = running(key, &self.connection).await?;
                 let copied = Copied::default();
                 let sending = send_stream(&sandbox, io::stdin(), path, &copied);
-                // Nor is what is typed.
-                let is_typed = io::stdin().is_terminal();
+                // Nor is what is typed, or told by whoever writes it.
+                let is_typed = !is_file(&io::stdin());
                 let sent = if is_typed { sending.await } else { shown(&copied, sending).await };
                 Ok(sent?)
             }
@@ -97,6 +99,11 @@ impl Args {
             )),
         }
     }
+}
+
+/// Whether a stream is a file, so that nobody else is at it.
+fn is_file(stream: &impl AsFd) -> bool {
+    rustix::fs::fstat(stream).is_ok_and(|found| FileType::from_raw_mode(found.st_mode).is_file())
 }
 
 /// Shows on a terminal how far a copy has come, if it takes longer than a moment.

@@ -222,10 +222,12 @@ fn a_deployment_may_end_while_it_is_repeated() {
     first.expect("ROLLING_FORWARD: ");
     let proxy = Proxy::before(&cluster.scheduler_address());
     let address = proxy.address();
-    proxy.plan("ListUpdates", 1, Fault::Late(Duration::from_secs(20)));
+    // The look that comes after the plan.
+    proxy.plan("ListUpdates", 1, Fault::Late(Duration::ZERO));
+    proxy.plan("ListUpdates", 1, Fault::Late(Duration::from_secs(30)));
     let words = ["deploy", &key, &file, "--yes", "--check-plan", planned, "--scheduler", &address];
     let mut second = Process::start(&mut cluster.home.aurora(&words));
-    wait_for("the question", || (proxy.calls("ListUpdates") == 1).then_some(()));
+    wait_for("the question", || (proxy.calls("ListUpdates") == 2).then_some(()));
     assert_eq!(statuses(&cluster)[0], "ROLLING_FORWARD");
     for process in [&mut first, &mut second] {
         assert_eq!(process.ended(), 0, "{:?}", process.lines());
@@ -249,7 +251,7 @@ fn a_deployment_is_left_paused_or_aborted_when_its_time_is_over_or_it_is_interru
             &file,
             "--yes",
             "--timeout",
-            "1s",
+            "5s",
             "--summary",
             path.to_str().unwrap(),
         ];
@@ -268,7 +270,7 @@ fn a_deployment_is_left_paused_or_aborted_when_its_time_is_over_or_it_is_interru
     };
     let said = timed_out(&[]);
     assert!(
-        said.contains("it is not over after 1s: update ") && said.contains("goes on by itself"),
+        said.contains("it is not over after 5s: update ") && said.contains("goes on by itself"),
         "{said}"
     );
     assert_eq!(status(), "ROLLING_FORWARD");

@@ -205,7 +205,7 @@ fn the_gitlab_jobs_plan_and_deploy() {
     let summary: Value = serde_json::from_slice(&summary).unwrap();
     assert_eq!((&summary["result"], &summary["job"]), (&"deployed".into(), &key.as_str().into()));
     // A step that is repeated follows what goes on.
-    write(&cluster, "exec sleep 1500", 8);
+    write(&cluster, "exec sleep 1500", 20);
     let planned = run("plan").expect(0).out();
     let mut lost = Process::start(&mut command("deploy"));
     lost.expect("ROLLING_FORWARD: ");

@@ -243,11 +243,11 @@ fn c73_every_cluster_or_one_and_no_pattern_of_clusters() {
     let entries = [&[away], &entries[..]].concat();
     world.cluster.home.file("clusters.json", &format!("[{}]", entries.join(", ")));
     for words in [&["job", "list", "*"][..], &["job", "status", "*", "-o", "json"]] {
-        let some = run(words).expect(7);
+        let some = run(&[words, &["--no-retry"]].concat()).expect(7);
         assert!(some.out().contains(&east) && some.out().contains(&west), "{}", some.out());
         assert_says(&some.err(), "not all is shown: of away nothing is known");
     }
-    assert_says(&run(&["job", "status", "*/nobody"]).expect(7).err(), "of away");
+    assert_says(&run(&["job", "status", "*/nobody", "--no-retry"]).expect(7).err(), "of away");
     // One that is given is the only one.
     assert_eq!(world.run(&["job", "list", "*"]).expect(0).out(), format!("{web}\n"));
 }

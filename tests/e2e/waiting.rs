@@ -61,7 +61,7 @@ fn a_condition_is_waited_for() {
 
     // An instance that comes and goes is never well for long enough.
     let flaky = create(&cluster, "flaky", &service(&role(), "flaky", 1, "sleep 0.5; exit 1"));
-    let late = wait(&flaky, "healthy", &["--stable-for", "3s", "--timeout", "4s"]);
+    let late = wait(&flaky, "healthy", &["--stable-for", "4s", "--timeout", "4s"]);
     late.expect(9);
     let never = wait(&flaky, "healthy", &["--timeout", "4s"]).expect(2).err();
     assert!(never.contains("before anything has been well for 10s"), "{never}");

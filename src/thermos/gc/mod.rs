@@ -36,7 +36,7 @@ pub(super) struct Args {
     #[arg(long, alias = "max_age", value_name = "TIME", allow_negative_numbers = true, value_parser = age_limit)]
     max_age: Option<Duration>,
     /// The oldest go until the rest takes no more than this, such as 20G.
-    #[arg(long, alias = "max_space", value_name = "SIZE", value_parser = bytes)]
+    #[arg(long, alias = "max_space", value_name = "SIZE", allow_negative_numbers = true, value_parser = bytes)]
     max_space: Option<u64>,
     /// The oldest go until there are no more than this.
     #[arg(long, alias = "max_tasks", value_name = "NUMBER", allow_negative_numbers = true, value_parser = number::from::<usize>(0))]

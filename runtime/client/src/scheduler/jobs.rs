@@ -38,8 +38,8 @@ impl Scheduler {
         };
         let call = async {
             self.call(Code::CommandFailure, act).await?.map_err(|message| {
-                let next = "change it with `aurora deploy` or `aurora update start`, or end it first \
-                            with `aurora job killall`";
+                let next = "change it with `aurora deploy`, or end it first with `aurora job killall`, \
+                            a cron job with `aurora cron deschedule`";
                 Error::new(Code::CommandFailure, format!("{message}; {next}"))
             })
         };
