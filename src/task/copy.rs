@@ -1,6 +1,6 @@
 //! `aurora task cp`.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -87,8 +87,8 @@ impl Args {
                 let sandbox = running(key, &self.connection).await?;
                 let copied = Copied::default();
                 let sending = send_stream(&sandbox, io::stdin(), path, &copied);
-                // Nor is what is typed, or told by whoever writes it.
-                let is_typed = !is_file(&io::stdin());
+                // Nor is what is typed.
+                let is_typed = io::stdin().is_terminal();
                 let sent = if is_typed { sending.await } else { shown(&copied, sending).await };
                 Ok(sent?)
             }
