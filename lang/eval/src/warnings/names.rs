@@ -23,17 +23,22 @@ const ORDINARY: [&str; 2] = ["env", "user"];
 /// What is doubtful about the names that files define and bind.
 pub(crate) fn of_files(sources: &Sources, jobs: &[&Object]) -> Vec<Report> {
     let mut referred = Referred::default();
-    for job in jobs {
-        referred.add_object(job);
-    }
-    let files: Vec<&std::sync::Arc<str>> = sources.files().map(|(file, _)| file).collect();
     for (_, text) in sources.files() {
         referred.add_text(text);
     }
+    let files: Vec<_> =
+        sources.files().filter_map(|(file, _)| Some((file, sources.parsed(file)?))).collect();
+    let files: Vec<File<'_>> =
+        files.iter().map(|(name, (text, parsed))| File { name, text, parsed, sources }).collect();
+    // What the files say is nearly always all; to look through what many jobs have come to takes longer than to
+    // evaluate one of them.
+    if files.iter().any(|file| !file.unused_bindings(&referred).is_empty()) {
+        for job in jobs {
+            referred.add_object(job);
+        }
+    }
     let mut found = Vec::new();
     for file in files {
-        let Some((text, parsed)) = sources.parsed(file) else { continue };
-        let file = File { name: file, text: &text, parsed: &parsed, sources };
         found.extend(file.unused_bindings(&referred));
         found.extend(file.redefined());
         found.extend(file.shadowed());
