@@ -8,6 +8,8 @@ use serde_json::json;
 
 use crate::machine::{Living, Machine, failed, wait_for};
 
+/// Does nothing, and is what it was when it printed: one that has just become another program may have no memory yet.
+const IDLE: &str = "echo; kill -STOP $$";
 const BUSY: &str = "echo; while :; do :; done";
 
 #[tokio::test]
@@ -59,7 +61,7 @@ async fn figures_are_sampled_over_time_and_drawn() {
 async fn whoever_looks_often_adds_no_points() {
     // Nothing is sampled after the observer has begun, though some points would be remembered.
     let machine = Machine::with(|config| config.process_interval = Duration::from_secs(600)).await;
-    let process = Living::sh("echo; exec sleep 1000");
+    let process = Living::sh(IDLE);
     let mut told = machine.task("t");
     for run in 0..3 {
         told.running("p", run, process.identity());
@@ -103,7 +105,7 @@ async fn os21_without_collection_all_figures_are_nothing() {
 #[tokio::test]
 async fn os23_a_process_that_has_gone_uses_nothing() {
     let machine = Machine::with(|config| config.process_interval = Duration::from_secs(1)).await;
-    let process = Living::sh("echo; exec sleep 1000");
+    let process = Living::sh(IDLE);
     let mut told = machine.task("t");
     told.running("p", 0, process.identity());
     assert!(machine.json("/j/process/t/p").await["used"]["ram"].as_u64() > Some(0));
