@@ -30,16 +30,21 @@ pub(crate) fn of_files(sources: &Sources, jobs: &[&Object]) -> Vec<Report> {
         sources.files().filter_map(|(file, _)| Some((file, sources.parsed(file)?))).collect();
     let files: Vec<File<'_>> =
         files.iter().map(|(name, (text, parsed))| File { name, text, parsed, sources }).collect();
+    let unused = |referred: &Referred| -> Vec<Vec<Report>> {
+        files.iter().map(|file| file.unused_bindings(referred)).collect()
+    };
     // What the files say is nearly always all; to look through what many jobs have come to takes longer than to
     // evaluate one of them.
-    if files.iter().any(|file| !file.unused_bindings(&referred).is_empty()) {
+    let mut bindings = unused(&referred);
+    if bindings.iter().any(|of_file| !of_file.is_empty()) {
         for job in jobs {
             referred.add_object(job);
         }
+        bindings = unused(&referred);
     }
     let mut found = Vec::new();
-    for file in files {
-        found.extend(file.unused_bindings(&referred));
+    for (file, bindings) in files.iter().zip(bindings) {
+        found.extend(bindings);
         found.extend(file.redefined());
         found.extend(file.shadowed());
     }
