@@ -6,7 +6,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Timeout {
     /// Wait no longer than this, such as 90s, 5m or 1h30m; then the status is 9. Without it there is no limit.
-    #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
 }
 

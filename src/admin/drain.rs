@@ -46,7 +46,6 @@ pub(crate) struct Args {
     #[arg(
         long,
         value_name = "TIME",
-        allow_negative_numbers = true,
         value_parser = duration::parse,
         requires_all = ["override_percentage", "override_reason"]
     )]
@@ -62,10 +61,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     unsafe_hosts_file: Option<PathBuf>,
     /// Jobs with fewer production instances are not looked at.
-    #[arg(long, value_name = "NUMBER", default_value_t = 20, allow_negative_numbers = true, value_parser = number::from::<usize>(0))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = number::from::<usize>(0))]
     min_job_instance_count: usize,
     /// How long a group may take.
-    #[arg(long, value_name = "TIME", default_value = "5m", allow_negative_numbers = true, value_parser = crate::timeout::duration)]
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = crate::timeout::duration)]
     timeout: Duration,
     /// This command always waits; taken as sla_host_drain's is.
     #[arg(long, hide = true)]

@@ -29,7 +29,7 @@ pub(crate) struct Args {
     #[arg(long, visible_alias = "environment", value_name = "NAME")]
     env: Option<String>,
     /// At most so many; 0 is no limit.
-    #[arg(long, value_name = "NUMBER", default_value_t = 0, allow_negative_numbers = true, value_parser = number::from::<u32>(0))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, value_parser = number::from::<u32>(0))]
     limit: u32,
     #[command(flatten)]
     consent: Consent,

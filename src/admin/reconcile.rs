@@ -27,7 +27,6 @@ pub(crate) struct Args {
         long,
         short = 'b',
         value_name = "NUMBER",
-        allow_negative_numbers = true,
         value_parser = number::from::<u32>(1)
     )]
     batch_size: Option<u32>,

@@ -29,7 +29,7 @@ struct Terms {
     #[arg(long, value_name = "HOW", default_value = "by_host")]
     grouping: Grouping,
     /// Jobs with fewer production instances are not looked at.
-    #[arg(long, value_name = "NUMBER", default_value_t = 10, allow_negative_numbers = true, value_parser = number::from::<usize>(0))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 10, value_parser = number::from::<usize>(0))]
     min_job_instance_count: usize,
 }
 

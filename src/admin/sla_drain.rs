@@ -27,10 +27,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PERCENT", default_value = "95", value_parser = percentage)]
     default_percentage: f64,
     /// How long they must have been up.
-    #[arg(long, value_name = "TIME", default_value = "30m", allow_negative_numbers = true, value_parser = duration::parse)]
+    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = duration::parse)]
     default_duration: Duration,
     /// What is left after so long is moved whatever policies say; 0s moves all of it now.
-    #[arg(long, value_name = "TIME", default_value = "7d", allow_negative_numbers = true, value_parser = duration::parse)]
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration::parse)]
     force_drain_timeout: Duration,
     /// Start services of a single instance elsewhere before they are stopped.
     #[arg(long)]
@@ -39,7 +39,7 @@ pub(crate) struct Args {
     #[arg(long)]
     wait: bool,
     /// How long to wait; without it, as long as it takes.
-    #[arg(long, value_name = "TIME", requires = "wait", allow_negative_numbers = true, value_parser = crate::timeout::duration)]
+    #[arg(long, value_name = "TIME", requires = "wait", value_parser = crate::timeout::duration)]
     timeout: Option<Duration>,
     #[command(flatten)]
     consent: Consent,

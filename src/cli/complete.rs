@@ -19,15 +19,13 @@ use crate::config::Outside;
 use crate::failure::{Code, Failure};
 use crate::job::owner;
 use crate::output::print;
+use crate::update::KINDS;
 
 /// How long a cluster may take to say what it has: somebody waits behind TAB.
 const PATIENCE: Duration = Duration::from_millis(1500);
 /// The most files of the current folder that are looked at, and the longest, in bytes.
 const MAX_FILES: usize = 32;
 const MAX_FILE_LEN: u64 = 256 << 10;
-/// The kinds of updates that `aurora update list --status` takes.
-const UPDATE_KINDS: [&str; 7] =
-    ["active", "inactive", "blocked", "paused", "failed", "succeeded", "all"];
 /// The variable by which the shell asks.
 const VARIABLE: &str = "AURORA_COMPLETE";
 
@@ -164,7 +162,7 @@ fn beginning<T: AsRef<str>>(
 
 /// What updates may be asked for by: kinds of states, as people write them, and states.
 fn statuses(typed: &OsStr) -> Vec<CompletionCandidate> {
-    beginning(typed, UPDATE_KINDS.into_iter().chain(UpdateStatus::ALL.map(UpdateStatus::name)))
+    beginning(typed, KINDS.into_iter().chain(UpdateStatus::ALL.map(UpdateStatus::name)))
 }
 
 /// The updates of the job in the line that begin so.
@@ -286,7 +284,7 @@ mod tests {
     #[test]
     fn states_are_offered_that_are_taken() {
         let offered = statuses(OsStr::new(""));
-        assert_eq!(offered.len(), UPDATE_KINDS.len() + UpdateStatus::ALL.len());
+        assert_eq!(offered.len(), KINDS.len() + UpdateStatus::ALL.len());
         for word in offered {
             let line = ["aurora", "update", "list", "c", "--status"].map(OsStr::new);
             let line = line.into_iter().chain([word.get_value()]);

@@ -82,6 +82,10 @@ fn dressed(command: Command, augment: fn(Command) -> Command) -> Command {
 /// (`client.md` 2).
 pub(super) fn with_prefixes(command: Command) -> Command {
     // What a variable holds may be a secret.
-    let command = command.mut_args(|argument| argument.hide_env_values(true));
+    let command = command.mut_args(|argument| {
+        // What is wrong with a number below zero is for its own parser to say.
+        let takes_values = argument.get_action().takes_values();
+        argument.hide_env_values(true).allow_negative_numbers(takes_values)
+    });
     command.infer_long_args(true).args_override_self(true).mut_subcommands(with_prefixes)
 }

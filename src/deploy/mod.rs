@@ -57,7 +57,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["timeout", "on_timeout", "on_interrupt"])]
     no_wait: bool,
     /// Wait no longer than this, such as 90s, 5m or 1h30m; then the status is 9. Without it there is no limit.
-    #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = crate::timeout::duration)]
+    #[arg(long, value_name = "TIME", value_parser = crate::timeout::duration)]
     timeout: Option<Duration>,
     /// What becomes of the deployment if the time is over.
     #[arg(long, value_enum, default_value = "leave", value_name = "WHAT")]

@@ -17,7 +17,7 @@ pub(crate) struct Args {
     #[arg(value_name = "JOB/INSTANCE")]
     like: InstanceKey,
     /// How many are added.
-    #[arg(value_name = "COUNT", allow_negative_numbers = true, value_parser = number::from::<u32>(1))]
+    #[arg(value_name = "COUNT", value_parser = number::from::<u32>(1))]
     count: u32,
     /// Wait until every new instance is this far.
     #[arg(long, value_enum, ignore_case = true, default_value = "PENDING", value_name = "STATE")]

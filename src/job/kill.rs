@@ -28,16 +28,16 @@ const PATIENCE: &str = "254s";
 #[derive(Debug, clap::Args)]
 struct How {
     /// Kill so many instances at a time, and wait for them before the next.
-    #[arg(long, value_name = "COUNT", default_value_t = 1, allow_negative_numbers = true, value_parser = number::from::<u32>(1))]
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = number::from::<u32>(1))]
     batch_size: u32,
     /// Go on although so many batches have not ended in time.
-    #[arg(long, value_name = "COUNT", default_value_t = 0, allow_negative_numbers = true, value_parser = number::from::<u32>(0))]
+    #[arg(long, value_name = "COUNT", default_value_t = 0, value_parser = number::from::<u32>(0))]
     max_total_failures: u32,
     /// Kill all instances at once.
     #[arg(long)]
     no_batching: bool,
     /// The instances of a batch may take so long to end, such as 90s, 5m or 1h30m.
-    #[arg(long, value_name = "TIME", default_value = PATIENCE, allow_negative_numbers = true, value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = PATIENCE, value_parser = duration)]
     timeout: Duration,
     /// Fail unless there is something to kill, and every named instance is active.
     #[arg(long)]

@@ -25,16 +25,16 @@ pub(crate) struct Args {
     #[arg(value_name = "JOB[/INSTANCES]")]
     key: InstancesKey,
     /// Restart so many instances at a time, and wait for them before the next.
-    #[arg(long, value_name = "COUNT", default_value_t = 1, allow_negative_numbers = true, value_parser = number::from::<u32>(1))]
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = number::from::<u32>(1))]
     batch_size: u32,
     /// An instance is well when it has run for so many seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, allow_negative_numbers = true, value_parser = number::from::<u32>(0))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = number::from::<u32>(0))]
     watch_secs: u32,
     /// Restart an instance that is not well again, so many times.
-    #[arg(long, value_name = "COUNT", default_value_t = 0, allow_negative_numbers = true, value_parser = number::signed)]
+    #[arg(long, value_name = "COUNT", default_value_t = 0, value_parser = number::signed)]
     max_per_instance_failures: i64,
     /// Go on although so many instances have not come up well.
-    #[arg(long, value_name = "COUNT", default_value_t = 0, allow_negative_numbers = true, value_parser = number::signed)]
+    #[arg(long, value_name = "COUNT", default_value_t = 0, value_parser = number::signed)]
     max_total_failures: i64,
     /// Fail unless every named instance is active.
     #[arg(long)]
@@ -51,7 +51,7 @@ pub(crate) struct Args {
     #[arg(long, hide = true)]
     force: bool,
     /// Has no effect.
-    #[arg(long, hide = true, value_name = "SECONDS", allow_negative_numbers = true, value_parser = number::from::<u32>(0))]
+    #[arg(long, hide = true, value_name = "SECONDS", value_parser = number::from::<u32>(0))]
     healthcheck_interval_seconds: Option<u32>,
     #[command(flatten)]
     connection: Connection,

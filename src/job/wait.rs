@@ -45,7 +45,7 @@ pub(crate) struct Args {
     #[arg(long = "for", value_enum, ignore_case = true, value_name = "CONDITION")]
     condition: Condition,
     /// How long `healthy` must hold.
-    #[arg(long, value_name = "TIME", default_value = "10s", allow_negative_numbers = true, value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     stable_for: Duration,
     #[command(flatten)]
     timeout: Timeout,

@@ -16,13 +16,13 @@ pub(crate) struct Args {
     #[arg(value_name = "ROLE")]
     role: ClusterRole,
     /// Cores, such as 2.5.
-    #[arg(value_name = "CPU", allow_negative_numbers = true, value_parser = cores)]
+    #[arg(value_name = "CPU", value_parser = cores)]
     cpus: MilliCpus,
     /// Memory, such as 512MB or 1.5GB.
-    #[arg(value_name = "RAM", allow_negative_numbers = true, value_parser = size::megabytes)]
+    #[arg(value_name = "RAM", value_parser = size::megabytes)]
     ram_mb: u64,
     /// Disk, such as 20GB.
-    #[arg(value_name = "DISK", allow_negative_numbers = true, value_parser = size::megabytes)]
+    #[arg(value_name = "DISK", value_parser = size::megabytes)]
     disk_mb: u64,
     #[command(flatten)]
     connection: Connection,

@@ -38,7 +38,7 @@ pub(crate) struct CountArgs {
     #[command(flatten)]
     job: OneJob,
     /// The times, such as 10m,1h30m; an empty list is the usual one.
-    #[arg(long, value_name = "TIME,…", default_value = COUNTS, allow_negative_numbers = true, value_parser = times)]
+    #[arg(long, value_name = "TIME,…", default_value = COUNTS, value_parser = times)]
     durations: Times,
 }
 

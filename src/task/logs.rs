@@ -35,10 +35,10 @@ pub(crate) struct Args {
     follow: bool,
     /// Leave out files to which nothing was printed since then: 10m, 1h30m, or a time such as
     /// 2026-01-31T12:00:00Z. What was printed before to the others is shown: lines have no times.
-    #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = since)]
+    #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<i64>,
     /// Show the last lines of each file only.
-    #[arg(long, value_name = "LINES", allow_negative_numbers = true, value_parser = number::from::<usize>(0))]
+    #[arg(long, value_name = "LINES", value_parser = number::from::<usize>(0))]
     tail: Option<usize>,
     /// Show standard output only.
     #[arg(long, conflicts_with = "stderr")]

@@ -20,7 +20,7 @@ pub(super) struct Args {
     #[arg(value_name = "REGEX")]
     patterns: Vec<String>,
     /// How much is told of each: 1 its state, 2 where it runs and as whom, 3 its processes.
-    #[arg(long, default_value_t = 0, value_name = "LEVEL", allow_negative_numbers = true, value_parser = number::between::<u8>(0, 3))]
+    #[arg(long, default_value_t = 0, value_name = "LEVEL", value_parser = number::between::<u8>(0, 3))]
     verbosity: u8,
     /// Tell of these only.
     #[arg(long, value_enum)]

@@ -144,6 +144,10 @@ impl Filter {
     }
 }
 
+/// The kinds of states that may be asked for.
+pub(crate) const KINDS: [&str; 7] =
+    ["active", "inactive", "blocked", "paused", "failed", "succeeded", "all"];
+
 /// A state by name, or those of a kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct States(BTreeSet<UpdateStatus>);
@@ -168,8 +172,8 @@ impl FromStr for States {
                 let known = UpdateStatus::from_str(&text.to_ascii_uppercase());
                 let known = known.map_err(|error| {
                     format!(
-                        "{error}; write a state such as ROLLING_FORWARD, or active, inactive, blocked, \
-                         paused, failed, succeeded, all"
+                        "{error}; write a state such as ROLLING_FORWARD, or {}",
+                        KINDS.join(", ")
                     )
                 })?;
                 [known].into()

@@ -8,6 +8,7 @@ mod start;
 mod view;
 mod wait;
 
+pub(crate) use list::KINDS;
 pub(crate) use start::request;
 pub(crate) use wait::{follow, within};
 

@@ -101,6 +101,11 @@ impl Written {
         Ok(entry)
     }
 
+    /// A text of it, if it has one of this name.
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        self.value.get(name)?.as_str().map(ToOwned::to_owned)
+    }
+
     /// The end of a sentence about an entry that cannot be used: its keys that are like one that means something.
     /// Others are kept for other programs, and no mistake.
     pub(crate) fn slips(&self) -> String {

@@ -33,7 +33,6 @@ pub struct Connection {
         env = "AURORA_RETRY_FOR",
         value_name = "TIME",
         default_value = RETRY_FOR,
-        allow_negative_numbers = true,
         value_parser = retry_time,
         global = true
     )]
@@ -47,7 +46,6 @@ pub struct Connection {
         env = "AURORA_REQUEST_TIMEOUT",
         value_name = "TIME",
         default_value = "1m",
-        allow_negative_numbers = true,
         value_parser = time_above_zero,
         global = true
     )]
@@ -348,19 +346,16 @@ impl Connection {
     /// # Errors
     /// A file of clusters cannot be read.
     pub fn docker_registry(&self, cluster: &str) -> Result<Option<String>, Error> {
-        let clusters = clusters::read(self.clusters_file())?;
-        let entry = clusters.get(cluster);
-        let named = entry.and_then(|written| written.value.get("docker_registry")?.as_str());
-        Ok(named.map(ToOwned::to_owned))
+        let mut clusters = clusters::read(self.clusters_file())?;
+        Ok(clusters.remove(cluster).and_then(|written| written.text("docker_registry")))
     }
 
     /// Where the agents of a cluster have their sandboxes: `slave_root` and `slave_run_directory` of its entry.
     pub fn agent_folders(&self, cluster: &str) -> Result<AgentFolders, Error> {
-        let clusters = clusters::read(self.clusters_file())?;
-        let entry = clusters.get(cluster);
+        let entry = clusters::read(self.clusters_file())?.remove(cluster);
         let text = |name: &str| {
-            let value = entry.and_then(|written| written.value.get(name)?.as_str());
-            value.map(|value| value.trim_end_matches('/').to_owned())
+            let value = entry.as_ref()?.text(name)?;
+            Some(value.trim_end_matches('/').to_owned())
         };
         let run = text("slave_run_directory").unwrap_or_else(|| "latest".to_owned());
         Ok(AgentFolders { root: text("slave_root"), run })

@@ -33,8 +33,7 @@ pub(crate) struct RunArgs {
     #[arg(value_name = "COMMAND")]
     command: String,
     /// Run it on so many hosts at a time.
-    #[arg(long, short = 't', value_name = "COUNT", default_value_t = 1,
-          allow_negative_numbers = true, value_parser = number::between::<u16>(1, 256))]
+    #[arg(long, short = 't', value_name = "COUNT", default_value_t = 1, value_parser = number::between::<u16>(1, 256))]
     threads: u16,
     /// The user to be there instead of the job's role.
     #[arg(long = "ssh-user", short = 'l', value_name = "USER")]

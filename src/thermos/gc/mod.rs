@@ -33,13 +33,13 @@ pub(super) struct Args {
     #[arg(value_name = "REGEX")]
     patterns: Vec<String>,
     /// Tasks older than this go, such as 2d5h.
-    #[arg(long, alias = "max_age", value_name = "TIME", allow_negative_numbers = true, value_parser = age_limit)]
+    #[arg(long, alias = "max_age", value_name = "TIME", value_parser = age_limit)]
     max_age: Option<Duration>,
     /// The oldest go until the rest takes no more than this, such as 20G.
-    #[arg(long, alias = "max_space", value_name = "SIZE", allow_negative_numbers = true, value_parser = bytes)]
+    #[arg(long, alias = "max_space", value_name = "SIZE", value_parser = bytes)]
     max_space: Option<u64>,
     /// The oldest go until there are no more than this.
-    #[arg(long, alias = "max_tasks", value_name = "NUMBER", allow_negative_numbers = true, value_parser = number::from::<usize>(0))]
+    #[arg(long, alias = "max_tasks", value_name = "NUMBER", value_parser = number::from::<usize>(0))]
     max_tasks: Option<usize>,
     /// Delete what processes printed, too.
     #[arg(long, overrides_with = "keep_logs")]
